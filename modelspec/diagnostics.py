@@ -1,0 +1,89 @@
+"""Problems as values: what is wrong, where, and what to do about it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Literal
+
+Route = tuple[str | int, ...]
+"""Keys and indices from the top of a spec: ``("layers", 3, "Dense", "units")``."""
+
+Severity = Literal["error", "warning"]
+Anchor = Literal["key", "value"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A stretch of text. Lines and columns count from 1; the end column is exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another place that a reader needs to see to understand a problem."""
+
+    message: str
+    route: Route
+    anchor: Anchor = "key"
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem.
+
+    ``route`` says where in the spec; the place in the text is looked up when the problem is shown.
+    ``anchor`` chooses the key or the value at the end of the route. ``span`` is given instead where
+    there is no route yet (text that is not YAML), and ``file`` where the trouble is not in the spec
+    at all (a data file that cannot be read).
+    """
+
+    code: str
+    message: str
+    route: Route = ()
+    anchor: Anchor = "value"
+    severity: Severity = "error"
+    hint: str | None = None
+    related: tuple[Related, ...] = ()
+    span: Span | None = None
+    file: str | None = None
+
+
+class Unknown:
+    """The kind of ``UNKNOWN``."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "an unknown value"
+
+
+UNKNOWN = Unknown()
+"""Stands for a value that could not be computed and was reported: all that it leads to is silent."""
+
+
+def is_echo(problem: Diagnostic, data: Any, above: int = 0) -> bool:
+    """Whether a problem is about an unknown value; ``above`` steps of its route lead to ``data``."""
+    for step in problem.route[above:]:
+        if data is UNKNOWN:
+            break
+        try:
+            data = data[step]
+        except (LookupError, TypeError):
+            return False
+    return data is UNKNOWN
+
+
+def has_errors(problems: Iterable[Diagnostic]) -> bool:
+    return any(problem.severity == "error" for problem in problems)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """A hint with the nearest right name, whatever the case; None when nothing is near."""
+    by_folded = {candidate.lower(): candidate for candidate in known}
+    near = get_close_matches(name.lower(), by_folded, n=1, cutoff=0.6)
+    return f"did you mean {by_folded[near[0]]}?" if near else None

@@ -1,0 +1,137 @@
+"""``--set PATH=VALUE``: a document with values put in before anything is validated."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from modelspec.diagnostics import Diagnostic, Span, did_you_mean
+from modelspec.source import Document, child_of
+from modelspec.yamltree import YamlEntry, YamlNode, parse, resolve_scalar
+
+
+def apply_overrides(
+    document: Document, options: Iterable[str]
+) -> tuple[Document, list[Diagnostic]]:
+    """Put each ``PATH=VALUE`` into the document, in turn; VALUE is read as YAML."""
+    problems: list[Diagnostic] = []
+    for option in options:
+        try:
+            document = replace(document, root=_apply(document.root, option))
+        except _OverrideError as error:
+            problems.append(error.problem(option))
+    return document, problems
+
+
+class _OverrideError(Exception):
+    def __init__(self, message: str, hint: str | None = None, column: int = 1) -> None:
+        super().__init__(message)
+        self.hint, self.column = hint, column
+
+    def problem(self, option: str) -> Diagnostic:
+        span = Span(1, self.column, 1, len(option) + 1)
+        origin = f"--set {option}"
+        return Diagnostic("bad-override", str(self), hint=self.hint, span=span, file=origin)
+
+
+def _apply(root: YamlNode, option: str) -> YamlNode:
+    path, equals, text = option.partition("=")
+    steps = path.split(".")
+    if not equals or not all(steps):
+        raise _OverrideError(f"{option!r} is not PATH=VALUE", "as in training.epochs=5")
+    value, problems = parse(text)
+    if problems:
+        raise _OverrideError(problems[0].message, problems[0].hint, _column(problems[0], path))
+    node = value or YamlNode(None, Span(1, 1, 1, 1))
+    if steps[0] == "params":
+        _check_declared(root, steps)
+    return _put(root, steps, _marked(node, f"--set {option}", len(path) + 1))
+
+
+def _column(problem: Diagnostic, path: str) -> int:
+    """Where a problem of VALUE's YAML stands in the option, which is shown as one line."""
+    first = problem.span is not None and problem.span.line == 1
+    return len(path) + 1 + (problem.span.column if first and problem.span else 1)
+
+
+def _check_declared(root: YamlNode, steps: Sequence[str]) -> None:
+    params = child_of(root, "params")
+    declared = params.value.content if params and isinstance(params.value.content, dict) else {}
+    if len(steps) == 1:
+        raise _OverrideError("parameters are set one by one", "as in params.units=32")
+    if steps[1] not in declared:
+        hint = did_you_mean(steps[1], map(str, declared)) or "declare it under params in the spec"
+        raise _OverrideError(f"the spec has no parameter {steps[1]}", hint)
+
+
+def _put(node: YamlNode, steps: Sequence[str], value: YamlNode) -> YamlNode:
+    """``node`` with ``value`` at the end of ``steps``; mappings on the way are made."""
+    if not steps:
+        return value
+    step, rest = steps[0], steps[1:]
+    if isinstance(node.content, list):
+        return _put_in_list(node, node.content, steps, value)
+    entries = _entries(node, step)
+    key = _key(entries, step)
+    old = entries.get(key)
+    below = old.value if old else YamlNode(None, value.span, value.origin)
+    # A key is looked up in the text that its value comes from.
+    entry = YamlEntry(old.key if old and rest else value.span, _put(below, rest, value))
+    return replace(node, content={**entries, key: entry})
+
+
+def _key(entries: Mapping[str | int, YamlEntry], step: str) -> str | int:
+    """The key that a step names: one that is there, or what YAML would read."""
+    read = resolve_scalar(step)
+    whole = isinstance(read, int) and not isinstance(read, bool) and step not in entries
+    return int(step) if whole and step.isdecimal() else step
+
+
+def _entries(node: YamlNode, step: str) -> dict[str | int, YamlEntry]:
+    """What a step goes into: a mapping, nothing yet, or a bare name that now gets arguments."""
+    if isinstance(node.content, dict):
+        return node.content
+    if node.content is None or node.content == step:
+        return {}
+    near = isinstance(node.content, str) and node.content.lower() == step.lower()
+    hint = f"the spec writes it {node.content}" if near else None
+    raise _OverrideError(f"there is no {step} in {node.content!r}", hint)
+
+
+def _put_in_list(
+    node: YamlNode, items: list[YamlNode], steps: Sequence[str], value: YamlNode
+) -> YamlNode:
+    step, rest = steps[0], steps[1:]
+    names = [_name(item) for item in items]
+    numbers = [str(index) for index in range(len(items))]
+    if step in numbers:
+        index = numbers.index(step)
+    elif step in names:
+        index = names.index(step)
+    else:
+        hint = did_you_mean(step, filter(None, names))
+        counted = f"0 to {len(items) - 1}, or the name that an item is given" if items else None
+        raise _OverrideError(f"there is no item {step}", hint or counted)
+    changed = _put(items[index], rest, value)
+    return replace(node, content=[*items[:index], changed, *items[index + 1 :]])
+
+
+def _name(item: YamlNode) -> str | None:
+    child = child_of(item, "name")
+    return child.value.content if child and isinstance(child.value.content, str) else None
+
+
+def _marked(node: YamlNode, origin: str, shift: int) -> YamlNode:
+    """The tree of an option's VALUE, with its columns counted from the option's start."""
+
+    def moved(span: Span) -> Span:
+        first, last = (shift if line == 1 else 0 for line in (span.line, span.end_line))
+        return Span(span.line, span.column + first, span.end_line, span.end_column + last)
+
+    content = node.content
+    if isinstance(content, dict):
+        content = {
+            key: YamlEntry(moved(entry.key), _marked(entry.value, origin, shift))
+            for key, entry in content.items()
+        }
+    elif isinstance(content, list):
+        content = [_marked(item, origin, shift) for item in content]
+    return YamlNode(content, moved(node.span), origin)

@@ -1,0 +1,111 @@
+"""Text → Document: plain data, and for every key and value its place."""
+
+import sys
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from modelspec.diagnostics import Anchor, Diagnostic, Route, Span
+from modelspec.yamltree import YamlNode, end_of, parse
+
+MAX_BYTES = 8_000_000
+_START = Span(1, 1, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A span of a named text: a file, standard input, or a ``--set`` option."""
+
+    file: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Document:
+    """A spec as it was written. ``name`` is what messages call the file."""
+
+    name: str
+    text: str
+    root: YamlNode
+
+    @cached_property
+    def data(self) -> dict[str | int, Any]:
+        """Plain dicts, lists and scalars."""
+        data = self.root.data()
+        return data if isinstance(data, dict) else {}
+
+    def locate(self, route: Route, anchor: Anchor = "value") -> Place:
+        """The place of a route; of what exists of it, where its end is missing."""
+        node, key, depth = self.root, None, 0
+        for step in route:
+            child = child_of(node, step)
+            if child is None:
+                break
+            key, node, depth = child.key, child.value, depth + 1
+        missing = depth < len(route)
+        span = key if key is not None and (anchor == "key" or missing) else node.span
+        if depth == 0 and missing:
+            span = _START
+        return Place(self.name if node.origin is None else node.origin, span)
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    key: Span | None
+    value: YamlNode
+
+
+def child_of(node: YamlNode, step: str | int) -> _Child | None:
+    """One step of a route."""
+    content = node.content
+    if isinstance(content, dict) and step in content:
+        return _Child(content[step].key, content[step].value)
+    if isinstance(content, list) and isinstance(step, int) and 0 <= step < len(content):
+        return _Child(None, content[step])
+    return None
+
+
+def read(path: str | Path) -> tuple[Document | None, list[Diagnostic]]:
+    """Read a spec from a file, or from standard input where the path is ``-``."""
+    name = "<stdin>" if str(path) == "-" else str(path)
+    try:
+        if str(path) == "-":
+            raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with Path(path).open("rb") as file:
+                raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        message = f"cannot read {name}: {error.strerror or error}"
+        return None, [Diagnostic("spec-not-read", message, span=_START, file=name)]
+    return read_bytes(raw, name)
+
+
+def read_bytes(raw: bytes, name: str) -> tuple[Document | None, list[Diagnostic]]:
+    """Read a spec from its bytes, which must be UTF-8."""
+    if len(raw) > MAX_BYTES:
+        message = f"the spec is larger than {MAX_BYTES:,} bytes"
+        return None, [Diagnostic("too-large", message, span=_START, file=name)]
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        good = raw[: error.start].decode("utf-8-sig", errors="replace")
+        message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
+        return None, [Diagnostic("not-utf8", message, span=end_of(good), file=name)]
+    return read_text(text, name)
+
+
+def read_text(text: str, name: str = "<text>") -> tuple[Document | None, list[Diagnostic]]:
+    """Read a spec from text. None, with problems, where it is not a YAML mapping."""
+    root, problems = parse(text)
+    problems = [replace(problem, file=name) for problem in problems]
+    if root is None and not problems:
+        hint = "modelspec new prints one to start from"
+        empty = Diagnostic("empty-spec", "the spec is empty", hint=hint, span=_START, file=name)
+        return None, [empty]
+    if root is None or problems:
+        return None, problems
+    if not isinstance(root.content, dict):
+        message = "a spec is a mapping: modelspec, inputs, layers, outputs, …"
+        return None, [Diagnostic("not-a-mapping", message, span=root.span, file=name)]
+    return Document(name, text, root), []

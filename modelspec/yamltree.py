@@ -1,0 +1,293 @@
+"""YAML text → a tree in which every key and every value knows its place.
+
+PyYAML supplies the events; the tree is built here because its own loader reads YAML 1.1 scalars
+(``1e-3`` a string, ``no`` False, ``12:30:00`` a number), lets the last of two equal keys win and
+returns recursive aliases as they are. Scalars follow the core schema of YAML 1.2, section 10.3.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from modelspec.diagnostics import UNKNOWN, Diagnostic, Related, Span, Unknown
+
+MAX_NODES = 200_000
+MAX_DEPTH = 64
+
+Scalar = str | int | float | bool | Unknown | None
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NULL = {"", "~", "null", "Null", "NULL"}
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?[0-9]{1,400}|0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+_SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+@dataclass(frozen=True, slots=True)
+class YamlNode:
+    """A scalar, a sequence or a mapping, with its place.
+
+    ``origin`` is None for what stands in the file, and the option's text for what came from one.
+    """
+
+    content: "Scalar | list[YamlNode] | dict[str | int, YamlEntry]"
+    span: Span
+    origin: str | None = None
+
+    def data(self) -> Any:
+        """As plain dicts, lists and scalars, without places."""
+        if isinstance(self.content, dict):
+            return {key: entry.value.data() for key, entry in self.content.items()}
+        if isinstance(self.content, list):
+            return [item.data() for item in self.content]
+        return self.content
+
+
+@dataclass(frozen=True, slots=True)
+class YamlEntry:
+    """One ``key: value`` of a mapping."""
+
+    key: Span
+    value: YamlNode
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """What an anchor names, with its values and its levels; no node while it is being read."""
+
+    node: YamlNode | None
+    size: int = 0
+    height: int = 0
+
+
+def resolve_scalar(text: str) -> Scalar:
+    """The value of a plain (unquoted) scalar under YAML 1.2's core schema."""
+    if text in _NULL:
+        return None
+    if text in _BOOL:
+        return _BOOL[text]
+    if _INT.fullmatch(text):
+        return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _SPECIAL.fullmatch(text):
+        return float(text.replace(".", "", 1))
+    return text
+
+
+def parse(text: str) -> tuple[YamlNode | None, list[Diagnostic]]:
+    """Read one YAML document; None where there is no tree to go on with."""
+    if odd := _CONTROL.search(text):
+        return None, [_control_problem(odd[0], end_of(text[: odd.start()]))]
+    builder = _Builder(yaml.parse(text, Loader=_LOADER))
+    try:
+        root = builder.document()
+    except _TooMuchError as error:
+        return None, [*builder.problems, error.problem]
+    except yaml.MarkedYAMLError as error:
+        return None, [*builder.problems, _syntax_problem(error, text)]
+    except yaml.YAMLError as error:
+        message = str(error).splitlines()[0]
+        return None, [*builder.problems, Diagnostic("yaml-syntax", message, span=Span(1, 1, 1, 1))]
+    return root, builder.problems
+
+
+class _TooMuchError(Exception):
+    """Stops the reading of a text that is out of bounds."""
+
+    def __init__(self, problem: Diagnostic) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+@dataclass
+class _Builder:
+    events: Iterator[Any]
+    problems: list[Diagnostic] = field(default_factory=list)
+    anchors: dict[str, _Anchored] = field(default_factory=dict)
+    nodes: int = 0
+    deepest: int = 0
+
+    def document(self) -> YamlNode | None:
+        root = None
+        for event in self.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if root is not None:
+                    self.report("several-documents", "a spec is one YAML document", _span(event))
+                    return root
+                root = self.node(next(self.events), 0)
+        return root
+
+    def node(self, event: Any, depth: int) -> YamlNode:
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event, depth)
+        self.count(1, event)
+        self.reach(depth, event)
+        if event.tag is not None and event.tag != "!":
+            self.report(
+                "yaml-tag",
+                f"tags such as {event.tag} are not read: a spec is plain data",
+                _span(event),
+            )
+        if event.anchor is None:
+            return self.collection(event, depth)
+        before, above = self.nodes, self.deepest
+        self.anchors[event.anchor] = _Anchored(None)
+        self.deepest = depth
+        node = self.collection(event, depth)
+        size, height = self.nodes - before + 1, self.deepest - depth
+        self.anchors[event.anchor] = _Anchored(node, size, height)
+        self.deepest = max(above, self.deepest)
+        return node
+
+    def collection(self, event: Any, depth: int) -> YamlNode:
+        if isinstance(event, yaml.ScalarEvent):
+            if odd := _CONTROL.search(event.value):
+                self.problems.append(_control_problem(odd[0], _span(event)))
+            plain = event.implicit[0] and not event.style
+            value = resolve_scalar(event.value) if plain else event.value
+            return YamlNode(value, _span(event))
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self.sequence(event, depth)
+        return self.mapping(event, depth)
+
+    def sequence(self, event: Any, depth: int) -> YamlNode:
+        items: list[YamlNode] = []
+        while not isinstance(following := next(self.events), yaml.SequenceEndEvent):
+            items.append(self.node(following, depth + 1))
+        last = items[-1].span if items else None
+        return YamlNode(items, _collection_span(event, following, last))
+
+    def mapping(self, event: Any, depth: int) -> YamlNode:
+        entries: dict[str | int, YamlEntry] = {}
+        merges: list[YamlNode] = []
+        last = None
+        while not isinstance(following := next(self.events), yaml.MappingEndEvent):
+            plain = isinstance(following, yaml.ScalarEvent) and not following.style
+            key = self.node(following, depth + 1)
+            value = self.node(next(self.events), depth + 1)
+            last = max(value.span, key.span, key=lambda span: (span.end_line, span.end_column))
+            if plain and key.content == "<<":
+                merges.append(value)
+            else:
+                self.enter(entries, key, value)
+        for merge in merges:
+            self.merge(entries, merge)
+        return YamlNode(entries, _collection_span(event, following, last))
+
+    def enter(self, entries: dict[str | int, YamlEntry], key: YamlNode, value: YamlNode) -> None:
+        name = key.content
+        if isinstance(name, bool) or not isinstance(name, str | int):
+            self.report("bad-key", "a key is a text or a whole number", key.span)
+        elif name in entries:
+            first = Related(f"{name} is first given here", (), span=entries[name].key)
+            self.report("duplicate-key", f"{name} is given twice", key.span, first)
+        else:
+            entries[name] = YamlEntry(key.span, value)
+
+    def merge(self, entries: dict[str | int, YamlEntry], merge: YamlNode) -> None:
+        sources = merge.content if isinstance(merge.content, list) else [merge]
+        for source in sources:
+            if source.content is UNKNOWN:
+                continue
+            if not isinstance(source.content, dict):
+                self.report("bad-merge", "<< merges a mapping, or a list of mappings", source.span)
+                continue
+            for name, entry in source.content.items():
+                entries.setdefault(name, entry)
+
+    def alias(self, event: Any, depth: int) -> YamlNode:
+        anchored = self.anchors.get(event.anchor)
+        if anchored is not None and anchored.node is not None:
+            self.count(anchored.size, event)
+            self.reach(depth + anchored.height, event)
+            return anchored.node
+        if anchored is None:
+            self.report("unknown-alias", f"there is no anchor &{event.anchor} above", _span(event))
+        else:
+            self.report(
+                "recursive-alias", f"*{event.anchor} stands inside &{event.anchor}", _span(event)
+            )
+        return YamlNode(UNKNOWN, _span(event))
+
+    def reach(self, depth: int, event: Any) -> None:
+        self.deepest = max(self.deepest, depth)
+        if depth > MAX_DEPTH:
+            message = f"nested more than {MAX_DEPTH} deep, aliases expanded"
+            raise _TooMuchError(Diagnostic("too-deep", message, span=_span(event)))
+
+    def count(self, nodes: int, event: Any) -> None:
+        self.nodes += nodes
+        if self.nodes > MAX_NODES:
+            message = f"the spec holds more than {MAX_NODES:,} values, aliases expanded"
+            raise _TooMuchError(Diagnostic("too-large", message, span=_span(event)))
+
+    def report(self, code: str, message: str, span: Span, *related: Related) -> None:
+        self.problems.append(Diagnostic(code, message, span=span, related=related))
+
+
+def _span(event: Any) -> Span:
+    start, end = event.start_mark, event.end_mark
+    return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+
+def _collection_span(start: Any, end: Any, last: Span | None) -> Span:
+    """End a block with its last item; for the parser it ends where the next token starts."""
+    first = _span(start)
+    if start.flow_style or last is None:
+        closing = _span(end)
+        return Span(first.line, first.column, closing.end_line, closing.end_column)
+    return Span(first.line, first.column, last.end_line, last.end_column)
+
+
+def end_of(text: str) -> Span:
+    """The place that follows a text."""
+    line = text.count("\n") + 1
+    column = len(text) - (text.rfind("\n") + 1) + 1
+    return Span(line, column, line, column + 1)
+
+
+def _control_problem(character: str, span: Span) -> Diagnostic:
+    message = f"control character U+{ord(character):04X} cannot stand in a spec"
+    return Diagnostic("not-text", message, span=span)
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Diagnostic:
+    """At the opening quote where a quote is not closed: the parser only notices at the end."""
+    never_closed = "end of stream" in (error.problem or "") and "quoted" in (error.context or "")
+    mark = error.context_mark if never_closed else error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    lines = _BREAK.split(text)
+    source = lines[line - 1] if line <= len(lines) else ""
+    message = ", ".join(part for part in (error.context, error.problem) if part)
+    hint = "this quote is never closed" if never_closed else _syntax_hint(source, column, error)
+    return Diagnostic(
+        "yaml-syntax", f"not YAML: {message}", hint=hint, span=Span(line, column, line, column + 1)
+    )
+
+
+def _syntax_hint(source: str, column: int, error: yaml.MarkedYAMLError) -> str | None:
+    problem, context = error.problem or "", error.context or ""
+    if source[:column].strip(" -") == "\t":
+        return "indent with spaces, not tabs"
+    if re.search(r"""[^"'\w]\$\{""", source):
+        return 'put the expression in quotes: "${…}"'
+    if "mapping values are not allowed" in problem:
+        return "check the indentation, or put a text that holds ': ' in quotes"
+    if "flow" in context and error.context_mark:
+        opened = error.context_mark
+        bracket = "{" if "mapping" in context else "["
+        return f"a comma is missing, or the {bracket} of line {opened.line + 1} is not closed"
+    if "alias" in context or "cannot start any token" in problem:
+        return f"put a text that starts with {source[column - 1 : column] or '*'} in quotes"
+    if "simple key" in context:
+        return "a key is followed by a colon and a space"
+    if "did not find expected" in problem or "block" in problem:
+        return "check the indentation and the quotes of this line and the one above"
+    return None
