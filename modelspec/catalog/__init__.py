@@ -1,0 +1,35 @@
+"""What the installed Keras offers, without importing it."""
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from modelspec.catalog import disk
+from modelspec.catalog.entries import FAMILIES, Argument, Catalog, Entry, Family, Payload
+from modelspec.catalog.source import Source
+from modelspec.catalog.survey import release, survey
+
+__all__ = ["FAMILIES", "Argument", "Catalog", "Entry", "Family", "load"]
+
+
+@cache
+def load() -> Catalog:
+    """The catalogue of the installed Keras, from the user's cache folder if it is there."""
+    return Catalog(_read(_keras()))
+
+
+def _keras() -> Path:
+    spec = find_spec("keras")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("Keras is not installed", name="keras")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _read(folder: Path) -> Payload:
+    source = Source("keras", folder)
+    name = disk.key(release(source), folder)
+    payload = disk.load(name)
+    if payload is None:
+        payload = survey(source)
+        disk.store(name, payload)
+    return payload

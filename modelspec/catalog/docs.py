@@ -1,0 +1,44 @@
+"""Google-style docstrings, as Keras writes them."""
+
+import ast
+import re
+from inspect import cleandoc
+
+from modelspec.catalog.source import Definition, Source
+
+_SECTION = re.compile(r"^(?:Args|Arguments):\n((?:(?:[ ]+.*)?\n)+)", re.MULTILINE)
+_ITEM = re.compile(r"\*{0,2}`?(\w+(?:`?, `?\w+)*)`?(?: \([^)]*\))?: *(.*)", re.DOTALL)
+_PLACEHOLDER = re.compile(r"^( *)\{\{(\w+)\}\}", re.MULTILINE)
+
+
+def docstring(source: Source, lineage: list[Definition]) -> str:
+    """The text of a class or function, with Keras's ``{{placeholders}}`` filled in."""
+    text = ast.get_docstring(lineage[0].node) or ""
+
+    def fill(found: re.Match[str]) -> str:
+        indent, name = found.groups()
+        constants = (source.constant(each.module, name) for each in lineage)
+        shared = cleandoc(next((each for each in constants if each), ""))
+        return "\n".join(indent + line if line else line for line in shared.split("\n"))
+
+    return _PLACEHOLDER.sub(fill, text)
+
+
+def first_sentence(text: str) -> str:
+    paragraph = " ".join(text.strip().split("\n\n")[0].split())
+    return re.split(r"(?<=[^.][^.]\.) (?=[A-Z])", paragraph)[0]
+
+
+def argument_helps(text: str) -> dict[str, str]:
+    """The paragraph for each argument of the "Args" section, on one line."""
+    section = _SECTION.search(text + "\n")
+    if not section:
+        return {}
+    body = cleandoc("\n" + section.group(1))
+    helps: dict[str, str] = {}
+    for item in re.split(r"\n(?=\S)", body):
+        found = _ITEM.match(item)
+        if found:
+            line = " ".join(found.group(2).split())
+            helps |= dict.fromkeys(re.findall(r"\w+", found.group(1)), line)
+    return helps

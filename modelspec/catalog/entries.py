@@ -1,0 +1,126 @@
+"""What Keras offers, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+Family = Literal[
+    "layer",
+    "optimizer",
+    "loss",
+    "metric",
+    "initializer",
+    "regularizer",
+    "constraint",
+    "schedule",
+    "callback",
+    "activation",
+]
+FAMILIES: tuple[Family, ...] = get_args(Family)
+
+Payload = dict[str, Any]
+"""A whole catalogue as plain JSON data: what the survey makes and the cache keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One keyword argument of a Keras object.
+
+    ``default`` is source text, None when the argument is required. ``kinds`` is a subset of
+    int, float, bool, str, list and object; where it is empty nothing is known and anything goes.
+    ``family`` is set where a Keras object belongs (then ``kinds`` says "object" for one of them,
+    "list" for a list of them, "float" where a plain number will do as well), and ``many`` where a
+    list of them is welcome. ``choices`` are the only strings that Keras documents, if it does.
+    """
+
+    name: str
+    required: bool
+    default: str | None
+    kinds: frozenset[str]
+    family: Family | None
+    many: bool
+    choices: tuple[str, ...]
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One Keras object that a spec can name.
+
+    ``name`` is the attribute of Keras's public package that holds it, whatever alias found it.
+    ``extra`` says that it takes keyword arguments which could not be read; ``refused`` why a spec
+    may not use it. A ``function`` takes no arguments in a spec: its name is all there is to write.
+    """
+
+    name: str
+    family: Family
+    arguments: Mapping[str, Argument]
+    extra: bool
+    call_arguments: tuple[str, ...]
+    help: str
+    doc: str
+    refused: str | None
+    function: bool
+
+
+class Catalog:
+    """Everything the installed Keras offers, by family and name.
+
+    Entries are made when they are asked for: a spec uses a dozen of several hundred.
+    """
+
+    def __init__(self, payload: Payload) -> None:
+        self.version: str = payload["version"]
+        self._arguments: list[list[Any]] = payload["arguments"]
+        self._families: dict[Family, dict[str, Any]] = payload["families"]
+        self._entry = lru_cache(maxsize=None)(self._make_entry)
+
+    def find(self, family: Family, name: str) -> Entry | None:
+        """The entry that Keras itself would take the name for; optimizers go by any case."""
+        known = self._families[family]
+        aliases = known["aliases"]
+        real = aliases.get(name, name)
+        if real not in known["entries"] and family == "optimizer":
+            real = aliases.get(name.lower(), name)
+        return self._entry(family, real) if real in known["entries"] else None
+
+    def names(self, family: Family) -> tuple[str, ...]:
+        """Public names that a spec can write, one for each object, sorted."""
+        entries = self._families[family]["entries"]
+        return tuple(sorted(name for name, entry in entries.items() if not entry["refused"]))
+
+    def known(self, family: Family) -> tuple[str, ...]:
+        """Everything that a spec can write: names and their aliases, sorted."""
+        names = set(self.names(family))
+        aliases = self._families[family]["aliases"]
+        return tuple(sorted(names | {alias for alias, name in aliases.items() if name in names}))
+
+    def _make_entry(self, family: Family, name: str) -> Entry:
+        raw = self._families[family]["entries"][name]
+        arguments = (self._argument(index) for index in raw["arguments"])
+        return Entry(
+            name=name,
+            family=family,
+            arguments=MappingProxyType({argument.name: argument for argument in arguments}),
+            extra=raw["extra"],
+            call_arguments=tuple(raw["call_arguments"]),
+            help=raw["help"],
+            doc=raw["doc"],
+            refused=raw["refused"],
+            function=raw["function"],
+        )
+
+    def _argument(self, index: int) -> Argument:
+        name, default, kinds, family, many, choices, text = self._arguments[index]
+        return Argument(
+            name=name,
+            required=default is None,
+            default=default,
+            kinds=frozenset(kinds),
+            family=family,
+            many=many,
+            choices=tuple(choices),
+            help=text,
+        )

@@ -1,0 +1,106 @@
+"""What values an argument takes, from its name, its default and its docstring.
+
+Keras states types in prose, so this only believes what is said plainly. A value that Keras takes
+must never be called wrong: whatever the text also mentions is allowed, and where it says nothing
+``kinds`` stays empty.
+"""
+
+import ast
+import re
+
+from modelspec.catalog.entries import Family
+
+_WORDS = {
+    "int": r"int(?:eger)?s?",
+    "float": r"floats?|floating|scalars?|python number",
+    "bool": r"bool(?:ean)?s?",
+    "str": r"str(?:ing)?s?",
+    "list": r"lists?|tuples?|arrays?|matri(?:x|ces)|tensors?",
+    "object": r"dict(?:ionar(?:y|ies))?|callables?|instances?|functions?",
+}
+_WORD = {kind: re.compile(rf"\b(?:{words})\b", re.IGNORECASE) for kind, words in _WORDS.items()}
+_ALSO: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("axis", "axes", "pool_size", "strides", "size"), frozenset({"int", "list"})),
+    **dict.fromkeys(("kernel_size", "output_size"), frozenset({"int", "list"})),
+    **dict.fromkeys(("scale", "offset", "factor", "value"), frozenset({"list"})),
+    "verbose": frozenset({"bool"}),
+}
+"""What Keras takes by these names although some of its docstrings do not say so."""
+
+_UNWRITTEN = {"fill_mode": ("mirror",)}
+"""Choices that Keras takes but does not list."""
+
+_FILLERS = (
+    "optional|an?|either|python|positive|non-negative|small|single|the|value|number|one|constant"
+)
+_QUOTED = re.compile(r"`+[^`]*`+|\"[^\"]*\"|'[^']*'")
+_OPENING = re.compile(rf"\W*(?:(?:{_FILLERS})\W+)*(?:{'|'.join(_WORDS.values())})\b", re.IGNORECASE)
+_CHOICE = r"`?(?:\"\w+\"|'\w+'|(?<=`)\w+)`?(?: \(default\))?"
+_BETWEEN = r"(?:\s*(?:,|\bor\b|\band\b|`?None`?|\{|\}|/)\s*)+"
+_CHOICES = re.compile(
+    r"(?:one of|either|string,|supports?|(?:supported|acceptable|possible|valid|available|allowed)"
+    r" (?:values?|options?|methods?|modes?)(?: are| is)?|options include|can be one of):?\s*"
+    rf"[`{{(\[]*((?:`?None`?{_BETWEEN})?{_CHOICE}(?:{_BETWEEN}{_CHOICE})+(?:{_BETWEEN})?)([^.]*)",
+    re.IGNORECASE,
+)
+_OPEN_ENDED = re.compile(r"\bor\b|callable|e\.g|etc|any\b|such as", re.IGNORECASE)
+
+_OBJECTS: dict[tuple[Family, str], tuple[Family, frozenset[str]]] = {
+    ("layer", "layer"): ("layer", frozenset({"object"})),
+    ("layer", "backward_layer"): ("layer", frozenset({"object"})),
+    ("layer", "cell"): ("layer", frozenset({"object", "list"})),
+    ("layer", "cells"): ("layer", frozenset({"list"})),
+    ("layer", "layers"): ("layer", frozenset({"list"})),
+    ("optimizer", "learning_rate"): ("schedule", frozenset({"object", "float"})),
+    ("optimizer", "inner_optimizer"): ("optimizer", frozenset({"object"})),
+}
+_ENDINGS: tuple[Family, ...] = ("activation", "initializer", "regularizer", "constraint")
+
+
+def objects(owner: Family, name: str) -> tuple[Family | None, frozenset[str]]:
+    """The family of Keras objects that an argument takes, and in what form."""
+    if (owner, name) in _OBJECTS:
+        return _OBJECTS[owner, name]
+    for family in _ENDINGS:
+        if name == family or name.endswith(f"_{family}"):
+            return family, frozenset({"object"})
+    return None, frozenset()
+
+
+def kinds(owner: Family, name: str, default: str | None, text: str) -> frozenset[str]:
+    """Which kinds of plain values an argument takes; empty when the text does not say."""
+    prose = _QUOTED.sub("", text)
+    said = {
+        kind
+        for kind, words in _WORDS.items()
+        if re.search(rf"\b(?:{words})\b", prose, re.IGNORECASE)
+    } | ({"float"} if re.search("python number", prose, re.IGNORECASE) else set())
+    shown = _kinds_of_default(default)
+    if not _OPENING.match(prose):
+        # Nothing but the default to go by: enough to tell a number or a flag from a text.
+        if not shown or "str" in shown | said or _QUOTED.search(text.replace("`", "")):
+            return frozenset()
+        said |= {"list", "float"} if shown & {"int", "float"} else set()
+    found = said | shown | _ALSO.get(name, frozenset())
+    # Schedules cast every number to the type of the learning rate, and 1e4 is a float in YAML.
+    return frozenset(found | {"float"} if owner == "schedule" and "int" in found else found)
+
+
+def choices(name: str, text: str) -> tuple[str, ...]:
+    """The strings of a phrase like ``one of "valid", "same"``; empty if others may be possible."""
+    found = _CHOICES.search(text)
+    if not found or _OPEN_ENDED.match(found.group(2).strip()):
+        return ()
+    words = re.findall(r"\b(?!or\b|and\b|default\b)\w+", found.group(1))
+    # Where Keras takes None it mostly takes the string as well.
+    plain = ["none" if word == "None" else word for word in words]
+    return tuple(dict.fromkeys([*plain, *_UNWRITTEN.get(name, ())]))
+
+
+def _kinds_of_default(default: str | None) -> set[str]:
+    try:
+        value = ast.literal_eval(default or "None")
+    except (ValueError, SyntaxError):
+        return set()
+    names = {bool: "bool", int: "int", float: "float", str: "str", tuple: "list", list: "list"}
+    return {names[type(value)]} if type(value) in names else set()

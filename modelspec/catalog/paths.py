@@ -1,0 +1,39 @@
+"""Which arguments name files, and whether a name stays inside the folder it is used in."""
+
+import re
+from pathlib import PurePosixPath, PureWindowsPath
+
+from modelspec.catalog.entries import Argument, Entry
+
+_READ = frozenset({"vocabulary"})
+"""Arguments of layers that take values, or a file to read them from."""
+
+_TEXT = frozenset({"separator"})
+"""The callbacks' only string that is free text; every other may be a path."""
+
+_FIELD = re.compile(r"\{\w+(?::0?\d*(?:\.\d+)?[defg%]?)?\}")
+"""A field of ModelCheckpoint's file name; others might fill in a slash (``{epoch:/>9}``)."""
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+
+
+def reads_file(entry: Entry, argument: Argument) -> bool:
+    """Whether a string here is a file that Keras would read."""
+    return entry.family != "callback" and argument.name in _READ
+
+
+def writes_file(entry: Entry, argument: Argument) -> bool:
+    """Whether a string here may be a file that Keras would write."""
+    return entry.family == "callback" and argument.name not in _TEXT
+
+
+def escapes(path: str) -> bool:
+    """Whether a path may lead out of the folder it is relative to, on any system."""
+    plain = _FIELD.sub("0", path)
+    parts = {*PurePosixPath(plain).parts, *PureWindowsPath(plain).parts}
+    return (
+        plain.startswith(("/", "\\", "~"))
+        or ".." in parts
+        or bool(_SCHEME.match(plain))
+        or any(character in plain for character in "{}\0")
+    )

@@ -1,0 +1,59 @@
+"""Keras objects that a spec may not use, each with its reason.
+
+A spec is data: it runs no code of its own, holds no Python object and reaches nothing outside the
+run's folder. Functions that need more than their data (``threshold``) are refused by their
+signature, wherever Keras has them, and are not listed here.
+"""
+
+from modelspec.catalog.entries import Family
+
+_ABSTRACT = "it is a base class that does nothing by itself"
+_OBJECT = "it wraps a Python object, which a spec cannot hold"
+_CODE = "it runs Python code, which a spec cannot hold"
+_INPUTS = "inputs are written under `inputs`"
+_VALUES = "it reduces values and does not compare targets with predictions"
+
+REFUSALS: dict[Family, dict[str, str]] = {
+    "layer": {
+        "FlaxLayer": _OBJECT,
+        "Input": _INPUTS,
+        "InputLayer": _INPUTS,
+        "InputSpec": "it is no layer but a description of what a layer takes",
+        "JaxLayer": _OBJECT,
+        "Lambda": _CODE,
+        "Layer": _ABSTRACT,
+        "TFSMLayer": "it loads and runs a program from a file",
+        "TorchModuleWrapper": _OBJECT,
+        "Wrapper": _ABSTRACT,
+    },
+    "optimizer": {
+        "MultiOptimizer": "it needs an OptimizerMap, which a spec cannot hold",
+        "Optimizer": _ABSTRACT,
+        "OptimizerMap": "it is no optimizer but a table of them",
+    },
+    "loss": {"Loss": _ABSTRACT},
+    "metric": {
+        "Mean": _VALUES,
+        "MeanMetricWrapper": "it wraps a Python function, which a spec cannot hold",
+        "Metric": _ABSTRACT,
+        "Sum": _VALUES,
+    },
+    "initializer": {"Initializer": _ABSTRACT},
+    "regularizer": {"Regularizer": _ABSTRACT},
+    "constraint": {"Constraint": _ABSTRACT},
+    "schedule": {"LearningRateSchedule": _ABSTRACT},
+    "callback": {
+        "Callback": _ABSTRACT,
+        "CallbackList": "a list of callbacks is written as a list",
+        "LambdaCallback": _CODE,
+        "LearningRateScheduler": f"{_CODE}; name a schedule as the optimizer's learning_rate",
+        "RemoteMonitor": "it sends data to another machine",
+    },
+    "activation": {},
+}
+
+NOT_IN_EVERY_KERAS: dict[Family, frozenset[str]] = {
+    "layer": frozenset({"FlaxLayer", "JaxLayer", "TorchModuleWrapper"}),
+    "optimizer": frozenset({"MultiOptimizer", "OptimizerMap"}),
+}
+"""Names above that some Keras 3 releases do not export."""

@@ -1,0 +1,85 @@
+"""Keras's own source text, read without importing it."""
+
+import ast
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_HOPS = 16
+"""Longer chains of re-exports than Keras has; a ring of imports ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A class or function, and the module that defines it."""
+
+    module: str
+    node: ast.ClassDef | ast.FunctionDef
+
+
+class Source:
+    """The modules of one installed package, parsed when first asked for."""
+
+    def __init__(self, package: str, folder: Path) -> None:
+        self.package = package
+        self._folder = folder
+        self.tree = cache(self._tree)
+        self.names = cache(self._names)
+
+    def resolve(self, module: str, dotted: str, hops: int = _HOPS) -> Definition | None:
+        """What a name means in a module, through imports; None if that cannot be read."""
+        head, _, rest = dotted.partition(".")
+        found = self.names(module).get(head)
+        if found is None or not hops:
+            return None
+        if isinstance(found, ast.ClassDef | ast.FunctionDef):
+            return None if rest else Definition(module, found)
+        origin, name = found
+        if name not in self.names(origin) and self._path(f"{origin}.{name}"):
+            return self.resolve(f"{origin}.{name}", rest, hops - 1) if rest else None
+        return self.resolve(origin, f"{name}.{rest}" if rest else name, hops - 1)
+
+    def lineage(self, definition: Definition, hops: int = _HOPS) -> list[Definition]:
+        """A class and those of its bases that can be read, nearest first."""
+        line = [definition]
+        if not isinstance(definition.node, ast.ClassDef) or not hops:
+            return line
+        for base in definition.node.bases:
+            parent = self.resolve(definition.module, ast.unparse(base))
+            if parent:
+                line += [each for each in self.lineage(parent, hops - 1) if each not in line]
+        return line
+
+    def constant(self, module: str, name: str) -> str | None:
+        """A module's string constant."""
+        for node in self.tree(module).body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id=target)], value=ast.Constant(value=str(text))):
+                    if target == name:
+                        return text
+        return None
+
+    def _path(self, module: str) -> Path | None:
+        inner = module.removeprefix(self.package).strip(".").replace(".", "/")
+        for path in (self._folder / f"{inner}.py", self._folder / inner / "__init__.py"):
+            if inner and path.is_file():
+                return path
+        return None
+
+    def _tree(self, module: str) -> ast.Module:
+        path = self._path(module) if module.startswith(f"{self.package}.") else None
+        try:
+            return ast.parse(path.read_bytes() if path else b"")
+        except (OSError, SyntaxError, ValueError):
+            # Whoever asks treats a name that is not there as something that cannot be read.
+            return ast.Module(body=[], type_ignores=[])
+
+    def _names(self, module: str) -> dict[str, ast.ClassDef | ast.FunctionDef | tuple[str, str]]:
+        names: dict[str, ast.ClassDef | ast.FunctionDef | tuple[str, str]] = {}
+        for node in self.tree(module).body:
+            match node:
+                case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                    names[name] = node
+                case ast.ImportFrom(module=str(origin), names=imported, level=0):
+                    names |= {each.asname or each.name: (origin, each.name) for each in imported}
+        return names

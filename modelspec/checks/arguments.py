@@ -1,0 +1,268 @@
+"""Keras objects and their arguments, against what the installed Keras takes.
+
+Nothing here may let a mapping through to an argument that does not take a Keras object: Keras
+would read it as ``{class_name, module, config}`` and import what it names.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family, paths
+from modelspec.diagnostics import Anchor, Diagnostic, Route, did_you_mean
+
+_BESIDE = ("name", "trainable", "dtype")
+_MOVED = {
+    **dict.fromkeys(
+        ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "input_length"),
+        "shapes are written under `inputs`",
+    ),
+    "decay": "Keras ignores it; name a schedule as the learning_rate",
+    "lr": "did you mean learning_rate?",
+}
+_NOUNS = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "a string"}
+_NOUNS |= {"list": "a list"}
+
+
+def check_object(catalog: Catalog, family: Family, value: Any, route: Route) -> list[Diagnostic]:
+    """One Keras object: its name, or a one-key mapping from its name to its arguments."""
+    return list(_object(catalog, family, value, route, nested=False))
+
+
+def check_arguments(
+    catalog: Catalog, entry: Entry, arguments: Mapping[Any, Any], route: Route
+) -> list[Diagnostic]:
+    """The arguments of a known object; the route is that of the whole mapping."""
+    return list(_arguments(catalog, entry, arguments, route, nested=False))
+
+
+def _object(
+    catalog: Catalog, family: Family, value: Any, route: Route, *, nested: bool
+) -> Iterator[Diagnostic]:
+    anchor: Anchor = "value"
+    name, arguments = value, None
+    if isinstance(value, Mapping) and len(value) == 1:
+        [(name, arguments)] = value.items()
+        route, anchor = (*route, _key(name)), "key"
+    if not isinstance(name, str):
+        yield _not_an_object(family, route, anchor)
+        return
+    entry = catalog.find(family, name)
+    if entry is None:
+        if catalog.names(family):
+            yield _unknown(catalog, family, name, route, anchor)
+    elif entry.refused:
+        message = f"{name} cannot be used in a spec: {entry.refused}"
+        yield Diagnostic("refused-object", message, route, anchor)
+    elif arguments is not None and not isinstance(arguments, Mapping):
+        message = f"the arguments of {name} are written as a mapping, argument: value"
+        yield Diagnostic("not-an-object", message, route, hint=_only_required(entry))
+    else:
+        yield from _arguments(catalog, entry, arguments or {}, route, nested=nested, anchor=anchor)
+
+
+def _not_an_object(family: Family, route: Route, anchor: Anchor) -> Diagnostic:
+    message = f"{_a(family)} is written as its name, or as one key: its name, with its arguments"
+    return Diagnostic("not-an-object", message, route, anchor)
+
+
+def _only_required(entry: Entry) -> str | None:
+    required = [argument.name for argument in entry.arguments.values() if argument.required]
+    return f"{entry.name}: {{{required[0]}: ...}}" if len(required) == 1 else None
+
+
+def _unknown(
+    catalog: Catalog, family: Family, name: str, route: Route, anchor: Anchor
+) -> Diagnostic:
+    message = f"Keras has no {family} named {name}"
+    hint = _right_name(catalog, family, name)
+    return Diagnostic(f"unknown-{family}", message, route, anchor, hint=hint)
+
+
+def _right_name(catalog: Catalog, family: Family, name: str) -> str | None:
+    known = catalog.known(family)
+    last = name.rpartition(".")[2]
+    same = [each for each in known if _folded(each) == _folded(last)]
+    others = [each for each in FAMILIES if each != family and name in catalog.known(each)]
+    hints = [f"{name} is {_a(others[0])}"] if others else []
+    hints += [f"did you mean {same[0]}?"] if same else []
+    return "; ".join(hints) or did_you_mean(last, known)
+
+
+def _a(family: Family) -> str:
+    return f"{'an' if family[0] in 'aio' else 'a'} {family}"
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _arguments(
+    catalog: Catalog,
+    entry: Entry,
+    arguments: Mapping[Any, Any],
+    route: Route,
+    *,
+    nested: bool,
+    anchor: Anchor = "key",
+) -> Iterator[Diagnostic]:
+    unknown = [name for name in arguments if not _takes(entry, name, nested=nested)]
+    hints = {name: _right_argument(catalog, entry, name) for name in unknown}
+    for argument in entry.arguments.values():
+        # A mistyped name is one mistake, not two.
+        typed = argument.name in arguments or f"did you mean {argument.name}?" in hints.values()
+        if argument.required and not typed:
+            hint = argument.help.split(". ")[0] or None
+            message = f"{entry.name} needs {argument.name}"
+            yield Diagnostic("missing-argument", message, route, anchor, hint=hint)
+    for name, value in arguments.items():
+        place = (*route, _key(name))
+        if name in hints:
+            message = f"{entry.name} has no argument {name}"
+            yield Diagnostic("unknown-argument", message, place, "key", hint=hints[name])
+        else:
+            argument = entry.arguments.get(name) or _anything(str(name))
+            yield from _value(catalog, entry, argument, value, place)
+
+
+def _takes(entry: Entry, name: Any, *, nested: bool) -> bool:
+    if entry.family == "layer" and name in _BESIDE and not nested:
+        return False
+    return name in entry.arguments or (entry.extra and isinstance(name, str))
+
+
+def _right_argument(catalog: Catalog, entry: Entry, name: Any) -> str | None:
+    if entry.family == "layer" and name in _BESIDE:
+        return f"write {name} beside {entry.name}, as a key of the layer"
+    if entry.function:
+        classes = [each for each in catalog.names(entry.family) if _is_class_of(entry, each)]
+        return f"{entry.name} takes no arguments" + "".join(f"; {each} does" for each in classes)
+    if name in _MOVED and name not in entry.arguments:
+        return _MOVED[name]
+    if name in entry.call_arguments:
+        return f"{name} belongs to the call: write it under `call` or `from`, beside the layer"
+    return did_you_mean(str(name), entry.arguments)
+
+
+def _is_class_of(function: Entry, name: str) -> bool:
+    return name != function.name and _folded(name) == _folded(function.name)
+
+
+def _anything(name: str) -> Argument:
+    return Argument(name, False, None, frozenset(), None, False, (), "")
+
+
+def _value(
+    catalog: Catalog, entry: Entry, argument: Argument, value: Any, route: Route
+) -> Iterator[Diagnostic]:
+    if value is None:
+        if argument.required and argument.kinds:
+            yield _wrong_type(entry, argument, "null", route)
+    elif argument.family:
+        yield from _objects(catalog, entry, argument, value, route)
+    else:
+        yield from _plain(entry, argument, value, route)
+
+
+def _objects(
+    catalog: Catalog, entry: Entry, argument: Argument, value: Any, route: Route
+) -> Iterator[Diagnostic]:
+    family = argument.family
+    if family is None or ("float" in argument.kinds and _kind(value) in {"int", "float"}):
+        return
+    if "float" in argument.kinds and _is_number(value):
+        yield _wrong_type(entry, argument, f"the string {value!r}", route)
+    elif isinstance(value, list) and argument.many:
+        for index, each in enumerate(value):
+            yield from _object(catalog, family, each, (*route, index), nested=True)
+    elif "object" not in argument.kinds:
+        message = f"{argument.name} of {entry.name} takes a list of {family}s"
+        yield Diagnostic("wrong-type", message, route)
+    else:
+        yield from _object(catalog, family, value, route, nested=True)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and float(value) is not None
+    except ValueError:
+        return False
+
+
+def _plain(entry: Entry, argument: Argument, value: Any, route: Route) -> Iterator[Diagnostic]:
+    mappings = list(_mappings(value, route))
+    for place in mappings:
+        message = f"{argument.name} of {entry.name} takes plain values, not a mapping"
+        yield Diagnostic("wrong-type", message, place)
+    refused = list(_paths(entry, argument, value, route))
+    yield from refused
+    if mappings or refused:
+        return
+    if not _fits(argument.kinds, _kind(value)):
+        yield _wrong_type(entry, argument, _shown(value), route)
+    elif isinstance(value, str) and argument.choices and value.lower() not in argument.choices:
+        message = f"{argument.name} of {entry.name} is one of {', '.join(argument.choices)}"
+        hint = did_you_mean(value, argument.choices)
+        yield Diagnostic("wrong-value", f"{message}, not {value}", route, hint=hint)
+    elif isinstance(value, list):
+        yield from _members(entry, argument, value, route)
+
+
+def _paths(entry: Entry, argument: Argument, value: Any, route: Route) -> Iterator[Diagnostic]:
+    if isinstance(value, list | tuple) and paths.writes_file(entry, argument):
+        for index, each in enumerate(value):
+            yield from _paths(entry, argument, each, (*route, index))
+    elif not isinstance(value, str):
+        return
+    elif paths.reads_file(entry, argument):
+        message = f"{argument.name} of {entry.name} cannot be read from a file"
+        hint = f"write the values here, as a list: {argument.name}: [...]"
+        yield Diagnostic("refused-path", message, route, hint=hint)
+    elif paths.writes_file(entry, argument) and paths.escapes(value):
+        message = f"{argument.name} of {entry.name} leads out of the run's folder: {value}"
+        hint = "write a relative path without .., ~ or a scheme"
+        yield Diagnostic("refused-path", message, route, hint=hint)
+
+
+def _mappings(value: Any, route: Route) -> Iterator[Route]:
+    if isinstance(value, list | tuple):
+        for index, each in enumerate(value):
+            yield from _mappings(each, (*route, index))
+    elif value is not None and not isinstance(value, bool | int | float | str):
+        yield route
+
+
+def _members(
+    entry: Entry, argument: Argument, values: list[Any], route: Route
+) -> Iterator[Diagnostic]:
+    """A string in a list of numbers; Keras says too little about lists to check more."""
+    if "str" in argument.kinds or not argument.kinds & {"int", "float"}:
+        return
+    for index, each in enumerate(values):
+        if isinstance(each, str):
+            message = f"{argument.name} of {entry.name} takes numbers, not {_shown(each)}"
+            yield Diagnostic("wrong-type", message, (*route, index))
+
+
+def _fits(kinds: frozenset[str], kind: str) -> bool:
+    return not kinds or kind in kinds or (kind == "int" and "float" in kinds)
+
+
+def _kind(value: Any) -> str:
+    return {bool: "bool", int: "int", float: "float", str: "str"}.get(type(value), "list")
+
+
+def _wrong_type(entry: Entry, argument: Argument, shown: str, route: Route) -> Diagnostic:
+    nouns = [noun for kind, noun in _NOUNS.items() if kind in argument.kinds]
+    wanted = " or ".join(nouns) if nouns else "another kind of value"
+    message = f"{argument.name} of {entry.name} takes {wanted}, not {shown}"
+    return Diagnostic("wrong-type", message, route)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "a list" if _kind(value) == "list" else repr(value)
+
+
+def _key(name: Any) -> str | int:
+    return name if isinstance(name, str | int) else str(name)
