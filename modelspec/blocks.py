@@ -1,0 +1,75 @@
+"""What a block asks of the items that use it: its parameters and its inputs."""
+
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from modelspec.diagnostics import Diagnostic, Related, Route, did_you_mean
+from modelspec.graph import Sources
+from modelspec.scope import Value
+from modelspec.spec import BlockSpec
+
+
+def find_recursion(blocks: Mapping[str, BlockSpec]) -> list[Diagnostic]:
+    """Report a block that contains itself, directly or through others."""
+    uses = {
+        name: {item.type for item in block.layers if item.type in blocks}
+        for name, block in blocks.items()
+    }
+    try:
+        TopologicalSorter(uses).prepare()
+    except CycleError as error:
+        ring: list[str] = error.args[1][::-1]
+        message = "a block cannot contain itself: " + " → ".join(ring)
+        related = tuple(
+            Related(f"{name} is part of the ring", ("blocks", name)) for name in ring[1:-1]
+        )
+        return [Diagnostic("cycle", message, ("blocks", ring[0]), "key", related=related)]
+    return []
+
+
+def check_parameters(name: str, block: BlockSpec, arguments: Any, route: Route) -> list[Diagnostic]:
+    """Hold what an item gives a block against the parameters that the block declares."""
+    if arguments is not None and not isinstance(arguments, dict):
+        message = f"{name} takes its parameters as a mapping, not {arguments!r}"
+        return [Diagnostic("wrong-type", message, route)]
+    given = arguments or {}
+    problems = [
+        Diagnostic(
+            "unknown-argument",
+            f"block {name} has no parameter {key}",
+            (*route, key),
+            "key",
+            hint=did_you_mean(str(key), block.params),
+        )
+        for key in given
+        if key not in block.params
+    ]
+    for key, default in block.params.items():
+        if default is None and key not in given:
+            related = (Related(f"{key} has no default", ("blocks", name, "params", key)),)
+            message = f"block {name} needs {key}"
+            problems.append(Diagnostic("missing-argument", message, route, "key", related=related))
+    return problems
+
+
+def bind_inputs(
+    name: str, block: BlockSpec, sources: Sources | None, route: Route
+) -> tuple[dict[str, Value], list[Diagnostic]]:
+    """What the inputs of a block stand for, given in order or by name."""
+    unbound: dict[str, Value] = dict.fromkeys(block.inputs)
+    if sources is None:
+        return unbound, []
+    if None in sources:
+        first = sources[None]
+        values = first if isinstance(first, tuple) else (first,)
+        given: dict[str | None, Value] = dict(zip(block.inputs, values, strict=False))
+        right = len(values) == len(block.inputs)
+    else:
+        given = dict(sources)
+        right = given.keys() == unbound.keys()
+    problems = []
+    if not right:
+        message = f"block {name} is called on its inputs: {', '.join(block.inputs)}"
+        problems.append(Diagnostic("block-inputs", message, route))
+    return {key: given.get(key) for key in block.inputs}, problems

@@ -1,0 +1,68 @@
+"""Everything that a spec means, held against what Keras offers; no shapes, no data."""
+
+from collections.abc import Iterable, Sequence
+
+from modelspec.catalog import Catalog
+from modelspec.checks.arguments import check_object
+from modelspec.diagnostics import Diagnostic, did_you_mean
+from modelspec.graph import Graph, Node
+from modelspec.heads import Head, check_names
+from modelspec.spec import Spec
+
+
+def check_meaning(
+    spec: Spec, graph: Graph, heads: Sequence[Head], catalog: Catalog
+) -> list[Diagnostic]:
+    """Layers, their arguments and calls, losses, metrics, optimizer and callbacks."""
+    problems = [problem for node in graph.nodes for problem in _check_node(node, spec, catalog)]
+    outputs = _output_names(spec)
+    problems += check_names(spec, outputs)
+    problems += check_object(catalog, "optimizer", spec.optimizer, ("optimizer",))
+    for head in heads:
+        if head.loss is not None:
+            problems += check_object(catalog, "loss", head.loss, head.route)
+        for metric in head.metrics:
+            problems += check_object(catalog, "metric", metric.value, metric.route)
+    for position, callback in enumerate(spec.training.callbacks):
+        route = ("training", "callbacks", position)
+        problems += check_object(catalog, "callback", callback, route)
+    return list(dict.fromkeys(problems))
+
+
+def _output_names(spec: Spec) -> list[str]:
+    return [spec.outputs] if isinstance(spec.outputs, str) else list(spec.outputs)
+
+
+def _check_node(node: Node, spec: Spec, catalog: Catalog) -> Iterable[Diagnostic]:
+    entry = catalog.find("layer", node.type)
+    if entry is not None and entry.refused is None:
+        yield from _check_calls(node, entry.call_arguments)
+    if node.layer != node.name:
+        return
+    given = {node.type: node.arguments}
+    for problem in check_object(catalog, "layer", given, node.route):
+        yield _with_blocks(problem, node, spec)
+
+
+def _with_blocks(problem: Diagnostic, node: Node, spec: Spec) -> Diagnostic:
+    """An unknown layer may be a block whose name is misspelt."""
+    near = did_you_mean(node.type, spec.blocks) if problem.code == "unknown-layer" else None
+    if near is None or problem.route[:-1] != node.route:
+        return problem
+    return Diagnostic(problem.code, problem.message, problem.route, problem.anchor, hint=near)
+
+
+def _check_calls(node: Node, known: Sequence[str]) -> Iterable[Diagnostic]:
+    """Call arguments, in ``from`` and in ``call``, that the layer's ``call`` does not take."""
+    if not known:
+        return
+    for part, names in (("from", node.inputs), ("call", node.call)):
+        for name in names:
+            if name is not None and name not in known:
+                yield Diagnostic(
+                    "unknown-argument",
+                    f"{node.type} is not called with {name}",
+                    (*node.route, part, name),
+                    "key",
+                    hint=did_you_mean(name, known) or f"it takes {', '.join(known)}",
+                )

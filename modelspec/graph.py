@@ -1,0 +1,91 @@
+"""The graph of a model: every layer call, in an order in which it can be made.
+
+``modelspec.expansion`` makes it from a Spec. Nodes carry routes, not places: where a route stands
+in the text is looked up when a problem is shown.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from modelspec.diagnostics import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A tensor that the data must give; ``shape`` is without the batch, None an unknown length."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a tensor comes from: an input or a node by name, and which of its results.
+
+    ``index`` None is everything that the node returns; ``route`` is where the spec names it.
+    """
+
+    name: str
+    index: int | None
+    route: Route
+
+
+Sources = Mapping[str | None, Source | tuple[Source, ...]]
+"""Call arguments and what they are given; the key None is the first positional argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One call of one Keras layer.
+
+    ``layer`` is the node that owns the weights: the node's own name, unless it shares.
+    ``arguments`` are the constructor's, ``options`` its ``trainable`` and ``dtype`` where given,
+    ``call`` the constant call arguments, ``parts`` the names of several results. ``inputs`` is
+    empty where a name could not be resolved. ``within`` are the items that use the blocks in which
+    the node stands, outermost first.
+    """
+
+    name: str
+    layer: str
+    type: str
+    arguments: Mapping[str, Any]
+    options: Mapping[str, Any]
+    inputs: Sources
+    call: Mapping[str, Any]
+    route: Route
+    parts: tuple[str, ...] = ()
+    within: tuple[Route, ...] = ()
+
+    def sources(self) -> Iterable[Source]:
+        for given in self.inputs.values():
+            yield from given if isinstance(given, tuple) else (given,)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Inputs, layer calls in an order in which they can be made, and outputs, all by name.
+
+    ``form`` is how the spec writes its outputs.
+    """
+
+    name: str
+    inputs: Mapping[str, Input]
+    nodes: tuple[Node, ...]
+    outputs: Mapping[str, Source]
+    form: Literal["name", "list", "mapping"]
+
+    def used(self) -> set[str]:
+        """The names of the inputs and nodes on which some output depends."""
+        by_name = {node.name: node for node in self.nodes}
+        waiting = [source.name for source in self.outputs.values()]
+        used: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name not in used:
+                used.add(name)
+                if name in by_name:
+                    waiting.extend(source.name for source in by_name[name].sources())
+        return used

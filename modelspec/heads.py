@@ -1,0 +1,164 @@
+"""Losses, loss weights and metrics, matched to outputs by name.
+
+Keras would match a mistyped name by position, silently; so names are matched here, exactly, and
+Keras is only ever given what already fits.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from modelspec.catalog import Catalog
+from modelspec.diagnostics import Diagnostic, Route, did_you_mean
+from modelspec.spec import Spec
+
+_Part = Literal["losses", "loss_weights", "metrics"]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A value of the spec and its place."""
+
+    value: Any
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One output, and what it is trained and judged by; ``loss`` None where it is not trained.
+
+    ``loss`` and each of ``metrics`` are Keras objects as the spec writes them; ``route`` is the
+    loss's place, or the output's where there is none.
+    """
+
+    output: str
+    loss: Any
+    weight: float
+    metrics: tuple[Placed, ...]
+    route: Route
+
+
+def make_heads(
+    spec: Spec, outputs: Sequence[str], catalog: Catalog
+) -> tuple[tuple[Head, ...], list[Diagnostic]]:
+    """One head for each of ``outputs``, in order."""
+    matcher = _Matcher(tuple(outputs), catalog)
+    losses = matcher.match("losses", spec.losses)
+    weights = matcher.match("loss_weights", spec.loss_weights)
+    metrics = matcher.match("metrics", spec.metrics)
+    heads = tuple(
+        Head(
+            output=name,
+            loss=losses[name].value if name in losses else None,
+            weight=matcher.weight(weights.get(name)),
+            metrics=_several(metrics.get(name)),
+            route=losses[name].route if name in losses else ("outputs",),
+        )
+        for name in outputs
+    )
+    return heads, matcher.problems
+
+
+class _Matcher:
+    def __init__(self, outputs: tuple[str, ...], catalog: Catalog) -> None:
+        self.outputs = outputs
+        self.catalog = catalog
+        self.problems: list[Diagnostic] = []
+
+    def match(self, part: _Part, given: Any) -> dict[str, Placed]:
+        """The values of one part of the spec by output; outputs without one are left out."""
+        route: Route = (part,)
+        if given is None:
+            return {}
+        if isinstance(given, dict) and not self._is_object(part, given):
+            return self._by_name(part, given)
+        single = len(self.outputs) == 1
+        if isinstance(given, list) and not (single and part == "metrics"):
+            return self._by_position(part, given)
+        if single:
+            return {self.outputs[0]: Placed(given, route)}
+        message = f"the model has {len(self.outputs)} outputs, and {part} one value"
+        hint = f"write output: value for each of {', '.join(self.outputs)}"
+        self.problems.append(Diagnostic("one-for-several", message, route, hint=hint))
+        return {}
+
+    def _is_object(self, part: _Part, given: Mapping[Any, Any]) -> bool:
+        """Tell ``{Huber: {delta: 2}}`` from ``{age: mse}``: what names an output is no object."""
+        if part == "loss_weights" or len(given) != 1:
+            return False
+        name, arguments = next(iter(given.items()))
+        if name in self.outputs:
+            return False
+        family: Literal["loss", "metric"] = "loss" if part == "losses" else "metric"
+        return isinstance(arguments, dict) or self.catalog.find(family, str(name)) is not None
+
+    def _by_name(self, part: _Part, given: Mapping[Any, Any]) -> dict[str, Placed]:
+        for name in given:
+            if name not in self.outputs:
+                hint = did_you_mean(str(name), self.outputs)
+                hint = hint or f"the outputs are {', '.join(self.outputs)}"
+                message = f"no output is named {name}"
+                self.problems.append(
+                    Diagnostic("unknown-output", message, (part, name), "key", hint=hint)
+                )
+        return {
+            name: Placed(given[name], (part, name))
+            for name in self.outputs
+            if given.get(name) is not None
+        }
+
+    def _by_position(self, part: _Part, given: Sequence[Any]) -> dict[str, Placed]:
+        if len(given) != len(self.outputs):
+            message = f"{part} has {len(given)} values for {len(self.outputs)} outputs"
+            hint = f"in order, for {', '.join(self.outputs)}"
+            self.problems.append(Diagnostic("wrong-length", message, (part,), hint=hint))
+        pairs = enumerate(zip(self.outputs, given, strict=False))
+        return {
+            name: Placed(value, (part, position))
+            for position, (name, value) in pairs
+            if value is not None
+        }
+
+    def weight(self, placed: Placed | None) -> float:
+        if placed is None:
+            return 1.0
+        value = placed.value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            message = f"a loss weight is a number, not {value!r}"
+            self.problems.append(Diagnostic("wrong-type", message, placed.route))
+            return 1.0
+        if not math.isfinite(value):
+            message = f"a loss weight is finite, not {value}"
+            self.problems.append(Diagnostic("wrong-value", message, placed.route))
+        return float(value)
+
+
+def _several(placed: Placed | None) -> tuple[Placed, ...]:
+    if placed is None:
+        return ()
+    if not isinstance(placed.value, list):
+        return (placed,)
+    return tuple(
+        Placed(value, (*placed.route, position)) for position, value in enumerate(placed.value)
+    )
+
+
+def check_names(spec: Spec, outputs: Sequence[str]) -> list[Diagnostic]:
+    """Names in ``data`` and ``training.class_weights`` that match nothing."""
+    tables: list[tuple[Route, Mapping[str, Any], Sequence[str], str]] = [
+        (("data",), spec.data, [*spec.inputs, *outputs], "input or output"),
+        (("training", "class_weights"), spec.training.class_weights, outputs, "output"),
+    ]
+    return [
+        Diagnostic(
+            "unknown-output",
+            f"no {what} is named {name}",
+            (*route, name),
+            "key",
+            hint=did_you_mean(name, known) or f"there are {', '.join(known)}",
+        )
+        for route, table, known, what in tables
+        for name in table
+        if name not in known
+    ]

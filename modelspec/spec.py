@@ -1,0 +1,186 @@
+"""Document → Spec: the envelope of the language, as frozen pydantic models.
+
+What a layer, a loss or an optimizer may be given is Keras's to say, and is checked elsewhere; here
+stand the keys, their types, and which of them must be there. Fields that YAML can write in several
+forms are discriminated by form, so that every error lands on the value that is wrong.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Strict,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from modelspec.diagnostics import Diagnostic
+from modelspec.envelope import FORM, problems_of
+from modelspec.source import Document
+
+LANGUAGE_VERSION = 1
+
+Dtype = Literal[
+    "bfloat16", "float16", "float32", "float64", "int8", "int16", "int32", "int64",
+    "uint8", "uint16", "uint32", "uint64", "bool", "string",
+]  # fmt: skip
+Precision = Literal["float32", "float64", "bfloat16", "mixed_float16", "mixed_bfloat16"]
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+"""What inputs, blocks and outputs may be called; layer names, once expanded, follow it too."""
+
+Length = Annotated[int, Field(gt=0, le=2**31 - 1)]
+Shape = Annotated[tuple[Length | None, ...], Strict(False)]
+Names = Annotated[tuple[str, ...], Strict(False), Field(min_length=1)]
+
+
+def _form(value: Any) -> str | None:
+    forms: dict[type[Any], str] = {str: "name", list: "list", tuple: "list", dict: "mapping"}
+    form = forms.get(type(value))
+    return FORM + form if form else None
+
+
+def _by_form(message: str) -> Discriminator:
+    return Discriminator(_form, custom_error_type="form", custom_error_message=message)
+
+
+OneOrMany = Annotated[
+    Annotated[str, Tag(FORM + "name")] | Annotated[Names, Tag(FORM + "list")],
+    _by_form("a name, or a list of names"),
+]
+From = Annotated[
+    Annotated[str, Tag(FORM + "name")]
+    | Annotated[Names, Tag(FORM + "list")]
+    | Annotated[dict[str, OneOrMany], Field(min_length=1), Tag(FORM + "mapping")],
+    _by_form("a name, a list of names, or a mapping of call arguments to names"),
+]
+Outputs = Annotated[
+    Annotated[Name, Tag(FORM + "name")]
+    | Annotated[tuple[Name, ...], Strict(False), Field(min_length=1), Tag(FORM + "list")]
+    | Annotated[dict[Name, str], Field(min_length=1), Tag(FORM + "mapping")],
+    _by_form("a name, a list of names, or a mapping of public names to names"),
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class InputSpec(_Section):
+    """One entry of ``inputs``; ``shape`` is without the batch, None an unknown length."""
+
+    shape: Shape
+    dtype: Dtype = "float32"
+
+
+class LayerItem(_Section):
+    """One item of ``layers``: a Keras object, or ``share``, and the keys beside it.
+
+    ``type`` and ``arguments`` are the object's name and arguments; with ``share`` they are empty.
+    Text may still hold ``${…}``, which the graph computes.
+    """
+
+    type: str = ""
+    arguments: Any = None
+    name: str | None = None
+    from_: From | None = Field(None, alias="from")
+    as_: Names | None = Field(None, alias="as")
+    call: dict[str, Any] = Field(default_factory=dict)
+    share: str | None = None
+    repeat: int | str = 1
+    trainable: bool | None = None
+    dtype: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, item: Any) -> Any:
+        """Take the Keras object out of the item's keys."""
+        if isinstance(item, str):
+            return {"type": item}
+        if not isinstance(item, dict):
+            raise PydanticCustomError("not_a_layer", "a layer is a name, or a mapping")
+        kind = object_key(item)
+        if kind is None:
+            if "share" in item:
+                return item
+            raise PydanticCustomError("no_layer", "this item names no layer")
+        rest = {key: value for key, value in item.items() if key != kind}
+        if "share" in item:
+            raise PydanticCustomError("share_and_layer", "share stands instead of a layer")
+        return {**rest, "type": kind, "arguments": item[kind]}
+
+
+LAYER_KEYS = frozenset(
+    field.alias or name
+    for name, field in LayerItem.model_fields.items()
+    if name not in {"type", "arguments"}
+)
+
+
+def object_key(item: Mapping[Any, Any]) -> str | None:
+    """The key of a layer item that names its layer, among misspelt neighbours too."""
+    candidates = [key for key in item if isinstance(key, str) and key not in LAYER_KEYS]
+
+    def likeness(key: str) -> tuple[bool, bool]:
+        return key[:1].isupper(), isinstance(item[key], dict) or item[key] is None
+
+    return max(candidates, key=likeness, default=None)
+
+
+class BlockSpec(_Section):
+    """A reusable piece of graph; a parameter of None must be given where the block is used."""
+
+    params: dict[str, Any] = Field(default_factory=dict)
+    inputs: Annotated[tuple[Name, ...], Strict(False), Field(min_length=1)]
+    layers: Annotated[tuple[LayerItem, ...], Strict(False), Field(min_length=1)]
+    outputs: Outputs
+
+
+class Training(_Section):
+    """How to train; the defaults are the language's."""
+
+    epochs: int = Field(10, ge=1)
+    batch_size: int = Field(32, ge=1)
+    validation_split: float = Field(0.0, ge=0.0, lt=1.0)
+    shuffle: bool = True
+    seed: int = Field(0, ge=0, lt=2**32)
+    callbacks: Annotated[tuple[Any, ...], Strict(False)] = ()
+    class_weights: dict[str, dict[int, Annotated[float, Field(ge=0.0)]]] = Field(
+        default_factory=dict
+    )
+    precision: Precision = "float32"
+    jit: Literal["auto", True, False] = "auto"
+
+
+class Spec(_Section):
+    """A whole spec, valid in form."""
+
+    modelspec: Literal[1]
+    name: Name | None = None
+    description: str | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    inputs: Annotated[dict[Name, InputSpec], Field(min_length=1)]
+    blocks: dict[Name, BlockSpec] = Field(default_factory=dict)
+    layers: Annotated[tuple[LayerItem, ...], Strict(False), Field(min_length=1)]
+    outputs: Outputs
+    losses: Any = None
+    loss_weights: Any = None
+    metrics: Any = None
+    optimizer: Any = "rmsprop"
+    training: Training = Field(default_factory=Training)
+    data: dict[str, str] = Field(default_factory=dict)
+
+    @classmethod
+    def from_document(cls, document: Document) -> tuple[Self | None, list[Diagnostic]]:
+        """Validate a document whose parameters are put in."""
+        try:
+            return cls.model_validate(document.data), []
+        except ValidationError as error:
+            return None, problems_of(error, document.data, cls)
