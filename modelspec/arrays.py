@@ -1,0 +1,223 @@
+"""Arrays from npz files: mapped or read, fingerprinted, and summed up in bounded memory."""
+
+import hashlib
+import math
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from modelspec.diagnostics import Diagnostic
+from modelspec.npz import Member, open_npz, read_headers, told
+
+__all__ = ["Member", "Values", "digest", "load", "read_headers", "scan", "verify"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# Small enough to stay in a core's cache from one pass over a block to the next.
+_BLOCK = 1 << 20
+
+
+def load(member: Member) -> tuple[Array | None, list[Diagnostic]]:
+    """The array in native byte order, read-only; mapped in place where it is stored uncompressed.
+
+    A compressed array, or one of foreign byte order, takes its size in memory.
+    """
+    mapped = member.offset is not None and member.dtype.isnative
+    if not mapped and member.nbytes > _available_memory():
+        message = f"array {member.name} needs {member.nbytes} bytes of memory, which is not there"
+        hint = "save it uncompressed, with numpy.savez, and it is not loaded whole"
+        return None, [Diagnostic("array-too-large", message, hint=hint, file=str(member.file))]
+    try:
+        array = _map(member) if mapped else _unpack(member)
+    # The bytes may be bad in any way that zipfile, zlib and lzma know, or gone since the headers.
+    except Exception as error:  # noqa: BLE001
+        return None, [_unreadable(member, error)]
+    array.flags.writeable = False
+    return array, []
+
+
+def verify(member: Member) -> list[Diagnostic]:
+    """Reads all of the array's bytes to compare their checksum, which mapping skips."""
+    try:
+        with open_npz(member.file) as npz, npz.open(member.entry) as entry:
+            while entry.read(_BLOCK):
+                pass
+    except Exception as error:  # noqa: BLE001
+        return [_unreadable(member, error)]
+    return []
+
+
+def _unreadable(member: Member, error: Exception) -> Diagnostic:
+    message = f"array {member.name} cannot be read: {told(error)}"
+    return Diagnostic("bad-array", message, file=str(member.file))
+
+
+def _map(member: Member) -> Array:
+    order: Literal["C", "F"] = "F" if member.fortran else "C"
+    if not member.nbytes:  # no file can be mapped for zero bytes
+        return np.empty(member.shape, member.dtype, order=order)
+    return np.memmap(
+        member.file, member.dtype, "r", offset=member.offset or 0, shape=member.shape, order=order
+    )
+
+
+def _unpack(member: Member) -> Array:
+    data = np.empty(member.nbytes, np.uint8)
+    with open_npz(member.file) as npz, npz.open(member.entry) as entry:
+        entry.read(member.skip)
+        done = 0
+        while block := entry.read(_BLOCK):  # up to the end, where zipfile compares the checksum
+            data[done : done + len(block)] = np.frombuffer(block, np.uint8)
+            done += len(block)
+    if done != member.nbytes:
+        raise ValueError(f"it ends after {done} of {member.nbytes} bytes")
+    array: Array = np.ndarray(
+        member.shape, member.dtype, data, order="F" if member.fortran else "C"
+    )
+    return array if member.dtype.isnative else array.astype(member.dtype.newbyteorder("="))
+
+
+def _available_memory() -> float:
+    """Bytes that can still be taken, page cache included; infinite where the system tells none."""
+    try:
+        free = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"))
+        return int(free[1]) * 1024 if free else math.inf
+    except OSError:
+        return _physical_memory()
+
+
+def _physical_memory() -> float:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
+
+
+def digest(array: Array) -> str:
+    """SHA-256 over dtype, shape and elements in C order, whatever the layout in memory."""
+    little = array.dtype.newbyteorder("<")
+    sha = hashlib.sha256(f"{little.str} {array.shape} ".encode())
+    for rows in _row_blocks(array, 16 * _BLOCK):
+        sha.update(rows.astype(little, copy=False).reshape(-1).view(np.uint8).data)
+    return sha.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What an array of numbers holds. Rows are indices along the first axis.
+
+    ``low`` and ``high`` are None where there is no finite value; fractions are not looked for
+    unless asked. ``fractions`` and ``not_finite`` count elements.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    not_finite: int = 0
+    first_not_finite: int | None = None
+    fractions: int = 0
+    first_fraction: int | None = None
+
+
+def scan(array: Array, *, whole: bool = False, ignore: float | None = None) -> Values:
+    """One pass over real numbers or booleans, in blocks, so that a mapped file stays on disk.
+
+    ``whole`` looks for fractions; elements equal to ``ignore`` are left out.
+    """
+    total = Values()
+    for block, rows in _blocks(np.asarray(array)):
+        total = _merged(total, _scan_block(block, rows, whole=whole, ignore=ignore))
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Which row an element of a flat block belongs to; ``width`` is a row's elements."""
+
+    start: int
+    width: int
+    count: int
+    fortran: bool
+
+    def first(self, where: Array) -> int:
+        if not self.fortran:
+            return (self.start + int(where.argmax())) // self.width
+        return int(((np.flatnonzero(where) + self.start) % self.count).min())
+
+
+def _blocks(array: Array) -> Iterator[tuple[Array, _Rows]]:
+    """The elements in flat, aligned blocks, in the order in which they lie in memory."""
+    if not array.size:
+        return
+    array = np.atleast_1d(array)
+    count, width = len(array), array.size // len(array)
+    if not (array.flags.c_contiguous or array.flags.f_contiguous):
+        start = 0
+        for block in _row_blocks(array, _BLOCK):
+            yield block.reshape(-1), _Rows(start, width, count, fortran=False)
+            start += block.size
+        return
+    fortran = not array.flags.c_contiguous
+    flat = (array.T if fortran else array).reshape(-1)
+    step = max(1, _BLOCK // array.itemsize)
+    for start in range(0, flat.size, step):
+        # Data in a zip file starts anywhere, and NumPy is several times slower off its alignment.
+        block = np.require(flat[start : start + step], requirements="A")
+        yield block, _Rows(start, width, count, fortran)
+
+
+def _row_blocks(array: Array, size: int) -> Iterator[Array]:
+    """Runs of rows of about ``size`` bytes, contiguous in C order."""
+    array = np.atleast_1d(np.asarray(array))
+    if not array.size:
+        return
+    step = max(1, size * len(array) // array.nbytes)
+    for start in range(0, len(array), step):
+        yield np.ascontiguousarray(array[start : start + step])
+
+
+def _scan_block(block: Array, rows: _Rows, *, whole: bool, ignore: float | None) -> Values:
+    counted = block if ignore is None else block[block != ignore]
+    if not counted.size:
+        return Values()
+    with np.errstate(invalid="ignore"):
+        low, high = counted.min().item() + 0, counted.max().item() + 0  # a bool becomes a number
+    if not (math.isfinite(low) and math.isfinite(high)):  # NaN and infinity both show up here
+        bad = ~np.isfinite(block)
+        return Values(not_finite=int(np.count_nonzero(bad)), first_not_finite=rows.first(bad))
+    if not whole or block.dtype.kind != "f":
+        return Values(low, high)
+    fraction = block != np.trunc(block)
+    if ignore is not None:
+        fraction &= block != ignore
+    count = int(np.count_nonzero(fraction))
+    return Values(
+        low, high, fractions=count, first_fraction=rows.first(fraction) if count else None
+    )
+
+
+def _merged(one: Values, other: Values) -> Values:
+    return Values(
+        _least(one.low, other.low),
+        _most(one.high, other.high),
+        one.not_finite + other.not_finite,
+        _first(one.first_not_finite, other.first_not_finite),
+        one.fractions + other.fractions,
+        _first(one.first_fraction, other.first_fraction),
+    )
+
+
+def _least(one: float | None, other: float | None) -> float | None:
+    return min((value for value in (one, other) if value is not None), default=None)
+
+
+def _most(one: float | None, other: float | None) -> float | None:
+    return max((value for value in (one, other) if value is not None), default=None)
+
+
+def _first(one: int | None, other: int | None) -> int | None:
+    return min((row for row in (one, other) if row is not None), default=None)

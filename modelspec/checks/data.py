@@ -1,0 +1,207 @@
+"""The real arrays against the graph: counts, shapes, dtypes and values."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from modelspec.arrays import Array, Values, scan
+from modelspec.checks.targets import (
+    Head,
+    Shape,
+    agree,
+    check_target,
+    check_weight,
+    not_finite,
+    not_numbers,
+    written,
+)
+from modelspec.dataset import Dataset, weight_key
+from modelspec.diagnostics import Diagnostic, Route
+from modelspec.graph import Graph, Input, Node
+
+__all__ = ["Head", "check_data"]
+
+_INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+
+
+def check_data(
+    graph: Graph,
+    heads: Sequence[Head],
+    dataset: Dataset,
+    output_shapes: Mapping[str, tuple[int | None, ...]],
+) -> list[Diagnostic]:
+    """Everything in ``dataset`` that contradicts the spec, each array read once, in blocks.
+
+    ``output_shapes`` are the model's, with the leading batch; an output not in it is of unknown
+    shape, and its targets are checked for what does not depend on that.
+    """
+    named = list(_arrays(graph, heads, dataset))
+    if named and all(array.ndim and not len(array) for _, array, _ in named):
+        names = ", ".join(name for name, _, _ in named)
+        return [Diagnostic("no-samples", f"the data has no samples in {names}", named[0][2])]
+    problems = _counts(named)
+    for name, array in dataset.inputs.items():
+        if name in graph.inputs:
+            problems += _input(graph, graph.inputs[name], dataset.arrays.get(name, name), array)
+    for head in heads:
+        problems += _head(head, dataset, output_shapes.get(head.output))
+    return problems
+
+
+def _head(head: Head, dataset: Dataset, shape: Shape | None) -> list[Diagnostic]:
+    problems = []
+    target, weight = dataset.targets.get(head.output), dataset.weights.get(head.output)
+    if target is not None:
+        name = dataset.arrays.get(head.output, head.output)
+        problems += check_target(head, name, target, shape)
+    if weight is not None:
+        key = weight_key(head.output)
+        problems += check_weight(head, dataset.arrays.get(key, key), weight, shape, target)
+    return problems
+
+
+def _arrays(
+    graph: Graph, heads: Sequence[Head], dataset: Dataset
+) -> Iterator[tuple[str, Array, Route]]:
+    """Every array with its name in the file and the place in the spec that calls for it."""
+    routes = {head.output: head.route for head in heads}
+    for name, array in dataset.inputs.items():
+        declared = graph.inputs.get(name)
+        yield dataset.arrays.get(name, name), array, declared.route if declared else ()
+    for name, array in dataset.targets.items():
+        yield dataset.arrays.get(name, name), array, routes.get(name, ("outputs",))
+    for name, array in dataset.weights.items():
+        key = weight_key(name)
+        yield dataset.arrays.get(key, key), array, routes.get(name, ("outputs",))
+
+
+def _counts(named: Sequence[tuple[str, Array, Route]]) -> list[Diagnostic]:
+    counts = {name: len(array) for name, array, _ in named if array.ndim}
+    if len(set(counts.values())) <= 1:
+        return []
+    usual = max(counts.values(), key=list(counts.values()).count)
+    odd = next(route for name, _, route in named if counts.get(name, usual) != usual)
+    listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+    message = f"the arrays differ in their number of samples: {listed}"
+    hint = "row i of every array belongs to sample i"
+    return [Diagnostic("sample-count", message, odd, hint=hint)]
+
+
+def _input(graph: Graph, declared: Input, name: str, array: Array) -> list[Diagnostic]:
+    if declared.dtype == "string":
+        return _text(declared, name, array)
+    problem = _not_numbers(declared, name, array) or _wrong_shape(declared, name, array)
+    if problem:
+        return [problem]
+    embeddings = _embeddings(graph, declared.name)
+    values = scan(array, whole=bool(embeddings) or declared.dtype in _INTEGERS)
+    problem = not_finite(name, values, declared.route) or _fractions(declared, name, values)
+    if problem:
+        return [problem]
+    outside = [found for node in embeddings if (found := _ids_outside(node, name, values))]
+    return outside or _unrepresentable(declared, name, values)
+
+
+def _text(declared: Input, name: str, array: Array) -> list[Diagnostic]:
+    if array.dtype.kind in "US" and array.ndim:
+        problem = _wrong_shape(declared, name, array)
+        return [problem] if problem else []
+    message = f"array {name} holds {array.dtype}, but input {declared.name} takes text"
+    return [Diagnostic("wrong-dtype", message, declared.route)]
+
+
+def _not_numbers(declared: Input, name: str, array: Array) -> Diagnostic | None:
+    problem = not_numbers(name, array, f"input {declared.name} ({declared.dtype})", declared.route)
+    if problem and array.dtype.kind in "US":
+        return replace(problem, hint="turn text into ids first, or declare dtype: string")
+    return problem
+
+
+def _wrong_shape(declared: Input, name: str, array: Array) -> Diagnostic | None:
+    sample = array.shape[1:]
+    if agree(_as_keras_adjusts(sample, declared.shape), declared.shape):
+        return None
+    message = (
+        f"array {name} has samples of shape {written(sample)}, "
+        f"but input {declared.name} has shape {written(declared.shape)}"
+    )
+    hint = _shape_hint(name, array.shape, declared.shape)
+    return Diagnostic("wrong-shape", message, declared.route, hint=hint)
+
+
+def _as_keras_adjusts(sample: Shape, declared: Shape) -> Shape:
+    """What a functional model makes of it (Keras's ``_adjust_input_rank``): a last 1 may differ."""
+    if len(sample) == len(declared) + 1 and sample[-1] == 1:
+        return sample[:-1]
+    if len(sample) == len(declared) - 1 and declared[-1] == 1:
+        return (*sample, 1)
+    return sample
+
+
+def _shape_hint(name: str, shape: tuple[int, ...], declared: Shape) -> str:
+    sample = shape[1:]
+    if agree(shape, declared):
+        return f"the first axis is the sample's: a single sample is {name}[None]"
+    if len(sample) > 1 and agree((*sample[1:], sample[0]), declared):
+        return f"its channels come first: save numpy.moveaxis({name}, 1, -1)"
+    if agree(sample, declared[:-1]):
+        return f"the last axis, of {declared[-1]}, is missing; or declare shape: {written(sample)}"
+    if None not in declared and math.prod(sample) == math.prod(size or 0 for size in declared):
+        return f"the sizes agree: save {name}.reshape({', '.join(map(str, (-1, *declared)))})"
+    return f"to use it as it is, declare shape: {written(sample)}"
+
+
+def _embeddings(graph: Graph, name: str) -> list[Node]:
+    """The nodes that own the embeddings that the input feeds directly, each once."""
+    owners = {node.name: node for node in graph.nodes}
+    fed = [
+        owners.get(node.layer, node)
+        for node in graph.nodes
+        if any(source.name == name for source in node.sources())
+    ]
+    return list({node.name: node for node in fed if node.type == "Embedding"}.values())
+
+
+def _fractions(declared: Input, name: str, values: Values) -> Diagnostic | None:
+    if values.first_fraction is None:
+        return None
+    message = (
+        f"array {name} holds fractions, first in row {values.first_fraction}, "
+        f"but input {declared.name} takes whole numbers"
+    )
+    return Diagnostic("wrong-dtype", message, declared.route)
+
+
+def _ids_outside(node: Node, name: str, values: Values) -> Diagnostic | None:
+    size = node.arguments.get("input_dim")
+    low, high = values.low, values.high
+    if type(size) is not int or low is None or high is None or 0 <= low <= high < size:
+        return None
+    ids = f"ids up to {high:.0f}" if low >= 0 else f"ids from {low:.0f} to {high:.0f}"
+    message = f"array {name} holds {ids}, but {node.type} (input_dim {size}) has ids 0..{size - 1}"
+    route = (*node.route, node.type, "input_dim")
+    hint = _embedding_hint(low, high, node.arguments.get("output_dim"))
+    return Diagnostic("id-out-of-range", message, route, hint=hint)
+
+
+def _embedding_hint(low: float, high: float, output_dim: object) -> str:
+    if low < 0:
+        return "ids start at 0; keep 0 for padding"
+    if type(output_dim) is int and high < output_dim:
+        return f"input_dim and output_dim look swapped: output_dim is {output_dim}"
+    return f"input_dim must be at least {high + 1:.0f}"
+
+
+def _unrepresentable(declared: Input, name: str, values: Values) -> list[Diagnostic]:
+    if declared.dtype not in _INTEGERS or values.low is None or values.high is None:
+        return []
+    limits = np.iinfo(declared.dtype)
+    if limits.min <= values.low and values.high <= limits.max:
+        return []
+    message = (
+        f"array {name} holds values from {values.low:.0f} to {values.high:.0f}, "
+        f"but input {declared.name} is {declared.dtype}: {limits.min}..{limits.max}"
+    )
+    return [Diagnostic("value-out-of-range", message, declared.route)]

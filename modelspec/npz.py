@@ -1,0 +1,255 @@
+"""npz files: which arrays they hold, told from headers alone, and nothing of theirs trusted."""
+
+import io
+import math
+import struct
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+import numpy as np
+from numpy.lib import format as npy
+
+from modelspec.diagnostics import Diagnostic
+
+_DIRECTORY_LIMIT = 1 << 20
+_MEMBER_LIMIT = 10_000
+_HEADER_LIMIT = 4096
+_NAME_LIMIT = 200
+_AXIS_LIMIT = 32
+
+# Deflate packs runs a thousandfold at best; one-hot rows, the tightest honest data, 400-fold.
+_BOMB_RATIO = 500
+_BOMB_SIZE = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One array of an npz file, as its header declares it.
+
+    ``dtype`` is as stored, so its byte order may be foreign. ``skip`` is the length in bytes of the
+    header before the data, ``offset`` where in ``file`` the data starts, None if it is compressed.
+    A ``broken`` member only keeps its name known, so that it is not reported missing as well.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    fortran: bool
+    file: Path
+    skip: int = 0
+    offset: int | None = None
+    broken: bool = False
+
+    @property
+    def entry(self) -> str:
+        return f"{self.name}.npy"
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+class _Header(NamedTuple):
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    length: int
+
+
+class _Fault(NamedTuple):
+    code: str
+    message: str
+    hint: str | None = None
+
+
+class _Reader(io.FileIO):
+    """Refuses the one read whose size zipfile takes on the file's word: that of its directory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _DIRECTORY_LIMIT:
+            raise ValueError(f"a read of {size} bytes at once")
+        return super().read(-1 if size is None else size) or b""
+
+
+@contextmanager
+def open_npz(path: Path) -> Iterator[ZipFile]:
+    """The zip file at ``path``; reads of more than 1 MiB at once raise ValueError."""
+    with _Reader(path) as file, ZipFile(file) as npz:
+        yield npz
+
+
+def read_headers(path: Path) -> tuple[dict[str, Member], list[Diagnostic]]:
+    """Arrays of the npz file at ``path`` by name; their data is neither read nor unpickled."""
+    fault = _not_a_file(path)
+    if fault is None:
+        try:
+            with open_npz(path) as npz:
+                return _read_members(npz, path)
+        # zipfile raises a dozen types at bytes gone wrong, from struct.error to RecursionError.
+        except Exception as error:  # noqa: BLE001
+            fault = _Fault("not-npz", f"the file is not a whole npz file: {told(error)}")
+    return {}, [_diagnostic(fault, path)]
+
+
+def told(error: Exception) -> str:
+    """What went wrong, on one line."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def _not_a_file(path: Path) -> _Fault | None:
+    try:
+        if path.is_dir():
+            return _Fault("not-npz", "this is a folder, not an npz file")
+        if not path.exists():
+            return _Fault("data-not-found", "there is no such file")
+        if not path.is_file():
+            return _Fault("not-npz", "this is no ordinary file, so its arrays cannot be located")
+        with path.open("rb") as file:
+            return _wrong_magic(file.read(8))
+    except (OSError, ValueError) as error:
+        return _Fault("data-unreadable", f"the file cannot be read: {told(error)}")
+
+
+def _wrong_magic(start: bytes) -> _Fault | None:
+    known = {
+        b"\x93NUMPY": ("a single .npy array", "save named arrays with numpy.savez"),
+        b"\x1f\x8b": ("compressed with gzip", "unpack it with gunzip first"),
+        b"\x89HDF": ("an HDF5 file", "save its arrays with numpy.savez"),
+        b"\x80": ("a pickle", "pickles are never loaded; save the arrays with numpy.savez"),
+    }
+    for magic, (what, hint) in known.items():
+        if start.startswith(magic):
+            return _Fault("not-npz", f"the file is {what}, not an npz file", hint)
+    return None if start else _Fault("not-npz", "the file is empty")
+
+
+def _read_members(npz: ZipFile, path: Path) -> tuple[dict[str, Member], list[Diagnostic]]:
+    infos = npz.infolist()
+    if len(infos) > _MEMBER_LIMIT:
+        message = f"the file holds {len(infos)} members, and at most {_MEMBER_LIMIT} are read"
+        return {}, [_diagnostic(_Fault("not-npz", message), path)]
+    members: dict[str, Member] = {}
+    problems = []
+    for info in infos:
+        name = info.filename.removesuffix(".npy")
+        if name == info.filename:
+            problems.append(_not_an_array(info, path))
+        elif not name.isprintable() or len(name) > _NAME_LIMIT:
+            fault = _Fault("bad-array", f"{_short(name)} cannot be the name of an array")
+            problems.append(_diagnostic(fault, path))
+        elif name not in members:
+            members[name], fault_or_none = _read_member(npz, info, name, path)
+            problems += [_diagnostic(fault_or_none, path)] if fault_or_none else []
+    return members, [*problems, *_duplicates(infos, members, path)]
+
+
+def _read_member(
+    npz: ZipFile, info: ZipInfo, name: str, path: Path
+) -> tuple[Member, _Fault | None]:
+    broken = Member(name, np.dtype("V1"), (), fortran=False, file=path, broken=True)
+    try:
+        with npz.open(info) as entry:
+            header = _read_header(entry)
+        offset = _data_offset(npz, info) if info.compress_type == ZIP_STORED else None
+        fault = _pickled(header, name) or _lying(header, info, name) or _bomb(info, name)
+    # As many types here, from zlib, the tokenizer, ast and NumPy besides.
+    except Exception as error:  # noqa: BLE001
+        fault = _Fault("bad-array", f"array {name} cannot be read: {told(error)}")
+    if fault:
+        return broken, fault
+    start = None if offset is None else offset + header.length
+    return Member(
+        name, header.dtype, header.shape, header.fortran, path, header.length, start
+    ), None
+
+
+def _read_header(entry: IO[bytes]) -> _Header:
+    # A copy of bounded size, because the length of the header is also only the file's word.
+    start = io.BytesIO(entry.read(_HEADER_LIMIT))
+    major, _ = npy.read_magic(start)
+    if major not in (1, 2, 3):
+        raise ValueError(f"the .npy format has no version {major}")
+    # Version 3 differs from 2 only in the encoding of field names, which nothing here uses.
+    read = npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shape, fortran, dtype = read(start, max_header_size=_HEADER_LIMIT)
+    return _Header(shape, fortran, dtype, start.tell())
+
+
+def _data_offset(npz: ZipFile, info: ZipInfo) -> int:
+    """Where a stored member starts: the directory does not say how long its local header is."""
+    file = npz.fp
+    if file is None:
+        raise ValueError("the file is closed")
+    file.seek(info.header_offset)
+    local = file.read(30)
+    name, extra = struct.unpack("<HH", local[26:30])
+    offset = info.header_offset + len(local) + int(name) + int(extra)
+    if offset + info.file_size > file.seek(0, io.SEEK_END):
+        raise ValueError("it runs past the end of the file")
+    return offset
+
+
+def _pickled(header: _Header, name: str) -> _Fault | None:
+    if not header.dtype.hasobject:
+        return None
+    message = f"array {name} holds pickled Python objects, which are never loaded"
+    return _Fault("pickled-array", message, "convert it to numbers with .astype and save it again")
+
+
+def _lying(header: _Header, info: ZipInfo, name: str) -> _Fault | None:
+    shape, itemsize = header.shape, header.dtype.itemsize
+    if len(shape) > _AXIS_LIMIT or not all(0 <= size <= sys.maxsize for size in shape):
+        return _Fault("bad-array", f"array {name} declares an impossible shape: {_short(shape)}")
+    # NumPy itself refuses what an index cannot count, even where an axis of 0 leaves no data.
+    if not itemsize or math.prod(size or 1 for size in shape) * itemsize > sys.maxsize:
+        return _Fault("bad-array", f"array {name} declares an impossible size: {_short(shape)}")
+    declared = math.prod(shape) * itemsize
+    held = info.file_size - header.length
+    if held == declared:
+        return None
+    message = f"array {name} declares {declared} bytes of data, but the file holds {held}"
+    return _Fault("bad-array", message)
+
+
+def _bomb(info: ZipInfo, name: str) -> _Fault | None:
+    packed = max(info.compress_size, 1)
+    if info.compress_type == ZIP_STORED or info.file_size <= _BOMB_SIZE:
+        return None
+    if info.file_size <= _BOMB_RATIO * packed:
+        return None
+    message = f"array {name} unpacks from {packed} bytes to {info.file_size}, as only zip bombs do"
+    return _Fault("zip-bomb", message, "if it is meant, save it uncompressed, with numpy.savez")
+
+
+def _not_an_array(info: ZipInfo, path: Path) -> Diagnostic:
+    message = f"{_short(info.filename)} is not a .npy array and is left alone"
+    return Diagnostic("not-an-array", message, severity="warning", file=str(path))
+
+
+def _duplicates(
+    infos: list[ZipInfo], members: dict[str, Member], path: Path
+) -> Iterator[Diagnostic]:
+    counts = Counter(info.filename.removesuffix(".npy") for info in infos)
+    for name in members:
+        if counts[name] > 1:
+            message = f"the file holds {counts[name]} members named {name}"
+            yield _diagnostic(_Fault("duplicate-array", message), path)
+
+
+def _short(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= _NAME_LIMIT else f"{text[:_NAME_LIMIT]}…"
+
+
+def _diagnostic(fault: _Fault, path: Path) -> Diagnostic:
+    return Diagnostic(fault.code, fault.message, hint=fault.hint, file=str(path))
