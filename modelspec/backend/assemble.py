@@ -1,0 +1,141 @@
+"""Graph → Keras tensors, call by call, with Keras as the judge of every shape.
+
+The same walk serves the check of shapes, which allocates no weight, and the real model.
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from modelspec.backend.objects import make
+from modelspec.catalog import Catalog
+from modelspec.diagnostics import Diagnostic, Related
+from modelspec.graph import Graph, Node, Source
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass
+class Assembly:
+    """What the calls returned, by node; what failed, and what waited for it, is left out."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    layers: dict[str, Any] = field(default_factory=dict)
+    problems: list[Diagnostic] = field(default_factory=list)
+
+    def tensor(self, source: Source) -> Any:
+        value = self.values[source.name]
+        return value if source.index is None else value[source.index]
+
+    def shape(self, source: Source) -> Shape | None:
+        """The shape, with the leading batch, of a single tensor that was reached."""
+        if source.name not in self.values:
+            return None
+        shape = getattr(self.tensor(source), "shape", None)
+        return None if shape is None else tuple(shape)
+
+
+def assemble(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape] | None = None) -> Assembly:
+    """Call every layer of a graph.
+
+    ``shapes`` (without the batch) stand in place of the inputs' declared ones.
+    """
+    assembly = Assembly()
+    for name, given in graph.inputs.items():
+        shape = (shapes or {}).get(name, given.shape)
+        assembly.values[name] = keras.Input(shape, dtype=given.dtype, name=name)
+    for node in graph.nodes:
+        _call(node, assembly, catalog)
+    return assembly
+
+
+def symbols_only() -> AbstractContextManager[Any]:
+    """A scope in which layers make no weights, only their shapes, whatever their size."""
+    scope: AbstractContextManager[Any] = keras.StatelessScope(initialize_variables=False)
+    return scope
+
+
+def check_outputs(graph: Graph, assembly: Assembly) -> list[Diagnostic]:
+    """What was refused; or, where nothing was, outputs that are not one tensor."""
+    return assembly.problems or [
+        Diagnostic(
+            "several-results",
+            f"{name} stands for several tensors",
+            source.route,
+            hint="name the results of its layer with as, and say which",
+        )
+        for name, source in graph.outputs.items()
+        if assembly.shape(source) is None
+    ]
+
+
+def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
+    sources = list(node.sources())
+    if not sources or any(source.name not in assembly.values for source in sources):
+        return
+    if node.layer not in assembly.layers and not _construct(node, assembly, catalog):
+        return
+    try:
+        first = [_given(value, assembly) for key, value in node.inputs.items() if key is None]
+        named = {key: _given(value, assembly) for key, value in node.inputs.items() if key}
+        value = assembly.layers[node.layer](*first, **named, **node.call)
+    except Exception as error:  # noqa: BLE001 - Keras is the judge: whatever it raises is its verdict
+        assembly.problems.append(_refused_call(node, error, assembly))
+        return
+    results = len(value) if isinstance(value, list | tuple) else 1
+    if node.parts and (results != len(node.parts) or results == 1):
+        message = f"{node.name} returns {results} results, and as names {len(node.parts)}"
+        assembly.problems.append(Diagnostic("wrong-results", message, (*node.route, "as")))
+    else:
+        assembly.values[node.name] = value
+
+
+def _given(value: Source | tuple[Source, ...], assembly: Assembly) -> Any:
+    if isinstance(value, tuple):
+        return [assembly.tensor(source) for source in value]
+    return assembly.tensor(value)
+
+
+def _construct(node: Node, assembly: Assembly, catalog: Catalog) -> bool:
+    if node.name != node.layer:
+        return False
+    try:
+        assembly.layers[node.layer] = make(
+            catalog, "layer", {node.type: node.arguments}, name=node.layer, **node.options
+        )
+    except Exception as error:  # noqa: BLE001 - as above
+        assembly.problems.append(_refused_arguments(node, error))
+        return False
+    return True
+
+
+def _refused_arguments(node: Node, error: Exception) -> Diagnostic:
+    text = _first_words(error)
+    route = (*node.route, node.type)
+    named = (name for name in re.findall(r"`(\w+)`|\b(\w+)=", text) for name in name if name)
+    culprit = next((name for name in named if name in (node.arguments or {})), None)
+    if culprit is not None:
+        return Diagnostic("bad-argument", f"{node.type}: {text}", (*route, culprit))
+    return Diagnostic("bad-argument", f"{node.type}: {text}", route, "key")
+
+
+def _refused_call(node: Node, error: Exception, assembly: Assembly) -> Diagnostic:
+    sources = list(node.sources())
+    described = ", ".join(f"{source.name} is {assembly.shape(source)}" for source in sources)
+    related = tuple(
+        Related(f"{source.name} is {assembly.shape(source)}", source.route) for source in sources
+    )
+    message = f"{node.name} ({node.type}) cannot be called: {_first_words(error)} ({described})"
+    return Diagnostic("shape-mismatch", message, node.route, "key", related=related)
+
+
+def _first_words(error: Exception) -> str:
+    """What Keras says, without the frame it puts around the messages of a layer's call."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    text = re.sub(r"^Exception encountered when calling .*?\n\n", "", text, flags=re.DOTALL)
+    text = re.split(r"\n\nArguments received by |\n\s*\n", text)[0]
+    return " ".join(text.split()).rstrip(".") or type(error).__name__

@@ -1,0 +1,97 @@
+"""Graph and heads → a compiled Keras functional model."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import keras
+
+from modelspec.backend.assemble import Assembly, assemble, check_outputs, symbols_only
+from modelspec.backend.deep import run_deep
+from modelspec.backend.objects import make
+from modelspec.catalog import Catalog, Family
+from modelspec.diagnostics import Diagnostic
+from modelspec.graph import Graph
+from modelspec.heads import Head
+from modelspec.spec import Spec, Training
+
+
+def build_model(
+    graph: Graph, training: Training, catalog: Catalog, *, allocate: bool = True
+) -> tuple[Any, list[Diagnostic]]:
+    """A Keras functional model with fresh weights, drawn from the spec's seed.
+
+    With ``allocate`` False it has no weights, only their shapes, whatever its size. Its inputs
+    carry the spec's names in the spec's order. Its outputs have the form of the spec: a tensor
+    for a name, a list for a list, a dict for a mapping; and a dict too where Keras would name an
+    output otherwise than the spec does.
+    """
+
+    def build() -> tuple[Any, list[Diagnostic]]:
+        if allocate:
+            keras.utils.set_random_seed(training.seed)
+        keras.config.set_dtype_policy(training.precision)
+        with nullcontext() if allocate else symbols_only():
+            assembly = assemble(graph, catalog)
+            if problems := check_outputs(graph, assembly):
+                return None, problems
+            inputs = [assembly.values[name] for name in graph.inputs]
+            first = inputs if len(inputs) > 1 else inputs[0]
+            return keras.Model(first, _outputs(graph, assembly), name=graph.name), []
+
+    return run_deep(build)
+
+
+def compile_model(model: Any, heads: Sequence[Head], spec: Spec, catalog: Catalog) -> None:
+    """Give a model its optimizer, losses, weights and metrics, each matched to its output by us."""
+    named = len(heads) > 1 or isinstance(model.output, dict)
+
+    def shaped(values: list[Any]) -> Any:
+        """In the form of the model's outputs, which is how Keras matches them."""
+        if not named:
+            return values[0]
+        if isinstance(model.output, dict):
+            return {head.output: value for head, value in zip(heads, values, strict=True)}
+        return values
+
+    weights = [head.weight for head in heads]
+    model.compile(
+        optimizer=make(catalog, "optimizer", spec.optimizer),
+        loss=shaped([_as_keras(catalog, "loss", head.loss) for head in heads]),
+        loss_weights=shaped(weights) if any(weight != 1.0 for weight in weights) else None,
+        metrics=shaped(
+            [[_as_keras(catalog, "metric", item.value) for item in head.metrics] for head in heads]
+        ),
+        jit_compile=spec.training.jit is True,
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
+def _as_keras(catalog: Catalog, family: Family, value: Any) -> Any:
+    """A loss or metric; names that Keras knows are left to it, since its logs repeat them."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        module = keras.losses if family == "loss" else keras.metrics
+        try:
+            module.get(value)
+        except ValueError:
+            return make(catalog, family, value)
+        return value
+    return make(catalog, family, value)
+
+
+def _outputs(graph: Graph, assembly: Assembly) -> Any:
+    tensors = {name: assembly.tensor(source) for name, source in graph.outputs.items()}
+    carried = all(
+        source.index is None and source.name == name and _makes(assembly, name)
+        for name, source in graph.outputs.items()
+    )
+    if graph.form == "mapping" or not carried:
+        return tensors
+    return list(tensors.values()) if graph.form == "list" else next(iter(tensors.values()))
+
+
+def _makes(assembly: Assembly, name: str) -> bool:
+    """Whether a layer of that name makes the tensor, so that Keras calls the output by it."""
+    return name in assembly.layers

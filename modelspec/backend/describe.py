@@ -1,0 +1,71 @@
+"""A Keras model → its Summary."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras
+
+from modelspec.backend.forms import output_names
+from modelspec.summary import LayerRow, Parameters, Shape, Summary, Tensor
+
+
+def describe(model: Any, lines: Mapping[str, int] | None = None) -> Summary:
+    """Everything that a summary shows; ``lines`` are the spec's lines by layer name."""
+    lines = lines or {}
+    nodes = {id(node) for level in model._nodes_by_depth.values() for node in level}  # noqa: SLF001
+    return Summary(
+        name=model.name,
+        inputs=tuple(_tensor(tensor.name, tensor) for tensor in model.inputs),
+        layers=tuple(_row(layer, nodes, lines.get(layer.name)) for layer in model.layers),
+        outputs=tuple(
+            _tensor(name, tensor)
+            for name, tensor in zip(output_names(model), model.outputs, strict=True)
+        ),
+        params=Parameters(
+            total=_count(model.weights),
+            trainable=_count(model.trainable_weights),
+            non_trainable=_count(model.non_trainable_weights),
+            bytes=sum(
+                math.prod(weight.shape) * _itemsize(weight.dtype) for weight in model.weights
+            ),
+        ),
+    )
+
+
+def _row(layer: Any, nodes: set[int], line: int | None) -> LayerRow:
+    sources = dict.fromkeys(
+        parent.operation.name
+        for node in layer._inbound_nodes  # noqa: SLF001 - as Keras's own summary reads them
+        if id(node) in nodes
+        for parent in node.parent_nodes
+    )
+    shapes = [_shape(tensor) for tensor in keras.tree.flatten(layer.output)]
+    return LayerRow(
+        name=layer.name,
+        type=type(layer).__name__,
+        output_shape=shapes[0] if len(shapes) == 1 else shapes,
+        dtype=str(layer.dtype),
+        params=_count(layer.weights),
+        trainable_params=_count(layer.trainable_weights),
+        sources=tuple(sources),
+        line=line,
+    )
+
+
+def _tensor(name: str, tensor: Any) -> Tensor:
+    return Tensor(name, _shape(tensor), str(keras.backend.standardize_dtype(tensor.dtype)))
+
+
+def _shape(tensor: Any) -> Shape:
+    return tuple(tensor.shape)
+
+
+def _count(weights: Iterable[Any]) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)
+
+
+def _itemsize(dtype: Any) -> int:
+    name = str(keras.backend.standardize_dtype(dtype))
+    digits = "".join(filter(str.isdigit, name))
+    return int(digits) // 8 if digits else 1

@@ -1,0 +1,55 @@
+"""Keras objects from the way a spec writes them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from modelspec.catalog import Argument, Catalog, Family
+
+_MODULES: dict[Family, Any] = {
+    "layer": keras.layers,
+    "optimizer": keras.optimizers,
+    "loss": keras.losses,
+    "metric": keras.metrics,
+    "initializer": keras.initializers,
+    "regularizer": keras.regularizers,
+    "constraint": keras.constraints,
+    "schedule": keras.optimizers.schedules,
+    "callback": keras.callbacks,
+    "activation": keras.activations,
+}
+
+
+def make(catalog: Catalog, family: Family, value: Any, **options: Any) -> Any:
+    """The Keras object of a name, or of a one-key mapping from a name to its arguments.
+
+    Nested objects are made first. ``options`` are further constructor arguments. What a value may
+    be was checked before, so nothing reaches Keras's own deserialisation, which imports modules.
+    """
+    name, arguments = next(iter(value.items())) if isinstance(value, Mapping) else (value, None)
+    entry = catalog.find(family, name)
+    if entry is None:
+        raise LookupError(f"Keras offers no {family} {name}")
+    found = getattr(_MODULES[family], entry.name)
+    if entry.function:
+        return found
+    given = {
+        key: make_argument(catalog, entry.arguments.get(key), item)
+        for key, item in (arguments or {}).items()
+    }
+    return found(**given, **options)
+
+
+def make_argument(catalog: Catalog, argument: Argument | None, value: Any) -> Any:
+    """The value of an argument: an object where the spec writes one, itself otherwise.
+
+    Names of initializers, activations and the like are left to Keras, which knows them.
+    """
+    if argument is None or argument.family is None or value is None:
+        return value
+    if argument.many and isinstance(value, list):
+        return [make_argument(catalog, argument, item) for item in value]
+    if isinstance(value, Mapping) or (argument.family == "layer" and isinstance(value, str)):
+        return make(catalog, argument.family, value)
+    return value

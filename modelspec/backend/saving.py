@@ -1,0 +1,24 @@
+"""Keras models to and from ``.keras`` files, however deep."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from modelspec.backend.deep import run_deep
+
+
+def write_model(model: Any, path: Path) -> None:
+    run_deep(lambda: model.save(path))
+
+
+def read_model(path: Path) -> Any:
+    """The functional model in a file.
+
+    Raises:
+        ValueError: where it holds something else; and whatever Keras raises.
+    """
+    model = run_deep(lambda: keras.saving.load_model(path, safe_mode=True))
+    if not getattr(model, "inputs", None):
+        raise ValueError("it is not a functional or sequential model")
+    return model

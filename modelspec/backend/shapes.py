@@ -1,0 +1,96 @@
+"""Shapes along the graph, as Keras itself infers them, without a weight."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from modelspec.backend.start import start
+from modelspec.catalog import Catalog
+from modelspec.dataset import Dataset
+from modelspec.diagnostics import Diagnostic
+from modelspec.graph import Graph
+from modelspec.summary import Shape
+
+_LONGEST = 2**16
+_WIDE = ("64", "string")
+
+
+def start_for(graph: Graph, *, light: bool) -> None:
+    """Start Keras; lightly only where JAX knows the dtypes that the graph's inputs have."""
+    wide = any(given.dtype.endswith(_WIDE) for given in graph.inputs.values())
+    start(light=light and not wide)
+
+
+def check_shapes(graph: Graph, catalog: Catalog) -> tuple[dict[str, Shape], list[Diagnostic]]:
+    """The shape of each output, with the leading batch; and every call that Keras refuses."""
+    from modelspec.backend.assemble import check_outputs
+
+    assembly = _walk(graph, catalog, {})
+    shapes = {name: assembly.shape(source) for name, source in graph.outputs.items()}
+    known = {name: shape for name, shape in shapes.items() if shape is not None}
+    return known, check_outputs(graph, assembly)
+
+
+def check_lengths(graph: Graph, catalog: Catalog, dataset: Dataset) -> list[Diagnostic]:
+    """Walk the graph again with the data's own lengths in place of unknown ones."""
+    real = {
+        name: tuple(dataset.inputs[name].shape[1:])
+        for name, given in graph.inputs.items()
+        if None in given.shape and dataset.inputs[name].ndim == len(given.shape) + 1
+    }
+    problems = _walk(graph, catalog, real).problems if real else []
+    return [_with_length(problem, graph, catalog, dataset, real) for problem in problems]
+
+
+def _with_length(
+    problem: Diagnostic,
+    graph: Graph,
+    catalog: Catalog,
+    dataset: Dataset,
+    real: Mapping[str, Shape],
+) -> Diagnostic:
+    """Name the array, its length, and the length at which the graph would work."""
+    for name, shape in real.items():
+        axis = graph.inputs[name].shape.index(None)
+        needed = _shortest(graph, catalog, real, name, axis)
+        if needed is not None:
+            array = dataset.arrays[name]
+            message = (
+                f"{array} has {shape[axis]} steps, and runs out here; it needs {needed}: "
+                f"{problem.message}"
+            )
+            return Diagnostic(
+                "too-short", message, problem.route, problem.anchor, related=problem.related
+            )
+    return problem
+
+
+def _shortest(
+    graph: Graph, catalog: Catalog, real: Mapping[str, Shape], name: str, axis: int
+) -> int | None:
+    """The least length of one input's axis at which no call is refused, by bisection."""
+
+    def works(length: int) -> bool:
+        shape = list(real[name])
+        shape[axis] = length
+        return not _walk(graph, catalog, {**real, name: tuple(shape)}).problems
+
+    low = high = max(real[name][axis] or 1, 1)
+    while not works(high):
+        low, high = high, 2 * high
+        if high > _LONGEST:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if works(middle) else (middle, high)
+    return high
+
+
+def _walk(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape]) -> Any:
+    from modelspec.backend.assemble import assemble, symbols_only
+    from modelspec.backend.deep import run_deep
+
+    def walk() -> Any:
+        with symbols_only():
+            return assemble(graph, catalog, shapes)
+
+    return run_deep(walk)

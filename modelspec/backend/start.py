@@ -1,0 +1,55 @@
+"""Importing Keras: on which of its backends, and in silence."""
+
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import cast
+
+_CHATTY = ("tensorflow", "absl", "jax", "h5py")
+
+
+def start(*, light: bool = False) -> ModuleType:
+    """Import Keras on TensorFlow; ``light`` on JAX instead, where that is installed.
+
+    The light path starts in half the time and a third of the memory, gives Keras's own answer on
+    shapes and parameters, and cannot train: a process that takes it stays on it. A Keras that is
+    imported already is used as it is.
+    """
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    name = "jax" if light and importlib.util.find_spec("jax") else "tensorflow"
+    os.environ["KERAS_BACKEND"] = name
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if name == "jax":
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+        # Wrappers such as Bidirectional would import TensorFlow only to ask whether it is there.
+        sys.modules.setdefault("tensorflow", cast("ModuleType", None))
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+    with _silent_stderr():
+        import keras  # noqa: F401
+
+        if name == "tensorflow":
+            import tensorflow as tf
+
+            tf.constant(0)
+    return sys.modules["keras"]
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Send file descriptor 2 nowhere: TensorFlow's C++ logs there before it reads its options."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)

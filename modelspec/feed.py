@@ -1,0 +1,135 @@
+"""Rows of a dataset, shuffled and gathered in pieces: what training and inference eat."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from modelspec.dataset import Dataset
+
+Array = npt.NDArray[Any]
+Rows = npt.NDArray[np.int64]
+
+MAX_PIECE_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows of every array, by the spec's names."""
+
+    inputs: Mapping[str, Array]
+    targets: Mapping[str, Array]
+    weights: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The rows of a dataset that a phase uses, in batches.
+
+    ``dtypes`` are the inputs' declared ones. ``class_weights`` multiply into the per-sample
+    weights: by output, then by class (an id, or the position of the one in one-hot targets).
+    """
+
+    dataset: Dataset
+    rows: Rows
+    batch_size: int
+    dtypes: Mapping[str, str]
+    class_weights: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> int:
+        return len(self.rows)
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch, the last short one included."""
+        return -(-self.samples // self.batch_size)
+
+    def order(self, seed: int, epoch: int) -> Rows:
+        """The rows of an epoch, shuffled: another order in each, the same for the same seed."""
+        return np.random.default_rng([seed, epoch]).permutation(self.rows)
+
+    def max_batches(self) -> int:
+        """How many batches stay within the memory that one piece may take."""
+        arrays = [*self.dataset.inputs.values(), *self.dataset.targets.values()]
+        row = sum(array.nbytes // max(len(array), 1) for array in arrays) * 2
+        return max(1, MAX_PIECE_BYTES // max(row * self.batch_size, 1))
+
+    def pieces(self, order: Rows, batches: "BatchesPerPiece") -> Iterator[Piece]:
+        """Whole batches at a time, as many as ``batches`` says when each piece is asked for."""
+        start = 0
+        while start < len(order):
+            stop = start + self.batch_size * min(batches.count, self.max_batches())
+            yield self.gather(order[start:stop])
+            start = stop
+
+    def gather(self, rows: Rows) -> Piece:
+        data = self.dataset
+        inputs = {
+            name: _rows(array, rows).astype(_numpy_dtype(self.dtypes[name], array), copy=False)
+            for name, array in data.inputs.items()
+        }
+        targets = {name: _single(_rows(array, rows)) for name, array in data.targets.items()}
+        return Piece(inputs, targets, self._weights(targets, rows))
+
+    def _weights(self, targets: Mapping[str, Array], rows: Rows) -> dict[str, Array]:
+        """Per-sample weights: for every output, or for none."""
+        given = self.dataset.weights
+        if not given and not self.class_weights:
+            return {}
+        weights = {}
+        for name, target in targets.items():
+            weight = np.ones(len(rows), np.float32)
+            if name in given:
+                weight = weight * _rows(given[name], rows).reshape(len(rows)).astype(np.float32)
+            if name in self.class_weights:
+                weight = weight * _by_class(target, self.class_weights[name])
+            weights[name] = weight
+        return weights
+
+
+@dataclass
+class BatchesPerPiece:
+    """How many batches the next piece holds; whoever takes them times them, and sets it."""
+
+    count: int = 4
+
+
+def split(samples: int, fraction: float, seed: int) -> tuple[Rows, Rows]:
+    """Rows for training and for validation, drawn by the seed; Keras would take the tail."""
+    rows = np.arange(samples, dtype=np.int64)
+    held = round(samples * fraction)
+    if held == 0:
+        return rows, rows[:0]
+    drawn = np.random.default_rng([seed, samples]).permutation(rows)
+    return np.sort(drawn[held:]), np.sort(drawn[:held])
+
+
+def _rows(array: Array, rows: Rows) -> Array:
+    """Rows of an array; a slice where they follow each other, which copies nothing."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and bool(np.all(np.diff(rows) == 1)):
+        return array[rows[0] : rows[-1] + 1]
+    return array[rows]
+
+
+def _single(array: Array) -> Array:
+    """Keras's ``floatx`` for floating-point targets; other kinds stay."""
+    return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
+
+
+def _numpy_dtype(declared: str, array: Array) -> Any:
+    """bfloat16 is cast by Keras, text by nobody."""
+    if declared == "string":
+        return array.dtype if array.dtype.kind == "O" else np.dtype(object)
+    return np.dtype("float32" if declared == "bfloat16" else declared)
+
+
+def _by_class(target: Array, weights: Mapping[int, float]) -> Array:
+    one_hot = target.ndim > 1 and target.shape[-1] > 1
+    classes = target.argmax(-1) if one_hot else target.reshape(len(target)).round()
+    table = np.ones(int(max(classes.max(initial=0), *weights)) + 1, np.float32)
+    for name, weight in weights.items():
+        table[name] = weight
+    return table[classes.astype(np.int64)]

@@ -1,0 +1,206 @@
+"""Evaluation and prediction, on a run, a ``.keras`` file or a spec."""
+
+import io
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelspec.checks.data import check_data
+from modelspec.dataset import Dataset, load_dataset
+from modelspec.diagnostics import Diagnostic, has_errors
+from modelspec.feed import Array, Feed, split
+from modelspec.graph import Graph, Input
+from modelspec.pipeline import ModelSpec, load, loads
+from modelspec.problems import SpecError, place_all
+from modelspec.run import RECORD, Run, RunError, replacing
+from modelspec.summary import Summary
+
+ZIP_MAGIC = b"PK\x03\x04"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to evaluate, predict with or summarise.
+
+    ``source`` is its spec, where it has one; ``path`` its ``.keras`` file, or ``raw`` the bytes of
+    one. With neither, the model is built from the spec.
+    """
+
+    source: ModelSpec | None = None
+    path: Path | None = None
+    raw: bytes | None = None
+
+    def model(self) -> Any:
+        """The Keras model: loaded, or built with fresh weights.
+
+        Raises:
+            SpecError, ModelError: where it cannot be had.
+        """
+        if self.raw is not None:
+            return _load_bytes(self.raw)
+        if self.path is not None:
+            return load_model(self.path)
+        assert self.source is not None
+        return self.source.build()
+
+    def summary(self, *, light: bool = False) -> Summary:
+        """Layers, shapes and parameters."""
+        if self.source is not None and self.path is None:
+            return self.source.summary(light=light)
+        model = self.model()
+        from modelspec.backend.describe import describe
+
+        return describe(model)
+
+
+class ModelError(Exception):
+    """A ``.keras`` file cannot be read or used; the message says why."""
+
+
+def load_model(path: Path) -> Any:
+    """Read a ``.keras`` file, in Keras's safe mode.
+
+    Raises:
+        ModelError: where the file is not a Keras model, or holds code.
+    """
+    from modelspec.backend.start import start
+
+    start()
+    from modelspec.backend.saving import read_model
+
+    try:
+        return read_model(path)
+    except Exception as error:  # what a broken or hostile file raises is Keras's choice
+        text = " ".join(str(error).split())
+        raise ModelError(f"{path} cannot be loaded: {text[:300]}") from error
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Write a model as Keras loads it, whole or not at all; ``path`` ends in ``.keras``."""
+    from modelspec.backend.saving import write_model
+
+    with replacing(path) as aside:
+        write_model(model, aside)
+
+
+def _load_bytes(raw: bytes) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stdin.keras"
+        path.write_bytes(raw)
+        return load_model(path)
+
+
+def open_target(path: str | Path, overrides: Iterable[str] = ()) -> Target:
+    """A run's folder, a ``.keras`` file, or a spec.
+
+    Raises:
+        RunError: where a folder is no run, or its model is not there yet.
+    """
+    place = Path(path)
+    if place.is_dir() or place.name == RECORD:
+        run = Run.open(place if place.is_dir() else place.parent)
+        if not run.model_path.exists():
+            raise RunError(f"{run.path} has no model: the run is {run.status}")
+        return Target(load(run.spec_path), path=run.model_path)
+    if place.suffix == ".keras":
+        return Target(path=place)
+    return Target(load(place, list(overrides)))
+
+
+def target_from_bytes(raw: bytes, overrides: Iterable[str] = ()) -> Target:
+    """What came through a pipe: a spec, or the bytes of a ``.keras`` file."""
+    if not raw.startswith(ZIP_MAGIC):
+        return Target(loads(raw, list(overrides), "<stdin>"))
+    return Target(raw=raw)
+
+
+def evaluate(target: Target, data: str | Path) -> dict[str, float]:
+    """Loss and metrics on the test part of an npz file, by Keras's own names.
+
+    Raises:
+        SpecError: where the data does not fit.
+        ModelError: where the model has no losses.
+    """
+    model = target.model()
+    if not getattr(model, "compiled", False):
+        raise ModelError("the model has no losses to evaluate")
+    from modelspec.backend.engine import Engine
+    from modelspec.backend.fitting import evaluate as run_test
+
+    feed = _feed(target, model, Path(data), targets=True)
+    return run_test(Engine(model), feed)
+
+
+def predict(target: Target, data: str | Path) -> dict[str, Array]:
+    """One array for each output, by name, over the test part of an npz file.
+
+    Raises:
+        SpecError: where the data does not fit.
+    """
+    model = target.model()
+    from modelspec.backend.engine import predictor
+    from modelspec.feed import BatchesPerPiece
+
+    feed = _feed(target, model, Path(data), targets=False)
+    step = predictor(model)
+    pieces = [step(piece) for piece in feed.pieces(feed.rows, BatchesPerPiece(1))]
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def npz_bytes(arrays: dict[str, Array]) -> bytes:
+    """Arrays as the bytes of an npz file."""
+    buffer = io.BytesIO()
+    named: dict[str, Any] = dict(arrays)
+    np.savez(buffer, **named)
+    return buffer.getvalue()
+
+
+def _feed(target: Target, model: Any, data: Path, *, targets: bool) -> Feed:
+    from modelspec.backend.forms import output_names, output_shapes
+
+    graph = _interface(target, model)
+    outputs = output_names(model) if targets else []
+    if target.source is not None and targets:
+        outputs = target.source.trained_outputs()
+    dataset, found = load_dataset(
+        data,
+        inputs=list(graph.inputs),
+        outputs=outputs,
+        names=target.source.spec.data if target.source and target.source.spec else {},
+        part="test",
+        targets="required" if targets else "optional",
+    )
+    heads = target.source.heads if target.source and targets else ()
+    if dataset is not None:
+        found += check_data(graph, heads, dataset, output_shapes(model))
+    _require(found, target)
+    assert dataset is not None
+    return _whole(dataset, graph, target)
+
+
+def _require(found: list[Diagnostic], target: Target) -> None:
+    if has_errors(found):
+        raise SpecError(place_all(found, target.source.document if target.source else None))
+
+
+def _whole(dataset: Dataset, graph: Graph, target: Target) -> Feed:
+    rows, _ = split(dataset.samples, 0.0, 0)
+    dtypes = {name: given.dtype for name, given in graph.inputs.items()}
+    spec = target.source.spec if target.source else None
+    batch = max(spec.training.batch_size, 1) if spec else 32
+    return Feed(dataset, rows, batch, dtypes)
+
+
+def _interface(target: Target, model: Any) -> Graph:
+    """The graph of the spec; for a bare model, its inputs alone."""
+    if target.source is not None and target.source.graph is not None:
+        return target.source.graph
+    inputs = {
+        tensor.name: Input(tensor.name, tuple(tensor.shape[1:]), str(tensor.dtype), ())
+        for tensor in model.inputs
+    }
+    return Graph(model.name, inputs, (), {}, "name")

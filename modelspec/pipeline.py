@@ -1,0 +1,238 @@
+"""The chain itself: text → Document → Spec → Graph → model → run, one short step a method.
+
+Problems are collected gate by gate: YAML, then the envelope, then all that can be told without
+shapes, then shapes. Keras is imported only where a method needs it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelspec import catalog as keras_catalog
+from modelspec.checks.data import check_data
+from modelspec.checks.meaning import check_meaning
+from modelspec.dataset import Dataset, Part, load_dataset
+from modelspec.diagnostics import Diagnostic, has_errors
+from modelspec.expansion import expand
+from modelspec.graph import Graph
+from modelspec.heads import Head, make_heads
+from modelspec.overrides import apply_overrides
+from modelspec.parameters import put_parameters
+from modelspec.problems import Problem, SpecError, place_all, without_echoes
+from modelspec.resolved import resolved_text
+from modelspec.source import Document, read, read_bytes, read_text
+from modelspec.spec import Spec
+from modelspec.summary import Shape, Summary
+
+if TYPE_CHECKING:
+    from modelspec.run import Run
+    from modelspec.watcher import Watcher
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A spec as far as it could be read, and everything that is wrong with it so far.
+
+    ``document`` has overrides and parameters put in. ``spec`` and ``graph`` are None where the
+    text, the keys or the blocks are too wrong to go on.
+    """
+
+    document: Document | None
+    spec: Spec | None = None
+    graph: Graph | None = None
+    heads: tuple[Head, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    catalog: keras_catalog.Catalog = field(default_factory=keras_catalog.load)
+
+    @property
+    def name(self) -> str:
+        return self.graph.name if self.graph else "model"
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All that can be told without shapes or data."""
+        return self.place(self.diagnostics)
+
+    def place(self, diagnostics: Iterable[Diagnostic]) -> list[Problem]:
+        return place_all(diagnostics, self.document)
+
+    def require(self, diagnostics: Iterable[Diagnostic] = ()) -> tuple[Spec, Graph, Document]:
+        """The parts of a spec without errors.
+
+        Raises:
+            SpecError: where there are any, among ``diagnostics`` too.
+        """
+        found = [*self.diagnostics, *diagnostics]
+        complete = self.document and self.spec and self.graph
+        if has_errors(found) or not complete:
+            raise SpecError(self.place(found))
+        assert self.document and self.spec and self.graph  # noqa: PT018
+        return self.spec, self.graph, self.document
+
+    def check(self, data: str | Path | None = None, *, light: bool = False) -> list[Problem]:
+        """Every problem, of shapes and, with ``data``, of the arrays in an npz file too.
+
+        ``light`` may start Keras on JAX, which is quicker, and leaves this process unable to train.
+        """
+        found = list(self.diagnostics)
+        shapes: dict[str, Shape] = {}
+        if self.graph is None:
+            return self.place(found)
+        if not has_errors(found):
+            from modelspec.backend.shapes import check_shapes, start_for
+
+            start_for(self.graph, light=light)
+            shapes, problems = check_shapes(self.graph, self.catalog)
+            found += problems
+        if data is not None:
+            found += self._check_data(Path(data), shapes, well=not has_errors(found))
+        return self.place(found)
+
+    def _check_data(self, path: Path, shapes: dict[str, Shape], *, well: bool) -> list[Diagnostic]:
+        assert self.graph is not None
+        dataset, found = self.load_data(path)
+        if dataset is None:
+            return found
+        found += check_data(self.graph, self.heads, dataset, shapes)
+        if well and not has_errors(found):
+            from modelspec.backend.shapes import check_lengths
+
+            found += check_lengths(self.graph, self.catalog, dataset)
+        return found
+
+    def load_data(
+        self, path: Path, part: Part = "train", *, targets: bool = True
+    ) -> tuple[Dataset | None, list[Diagnostic]]:
+        """The arrays of an npz file that this spec calls for."""
+        assert self.spec is not None
+        return load_dataset(
+            path,
+            inputs=list(self.spec.inputs),
+            outputs=self.trained_outputs(),
+            names=self.spec.data,
+            part=part,
+            targets="required" if targets else "optional",
+        )
+
+    def trained_outputs(self) -> list[str]:
+        """The outputs that have a loss or a metric, and so need targets."""
+        judged = [head.output for head in self.heads if head.loss is not None or head.metrics]
+        return judged or [head.output for head in self.heads]
+
+    def build(self) -> Any:
+        """A ``keras.Model`` with fresh weights, compiled where the spec has losses.
+
+        Raises:
+            SpecError: where the spec has errors.
+        """
+        spec, graph, _ = self.require()
+        from modelspec.backend.start import start
+
+        start()
+        from modelspec.backend.compiling import build_model, compile_model
+
+        model, problems = build_model(graph, spec.training, self.catalog)
+        self.require(problems)
+        if any(head.loss is not None for head in self.heads):
+            compile_model(model, self.heads, spec, self.catalog)
+        return model
+
+    def summary(self, *, light: bool = False) -> Summary:
+        """Layers, shapes and parameters, without allocating a weight.
+
+        Raises:
+            SpecError: where the spec has errors.
+        """
+        spec, graph, document = self.require()
+        from modelspec.backend.shapes import start_for
+
+        start_for(graph, light=light)
+        from modelspec.backend.compiling import build_model
+        from modelspec.backend.describe import describe
+
+        model, problems = build_model(graph, spec.training, self.catalog, allocate=False)
+        self.require(problems)
+        lines = {
+            node.layer: document.locate(node.route).span.line
+            for node in graph.nodes
+            if node.layer == node.name
+        }
+        lines |= {name: document.locate(("inputs", name), "key").span.line for name in graph.inputs}
+        return describe(model, lines)
+
+    def train(
+        self,
+        data: str | Path,
+        *,
+        validation: str | Path | None = None,
+        run: str | Path | None = None,
+        watcher: "Watcher | None" = None,
+    ) -> "Run":
+        """Train on an npz file, and return the finished run.
+
+        Raises:
+            SpecError: where the spec or the data has errors.
+            RunError: where the folder cannot be used.
+        """
+        from modelspec.training import train
+
+        return train(self, Path(data), _path(validation), _path(run), watcher)
+
+    def resolved_text(self) -> str:
+        """The spec with parameters, overrides and defaults filled in, as YAML."""
+        spec, graph, document = self.require()
+        return resolved_text(document, spec, graph.name)
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> ModelSpec:
+    """Read a spec from a file (``-``: standard input); ``overrides`` are ``PATH=VALUE``."""
+    stem = "model" if str(path) == "-" else Path(path).stem
+    return _compile(*read(path), overrides, stem)
+
+
+def loads(text: str | bytes, overrides: Sequence[str] = (), name: str = "<text>") -> ModelSpec:
+    """Read a spec from text; ``name`` is what messages call it."""
+    if isinstance(text, bytes):
+        return _compile(*read_bytes(text, name), overrides, "model")
+    return _compile(*read_text(text, name), overrides, "model")
+
+
+def _compile(
+    document: Document | None,
+    problems: list[Diagnostic],
+    overrides: Sequence[str],
+    stem: str,
+) -> ModelSpec:
+    """Take a document as far as it goes without Keras."""
+    if document is None:
+        return ModelSpec(None, diagnostics=tuple(problems))
+    document, refused = apply_overrides(document, overrides)
+    document, found = put_parameters(document)
+    spec, invalid = Spec.from_document(document)
+    problems = without_echoes([*problems, *refused, *found, *invalid])
+    if spec is None:
+        return ModelSpec(document, diagnostics=tuple(problems))
+    graph, unresolved = expand(spec, model_name(stem))
+    problems += unresolved
+    if graph is None:
+        return ModelSpec(document, spec, diagnostics=tuple(problems))
+    catalog = keras_catalog.load()
+    heads, mismatched = make_heads(spec, _outputs(spec), catalog)
+    problems += mismatched
+    problems += check_meaning(spec, graph, heads, catalog)
+    return ModelSpec(document, spec, graph, heads, tuple(without_echoes(problems)), catalog)
+
+
+def _outputs(spec: Spec) -> list[str]:
+    return [spec.outputs] if isinstance(spec.outputs, str) else list(spec.outputs)
+
+
+def model_name(stem: str) -> str:
+    """A file's stem as a model's name: what Keras and file systems both take."""
+    kept = "".join(char if char.isascii() and char.isalnum() else "_" for char in stem).strip("_")
+    return kept if kept[:1].isalpha() else f"model_{kept}".strip("_")

@@ -1,0 +1,148 @@
+"""Spec and data → a finished run in its folder."""
+
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelspec.arrays import digest
+from modelspec.checks.data import check_data
+from modelspec.dataset import Dataset
+from modelspec.diagnostics import Diagnostic, has_errors
+from modelspec.feed import Feed, split
+from modelspec.run import MODEL, SPEC, Run, RunError, default_path, locked, replacing
+from modelspec.watcher import Silent, Watcher
+
+if TYPE_CHECKING:
+    from modelspec.pipeline import ModelSpec
+
+_DISTRIBUTIONS = ("keras-modelspec", "keras", "tensorflow", "numpy")
+
+
+def train(
+    source: "ModelSpec",
+    data: Path,
+    validation: Path | None = None,
+    path: Path | None = None,
+    watcher: Watcher | None = None,
+) -> Run:
+    """Train the model of a spec; see ``ModelSpec.train``."""
+    source.require(_missing_losses(source))
+    dataset, problems = source.load_data(data)
+    held, more = source.load_data(validation, "test") if validation else (None, [])
+    source.require([*problems, *more])
+    assert dataset is not None
+    model = source.build()
+    _check(source, model, dataset, problems)
+    if held is not None:
+        _check(source, model, held, more)
+    feeds = _feeds(source, dataset, held)
+    run = Run(path or default_path(source.name))
+    with locked(run):
+        if run.exists():
+            raise RunError(f"{run.path} holds a run already: name another folder")
+        with _recorded(run, source, data, dataset):
+            _fit(run, source, model, feeds, watcher or Silent())
+    return run
+
+
+def _missing_losses(source: "ModelSpec") -> list[Diagnostic]:
+    if source.graph is None or any(head.loss is not None for head in source.heads):
+        return []
+    hint = "losses: mse, or output: loss for each output"
+    return [Diagnostic("missing-losses", "training needs losses", ("losses",), "key", hint=hint)]
+
+
+def _check(source: "ModelSpec", model: Any, dataset: Dataset, found: list[Diagnostic]) -> None:
+    """Hold the arrays against the model, and once more with the lengths that they really have."""
+    from modelspec.backend.forms import output_shapes
+    from modelspec.backend.shapes import check_lengths
+
+    _, graph, _ = source.require()
+    found = found + check_data(graph, source.heads, dataset, output_shapes(model))
+    if not has_errors(found):
+        found += check_lengths(graph, source.catalog, dataset)
+    source.require(found)
+
+
+def _feeds(source: "ModelSpec", dataset: Dataset, held: Dataset | None) -> tuple[Feed, Feed | None]:
+    spec, graph, _ = source.require()
+    training = spec.training
+    dtypes = {name: given.dtype for name, given in graph.inputs.items()}
+    fraction = 0.0 if held else training.validation_split
+    rows, drawn = split(dataset.samples, fraction, training.seed)
+    feed = Feed(dataset, rows, training.batch_size, dtypes, training.class_weights)
+    if held is not None:
+        everything, _ = split(held.samples, 0.0, training.seed)
+        return feed, Feed(held, everything, training.batch_size, dtypes)
+    return feed, Feed(dataset, drawn, training.batch_size, dtypes) if len(drawn) else None
+
+
+@contextmanager
+def _recorded(run: Run, source: "ModelSpec", data: Path, dataset: Dataset) -> Iterator[None]:
+    """Keep ``run.json`` true whatever happens inside."""
+    spec, _, _ = source.require()
+    run.write(SPEC, source.resolved_text())
+    run.update(
+        status="running",
+        name=source.name,
+        versions={"python": platform.python_version(), **_versions()},
+        seed=spec.training.seed,
+        data={
+            "file": str(data),
+            "samples": dataset.samples,
+            "sha256": {name: digest(array) for name, array in _arrays(dataset).items()},
+        },
+        started=_now(),
+    )
+    began = time.perf_counter()
+    try:
+        yield
+    except KeyboardInterrupt:
+        run.update(status="interrupted", ended=_now())
+        raise
+    except BaseException as error:
+        run.update(status="failed", error=str(error), ended=_now())
+        raise
+    run.update(status="completed", ended=_now(), seconds=round(time.perf_counter() - began, 3))
+
+
+def _fit(
+    run: Run,
+    source: "ModelSpec",
+    model: Any,
+    feeds: tuple[Feed, Feed | None],
+    watcher: Watcher,
+) -> None:
+    from modelspec.backend.callbacks import make_callbacks
+    from modelspec.backend.fitting import finite, fit
+    from modelspec.backend.saving import write_model
+
+    spec, _, _ = source.require()
+    callbacks = make_callbacks(source.catalog, spec.training.callbacks, run.path)
+    for record in fit(model, *feeds, spec.training, callbacks=callbacks, watcher=watcher):
+        run.append(finite(record))
+    with replacing(run.path / MODEL) as aside:
+        write_model(model, aside)
+
+
+def _arrays(dataset: Dataset) -> Mapping[str, Any]:
+    """Every array in use, by its name in the npz file."""
+    parts = [
+        *dataset.inputs.items(),
+        *dataset.targets.items(),
+        *((f"{name}_weight", array) for name, array in dataset.weights.items()),
+    ]
+    return {dataset.arrays[name]: array for name, array in parts}
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in _DISTRIBUTIONS}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
