@@ -1,0 +1,5 @@
+"""``python -m modelspec``."""
+
+from modelspec.cli import main
+
+main()

@@ -1,0 +1,87 @@
+"""The command line: options → one call of the API → one report."""
+
+import contextlib
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+from pathlib import Path
+
+import click
+
+from modelspec.cli.commands import commands
+from modelspec.cli.options import show
+from modelspec.cli.streams import err
+from modelspec.inference import ModelError
+from modelspec.problems import SpecError
+from modelspec.run import RunError
+
+SPEC_PROBLEM, USAGE, OUR_FAULT, INTERRUPTED = 1, 2, 3, 130
+
+
+@click.group(commands=commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="keras-modelspec", prog_name="modelspec")
+def modelspec() -> None:
+    """Compile YAML specs into Keras models, and train them on npz data."""
+
+
+def main() -> None:
+    """Run the command line; every way out of it is here."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        # Keras prints to standard output; that is kept for data.
+        with contextlib.redirect_stdout(sys.stderr):
+            modelspec.main(standalone_mode=False)
+    except Exception as error:  # noqa: BLE001 - the one place where every way out is decided
+        return _exit_code(error)
+    except KeyboardInterrupt:
+        return _exit_code(click.Abort())
+    return 0
+
+
+def _exit_code(error: Exception) -> int:
+    """Say what happened, and the code that scripts read."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.ClickException():
+            error.show(sys.stderr)
+            return error.exit_code
+        case click.Abort():
+            err().print("interrupted")
+            return INTERRUPTED
+        case BrokenPipeError():
+            return _reader_left()
+        case SpecError():
+            show(error.problems)
+        case RunError() | ModelError() | OSError():
+            err().print(f"error: {error}", markup=False, soft_wrap=True)
+        case _:
+            return _our_fault(error)
+    return SPEC_PROBLEM
+
+
+def _reader_left() -> int:
+    """``| head`` closed the pipe: no fault, and nothing more to say."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0
+
+
+def _our_fault(error: Exception) -> int:
+    folder = Path(tempfile.mkdtemp(prefix="modelspec-"))
+    log = folder / "error.log"
+    trace = "".join(traceback.format_exception(error))
+    log.write_text(f"{sys.argv}\n{trace}", encoding="utf-8")
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    err().print(
+        f"error: a fault of modelspec's own: {first}\nplease report it with {log}",
+        markup=False,
+        soft_wrap=True,
+    )
+    return OUR_FAULT

@@ -1,0 +1,32 @@
+"""``modelspec check``."""
+
+from pathlib import Path
+
+import click
+
+from modelspec.cli.options import format_option, set_option, show
+from modelspec.cli.streams import err, write
+from modelspec.pipeline import load
+from modelspec.report.problems import problems_github, problems_json
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.option("--data", type=click.Path(path_type=Path), help="Check this npz file too.")
+@format_option("text", "json", "github")
+@set_option
+def check(specs: tuple[str, ...], data: Path | None, form: str, overrides: tuple[str, ...]) -> None:
+    """Report every problem of specs, and of data, at once."""
+    problems = [
+        problem for path in specs for problem in load(path, overrides).check(data, light=True)
+    ]
+    if form == "json":
+        write(problems_json(problems))
+    elif form == "github":
+        write(problems_github(problems) or "")
+    else:
+        show(problems)
+        if not problems:
+            err().print("no problems")
+    if any(problem.severity == "error" for problem in problems):
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,27 @@
+"""``modelspec evaluate``."""
+
+import json
+from pathlib import Path
+
+import click
+
+from modelspec.cli.options import data_option, format_option, set_option
+from modelspec.cli.streams import out, write
+from modelspec.inference import evaluate as evaluate_target
+from modelspec.inference import open_target
+from modelspec.report.table import print_table
+
+
+@click.command()
+@click.argument("target", metavar="RUN|MODEL.keras")
+@data_option
+@format_option("table", "json")
+@set_option
+def evaluate(target: str, data: Path, form: str, overrides: tuple[str, ...]) -> None:
+    """Print loss and metrics on the test part of npz data."""
+    results = evaluate_target(open_target(target, overrides), data)
+    if form == "json":
+        write(json.dumps(results, indent=2))
+    else:
+        rows = [(name, f"{value:.6g}") for name, value in results.items()]
+        print_table(out(), ("metric", "value"), rows, {1})

@@ -1,0 +1,73 @@
+"""Options that several commands share, and how problems leave a command."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from modelspec.cli.streams import err
+from modelspec.pipeline import ModelSpec, load
+from modelspec.problems import Problem
+from modelspec.report.problems import print_problems
+from modelspec.source import MAX_BYTES
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+data_option = click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="An npz file."
+)
+
+
+def set_option(command: Command) -> Command:
+    """``--set PATH=VALUE``, repeatable."""
+    return click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="Override a value of the spec, as in training.epochs=5. Repeatable.",
+    )(command)
+
+
+def format_option(*choices: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(choices),
+        default=choices[0],
+        show_default=True,
+        help="What to print.",
+    )
+
+
+def load_spec(path: str, overrides: Sequence[str]) -> ModelSpec:
+    """A spec without errors; its warnings are shown.
+
+    Raises:
+        SpecError: where there are errors.
+    """
+    source = load(path, overrides)
+    source.require()
+    show(source.problems)
+    return source
+
+
+def show(problems: Sequence[Problem]) -> None:
+    """Problems as text, on standard error."""
+    print_problems(err(), problems, _texts(problems))
+
+
+def _texts(problems: Iterable[Problem]) -> dict[str, str]:
+    files = {problem.place.file for problem in problems}
+    return {file: _text(file) for file in files}
+
+
+def _text(file: str) -> str:
+    if file.startswith("--set "):
+        return file.removeprefix("--set ")
+    try:
+        with Path(file).open("rb") as opened:
+            return opened.read(MAX_BYTES).decode("utf-8", errors="replace")
+    except (OSError, ValueError):
+        return ""

@@ -1,0 +1,37 @@
+"""``modelspec train``."""
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from modelspec.cli.options import data_option, load_spec, set_option
+from modelspec.cli.streams import err, write
+from modelspec.report.progress import watcher_for
+
+
+@click.command()
+@click.argument("spec", metavar="SPEC")
+@data_option
+@click.option("--validation", type=click.Path(path_type=Path), help="An npz file to validate on.")
+@click.option("--run", type=click.Path(path_type=Path), help="The run's folder.")
+@click.option("--epochs", type=click.IntRange(min=1), help="In place of training.epochs.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="In place of training.batch_size.")
+@set_option
+def train(
+    *,
+    spec: str,
+    data: Path,
+    validation: Path | None,
+    run: Path | None,
+    epochs: int | None,
+    batch_size: int | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Train a spec on npz data, and print the run's folder."""
+    given = {"training.epochs": epochs, "training.batch_size": batch_size}
+    options = [f"{path}={value}" for path, value in given.items() if value is not None]
+    source = load_spec(spec, [*overrides, *options])
+    with closing(watcher_for(err())) as watcher:
+        finished = source.train(data, validation=validation, run=run, watcher=watcher)
+    write(str(finished.path))

@@ -1,0 +1,41 @@
+"""What the catalogue holds, as tables."""
+
+from rich.console import Console
+from rich.markup import escape
+
+from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family
+from modelspec.report.table import print_table
+
+
+def print_names(console: Console, catalog: Catalog, family: Family) -> None:
+    """Every name of a family with its line of help."""
+    entries = (catalog.find(family, name) for name in catalog.names(family))
+    rows = [(escape(entry.name), escape(entry.help)) for entry in entries if entry]
+    print_table(console, (family, "help"), rows, set())
+
+
+def print_entry(console: Console, entry: Entry) -> None:
+    """One Keras object: what it does, and its arguments with defaults and help."""
+    console.print(f"[bold]{escape(entry.name)}[/bold] ({entry.family})", highlight=False)
+    console.print(escape(entry.help), highlight=False, soft_wrap=True)
+    if entry.refused:
+        console.print(f"not in a spec: {escape(entry.refused)}", highlight=False, soft_wrap=True)
+    rows = [
+        (escape(argument.name), escape(_default(argument)), escape(argument.help))
+        for argument in entry.arguments.values()
+    ]
+    if rows:
+        console.print()
+        print_table(console, ("argument", "default", "help"), rows, set())
+    if entry.call_arguments:
+        console.print(f"\ncalled with: {', '.join(entry.call_arguments)}", highlight=False)
+
+
+def find_entries(catalog: Catalog, name: str) -> list[Entry]:
+    """Everything of that name, layers first."""
+    found = (catalog.find(family, name) for family in FAMILIES)
+    return [entry for entry in found if entry is not None]
+
+
+def _default(argument: Argument) -> str:
+    return "required" if argument.required else str(argument.default)
