@@ -1,0 +1,183 @@
+"""Makes every .npz beside it: ``python data/make_data.py [FOLDER]``.
+
+digits, digits_heads, digit_pairs and breast_cancer are real measurements, bundled with
+scikit-learn; mlp, question_answering and author_profile are generated. README.md describes all.
+The same versions of Python and NumPy write the same bytes again.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.model_selection import train_test_split
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+
+
+def digits() -> Arrays:
+    images, digit = real_digits()
+    return parts({"image": images, "digit": digit}, stratified(digit))
+
+
+def digits_heads() -> Arrays:
+    images, digit = real_digits()
+    heads = {
+        "image": images,
+        "digit": digit,
+        "parity": column(digit % 2),
+        "ink": column(16 * images.sum(axis=(1, 2))),  # the original 0..16 units
+    }
+    return parts(heads, stratified(digit))
+
+
+def digit_pairs() -> Arrays:
+    """Half of the pairs show the same digit; no image is in both a train and a test pair."""
+    rng = np.random.default_rng(1)
+    images, digit = real_digits()
+    arrays: Arrays = {}
+    for part, rows, count in zip(("train", "test"), stratified(digit), (4000, 600), strict=True):
+        left, right = pair_rows(rng, digit[rows], count)
+        arrays[f"left_{part}"] = images[rows][left]
+        arrays[f"right_{part}"] = images[rows][right]
+        arrays[f"same_{part}"] = column(digit[rows][left] == digit[rows][right])
+    return arrays
+
+
+def breast_cancer() -> Arrays:
+    """Measurements stay as they were taken: a new patient's row needs no preparation."""
+    bunch = load_breast_cancer()
+    mean, error, worst = np.split(bunch.data.astype(np.float32), 3, axis=1)
+    malignant = column(bunch.target == 0)  # scikit-learn's classes: 0 malignant, 1 benign
+    return parts(
+        {"mean": mean, "error": error, "worst": worst, "malignant": malignant},
+        stratified(malignant[:, 0]),
+    )
+
+
+def mlp() -> Arrays:
+    """Each class is one pattern of 64 values, seen through noise of the same strength."""
+    rng = np.random.default_rng(2)
+    label = rng.integers(10, size=2500)
+    patterns = rng.random((10, 64))
+    noisy = (patterns[label] + 1.5 * rng.random((len(label), 64))) / 2.5
+    features = np.round(noisy * 32) / 32  # few distinct values: the file compresses
+    return parts(
+        {"features": features.astype(np.float32), "label": one_hot(label, 10)}, first(2000)
+    )
+
+
+def question_answering() -> Arrays:
+    """The answer is a pair: what the text is about (10), and what the question asks (10)."""
+    rng = np.random.default_rng(3)
+    topic, kind = rng.integers(10, size=8600), rng.integers(10, size=8600)
+    text_words, question_words = word_groups(rng, 10_000, 10, 2), word_groups(rng, 10_000, 10, 2)
+    text = chatter(rng, 10_000, (len(topic), 40))
+    mix_in(rng, text, text_words[topic], 0.5)
+    question = chatter(rng, 10_000, (len(kind), 10))
+    mix_in(rng, question, question_words[kind], 0.6)
+    return parts(
+        {"text": text, "question": question, "answer": one_hot(10 * topic + kind, 500)},
+        first(8000),
+    )
+
+
+def author_profile() -> Arrays:
+    """Among common words, authors use some typical of their age, income group and gender."""
+    rng = np.random.default_rng(4)
+    age, gender = rng.integers(18, 78, size=1152), rng.integers(2, size=1152)
+    income = np.clip((age - 18) // 6 + rng.integers(-1, 2, size=len(age)), 0, 9)
+    posts = chatter(rng, 50_000, (len(age), 280))
+    mix_in(rng, posts, word_groups(rng, 50_000, 4, 2)[(age - 18) // 15], 0.4)
+    mix_in(rng, posts, word_groups(rng, 50_000, 10, 2)[income], 0.1)
+    mix_in(rng, posts, word_groups(rng, 50_000, 2, 2)[gender], 0.2)
+    decades = column((age - 48) / 10)
+    targets = {"age": decades, "income": one_hot(income, 10), "gender": column(gender)}
+    return parts({"posts": posts, **targets}, first(960))
+
+
+def real_digits() -> tuple[Array, Array]:
+    """Images (1797, 8, 8) as float32 in 0..1, and their digits (1797,) as int32."""
+    bunch = load_digits()
+    return (bunch.images / 16).astype(np.float32), bunch.target.astype(np.int32)
+
+
+def pair_rows(rng: np.random.Generator, digit: Array, count: int) -> tuple[Array, Array]:
+    left = rng.integers(len(digit), size=count)
+    partner = rng.random((count, len(digit)))
+    same = digit[left][:, None] == digit
+    wanted = same == (np.arange(count) % 2 == 0)[:, None]
+    wanted[np.arange(count), left] = False  # never an image with itself
+    return left, np.where(wanted, partner, -1).argmax(axis=1)
+
+
+def word_groups(rng: np.random.Generator, vocabulary: int, groups: int, words: int) -> Array:
+    """Ids (groups, words), all different, none of them 0."""
+    return (1 + rng.permutation(vocabulary - 1)[: groups * words]).reshape(groups, words)
+
+
+def chatter(rng: np.random.Generator, vocabulary: int, shape: tuple[int, int]) -> Array:
+    """Ids 1..vocabulary-1 as in natural text: the n-th commonest word has a share like 1/n."""
+    return np.floor(vocabulary ** rng.random(shape)).astype(np.int32)
+
+
+def mix_in(rng: np.random.Generator, text: Array, words: Array, share: float) -> None:
+    """Replace about `share` of each row of `text` by that row's `words`, in place."""
+    chosen = rng.integers(words.shape[1], size=text.shape)
+    typical = np.take_along_axis(words, chosen, axis=1)
+    np.copyto(text, typical, where=rng.random(text.shape) < share, casting="same_kind")
+
+
+def column(values: Array) -> Array:
+    return values.astype(np.float32).reshape(-1, 1)
+
+
+def one_hot(ids: Array, classes: int) -> Array:
+    return np.eye(classes, dtype=np.float32)[ids]
+
+
+def first(train: int) -> tuple[slice, slice]:
+    return slice(None, train), slice(train, None)
+
+
+def stratified(classes: Array) -> tuple[Array, Array]:
+    """Rows of the training four fifths and of the test fifth, with equal shares of each class."""
+    rows = np.arange(len(classes))
+    train, test = train_test_split(rows, test_size=0.2, stratify=classes, random_state=0)
+    return train, test
+
+
+def parts(arrays: Mapping[str, Array], rows: tuple[Any, Any]) -> Arrays:
+    train, test = rows
+    return {
+        f"{name}_{part}": np.ascontiguousarray(array[chosen])
+        for name, array in arrays.items()
+        for part, chosen in (("train", train), ("test", test))
+    }
+
+
+SETS: dict[str, Callable[[], Arrays]] = {
+    "digits": digits,
+    "digits_heads": digits_heads,
+    "digit_pairs": digit_pairs,
+    "breast_cancer": breast_cancer,
+    "mlp": mlp,
+    "question_answering": question_answering,
+    "author_profile": author_profile,
+}
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, make in SETS.items():
+        path = folder / f"{name}.npz"
+        np.savez_compressed(path, allow_pickle=False, **make())
+        print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
