@@ -5,13 +5,15 @@
 >>> spec.problems
 []
 >>> model = spec.build()                                  # a keras.Model
->>> run = spec.train("data/digits.npz", run="runs/first")  # a Run, with history and model
+>>> run = modelspec.train(spec, "data/digits.npz")         # a Run, with history and model
+>>> modelspec.evaluate(modelspec.open_target(run.path), "data/digits.npz")
 """
 
 from modelspec.inference import evaluate, open_target, predict
 from modelspec.pipeline import ModelSpec, load, loads
 from modelspec.problems import Problem, SpecError
 from modelspec.run import Run, RunError
+from modelspec.training import train
 
 __all__ = [
     "ModelSpec",
@@ -24,4 +26,5 @@ __all__ = [
     "loads",
     "open_target",
     "predict",
+    "train",
 ]

@@ -2,7 +2,7 @@
 
 import io
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,8 +135,16 @@ def evaluate(target: Target, data: str | Path) -> dict[str, float]:
     return run_test(Engine(model), feed)
 
 
-def predict(target: Target, data: str | Path) -> dict[str, Array]:
-    """One array for each output, by name, over the test part of an npz file.
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """One array for each output, by name; and the targets, where the data has them."""
+
+    arrays: Mapping[str, Array]
+    targets: Mapping[str, Array]
+
+
+def predict(target: Target, data: str | Path) -> Predictions:
+    """Predict for the test part of an npz file, which needs no targets.
 
     Raises:
         SpecError: where the data does not fit.
@@ -148,10 +156,11 @@ def predict(target: Target, data: str | Path) -> dict[str, Array]:
     feed = _feed(target, model, Path(data), targets=False)
     step = predictor(model)
     pieces = [step(piece) for piece in feed.pieces(feed.rows, BatchesPerPiece(1))]
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    arrays = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    return Predictions(arrays, feed.dataset.targets)
 
 
-def npz_bytes(arrays: dict[str, Array]) -> bytes:
+def npz_bytes(arrays: Mapping[str, Array]) -> bytes:
     """Arrays as the bytes of an npz file."""
     buffer = io.BytesIO()
     named: dict[str, Any] = dict(arrays)
@@ -163,9 +172,7 @@ def _feed(target: Target, model: Any, data: Path, *, targets: bool) -> Feed:
     from modelspec.backend.forms import output_names, output_shapes
 
     graph = _interface(target, model)
-    outputs = output_names(model) if targets else []
-    if target.source is not None and targets:
-        outputs = target.source.trained_outputs()
+    outputs = target.source.trained_outputs() if target.source else output_names(model)
     dataset, found = load_dataset(
         data,
         inputs=list(graph.inputs),

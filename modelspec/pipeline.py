@@ -1,4 +1,4 @@
-"""The chain itself: text → Document → Spec → Graph → model → run, one short step a method.
+"""The chain itself: text → Document → Spec → Graph → model, one short step a method.
 
 Problems are collected gate by gate: YAML, then the envelope, then all that can be told without
 shapes, then shapes. Keras is imported only where a method needs it.
@@ -7,7 +7,7 @@ shapes, then shapes. Keras is imported only where a method needs it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelspec import catalog as keras_catalog
 from modelspec.checks.data import check_data
@@ -24,10 +24,6 @@ from modelspec.resolved import resolved_text
 from modelspec.source import Document, read, read_bytes, read_text
 from modelspec.spec import Spec
 from modelspec.summary import Shape, Summary
-
-if TYPE_CHECKING:
-    from modelspec.run import Run
-    from modelspec.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -161,32 +157,10 @@ class ModelSpec:
         lines |= {name: document.locate(("inputs", name), "key").span.line for name in graph.inputs}
         return describe(model, lines)
 
-    def train(
-        self,
-        data: str | Path,
-        *,
-        validation: str | Path | None = None,
-        run: str | Path | None = None,
-        watcher: "Watcher | None" = None,
-    ) -> "Run":
-        """Train on an npz file, and return the finished run.
-
-        Raises:
-            SpecError: where the spec or the data has errors.
-            RunError: where the folder cannot be used.
-        """
-        from modelspec.training import train
-
-        return train(self, Path(data), _path(validation), _path(run), watcher)
-
     def resolved_text(self) -> str:
         """The spec with parameters, overrides and defaults filled in, as YAML."""
         spec, graph, document = self.require()
         return resolved_text(document, spec, graph.name)
-
-
-def _path(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path)
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> ModelSpec:

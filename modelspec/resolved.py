@@ -34,7 +34,14 @@ def resolved_text(document: Document, spec: Spec, name: str) -> str:
     data["layers"] = [_filled(item, spec) for item in data["layers"]]
     data["optimizer"] = spec.optimizer
     data["training"] = spec.training.model_dump(mode="json")
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.dump(
+        data,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,
+        width=100,
+    )
 
 
 def _filled(item: Any, spec: Spec) -> Any:

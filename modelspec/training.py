@@ -7,33 +7,37 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelspec.arrays import digest
 from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset
 from modelspec.diagnostics import Diagnostic, has_errors
 from modelspec.feed import Feed, split
+from modelspec.pipeline import ModelSpec
 from modelspec.run import MODEL, SPEC, Run, RunError, default_path, locked, replacing
 from modelspec.watcher import Silent, Watcher
-
-if TYPE_CHECKING:
-    from modelspec.pipeline import ModelSpec
 
 _DISTRIBUTIONS = ("keras-modelspec", "keras", "tensorflow", "numpy")
 
 
 def train(
-    source: "ModelSpec",
-    data: Path,
-    validation: Path | None = None,
-    path: Path | None = None,
+    source: ModelSpec,
+    data: str | Path,
+    *,
+    validation: str | Path | None = None,
+    run: str | Path | None = None,
     watcher: Watcher | None = None,
 ) -> Run:
-    """Train the model of a spec; see ``ModelSpec.train``."""
+    """Train the model of a spec on an npz file; the run's folder is made, or must be empty of runs.
+
+    Raises:
+        SpecError: where the spec or the data has errors.
+        RunError: where the folder cannot be used.
+    """
     source.require(_missing_losses(source))
-    dataset, problems = source.load_data(data)
-    held, more = source.load_data(validation, "test") if validation else (None, [])
+    dataset, problems = source.load_data(Path(data))
+    held, more = source.load_data(Path(validation), "test") if validation else (None, [])
     source.require([*problems, *more])
     assert dataset is not None
     model = source.build()
@@ -41,23 +45,23 @@ def train(
     if held is not None:
         _check(source, model, held, more)
     feeds = _feeds(source, dataset, held)
-    run = Run(path or default_path(source.name))
-    with locked(run):
-        if run.exists():
-            raise RunError(f"{run.path} holds a run already: name another folder")
-        with _recorded(run, source, data, dataset):
-            _fit(run, source, model, feeds, watcher or Silent())
-    return run
+    made = Run(Path(run) if run else default_path(source.name))
+    with locked(made):
+        if made.exists():
+            raise RunError(f"{made.path} holds a run already: name another folder")
+        with _recorded(made, source, Path(data), dataset):
+            _fit(made, source, model, feeds, watcher or Silent())
+    return made
 
 
-def _missing_losses(source: "ModelSpec") -> list[Diagnostic]:
+def _missing_losses(source: ModelSpec) -> list[Diagnostic]:
     if source.graph is None or any(head.loss is not None for head in source.heads):
         return []
     hint = "losses: mse, or output: loss for each output"
     return [Diagnostic("missing-losses", "training needs losses", ("losses",), "key", hint=hint)]
 
 
-def _check(source: "ModelSpec", model: Any, dataset: Dataset, found: list[Diagnostic]) -> None:
+def _check(source: ModelSpec, model: Any, dataset: Dataset, found: list[Diagnostic]) -> None:
     """Hold the arrays against the model, and once more with the lengths that they really have."""
     from modelspec.backend.forms import output_shapes
     from modelspec.backend.shapes import check_lengths
@@ -69,7 +73,7 @@ def _check(source: "ModelSpec", model: Any, dataset: Dataset, found: list[Diagno
     source.require(found)
 
 
-def _feeds(source: "ModelSpec", dataset: Dataset, held: Dataset | None) -> tuple[Feed, Feed | None]:
+def _feeds(source: ModelSpec, dataset: Dataset, held: Dataset | None) -> tuple[Feed, Feed | None]:
     spec, graph, _ = source.require()
     training = spec.training
     dtypes = {name: given.dtype for name, given in graph.inputs.items()}
@@ -83,7 +87,7 @@ def _feeds(source: "ModelSpec", dataset: Dataset, held: Dataset | None) -> tuple
 
 
 @contextmanager
-def _recorded(run: Run, source: "ModelSpec", data: Path, dataset: Dataset) -> Iterator[None]:
+def _recorded(run: Run, source: ModelSpec, data: Path, dataset: Dataset) -> Iterator[None]:
     """Keep ``run.json`` true whatever happens inside."""
     spec, _, _ = source.require()
     run.write(SPEC, source.resolved_text())
@@ -113,7 +117,7 @@ def _recorded(run: Run, source: "ModelSpec", data: Path, dataset: Dataset) -> It
 
 def _fit(
     run: Run,
-    source: "ModelSpec",
+    source: ModelSpec,
     model: Any,
     feeds: tuple[Feed, Feed | None],
     watcher: Watcher,

@@ -8,6 +8,7 @@ import click
 from modelspec.cli.options import data_option, load_spec, set_option
 from modelspec.cli.streams import err, write
 from modelspec.report.progress import watcher_for
+from modelspec.training import train as train_spec
 
 
 @click.command()
@@ -33,5 +34,5 @@ def train(
     options = [f"{path}={value}" for path, value in given.items() if value is not None]
     source = load_spec(spec, [*overrides, *options])
     with closing(watcher_for(err())) as watcher:
-        finished = source.train(data, validation=validation, run=run, watcher=watcher)
+        finished = train_spec(source, data, validation=validation, run=run, watcher=watcher)
     write(str(finished.path))
