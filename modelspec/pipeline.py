@@ -24,6 +24,7 @@ from modelspec.resolved import resolved_text
 from modelspec.source import Document, read, read_bytes, read_text
 from modelspec.spec import Spec
 from modelspec.summary import Shape, Summary
+from modelspec.verdicts import Verdict, remember_shapes, remember_summary
 
 
 @dataclass(frozen=True)
@@ -76,25 +77,35 @@ class ModelSpec:
         if self.graph is None:
             return self.place(found)
         if not has_errors(found):
-            from modelspec.backend.shapes import check_shapes, start_for
-
-            start_for(self.graph, light=light)
-            shapes, problems = check_shapes(self.graph, self.catalog)
+            shapes, problems = self._shapes(self.graph, light=light)
             found += problems
         if data is not None:
-            found += self._check_data(Path(data), shapes, well=not has_errors(found))
+            well = not has_errors(found)
+            found += self._check_data(self.graph, Path(data), shapes, well=well, light=light)
         return self.place(found)
 
-    def _check_data(self, path: Path, shapes: dict[str, Shape], *, well: bool) -> list[Diagnostic]:
-        assert self.graph is not None
+    def _shapes(self, graph: Graph, *, light: bool) -> Verdict:
+        def judge() -> Verdict:
+            from modelspec.backend.shapes import check_shapes, start_for
+
+            start_for(graph, light=light)
+            return check_shapes(graph, self.catalog)
+
+        return remember_shapes(graph, self.catalog, judge)
+
+    def _check_data(
+        self, graph: Graph, path: Path, shapes: dict[str, Shape], *, well: bool, light: bool
+    ) -> list[Diagnostic]:
         dataset, found = self.load_data(path)
         if dataset is None:
             return found
-        found += check_data(self.graph, self.heads, dataset, shapes)
-        if well and not has_errors(found):
-            from modelspec.backend.shapes import check_lengths
+        found += check_data(graph, self.heads, dataset, shapes)
+        unknown = any(None in given.shape for given in graph.inputs.values())
+        if unknown and well and not has_errors(found):
+            from modelspec.backend.shapes import check_lengths, start_for
 
-            found += check_lengths(self.graph, self.catalog, dataset)
+            start_for(graph, light=light)
+            found += check_lengths(graph, self.catalog, dataset)
         return found
 
     def load_data(
@@ -141,21 +152,26 @@ class ModelSpec:
             SpecError: where the spec has errors.
         """
         spec, graph, document = self.require()
-        from modelspec.backend.shapes import start_for
-
-        start_for(graph, light=light)
-        from modelspec.backend.compiling import build_model
-        from modelspec.backend.describe import describe
-
-        model, problems = build_model(graph, spec.training, self.catalog, allocate=False)
-        self.require(problems)
         lines = {
             node.layer: document.locate(node.route).span.line
             for node in graph.nodes
             if node.layer == node.name
         }
         lines |= {name: document.locate(("inputs", name), "key").span.line for name in graph.inputs}
-        return describe(model, lines)
+
+        def describe() -> Summary:
+            from modelspec.backend.shapes import start_for
+
+            start_for(graph, light=light)
+            from modelspec.backend.compiling import build_model
+            from modelspec.backend.describe import describe
+
+            model, problems = build_model(graph, spec.training, self.catalog, allocate=False)
+            self.require(problems)
+            return describe(model)
+
+        precision = spec.training.precision
+        return remember_summary(graph, self.catalog, precision, describe).with_lines(lines)
 
     def resolved_text(self) -> str:
         """The spec with parameters, overrides and defaults filled in, as YAML."""

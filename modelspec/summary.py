@@ -1,6 +1,7 @@
 """What a model is, as plain data: layers, shapes and parameters."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 Shape = tuple[int | None, ...]
@@ -51,6 +52,11 @@ class Summary:
     layers: tuple[LayerRow, ...]
     outputs: tuple[Tensor, ...]
     params: Parameters
+
+    def with_lines(self, lines: Mapping[str, int]) -> "Summary":
+        """The same, with the spec's lines by layer name."""
+        layers = tuple(replace(layer, line=lines.get(layer.name)) for layer in self.layers)
+        return replace(self, layers=layers)
 
     def as_json(self) -> dict[str, Any]:
         """The form of ``summary --format json``."""

@@ -1,7 +1,7 @@
 """A Keras model → its Summary."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -10,14 +10,13 @@ from modelspec.backend.forms import output_names
 from modelspec.summary import LayerRow, Parameters, Shape, Summary, Tensor
 
 
-def describe(model: Any, lines: Mapping[str, int] | None = None) -> Summary:
-    """Everything that a summary shows; ``lines`` are the spec's lines by layer name."""
-    lines = lines or {}
+def describe(model: Any) -> Summary:
+    """Everything that a summary shows, but the lines of a spec."""
     nodes = {id(node) for level in model._nodes_by_depth.values() for node in level}  # noqa: SLF001
     return Summary(
         name=model.name,
         inputs=tuple(_tensor(tensor.name, tensor) for tensor in model.inputs),
-        layers=tuple(_row(layer, nodes, lines.get(layer.name)) for layer in model.layers),
+        layers=tuple(_row(layer, nodes) for layer in model.layers),
         outputs=tuple(
             _tensor(name, tensor)
             for name, tensor in zip(output_names(model), model.outputs, strict=True)
@@ -33,7 +32,7 @@ def describe(model: Any, lines: Mapping[str, int] | None = None) -> Summary:
     )
 
 
-def _row(layer: Any, nodes: set[int], line: int | None) -> LayerRow:
+def _row(layer: Any, nodes: set[int]) -> LayerRow:
     sources = dict.fromkeys(
         parent.operation.name
         for node in layer._inbound_nodes  # noqa: SLF001 - as Keras's own summary reads them
@@ -49,7 +48,6 @@ def _row(layer: Any, nodes: set[int], line: int | None) -> LayerRow:
         params=_count(layer.weights),
         trainable_params=_count(layer.trainable_weights),
         sources=tuple(sources),
-        line=line,
     )
 
 

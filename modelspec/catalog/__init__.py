@@ -4,10 +4,13 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from modelspec.catalog import disk
+from modelspec import cache as disk
 from modelspec.catalog.entries import FAMILIES, Argument, Catalog, Entry, Family, Payload
 from modelspec.catalog.source import Source
 from modelspec.catalog.survey import release, survey
+
+FORMAT = 1
+"""Raised whenever the survey would read the same Keras differently."""
 
 __all__ = ["FAMILIES", "Argument", "Catalog", "Entry", "Family", "load"]
 
@@ -27,9 +30,10 @@ def _keras() -> Path:
 
 def _read(folder: Path) -> Payload:
     source = Source("keras", folder)
-    name = disk.key(release(source), folder)
-    payload = disk.load(name)
+    changed = (folder / "__init__.py").stat().st_mtime_ns
+    name = disk.key(str(FORMAT), release(source), str(folder), str(changed))
+    payload: Payload | None = disk.load("catalog", name)
     if payload is None:
         payload = survey(source)
-        disk.store(name, payload)
+        disk.store("catalog", name, payload)
     return payload

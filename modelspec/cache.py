@@ -1,0 +1,58 @@
+"""Small JSON values kept in the user's cache folder, where losing one costs only time."""
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+_KEPT = 500
+
+
+def key(*parts: str) -> str:
+    """A name for what depends on ``parts``."""
+    return hashlib.sha256("|".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def load(kind: str, name: str) -> Any | None:
+    """A value as it was stored; None if there is none, or not a whole one."""
+    try:
+        digest, _, body = _path(kind, name).read_bytes().partition(b"\n")
+        if hashlib.sha256(body).hexdigest().encode() != digest:
+            return None
+        return json.loads(body)
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def store(kind: str, name: str, value: Any) -> None:
+    """Keep a value, so that no reader sees half of it; a folder that refuses is no matter."""
+    body = json.dumps(value, separators=(",", ":")).encode()
+    with suppress(OSError, RuntimeError):
+        path = _path(kind, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+            Path(temporary).replace(path)
+        except OSError:
+            Path(temporary).unlink()
+            raise
+        _prune(path.parent)
+
+
+def _prune(folder: Path) -> None:
+    """Forget the oldest values of a kind of which many were stored."""
+    stored = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    for path in stored[:-_KEPT]:
+        path.unlink(missing_ok=True)
+
+
+def _path(kind: str, name: str) -> Path:
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # The XDG specification has relative paths ignored.
+    folder = given if given.is_absolute() else Path.home() / ".cache"
+    return folder / "modelspec" / kind / f"{name}.json"

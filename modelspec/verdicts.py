@@ -1,0 +1,86 @@
+"""What Keras said of a graph, remembered: an unchanged spec needs no Keras to be checked again."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from modelspec import cache
+from modelspec.catalog import Catalog
+from modelspec.diagnostics import Diagnostic, Related, Route, Span
+from modelspec.graph import Graph
+from modelspec.summary import LayerRow, Parameters, Shape, Summary, Tensor
+
+Verdict = tuple[dict[str, Shape], list[Diagnostic]]
+
+
+def remember_shapes(graph: Graph, catalog: Catalog, judge: Callable[[], Verdict]) -> Verdict:
+    """The shapes of the outputs and what is wrong on the way to them, judged once a graph."""
+    name = _name(graph, catalog)
+    stored = cache.load("shapes", name)
+    if stored is not None:
+        shapes = {key: tuple(shape) for key, shape in stored["shapes"].items()}
+        return shapes, [_diagnostic(problem) for problem in stored["problems"]]
+    shapes, problems = judge()
+    cache.store(
+        "shapes",
+        name,
+        {"shapes": shapes, "problems": [asdict(problem) for problem in problems]},
+    )
+    return shapes, problems
+
+
+def remember_summary(graph: Graph, catalog: Catalog, describe: Callable[[], Summary]) -> Summary:
+    """The summary of a graph's model, made once a graph."""
+    name = _name(graph, catalog)
+    stored = cache.load("summaries", name)
+    if stored is not None:
+        return _summary(stored)
+    summary = describe()
+    cache.store("summaries", name, asdict(summary))
+    return summary
+
+
+def _name(graph: Graph, catalog: Catalog, *more: str) -> str:
+    """What a verdict depends on: the graph, Keras's version, and this very code."""
+    files = Path(__file__).parent.rglob("*.py")
+    changed = max(file.stat().st_mtime_ns for file in files)
+    return cache.key(repr(graph), catalog.version, str(changed), *more)
+
+
+def _diagnostic(stored: dict[str, Any]) -> Diagnostic:
+    related = tuple(
+        Related(other["message"], _route(other["route"]), other["anchor"], _span(other["span"]))
+        for other in stored["related"]
+    )
+    placed = {"route": _route(stored["route"]), "span": _span(stored["span"]), "related": related}
+    return Diagnostic(**(stored | placed))
+
+
+def _route(stored: list[str | int]) -> Route:
+    return tuple(stored)
+
+
+def _span(stored: dict[str, int] | None) -> Span | None:
+    return None if stored is None else Span(**stored)
+
+
+def _summary(stored: dict[str, Any]) -> Summary:
+    return Summary(
+        name=stored["name"],
+        inputs=tuple(_tensor(tensor) for tensor in stored["inputs"]),
+        layers=tuple(_layer(layer) for layer in stored["layers"]),
+        outputs=tuple(_tensor(tensor) for tensor in stored["outputs"]),
+        params=Parameters(**stored["params"]),
+    )
+
+
+def _tensor(stored: dict[str, Any]) -> Tensor:
+    return Tensor(stored["name"], tuple(stored["shape"]), stored["dtype"])
+
+
+def _layer(stored: dict[str, Any]) -> LayerRow:
+    shape = stored["output_shape"]
+    several = any(isinstance(part, list) for part in shape)
+    shapes: Any = [tuple(part) for part in shape] if several else tuple(shape)
+    return LayerRow(**(stored | {"output_shape": shapes, "sources": tuple(stored["sources"])}))
