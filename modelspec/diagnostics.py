@@ -53,6 +53,14 @@ class Diagnostic:
     file: str | None = None
 
 
+def line_mark(related: int | None = None) -> str:
+    """Stands in a message for a line, which is looked up when the problem is shown.
+
+    The line is that of the problem itself, or of one of its related places.
+    """
+    return f"\0{'' if related is None else related}\0"
+
+
 class Unknown:
     """The kind of ``UNKNOWN``."""
 
@@ -63,11 +71,14 @@ class Unknown:
 
 
 UNKNOWN = Unknown()
-"""Stands for a value that could not be computed and was reported: all that it leads to is silent."""
+"""Stands for a value that was reported, as it could not be computed: what follows is silent."""
 
 
 def is_echo(problem: Diagnostic, data: Any, above: int = 0) -> bool:
-    """Whether a problem is about an unknown value; ``above`` steps of its route lead to ``data``."""
+    """Whether a problem is about an unknown value in ``data``.
+
+    ``above`` is how many steps of its route lead to ``data``.
+    """
     for step in problem.route[above:]:
         if data is UNKNOWN:
             break

@@ -1,5 +1,6 @@
 """Diagnostics with their places looked up: what is shown to people and scripts."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -59,11 +60,21 @@ def _place(diagnostic: Diagnostic, document: Document | None) -> Problem:
     return Problem(
         diagnostic.code,
         diagnostic.severity,
-        diagnostic.message,
+        _with_lines(diagnostic.message, place, related),
         place,
         diagnostic.hint,
         related,
     )
+
+
+def _with_lines(message: str, place: Place, related: Sequence[RelatedPlace]) -> str:
+    """A message with the lines put in that ``line_mark`` stands for."""
+
+    def line(mark: re.Match[str]) -> str:
+        found = related[int(mark[1])].place if mark[1] else place
+        return str(found.span.line)
+
+    return re.sub(r"\0(\d*)\0", line, message)
 
 
 def _look_up(

@@ -44,10 +44,25 @@ class Document:
                 break
             key, node, depth = child.key, child.value, depth + 1
         missing = depth < len(route)
-        span = key if key is not None and (anchor == "key" or missing) else node.span
+        span = node.span
+        if key is not None and (anchor == "key" or missing):
+            span = key
+        elif anchor == "key":
+            span = _first_key(node)
         if depth == 0 and missing:
             span = _START
         return Place(self.name if node.origin is None else node.origin, span)
+
+
+def _first_key(node: YamlNode) -> Span:
+    """What names an item of a list: from its start to the end of its first key."""
+    keys = [] if not isinstance(node.content, dict) else node.content.values()
+    # Merged entries stand elsewhere, at their anchor.
+    own = [entry.key for entry in keys if entry.key >= Span(node.span.line, node.span.column, 0, 0)]
+    if not own:
+        return node.span
+    first = min(own)
+    return Span(node.span.line, node.span.column, first.end_line, first.end_column)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import keras
 
 from modelspec.backend.objects import make
 from modelspec.catalog import Catalog
-from modelspec.diagnostics import Diagnostic, Related
+from modelspec.diagnostics import Diagnostic, Related, Route, line_mark
 from modelspec.graph import Graph, Node, Source
 
 Shape = tuple[int | None, ...]
@@ -21,10 +21,14 @@ Shape = tuple[int | None, ...]
 
 @dataclass
 class Assembly:
-    """What the calls returned, by node; what failed, and what waited for it, is left out."""
+    """What the calls returned, by node; what failed, and what waited for it, is left out.
+
+    ``routes`` are the places of the inputs and nodes.
+    """
 
     values: dict[str, Any] = field(default_factory=dict)
     layers: dict[str, Any] = field(default_factory=dict)
+    routes: dict[str, Route] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
 
     def tensor(self, source: Source) -> Any:
@@ -47,6 +51,7 @@ def assemble(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape] | None 
     assembly = Assembly()
     for name, given in graph.inputs.items():
         shape = (shapes or {}).get(name, given.shape)
+        assembly.routes[name] = given.route
         assembly.values[name] = keras.Input(shape, dtype=given.dtype, name=name)
     for node in graph.nodes:
         _call(node, assembly, catalog)
@@ -91,6 +96,7 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
         message = f"{node.name} returns {results} results, and as names {len(node.parts)}"
         assembly.problems.append(Diagnostic("wrong-results", message, (*node.route, "as")))
     else:
+        assembly.routes[node.name] = node.route
         assembly.values[node.name] = value
 
 
@@ -124,12 +130,16 @@ def _refused_arguments(node: Node, error: Exception) -> Diagnostic:
 
 
 def _refused_call(node: Node, error: Exception, assembly: Assembly) -> Diagnostic:
-    sources = list(node.sources())
-    described = ", ".join(f"{source.name} is {assembly.shape(source)}" for source in sources)
-    related = tuple(
-        Related(f"{source.name} is {assembly.shape(source)}", source.route) for source in sources
+    """What each side is, and the line that it comes from, before what Keras says of it."""
+    given = {source.name: assembly.shape(source) for source in node.sources()}
+    sides = ", ".join(
+        f"{name} is {shape} from line {line_mark(position)}"
+        for position, (name, shape) in enumerate(given.items())
     )
-    message = f"{node.name} ({node.type}) cannot be called: {_first_words(error)} ({described})"
+    related = tuple(
+        Related(f"{name} is {shape}", assembly.routes[name]) for name, shape in given.items()
+    )
+    message = f"{node.name} (line {line_mark()}): {sides}: {_first_words(error)}"
     return Diagnostic("shape-mismatch", message, node.route, "key", related=related)
 
 
