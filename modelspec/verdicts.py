@@ -30,9 +30,11 @@ def remember_shapes(graph: Graph, catalog: Catalog, judge: Callable[[], Verdict]
     return shapes, problems
 
 
-def remember_summary(graph: Graph, catalog: Catalog, describe: Callable[[], Summary]) -> Summary:
-    """The summary of a graph's model, made once a graph."""
-    name = _name(graph, catalog)
+def remember_summary(
+    graph: Graph, catalog: Catalog, precision: str, describe: Callable[[], Summary]
+) -> Summary:
+    """The summary of a graph's model at a precision, made once."""
+    name = _name(graph, catalog, precision)
     stored = cache.load("summaries", name)
     if stored is not None:
         return _summary(stored)

@@ -10,7 +10,7 @@ from modelspec.report.table import print_table
 def print_names(console: Console, catalog: Catalog, family: Family) -> None:
     """Every name of a family with its line of help."""
     entries = (catalog.find(family, name) for name in catalog.names(family))
-    rows = [(escape(entry.name), escape(entry.help)) for entry in entries if entry]
+    rows = [(entry.name, entry.help) for entry in entries if entry]
     print_table(console, (family, "help"), rows, set())
 
 
@@ -21,8 +21,7 @@ def print_entry(console: Console, entry: Entry) -> None:
     if entry.refused:
         console.print(f"not in a spec: {escape(entry.refused)}", highlight=False, soft_wrap=True)
     rows = [
-        (escape(argument.name), escape(_default(argument)), escape(argument.help))
-        for argument in entry.arguments.values()
+        (argument.name, _default(argument), argument.help) for argument in entry.arguments.values()
     ]
     if rows:
         console.print()

@@ -26,15 +26,17 @@ def problems_github(problems: Iterable[Problem]) -> str:
 def print_problems(console: Console, problems: Sequence[Problem], texts: Mapping[str, str]) -> None:
     """Each problem with its source line underlined; ``texts`` are the files by name."""
     for problem in problems:
-        console.print(_headline(problem), soft_wrap=True)
+        console.print(_headline(problem), soft_wrap=not console.is_terminal)
         for line in _excerpt(problem.place, texts):
-            console.print(line, soft_wrap=True)
+            console.print(line, soft_wrap=not console.is_terminal)
         for related in problem.related:
             span = related.place.span
             note = f"  {related.place.file}:{span.line}:{span.column}: {related.message}"
-            console.print(Text(note, style="dim"), soft_wrap=True)
+            console.print(Text(note, style="dim"), soft_wrap=not console.is_terminal)
         if problem.hint:
-            console.print(Text(f"  hint: {problem.hint}", style="cyan"), soft_wrap=True)
+            console.print(
+                Text(f"  hint: {problem.hint}", style="cyan"), soft_wrap=not console.is_terminal
+            )
 
 
 def _headline(problem: Problem) -> Text:

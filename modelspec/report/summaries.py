@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from modelspec.report.table import as_csv, as_markdown, print_table
 from modelspec.summary import LayerRow, Summary
@@ -15,9 +15,8 @@ _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
 def print_summary(console: Console, summary: Summary) -> None:
     """The layers as a table, and the counts of parameters below it."""
-    console.print(f"[bold]{summary.name}[/bold]", highlight=False)
-    rows = [[escape(cell) for cell in row] for row in _rows(summary, thousands=True)]
-    print_table(console, _HEADER, rows, _NUMERIC)
+    console.print(Text(summary.name, style="bold"))
+    print_table(console, _HEADER, _rows(summary, thousands=True), _NUMERIC)
     params = summary.params
     console.print(
         f"parameters: {params.total:,} ({size(params.bytes)}); "

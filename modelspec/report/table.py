@@ -7,29 +7,39 @@ from collections.abc import Sequence
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 Row = Sequence[str]
 
 
 def print_table(console: Console, header: Row, rows: Sequence[Row], numeric: set[int]) -> None:
-    """A table; in a pipe as wide as its contents, without colours or rules that need Unicode."""
-    terminal = console.is_terminal
-    table = Table(
-        box=box.SIMPLE_HEAD if terminal else None,
-        pad_edge=False,
-        show_edge=False,
-        header_style="bold",
-    )
+    """A table; in a pipe plain columns as wide as their contents."""
+    if not console.is_terminal:
+        console.print(_plain(header, rows, numeric), markup=False, soft_wrap=True, end="")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for index, name in enumerate(header):
-        table.add_column(
-            name,
-            justify="right" if index in numeric else "left",
-            overflow="fold",
-            no_wrap=not terminal,
-        )
+        if index in numeric:
+            table.add_column(Text(name), justify="right", overflow="fold")
+        else:
+            table.add_column(Text(name), overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))
     console.print(table)
+
+
+def _plain(header: Row, rows: Sequence[Row], numeric: set[int]) -> str:
+    lines = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "".join(_plain_line(line, widths, numeric) for line in lines)
+
+
+def _plain_line(line: Row, widths: Sequence[int], numeric: set[int]) -> str:
+    cells = (
+        cell.rjust(width) if index in numeric else cell.ljust(width)
+        for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+    )
+    return "  ".join(cells).rstrip() + "\n"
 
 
 def as_csv(header: Row, rows: Sequence[Row]) -> str:
