@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -75,19 +76,29 @@ class Feed:
         return Piece(inputs, targets, self._weights(targets, rows))
 
     def _weights(self, targets: Mapping[str, Array], rows: Rows) -> dict[str, Array]:
-        """Per-sample weights: for every output, or for none."""
-        given = self.dataset.weights
-        if not given and not self.class_weights:
-            return {}
-        weights = {}
-        for name, target in targets.items():
-            weight = np.ones(len(rows), np.float32)
-            if name in given:
-                weight = weight * _rows(given[name], rows).reshape(len(rows)).astype(np.float32)
-            if name in self.class_weights:
-                weight = weight * _by_class(target, self.class_weights[name])
-            weights[name] = weight
+        """Weights of samples, or of their steps, for the outputs that have any."""
+        weights = {
+            name: _rows(given, rows).astype(np.float32, copy=False)
+            for name, given in self.dataset.weights.items()
+            if name in targets
+        }
+        for name in self.class_weights.keys() & targets.keys():
+            by_class = _by_class(self._classes(name, targets[name]), self.class_weights[name])
+            weights[name] = _product(weights[name], by_class) if name in weights else by_class
         return weights
+
+    def _classes(self, name: str, target: Array) -> Array:
+        """Class ids: of the samples, or of the steps of sequences."""
+        if target.ndim == 1 or target.shape[-1] == 1 or name in self._ids_by_step:
+            return target.squeeze(-1) if target.shape[1:] and target.shape[-1] == 1 else target
+        return target.argmax(-1)
+
+    @cached_property
+    def _ids_by_step(self) -> frozenset[str]:
+        """Targets whose last axis holds the ids of steps; a one-hot row has nothing above 1."""
+        targets = self.dataset.targets.items()
+        whole = ((name, target) for name, target in targets if target.dtype.kind in "iu")
+        return frozenset(name for name, target in whole if target.max(initial=0) > 1)
 
 
 @dataclass
@@ -126,9 +137,16 @@ def _numpy_dtype(declared: str, array: Array) -> Any:
     return np.dtype("float32" if declared == "bfloat16" else declared)
 
 
-def _by_class(target: Array, weights: Mapping[int, float]) -> Array:
-    one_hot = target.ndim > 1 and target.shape[-1] > 1
-    classes = target.argmax(-1) if one_hot else target.reshape(len(target)).round()
+def _product(given: Array, by_class: Array) -> Array:
+    """Weights multiplied, where one side may be by sample and the other by step."""
+    if given.ndim > by_class.ndim:
+        return given.reshape(by_class.shape) * by_class
+    more = by_class.ndim - given.ndim
+    return given.reshape(given.shape + (1,) * more) * by_class
+
+
+def _by_class(classes: Array, weights: Mapping[int, float]) -> Array:
+    classes = classes.round()
     table = np.ones(int(max(classes.max(initial=0), *weights)) + 1, np.float32)
     for name, weight in weights.items():
         table[name] = weight

@@ -22,6 +22,13 @@ class RunError(Exception):
     """A run's folder cannot be used as asked; the message says why."""
 
 
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C ended a run; the message says how to go on with it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"interrupted: go on with --run {path} --resume")
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run, by its folder."""
@@ -80,8 +87,8 @@ class Run:
         self.write(RECORD, json.dumps({**record, **changes}, indent=2) + "\n")
 
     def append(self, epoch: Mapping[str, Any]) -> None:
-        """Add a finished epoch to the history."""
-        lines = [*self.history, epoch]
+        """Add a finished epoch to the history, in place of any that a lost checkpoint had."""
+        lines = [*(line for line in self.history if line["epoch"] < epoch["epoch"]), epoch]
         self.write(HISTORY, "".join(json.dumps(line) + "\n" for line in lines))
 
 

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,8 +14,18 @@ from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset
 from modelspec.diagnostics import Diagnostic, has_errors
 from modelspec.feed import Feed, split
-from modelspec.pipeline import ModelSpec
-from modelspec.run import MODEL, SPEC, Run, RunError, default_path, locked, replacing
+from modelspec.pipeline import ModelSpec, load
+from modelspec.run import (
+    CHECKPOINTS,
+    MODEL,
+    SPEC,
+    Run,
+    RunError,
+    RunInterrupted,
+    default_path,
+    locked,
+    replacing,
+)
 from modelspec.watcher import Silent, Watcher
 
 _DISTRIBUTIONS = ("keras-modelspec", "keras", "tensorflow", "numpy")
@@ -27,13 +37,18 @@ def train(
     *,
     validation: str | Path | None = None,
     run: str | Path | None = None,
+    resume: bool = False,
     watcher: Watcher | None = None,
 ) -> Run:
-    """Train the model of a spec on an npz file; the run's folder is made, or must be empty of runs.
+    """Train the model of a spec on an npz file.
+
+    The run's folder is made; one that holds a run already is refused, unless ``resume`` goes on
+    with that run, after its last finished epoch and with the same result as without the break.
 
     Raises:
         SpecError: where the spec or the data has errors.
         RunError: where the folder cannot be used.
+        RunInterrupted: where Ctrl-C ended the training.
     """
     source.require(_missing_losses(source))
     dataset, problems = source.load_data(Path(data))
@@ -48,10 +63,24 @@ def train(
     made = Run(Path(run) if run else default_path(source.name))
     with locked(made):
         if made.exists():
-            raise RunError(f"{made.path} holds a run already: name another folder")
+            _check_resumable(made, source, dataset, resume=resume)
         with _recorded(made, source, Path(data), dataset):
             _fit(made, source, model, feeds, watcher or Silent())
     return made
+
+
+def _check_resumable(run: Run, source: ModelSpec, dataset: Dataset, *, resume: bool) -> None:
+    """Refuse to go on with a run by anything but its own spec and data.
+
+    More epochs are the one thing that may be asked of it.
+    """
+    if not resume:
+        raise RunError(f"{run.path} holds a run already: resume it, or name another folder")
+    written = load(run.spec_path, [f"training.epochs={source.require()[0].training.epochs}"])
+    if written.resolved_text() != source.resolved_text():
+        raise RunError(f"the spec is not the one that {run.path} was run with: see its {SPEC}")
+    if run.record["data"]["sha256"] != _digests(dataset):
+        raise RunError(f"the data is not what {run.path} was trained on")
 
 
 def _missing_losses(source: ModelSpec) -> list[Diagnostic]:
@@ -99,16 +128,16 @@ def _recorded(run: Run, source: ModelSpec, data: Path, dataset: Dataset) -> Iter
         data={
             "file": str(data),
             "samples": dataset.samples,
-            "sha256": {name: digest(array) for name, array in _arrays(dataset).items()},
+            "sha256": _digests(dataset),
         },
         started=_now(),
     )
     began = time.perf_counter()
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         run.update(status="interrupted", ended=_now())
-        raise
+        raise RunInterrupted(run.path) from interrupt
     except BaseException as error:
         run.update(status="failed", error=str(error), ended=_now())
         raise
@@ -123,25 +152,32 @@ def _fit(
     watcher: Watcher,
 ) -> None:
     from modelspec.backend.callbacks import make_callbacks
+    from modelspec.backend.checkpoints import checkpoints, save_checkpoint
     from modelspec.backend.fitting import finite, fit
     from modelspec.backend.saving import write_model
 
     spec, _, _ = source.require()
     callbacks = make_callbacks(source.catalog, spec.training.callbacks, run.path)
-    for record in fit(model, *feeds, spec.training, callbacks=callbacks, watcher=watcher):
+    folder = run.path / CHECKPOINTS
+    last = next(reversed(checkpoints(folder)), None)
+    epochs = fit(
+        model, *feeds, spec.training, callbacks=callbacks, watcher=watcher, checkpoint=last
+    )
+    for record in epochs:
         run.append(finite(record))
+        save_checkpoint(folder, model, callbacks, record["epoch"])
     with replacing(run.path / MODEL) as aside:
         write_model(model, aside)
 
 
-def _arrays(dataset: Dataset) -> Mapping[str, Any]:
-    """Every array in use, by its name in the npz file."""
+def _digests(dataset: Dataset) -> dict[str, str]:
+    """The SHA-256 of every array in use, by its name in the npz file."""
     parts = [
         *dataset.inputs.items(),
         *dataset.targets.items(),
         *((f"{name}_weight", array) for name, array in dataset.weights.items()),
     ]
-    return {dataset.arrays[name]: array for name, array in parts}
+    return {dataset.arrays[name]: digest(array) for name, array in parts}
 
 
 def _versions() -> dict[str, str]:

@@ -18,6 +18,9 @@ from modelspec.graph import Graph, Node, Source
 
 Shape = tuple[int | None, ...]
 
+MAX_LENGTH = 2**31 - 1
+MAX_AXES = 32
+
 
 @dataclass
 class Assembly:
@@ -91,6 +94,12 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
     except Exception as error:  # noqa: BLE001 - Keras is the judge: whatever it raises is its verdict
         assembly.problems.append(_refused_call(node, error, assembly))
         return
+    if any(value is given for given in keras.tree.flatten([first, named])):
+        assembly.problems.append(_returned_input(node))
+        return
+    if problem := _out_of_bounds(node, value):
+        assembly.problems.append(problem)
+        return
     results = len(value) if isinstance(value, list | tuple) else 1
     if node.parts and (results != len(node.parts) or results == 1):
         message = f"{node.name} returns {results} results, and as names {len(node.parts)}"
@@ -117,6 +126,25 @@ def _construct(node: Node, assembly: Assembly, catalog: Catalog) -> bool:
         assembly.problems.append(_refused_arguments(node, error))
         return False
     return True
+
+
+def _out_of_bounds(node: Node, value: Any) -> Diagnostic | None:
+    """Without weights Keras goes along with any size; no tensor of it can be made."""
+    for tensor in keras.tree.flatten(value):
+        shape = tuple(getattr(tensor, "shape", ()))
+        if len(shape) > MAX_AXES or any(size is not None and size > MAX_LENGTH for size in shape):
+            shown = f"{len(shape)} axes" if len(shape) > MAX_AXES else f"shape {shape}"
+            message = f"{node.name} ({node.type}) gives {shown[:200]}"
+            hint = f"at most {MAX_AXES} axes, and {MAX_LENGTH:,} along each"
+            return Diagnostic("too-large", message, node.route, "key", hint=hint)
+    return None
+
+
+def _returned_input(node: Node) -> Diagnostic:
+    """Keras takes such a call for a cycle, once it is asked for a model."""
+    message = f"{node.name}: {node.type} returns its own input, which has no place in a Keras model"
+    hint = f"put it into a pipeline: Pipeline: {{layers: [{node.type}]}}"
+    return Diagnostic("returned-input", message, node.route, "key", hint=hint)
 
 
 def _refused_arguments(node: Node, error: Exception) -> Diagnostic:

@@ -1,8 +1,12 @@
 """Keras callbacks of a spec, kept within the run's folder."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
+
+import keras
 
 from modelspec.backend.objects import make
 from modelspec.catalog import Catalog
@@ -15,6 +19,20 @@ def make_callbacks(catalog: Catalog, written: Sequence[Any], folder: Path) -> li
     return [make(catalog, "callback", _within(catalog, value, folder)) for value in written]
 
 
+class Told:
+    """Tells callbacks of events; what they print goes to stderr, since stdout is for data."""
+
+    def __init__(self, callbacks: Sequence[Any], model: Any, *, epochs: int, steps: int) -> None:
+        self._list = keras.callbacks.CallbackList(
+            list(callbacks), model=model, verbose=0, epochs=epochs, steps=steps
+        )
+
+    def __call__(self, event: str, *given: Any) -> None:
+        """Tell of an event by the name of the callbacks' method for it."""
+        with redirect_stdout(sys.stderr):
+            getattr(self._list, event)(*given)
+
+
 def _within(catalog: Catalog, value: Any, folder: Path) -> dict[str, Any]:
     name, arguments = next(iter(value.items())) if isinstance(value, dict) else (value, None)
     entry = catalog.find("callback", name)
@@ -22,5 +40,7 @@ def _within(catalog: Catalog, value: Any, folder: Path) -> dict[str, Any]:
     if entry is not None:
         for path in _PATHS & entry.arguments.keys():
             default = (entry.arguments[path].default or "").strip("'\"")
-            given[path] = str(folder / str(given.get(path, default)))
+            place = folder / str(given.get(path) or default)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            given[path] = str(place)
     return {name: given}

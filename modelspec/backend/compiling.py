@@ -1,7 +1,7 @@
 """Graph and heads → a compiled Keras functional model."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import keras
@@ -35,9 +35,9 @@ def build_model(
             assembly = assemble(graph, catalog)
             if problems := check_outputs(graph, assembly):
                 return None, problems
+            # A list even of one: Keras warns of inputs given by name to a model of a lone tensor.
             inputs = [assembly.values[name] for name in graph.inputs]
-            first = inputs if len(inputs) > 1 else inputs[0]
-            return keras.Model(first, _outputs(graph, assembly), name=graph.name), []
+            return keras.Model(inputs, _outputs(graph, assembly), name=graph.name), []
 
     return run_deep(build)
 
@@ -56,28 +56,45 @@ def compile_model(model: Any, heads: Sequence[Head], spec: Spec, catalog: Catalo
 
     weights = [head.weight for head in heads]
     model.compile(
-        optimizer=make(catalog, "optimizer", spec.optimizer),
+        optimizer=_optimizer(spec, catalog),
         loss=shaped([_as_keras(catalog, "loss", head.loss) for head in heads]),
         loss_weights=shaped(weights) if any(weight != 1.0 for weight in weights) else None,
         metrics=shaped(
             [[_as_keras(catalog, "metric", item.value) for item in head.metrics] for head in heads]
         ),
-        jit_compile=spec.training.jit is True,
+        # The engine compiles the steps, where the spec wants that; Keras's own loop never runs.
+        jit_compile=False,
     )
     model.optimizer.build(model.trainable_variables)
 
 
+def _optimizer(spec: Spec, catalog: Catalog) -> Any:
+    """The optimizer, with its loss scaled where float16 would lose small gradients.
+
+    Keras would do that by itself, but not write it down: the saved model could not be loaded.
+    """
+    optimizer = make(catalog, "optimizer", spec.optimizer)
+    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if spec.training.precision == "mixed_float16" and not scaled:
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
 def _as_keras(catalog: Catalog, family: Family, value: Any) -> Any:
-    """A loss or metric; names that Keras knows are left to it, since its logs repeat them."""
+    """A loss or metric; names that Keras knows are left to it, since its logs repeat them.
+
+    So are those that only ``compile`` knows: what ``acc`` means depends on the shapes.
+    """
     if value is None:
         return None
+    module = keras.losses if family == "loss" else keras.metrics
     if isinstance(value, str):
-        module = keras.losses if family == "loss" else keras.metrics
-        try:
+        entry = catalog.find(family, value)
+        if entry is None or not hasattr(module, entry.name):
+            return value
+        with suppress(ValueError):
             module.get(value)
-        except ValueError:
-            return make(catalog, family, value)
-        return value
+            return value
     return make(catalog, family, value)
 
 

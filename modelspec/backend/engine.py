@@ -5,13 +5,14 @@ them inside the graph with the model's own ``train_step`` and ``test_step``: the
 without the way back to Python between steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from modelspec.backend.forms import input_arrays, output_names, shaped
+from modelspec.backend.forms import input_arrays, output_names, target_arrays, weight_arrays
 from modelspec.feed import Array, Piece
 
 
@@ -19,6 +20,9 @@ class Engine:
     """Steps of one compiled model. ``jit`` compiles each step with XLA."""
 
     def __init__(self, model: Any, *, jit: bool = False) -> None:
+        # The same run must give the same weights; by default TensorFlow sums the gradients of an
+        # Embedding in whatever order its threads come.
+        tf.config.experimental.enable_op_determinism()
         self.model = model
         self._walks: dict[Any, Callable[..., None]] = {}
         self._jit = jit
@@ -33,8 +37,12 @@ class Engine:
         self._walk("test", piece, batch_size)
 
     def results(self) -> dict[str, float]:
-        """Loss and metrics since the last reset, by Keras's own names."""
-        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+        """Loss and metrics since the last reset, by Keras's own names.
+
+        A metric of several values, such as one for each class, gives ``NAME_0``, ``NAME_1``, ….
+        """
+        found = self.model.get_metrics_result().items()
+        return dict(pair for name, value in found for pair in _numbers(name, np.asarray(value)))
 
     def _walk(self, phase: str, piece: Piece, batch_size: int) -> None:
         data = tf.nest.map_structure(tf.convert_to_tensor, self._arrays(piece))
@@ -48,16 +56,23 @@ class Engine:
         self._walks[key](data, tf.constant(batch_size))
 
     def _arrays(self, piece: Piece) -> Any:
-        targets = shaped(self.model, piece.targets)
-        if not piece.weights:
-            return input_arrays(self.model, piece), targets
-        return input_arrays(self.model, piece), targets, shaped(self.model, piece.weights)
+        arrays = input_arrays(self.model, piece), target_arrays(self.model, piece)
+        return (*arrays, weight_arrays(self.model, piece)) if piece.weights else arrays
 
     def _build(self, data: Any) -> None:
-        """Let Keras make its metrics' variables, which cannot be made inside a loop."""
-        self.model.test_step(tf.nest.map_structure(lambda tensor: tensor[:1], data))
-        self.model.reset_metrics()
+        """Let Keras make its metrics' variables, which cannot be made inside a loop.
+
+        As ``fit`` does it, on symbols: a real step could change the state of layers.
+        """
+        self.model._symbolic_build(data_batch=data)  # noqa: SLF001
         self._built = True
+
+
+def _numbers(name: str, value: Array) -> Iterator[tuple[str, float]]:
+    if value.ndim == 0:
+        yield name, float(value)
+    else:
+        yield from ((f"{name}_{index}", float(each)) for index, each in enumerate(value.ravel()))
 
 
 def _any_length(tensor: Any) -> Any:
@@ -91,6 +106,14 @@ def predictor(model: Any) -> Callable[[Piece], dict[str, Array]]:
     def predict(piece: Piece) -> dict[str, Array]:
         given = tf.nest.map_structure(tf.convert_to_tensor, input_arrays(model, piece))
         results = keras.tree.flatten(forward(given))
-        return {name: result.numpy() for name, result in zip(names, results, strict=True)}
+        return {name: _array(result) for name, result in zip(names, results, strict=True)}
 
     return predict
+
+
+def _array(result: Any) -> Array:
+    """bfloat16 as float32, since NumPy has no such type, and npz files cannot hold it."""
+    array: Array = tf.cast(
+        result, tf.float32 if result.dtype == tf.bfloat16 else result.dtype
+    ).numpy()
+    return array

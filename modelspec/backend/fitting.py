@@ -3,10 +3,11 @@
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import keras
-
+from modelspec.backend.callbacks import Told
+from modelspec.backend.checkpoints import restore
 from modelspec.backend.engine import Engine
 from modelspec.feed import BatchesPerPiece, Feed, Piece
 from modelspec.spec import Training
@@ -23,49 +24,54 @@ def fit(
     *,
     callbacks: Sequence[Any],
     watcher: Watcher,
+    checkpoint: Path | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Train a compiled model, and yield one record for each finished epoch.
+
+    With a ``checkpoint``, go on after the epochs that it has finished.
 
     A record holds ``epoch`` (from 1), Keras's own names for loss and metrics, the same with
     ``val_`` where there is validation, and ``seconds``.
     """
     epochs = training.epochs
     engine = Engine(model, jit=training.jit is True)
-    told = keras.callbacks.CallbackList(
-        list(callbacks), model=model, verbose=0, epochs=epochs, steps=feed.steps
-    )
+    told = Told(callbacks, model, epochs=epochs, steps=feed.steps)
     model.stop_training = False
-    told.on_train_begin()
-    for epoch in range(epochs):
+    told("on_train_begin")
+    logs: dict[str, float] = {}
+    first = restore(checkpoint, model, callbacks) if checkpoint else 0
+    for epoch in range(first, epochs):
+        if model.stop_training:
+            break
         started = time.perf_counter()
         watcher.epoch_started(epoch + 1, epochs, feed.samples)
-        told.on_epoch_begin(epoch)
+        told("on_epoch_begin", epoch)
         order = feed.order(training.seed, epoch) if training.shuffle else feed.rows
         logs = _train_epoch(engine, feed, order, told, watcher)
         if validation is not None:
-            results = evaluate(engine, validation)
+            results = evaluate(engine, validation, told)
             logs |= {f"val_{name}": value for name, value in results.items()}
-        told.on_epoch_end(epoch, logs)
+        told("on_epoch_end", epoch, logs)
         record = {"epoch": epoch + 1, **logs, "seconds": round(time.perf_counter() - started, 3)}
         watcher.epoch_finished(record)
         yield record
-        if model.stop_training:
-            break
-    told.on_train_end()
+    # Optimizers that average weights put the averages in place at the end.
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    told("on_train_end", logs)
 
 
 def _train_epoch(
-    engine: Engine, feed: Feed, order: Any, told: Any, watcher: Watcher
+    engine: Engine, feed: Feed, order: Any, told: Told, watcher: Watcher
 ) -> dict[str, float]:
     engine.model.reset_metrics()
     logs: dict[str, float] = {}
     done = 0
     for piece in _timed(feed, order):
-        told.on_train_batch_begin(done // feed.batch_size)
+        told("on_train_batch_begin", done // feed.batch_size)
         engine.train(piece, feed.batch_size)
         done += len(next(iter(piece.inputs.values())))
         logs = engine.results()
-        told.on_train_batch_end((done - 1) // feed.batch_size, logs)
+        told("on_train_batch_end", (done - 1) // feed.batch_size, logs)
         watcher.samples_done(done, logs)
         if engine.model.stop_training:
             break
@@ -84,12 +90,24 @@ def _timed(feed: Feed, order: Any) -> Iterator[Piece]:
         )
 
 
-def evaluate(engine: Engine, feed: Feed) -> dict[str, float]:
+def evaluate(engine: Engine, feed: Feed, told: Told | None = None) -> dict[str, float]:
     """Loss and metrics over a feed, by Keras's own names."""
+    tell = told or _nobody
     engine.model.reset_metrics()
+    tell("on_test_begin")
+    done = 0
     for piece in _timed(feed, feed.rows):
+        tell("on_test_batch_begin", done // feed.batch_size)
         engine.test(piece, feed.batch_size)
-    return engine.results()
+        done += len(next(iter(piece.inputs.values())))
+        tell("on_test_batch_end", (done - 1) // feed.batch_size, engine.results())
+    results = engine.results()
+    tell("on_test_end", results)
+    return results
+
+
+def _nobody(event: str, *given: Any) -> None:
+    del event, given
 
 
 def finite(record: Mapping[str, Any]) -> dict[str, Any]:

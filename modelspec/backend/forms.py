@@ -1,6 +1,5 @@
 """Between arrays by name and the form in which a Keras model takes and gives them."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,10 +24,25 @@ def input_arrays(model: Any, piece: Piece) -> Any:
     return arrays if len(arrays) > 1 else arrays[0]
 
 
-def shaped(model: Any, values: Mapping[str, Array]) -> Any:
-    """Arrays by name in the form of the model's outputs; zeros where an output is not trained."""
-    rows = len(next(iter(values.values())))
-    filled = {name: values.get(name, np.zeros((rows, 1), "f")) for name in output_names(model)}
+def target_arrays(model: Any, piece: Piece) -> Any:
+    """Targets in the form of the model's outputs; zeros where an output is not trained."""
+    rows = len(next(iter(piece.inputs.values())))
+    blank = {name: np.zeros((rows, 1), "f") for name in output_names(model)}
+    return _shaped(model, {**blank, **piece.targets})
+
+
+def weight_arrays(model: Any, piece: Piece) -> Any:
+    """Weights in the form of the model's outputs; ones where an output has none."""
+    rows = len(next(iter(piece.inputs.values())))
+    # A loss has one axis less than its output; ones must have as many to be broadcast along it.
+    blank = {
+        name: np.ones((rows, *(1 for _ in shape[1:-1])), "f")
+        for name, shape in output_shapes(model).items()
+    }
+    return _shaped(model, {**blank, **piece.weights})
+
+
+def _shaped(model: Any, filled: dict[str, Array]) -> Any:
     if isinstance(model.output, dict):
         return filled
     return list(filled.values()) if isinstance(model.output, list) else filled.popitem()[1]

@@ -1,5 +1,6 @@
 """Shapes along the graph, as Keras itself infers them, without a weight."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -90,7 +91,8 @@ def _walk(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape]) -> Any:
     from modelspec.backend.deep import run_deep
 
     def walk() -> Any:
-        with symbols_only():
+        # Where warnings are errors, Keras's advice would pass for a refusal.
+        with symbols_only(), warnings.catch_warnings(action="ignore"):
             return assemble(graph, catalog, shapes)
 
     return run_deep(walk)

@@ -40,8 +40,8 @@ def _run() -> int:
             modelspec.main(standalone_mode=False)
     except Exception as error:  # noqa: BLE001 - the one place where every way out is decided
         return _exit_code(error)
-    except KeyboardInterrupt:
-        return _exit_code(click.Abort())
+    except KeyboardInterrupt as interrupt:
+        return _interrupted(str(interrupt))
     return 0
 
 
@@ -54,8 +54,7 @@ def _exit_code(error: Exception) -> int:
             error.show(sys.stderr)
             return error.exit_code
         case click.Abort():
-            err().print("interrupted")
-            return INTERRUPTED
+            return _interrupted("")
         case BrokenPipeError():
             return _reader_left()
         case SpecError():
@@ -65,6 +64,11 @@ def _exit_code(error: Exception) -> int:
         case _:
             return _our_fault(error)
     return SPEC_PROBLEM
+
+
+def _interrupted(message: str) -> int:
+    err().print(message or "interrupted", markup=False, soft_wrap=True)
+    return INTERRUPTED
 
 
 def _reader_left() -> int:

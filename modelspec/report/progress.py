@@ -26,7 +26,7 @@ class Lines:
 
     def epoch_finished(self, record: Mapping[str, Any]) -> None:
         line = f"epoch {record['epoch']}/{self.epochs}  {logs_text(record)}  {record['seconds']} s"
-        self.console.print(line, highlight=False, soft_wrap=True)
+        self.console.print(line, highlight=False, soft_wrap=not self.console.is_terminal)
 
     def close(self) -> None: ...
 

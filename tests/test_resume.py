@@ -1,0 +1,131 @@
+"""A run that was cut short goes on to the very same end as one that was not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import modelspec
+from modelspec.watcher import Silent
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT / "data" / "digits.npz"
+SPEC = """
+modelspec: 1
+name: resumed
+inputs: {image: {shape: [8, 8]}}
+layers:
+  - LSTM: {units: 8, dropout: 0.2}
+  - BatchNormalization
+  - Dropout: {rate: 0.3}
+  - Dense: {units: 10, activation: softmax}
+    name: digit
+outputs: digit
+losses: sparse_categorical_crossentropy
+metrics: accuracy
+optimizer: adam
+training:
+  epochs: 5
+  batch_size: 64
+  validation_split: 0.2
+  callbacks:
+    - EarlyStopping: {patience: 3, restore_best_weights: true}
+    - ReduceLROnPlateau: {patience: 1, min_delta: 10.0}
+"""
+
+
+class StopAfter(Silent):
+    """Breaks off as Ctrl-C does, once some epochs are finished."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def epoch_started(self, epoch: int, epochs: int, samples: int) -> None:
+        del epochs, samples
+        if epoch > self.epochs:
+            raise KeyboardInterrupt
+
+    def epoch_finished(self, record: Mapping[str, Any]) -> None: ...
+
+
+def end(run: modelspec.Run) -> tuple[list[dict[str, Any]], list[Any]]:
+    """What must be the same to the last bit: history, weights and optimizer."""
+    import keras
+
+    model = keras.saving.load_model(run.model_path)
+    history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in run.history]
+    return history, [np.asarray(each) for each in (*model.weights, *model.optimizer.variables)]
+
+
+def assert_same(one: modelspec.Run, other: modelspec.Run) -> None:
+    (history, arrays), (other_history, other_arrays) = end(one), end(other)
+    assert history == other_history
+    assert len(arrays) == len(other_arrays)
+    assert all(np.array_equal(a, b) for a, b in zip(arrays, other_arrays, strict=True))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> modelspec.Run:
+    spec = modelspec.loads(SPEC)
+    return modelspec.train(spec, DATA, run=tmp_path_factory.mktemp("runs") / "whole")
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_an_interrupted_run_ends_as_if_it_had_not_been(
+    whole: modelspec.Run, tmp_path: Path, epochs: int
+) -> None:
+    spec = modelspec.loads(SPEC)
+    with pytest.raises(KeyboardInterrupt):
+        modelspec.train(spec, DATA, run=tmp_path, watcher=StopAfter(epochs))
+    cut = modelspec.Run.open(tmp_path)
+    assert cut.status == "interrupted"
+    assert len(cut.history) == epochs
+    run = modelspec.train(spec, DATA, run=tmp_path, resume=True)
+    assert run.status == "completed"
+    assert_same(run, whole)
+
+
+def test_a_killed_run_ends_as_if_it_had_not_been(whole: modelspec.Run, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SPEC, encoding="utf-8")
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "modelspec", "train", str(tmp_path / "s.yaml")]
+    command += ["--data", str(DATA), "--run", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        deadline = time.monotonic() + 120
+        while not (folder / "history.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert json.loads((folder / "run.json").read_text())["status"] == "running"
+    run = modelspec.train(modelspec.loads(SPEC), DATA, run=folder, resume=True)
+    assert_same(run, whole)
+
+
+def test_a_finished_run_can_be_given_more_epochs(whole: modelspec.Run, tmp_path: Path) -> None:
+    modelspec.train(modelspec.loads(SPEC, ["training.epochs=2"]), DATA, run=tmp_path)
+    run = modelspec.train(modelspec.loads(SPEC), DATA, run=tmp_path, resume=True)
+    assert_same(run, whole)
+
+
+def test_only_the_same_spec_and_data_go_on(tmp_path: Path) -> None:
+    spec = modelspec.loads(SPEC, ["training.epochs=1"])
+    modelspec.train(spec, DATA, run=tmp_path)
+    with pytest.raises(modelspec.RunError, match="holds a run already"):
+        modelspec.train(spec, DATA, run=tmp_path)
+    other = modelspec.loads(SPEC, ["training.batch_size=32"])
+    with pytest.raises(modelspec.RunError, match="not the one"):
+        modelspec.train(other, DATA, run=tmp_path, resume=True)
+    with np.load(DATA) as stored:
+        arrays: dict[str, Any] = dict(stored)
+    arrays["image_train"] = arrays["image_train"][:, ::-1]
+    np.savez(tmp_path / "other.npz", **arrays)
+    with pytest.raises(modelspec.RunError, match="the data is not"):
+        modelspec.train(spec, tmp_path / "other.npz", run=tmp_path, resume=True)
