@@ -1,23 +1,27 @@
 """What a block asks of the items that use it: its parameters and its inputs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
+from reprlib import repr as short
 from typing import Any
 
-from modelspec.diagnostics import Diagnostic, Related, Route, did_you_mean
+from modelspec.diagnostics import UNKNOWN, Diagnostic, Related, Route, did_you_mean
 from modelspec.graph import Sources
+from modelspec.ledger import Ledger
 from modelspec.scope import Value
 from modelspec.spec import BlockSpec
 
+MAX_DEPTH = 32
 
-def find_recursion(blocks: Mapping[str, BlockSpec]) -> list[Diagnostic]:
-    """Report a block that contains itself, directly or through others."""
+
+def check_nesting(blocks: Mapping[str, BlockSpec]) -> list[Diagnostic]:
+    """Report a block that contains itself, directly or through others, or that is too deep."""
     uses = {
         name: {item.type for item in block.layers if item.type in blocks}
         for name, block in blocks.items()
     }
     try:
-        TopologicalSorter(uses).prepare()
+        order = tuple(TopologicalSorter(uses).static_order())
     except CycleError as error:
         ring: list[str] = error.args[1][::-1]
         message = "a block cannot contain itself: " + " → ".join(ring)
@@ -25,13 +29,25 @@ def find_recursion(blocks: Mapping[str, BlockSpec]) -> list[Diagnostic]:
             Related(f"{name} is part of the ring", ("blocks", name)) for name in ring[1:-1]
         )
         return [Diagnostic("cycle", message, ("blocks", ring[0]), "key", related=related)]
+    return _too_deep(uses, order)
+
+
+def _too_deep(uses: Mapping[str, set[str]], order: Iterable[str]) -> list[Diagnostic]:
+    depths: dict[str, int] = {}
+    for name in order:
+        depths[name] = 1 + max((depths[each] for each in uses[name]), default=0)
+        if depths[name] > MAX_DEPTH:
+            message = f"blocks are nested more than {MAX_DEPTH} deep"
+            return [Diagnostic("too-deep", message, ("blocks", name), "key")]
     return []
 
 
 def check_parameters(name: str, block: BlockSpec, arguments: Any, route: Route) -> list[Diagnostic]:
     """Hold what an item gives a block against the parameters that the block declares."""
+    if arguments is UNKNOWN:
+        return []
     if arguments is not None and not isinstance(arguments, dict):
-        message = f"{name} takes its parameters as a mapping, not {arguments!r}"
+        message = f"{name} takes its parameters as a mapping, not {short(arguments)}"
         return [Diagnostic("wrong-type", message, route)]
     given = arguments or {}
     problems = [
@@ -51,6 +67,29 @@ def check_parameters(name: str, block: BlockSpec, arguments: Any, route: Route) 
             message = f"block {name} needs {key}"
             problems.append(Diagnostic("missing-argument", message, route, "key", related=related))
     return problems
+
+
+def bind_parameters(
+    name: str,
+    block: BlockSpec,
+    arguments: Any,
+    scope: Mapping[str, Any],
+    *,
+    ledger: Ledger,
+    within: tuple[Route, ...],
+) -> dict[str, Any]:
+    """What the parameters of a block stand for; a default may use those above it."""
+    given = arguments if isinstance(arguments, dict) else {}
+    bound = dict(scope)
+    for key, default in block.params.items():
+        if key in given:
+            bound[key] = given[key]
+        elif default is None or arguments is UNKNOWN:
+            bound[key] = UNKNOWN
+        else:
+            route = ("blocks", name, "params", key)
+            bound[key] = ledger.fill(default, bound, route, within)
+    return bound
 
 
 def bind_inputs(

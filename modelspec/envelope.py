@@ -1,15 +1,17 @@
 """pydantic's errors → problems at their routes, in the language's own words."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
+from reprlib import repr as short
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from modelspec.diagnostics import Anchor, Diagnostic, Route, did_you_mean
+from modelspec.diagnostics import Anchor, Diagnostic, Route, did_you_mean, is_echo
 
 FORM = "\0"
-"""Marks the tags by which unions tell their forms apart; it cannot occur in YAML text."""
+"""Marks what is not of the spec in routes and keys; no text of a spec can hold it."""
 
 _TYPES = {
     "int_type": "a whole number",
@@ -39,10 +41,11 @@ def problems_of(
 ) -> list[Diagnostic]:
     """Every error of a validation, at its route in ``data``."""
     details = error.errors(include_url=False)
-    return [_problem(detail, data, model) for detail in details if not _is_echo(detail)]
+    problems = [_problem(detail, data, model) for detail in details if not _is_refusal(detail)]
+    return [problem for problem in problems if not is_echo(problem, data)]
 
 
-def _is_echo(detail: ErrorDetails) -> bool:
+def _is_refusal(detail: ErrorDetails) -> bool:
     """A list whose items were all refused is reported as too short as well."""
     return detail["type"] == "too_short" and bool(detail["input"])
 
@@ -57,9 +60,11 @@ def _problem(
     if route[-1:] == ("[key]",):
         route, anchor = route[:-1], "key"
     describe = _DESCRIPTIONS.get(detail["type"], _other)
+    if anchor == "key" and describe is _type:
+        describe = _key_type
     code, message, hint = describe(detail, route)
     if code == "unknown-key":
-        anchor, hint = "key", _key_hint(route, data, model)
+        anchor, hint = "key", hint or _key_hint(route, data, model)
     return Diagnostic(code, message, route, anchor, hint=hint)
 
 
@@ -75,13 +80,23 @@ def _unknown(_detail: ErrorDetails, route: Route) -> _Description:
     return "unknown-key", f"there is no key {route[-1]} here", None
 
 
+def _key_type(detail: ErrorDetails, route: Route) -> _Description:
+    message = f"a key of {_subject(route[:-1])} is {_TYPES[detail['type']]}, not "
+    return "wrong-type", message + _shown(detail["input"]), None
+
+
+def _number_key(_detail: ErrorDetails, route: Route) -> _Description:
+    return "unknown-key", f"there is no key {route[-1]} here", "keys here are texts"
+
+
 def _pattern(detail: ErrorDetails, _route: Route) -> _Description:
-    hint = "a letter, then letters, digits, _ and -"
+    dashes = detail.get("ctx", {}).get("pattern", "").endswith("-]*$")
+    hint = f"a letter, then letters, digits{', _ and -' if dashes else ' and _'}"
     return "bad-name", f"{detail['input']!r} cannot be a name", hint
 
 
 def _literal(detail: ErrorDetails, route: Route) -> _Description:
-    expected = detail.get("ctx", {}).get("expected", "")
+    expected = _as_yaml(detail.get("ctx", {}).get("expected", ""))
     value = detail["input"]
     if route == ("modelspec",):
         return (
@@ -89,22 +104,35 @@ def _literal(detail: ErrorDetails, route: Route) -> _Description:
             f"this modelspec reads version {expected}, not {_shown(value)}",
             None,
         )
-    choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
+    choices = expected.replace(" or ", ", ").split(", ")
     hint = did_you_mean(value, choices) if isinstance(value, str) else None
     return "wrong-value", f"{_subject(route)} is one of {expected}, not {_shown(value)}", hint
 
 
+def _as_yaml(expected: str) -> str:
+    return expected.replace("'", "").replace("True", "true").replace("False", "false")
+
+
+def _finite(detail: ErrorDetails, route: Route) -> _Description:
+    return "wrong-value", f"{_subject(route)} is finite, not {_shown(detail['input'])}", None
+
+
 def _bound(detail: ErrorDetails, route: Route) -> _Description:
     key, words = _BOUNDS[detail["type"]]
-    limit = detail.get("ctx", {}).get(key)
+    limit = f"{detail.get('ctx', {}).get(key):,}".removesuffix(".0")
     value = _shown(detail["input"])
-    return "wrong-value", f"{_subject(route)} is {words} {limit:g}, not {value}", None
+    return "wrong-value", f"{_subject(route)} is {words} {limit}, not {value}", None
 
 
 def _type(detail: ErrorDetails, route: Route) -> _Description:
     expected = _TYPES[detail["type"]]
-    hint = "put '- ' before each item" if expected == "a list" else None
+    hint = f"write [{_shown(detail['input'])}]" if _is_one_of_a_list(detail, expected) else None
     return "wrong-type", f"{_subject(route)} is {expected}, not {_shown(detail['input'])}", hint
+
+
+def _is_one_of_a_list(detail: ErrorDetails, expected: str) -> bool:
+    value = detail["input"]
+    return expected == "a list" and value is not None and not isinstance(value, dict)
 
 
 def _wrong_form(detail: ErrorDetails, route: Route) -> _Description:
@@ -133,7 +161,9 @@ _DESCRIPTIONS: dict[str, Callable[[ErrorDetails, Route], _Description]] = {
     "string_pattern_mismatch": _pattern,
     "literal_error": _literal,
     "too_short": _empty,
+    "invalid_key": _number_key,
     "form": _wrong_form,
+    "finite_number": _finite,
     **dict.fromkeys(_TYPES, _type),
     **dict.fromkeys(_BOUNDS, _bound),
     **dict.fromkeys(_ITEM_HINTS, _item),
@@ -142,6 +172,8 @@ _DESCRIPTIONS: dict[str, Callable[[ErrorDetails, Route], _Description]] = {
 
 def _subject(route: Route) -> str:
     """What a reader calls the value: its key, and the list or mapping that an item is of."""
+    if route[:2] == ("training", "class_weights") and len(route) == len(("", "", "output", 0)):
+        return f"the weight of class {route[-1]}"
     if route and isinstance(route[-1], int):
         owner = next((step for step in reversed(route) if isinstance(step, str)), "the list")
         return f"item {route[-1] + 1} of {owner}"
@@ -155,7 +187,7 @@ def _shown(value: Any) -> str:
         return "a list"
     if value is None:
         return "empty"
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    return str(value).lower() if isinstance(value, bool) else short(value)
 
 
 def _key_hint(route: Route, data: Mapping[str | int, Any], model: type[BaseModel]) -> str | None:
@@ -181,16 +213,22 @@ def _value_at(data: Any, route: Route) -> Any:
 
 def _keys_at(route: Route, model: type[BaseModel]) -> list[str]:
     """The keys of the pydantic model that stands at a route."""
-    schema = model.model_json_schema(by_alias=True)
+    schema = _schema(model)
     here: dict[str, Any] = schema
     for step in route:
         here = _resolved(here, schema)
         below = here.get("properties", {}).get(step) if isinstance(step, str) else None
-        here = below or here.get("additionalProperties") or here.get("items") or {}
+        named = next(iter(here.get("patternProperties", {}).values()), None)
+        here = below or named or here.get("additionalProperties") or here.get("items") or {}
         if not isinstance(here, dict):
             return []
     keys = _resolved(here, schema).get("properties", {})
-    return [key for key in keys if key not in {"type", "arguments"}]
+    return [key for key in keys if not key.startswith(FORM)]
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(by_alias=True)
 
 
 def _resolved(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

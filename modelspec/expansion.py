@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from modelspec.blocks import bind_inputs, check_parameters, find_recursion
-from modelspec.diagnostics import Diagnostic, Route, has_errors
+from modelspec.blocks import bind_inputs, bind_parameters, check_nesting, check_parameters
+from modelspec.diagnostics import UNKNOWN, Diagnostic, Route, did_you_mean, has_errors
 from modelspec.graph import Graph, Input, Node, Source, Sources
-from modelspec.scope import MAX_CALLS, Item, Reference, References, Scope, Use, Value
-from modelspec.spec import BlockSpec, Spec
+from modelspec.ledger import Ledger, TooMuchError
+from modelspec.references import Reference, References
+from modelspec.scope import MAX_CALLS, Item, Scope, Use, Value
+from modelspec.spec import BlockSpec, Dtype, Precision, Spec
 
-MAX_BLOCK_DEPTH = 32
+_NONE: Mapping[str, Any] = {}
+_DTYPES = {*get_args(Dtype), *get_args(Precision)}
 
 
 def expand(spec: Spec, name: str) -> tuple[Graph | None, list[Diagnostic]]:
@@ -18,8 +21,8 @@ def expand(spec: Spec, name: str) -> tuple[Graph | None, list[Diagnostic]]:
 
     A graph that comes with errors is whole enough to check the arguments of its layers.
     """
-    if rings := find_recursion(spec.blocks):
-        return None, rings
+    if nested := check_nesting(spec.blocks):
+        return None, nested
     expander = _Expander(spec)
     inputs = {
         key: Input(key, given.shape, given.dtype, ("inputs", key))
@@ -27,10 +30,10 @@ def expand(spec: Spec, name: str) -> tuple[Graph | None, list[Diagnostic]]:
     }
     given: dict[str, Value] = {key: Source(key, None, ("inputs", key)) for key in inputs}
     try:
-        scope = Scope(("layers",), spec.layers, spec.params, given, expander.problems)
+        scope = Scope(("layers",), spec.layers, spec.params, given, expander.ledger)
         outputs = expander.expand(scope, spec.outputs, ("outputs",))
-    except _TooManyError as error:
-        return None, [*expander.problems, error.problem]
+    except TooMuchError as error:
+        return None, [*dict.fromkeys(expander.problems), error.problem]
     single = {key: value for key, value in outputs.items() if isinstance(value, Source)}
     graph = Graph(spec.name or name, inputs, tuple(expander.nodes), single, form_of(spec.outputs))
     problems = list(dict.fromkeys(expander.problems))
@@ -41,14 +44,6 @@ def form_of(outputs: Any) -> Literal["name", "list", "mapping"]:
     if isinstance(outputs, str):
         return "name"
     return "mapping" if isinstance(outputs, dict) else "list"
-
-
-class _TooManyError(Exception):
-    def __init__(self, route: Route, within: tuple[Route, ...]) -> None:
-        message = f"the model has more than {MAX_CALLS:,} layers"
-        place = within[0] if within else route
-        self.problem = Diagnostic("too-many-layers", message, place, "key")
-        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,12 @@ def _calls(item: Item, root: Item) -> Iterator[_Call]:
 class _Expander:
     spec: Spec
     nodes: list[Node] = field(default_factory=list)
-    problems: list[Diagnostic] = field(default_factory=list)
+    ledger: Ledger = field(default_factory=Ledger)
+    uses: int = 0
+
+    @property
+    def problems(self) -> list[Diagnostic]:
+        return self.ledger.problems
 
     def expand(self, scope: Scope, outputs: Any, route: Route) -> dict[str, Value]:
         """Make the nodes of a scope; the values of its outputs by their public names."""
@@ -119,7 +119,7 @@ class _Expander:
 
     def look_up(self, reference: Reference, scope: Scope, values: Mapping[str, Value]) -> Value:
         if reference.name not in scope.owners and reference.name not in scope.inputs:
-            self.problems.append(scope.unknown(reference))
+            scope.unknown(reference)
             return None
         value = values.get(reference.name)
         return replace(value, route=reference.route) if isinstance(value, Source) else value
@@ -146,9 +146,8 @@ class _Expander:
                 value = self.call(call, sources, scope)
                 values[call.name] = value
                 sources = None if value is None else {None: value}
-        elif item.share not in scope.owners:
-            route = (*item.route, "share")
-            self.problems.append(scope.unknown(Reference(str(item.share), route)))
+        elif item.share is not None and item.share not in scope.owners:
+            scope.unknown(Reference(item.share, (*item.route, "share")))
         values[item.name] = value
         for position, part in enumerate(item.parts):
             values[part] = self.part(item, value, position)
@@ -166,34 +165,47 @@ class _Expander:
         """Make one call: a node, or all the nodes of a block."""
         spec, use = call.root.spec, scope.use
         route = (*call.root.route, spec.type)
-        arguments = scope.fill(spec.arguments, route, call.i)
-        options = {
-            **use.options,
-            **({} if spec.trainable is None else {"trainable": spec.trainable}),
-            **({} if spec.dtype is None else {"dtype": spec.dtype}),
-        }
+        i = scope.position(call.root.index, call.i)
+        arguments = scope.fill(spec.arguments, route, i)
+        options = {**use.options, **self.options(call.root, i, scope)}
         inner = Use(use.prefix + call.name, use.owner + call.owner, options, use.within)
         block = self.spec.blocks.get(spec.type)
         if block is not None:
             return self.call_block(call, block, arguments, sources, inner)
         if len(self.nodes) >= MAX_CALLS:
-            raise _TooManyError(call.item.route, use.within)
-        constants = scope.fill(call.item.spec.call, (*call.item.route, "call"), call.i)
+            message = f"the model has more than {MAX_CALLS:,} layers"
+            raise TooMuchError("too-many-layers", message, call.item.route, use.within)
+        constants = scope.fill(call.item.spec.call, (*call.item.route, "call"), i)
         self.nodes.append(
             Node(
                 name=inner.prefix,
                 layer=inner.owner,
                 type=spec.type,
-                arguments=arguments,
+                arguments=arguments if isinstance(arguments, dict) else _NONE,
+                instead=None if isinstance(arguments, dict) else arguments,
                 options=options,
                 inputs=sources or {},
-                call=constants,
+                call={} if constants is UNKNOWN else constants,
                 route=call.item.route,
                 parts=call.item.parts,
                 within=use.within,
             )
         )
         return Source(inner.prefix, None, call.item.route) if sources else None
+
+    def options(self, item: Item, i: int | None, scope: Scope) -> dict[str, Any]:
+        """The ``trainable`` and ``dtype`` that an item has beside its layer."""
+        options = {}
+        for key, given in (("trainable", item.spec.trainable), ("dtype", item.spec.dtype)):
+            route = (*item.route, key)
+            value = scope.fill(given, route, i)
+            if value is None or value is UNKNOWN:
+                continue
+            if problem := _wrong_option(key, value, route):
+                self.problems.append(problem)
+            else:
+                options[key] = value
+        return options
 
     def call_block(
         self,
@@ -206,18 +218,19 @@ class _Expander:
         name = call.root.spec.type
         place = (*call.root.route, name)
         within = (*inner.within, call.item.route)
-        if len(within) > MAX_BLOCK_DEPTH:
-            message = f"blocks are nested more than {MAX_BLOCK_DEPTH} deep"
-            self.problems.append(Diagnostic("too-deep", message, within[0], "key"))
-            return None
+        self.uses += 1
+        if self.uses > MAX_CALLS:
+            message = f"blocks are used more than {MAX_CALLS:,} times"
+            raise TooMuchError("too-many-layers", message, call.item.route, inner.within)
         self.problems.extend(check_parameters(name, block, arguments, place))
         inputs, problems = bind_inputs(name, block, sources, (*call.item.route, "from"))
         self.problems.extend(problems)
-        given = arguments if isinstance(arguments, dict) else {}
-        parameters = {**self.spec.params, **block.params, **given}
+        parameters = bind_parameters(
+            name, block, arguments, self.spec.params, ledger=self.ledger, within=within
+        )
         use = Use(f"{inner.prefix}.", f"{inner.owner}.", inner.options, within)
         route = ("blocks", name)
-        scope = Scope((*route, "layers"), block.layers, parameters, inputs, self.problems, use)
+        scope = Scope((*route, "layers"), block.layers, parameters, inputs, self.ledger, use)
         outputs = tuple(self.expand(scope, block.outputs, (*route, "outputs")).values())
         if sources is None or None in outputs:
             return None
@@ -225,15 +238,34 @@ class _Expander:
         return single[0] if len(single) == 1 else single
 
 
+def _wrong_option(key: str, value: Any, route: Route) -> Diagnostic | None:
+    if key == "trainable" and not isinstance(value, bool):
+        message = f"trainable is true or false, not {value!r}"
+        return Diagnostic("wrong-type", message, route)
+    # Keras has more policies than types: those of quantized layers are named int8_from_float32.
+    if key == "dtype" and value not in _DTYPES and "_from_" not in str(value):
+        message = f"Keras has no dtype {value}"
+        return Diagnostic("wrong-value", message, route, hint=did_you_mean(str(value), _DTYPES))
+    return None
+
+
 def _unused(graph: Graph) -> list[Diagnostic]:
     """Warn of inputs and layers on which no output depends, in any use of their block."""
     used = graph.used()
-    used_routes = {node.route for node in graph.nodes if node.name in used}
+    used_routes = {
+        route for node in graph.nodes if node.name in used for route in (*node.within, node.route)
+    }
     unused: dict[Route, Diagnostic] = {}
     for node in graph.nodes:
-        if node.route not in used_routes:
-            message = f"no output depends on {node.name}"
-            unused[node.route] = Diagnostic("unused-layer", message, node.route, "key", "warning")
+        routes = (*node.within, node.route)
+        level, route = next(
+            ((level, route) for level, route in enumerate(routes) if route not in used_routes),
+            (0, None),
+        )
+        if route is not None and route not in unused:
+            name = ".".join(node.name.split(".")[: level + 1])
+            message = f"no output depends on {name}"
+            unused[route] = Diagnostic("unused-layer", message, route, "key", "warning")
     for name, given in graph.inputs.items():
         if name not in used:
             message = f"no output depends on input {name}"

@@ -9,14 +9,21 @@ import ast
 import operator
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from itertools import chain, islice
+from reprlib import repr as short
 from typing import Any
 
-from modelspec.diagnostics import Diagnostic, Route, did_you_mean
+from modelspec.diagnostics import UNKNOWN, Diagnostic, Route, did_you_mean
 
 MAX_LENGTH = 400
 MAX_BITS = 256
-MAX_TEXT = 10_000
+MAX_SIZE = 10_000
+"""Characters of a text, or values in a list or a mapping, that an expression may give."""
+
+MAX_DEPTH = 64
+"""Levels of lists and mappings in what an expression gives."""
 
 _EXPRESSION = re.compile(r"\$\{([^{}]*)\}")
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -38,23 +45,37 @@ class ExpressionError(Exception):
         self.hint = hint
 
 
+class EchoError(ExpressionError):
+    """An expression that uses a value which could not be computed, as was reported there."""
+
+
 def has_expression(value: Any) -> bool:
     return isinstance(value, str) and "${" in value
 
 
 def fill(data: Any, scope: Mapping[str, Any], route: Route, problems: list[Diagnostic]) -> Any:
-    """``data`` with every expression computed; what cannot be is reported and becomes None."""
+    """``data`` with every expression computed; what cannot be is reported and becomes UNKNOWN.
+
+    What holds no expression is not copied, so that a repeated layer costs no more than one.
+    """
     if isinstance(data, dict):
-        return {key: fill(item, scope, (*route, key), problems) for key, item in data.items()}
-    if isinstance(data, list):
-        return [fill(item, scope, (*route, index), problems) for index, item in enumerate(data)]
-    if not has_expression(data):
-        return data
+        entries = {key: fill(item, scope, (*route, key), problems) for key, item in data.items()}
+        return data if all(entries[key] is data[key] for key in data) else entries
+    if isinstance(data, list | tuple):
+        items = [fill(item, scope, (*route, index), problems) for index, item in enumerate(data)]
+        return data if all(map(operator.is_, items, data)) else items
+    return compute(data, scope, route, problems) if has_expression(data) else data
+
+
+def compute(text: str, scope: Mapping[str, Any], route: Route, problems: list[Diagnostic]) -> Any:
+    """The value of one text; UNKNOWN where there is none, which is reported once."""
     try:
-        return substitute(data, scope)
+        return substitute(text, scope)
+    except EchoError:
+        return UNKNOWN
     except ExpressionError as error:
         problems.append(Diagnostic("bad-expression", str(error), route, hint=error.hint))
-        return None
+        return UNKNOWN
 
 
 def substitute(text: str, scope: Mapping[str, Any]) -> Any:
@@ -63,12 +84,13 @@ def substitute(text: str, scope: Mapping[str, Any]) -> Any:
     Raises:
         ExpressionError: where an expression is malformed, names nothing, or is out of bounds.
     """
+    _bounded_text(text)
     whole = _EXPRESSION.fullmatch(text)
     if whole:
         return evaluate(whole[1], scope)
     if "${" in _EXPRESSION.sub("", text):
-        raise ExpressionError(f"{text!r} has a ${{ without its }}")
-    return _EXPRESSION.sub(lambda match: _text(evaluate(match[1], scope)), text)
+        raise ExpressionError(f"{short(text)} has a ${{ without its }}")
+    return _bounded_text(_EXPRESSION.sub(lambda match: _text(evaluate(match[1], scope)), text))
 
 
 def evaluate(expression: str, scope: Mapping[str, Any]) -> Any:
@@ -80,16 +102,20 @@ def evaluate(expression: str, scope: Mapping[str, Any]) -> Any:
     if len(expression) > MAX_LENGTH:
         raise ExpressionError(f"the expression is longer than {MAX_LENGTH} characters")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
-            tree = ast.parse(expression.strip(), mode="eval")
-        return _value(tree.body, scope)
+        return _bounded(_value(_parsed(expression.strip()), scope))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ExpressionError(f"${{{expression}}} is not an expression") from None
     except ZeroDivisionError:
         raise ExpressionError(f"${{{expression}}} divides by zero") from None
     except OverflowError:
         raise ExpressionError(f"${{{expression}}} is too large") from None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(expression: str) -> ast.expr:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(expression, mode="eval").body
 
 
 def _value(node: ast.expr, scope: Mapping[str, Any]) -> Any:
@@ -116,13 +142,19 @@ def _look_up(name: str, scope: Mapping[str, Any]) -> Any:
         known = ", ".join(scope) or "none"
         hint = did_you_mean(name, scope) or f"known here: {known}"
         raise ExpressionError(f"no parameter is named {name}", hint)
-    return scope[name]
+    return _certain(scope[name])
+
+
+def _certain(value: Any) -> Any:
+    if value is UNKNOWN:
+        raise EchoError("it is computed from what could not be computed")
+    return value
 
 
 def _combine(operation: ast.operator, left: Any, right: Any) -> Any:
     if isinstance(operation, ast.Add) and isinstance(left, str | list):
         if type(left) is not type(right):
-            raise ExpressionError(f"{left!r} and {right!r} cannot be added")
+            raise ExpressionError(f"{short(left)} and {short(right)} cannot be added")
         joined: Any = left
         return _bounded(joined + right)
     left, right = _number(left), _number(right)
@@ -138,28 +170,56 @@ def _bounded_power(base: int, exponent: int) -> None:
 
 def _index(container: Any, index: Any) -> Any:
     if not isinstance(container, list | dict | str):
-        raise ExpressionError(f"{container!r} cannot be indexed")
+        raise ExpressionError(f"{short(container)} cannot be indexed")
     try:
-        return container[index]
+        return _certain(container[index])
     except (LookupError, TypeError):
-        raise ExpressionError(f"{container!r} has no {index!r}") from None
+        raise ExpressionError(f"{short(container)} has no {short(index)}") from None
 
 
 def _number(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ExpressionError(f"{value!r} is not a number")
+        raise ExpressionError(f"{short(value)} is not a number")
     return value
 
 
 def _bounded(value: Any) -> Any:
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         raise OverflowError
-    if isinstance(value, str | list) and len(value) > MAX_TEXT:
+    if isinstance(value, str) and len(value) > MAX_SIZE:
+        raise OverflowError
+    if isinstance(value, list | dict) and size(value, MAX_SIZE) > MAX_SIZE:
         raise OverflowError
     return value
 
 
+def size(data: Any, most: int) -> int:
+    """How many values there are in lists and mappings at all levels; more than ``most`` is enough.
+
+    Counts level by level, and takes what is nested too deep for more than ``most``.
+    """
+    count, level = 0, [data]
+    for _ in range(MAX_DEPTH):
+        count += len(level)
+        if not level or count > most:
+            return count
+        level = list(islice(chain.from_iterable(map(_members, level)), most + 1))
+    return most + 1
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _bounded_text(text: str) -> str:
+    if len(text) > MAX_SIZE:
+        raise ExpressionError(f"{short(text)} is longer than {MAX_SIZE:,} characters")
+    return text
+
+
 def _text(value: Any) -> str:
     if isinstance(value, dict | list) or value is None:
-        raise ExpressionError(f"{value!r} cannot stand inside a longer text")
+        raise ExpressionError(f"{short(value)} cannot stand inside a longer text")
     return str(value).lower() if isinstance(value, bool) else str(value)

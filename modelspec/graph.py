@@ -45,7 +45,8 @@ class Node:
     ``arguments`` are the constructor's, ``options`` its ``trainable`` and ``dtype`` where given,
     ``call`` the constant call arguments, ``parts`` the names of several results. ``inputs`` is
     empty where a name could not be resolved. ``within`` are the items that use the blocks in which
-    the node stands, outermost first.
+    the node stands, outermost first. ``instead`` is what the spec gives where arguments belong, if
+    it is no mapping.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Node:
     route: Route
     parts: tuple[str, ...] = ()
     within: tuple[Route, ...] = ()
+    instead: Any = None
 
     def sources(self) -> Iterable[Source]:
         for given in self.inputs.values():

@@ -5,12 +5,14 @@ Keras is only ever given what already fits.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from reprlib import repr as short
 from typing import Any, Literal
 
 from modelspec.catalog import Catalog
-from modelspec.diagnostics import Diagnostic, Route, did_you_mean
+from modelspec.diagnostics import UNKNOWN, Diagnostic, Route, did_you_mean
 from modelspec.spec import Spec
 
 _Part = Literal["losses", "loss_weights", "metrics"]
@@ -69,7 +71,7 @@ class _Matcher:
     def match(self, part: _Part, given: Any) -> dict[str, Placed]:
         """The values of one part of the spec by output; outputs without one are left out."""
         route: Route = (part,)
-        if given is None:
+        if given is None or given is UNKNOWN:
             return {}
         if isinstance(given, dict) and not self._is_object(part, given):
             return self._by_name(part, given)
@@ -91,7 +93,10 @@ class _Matcher:
         if name in self.outputs:
             return False
         family: Literal["loss", "metric"] = "loss" if part == "losses" else "metric"
-        return isinstance(arguments, dict) or self.catalog.find(family, str(name)) is not None
+        if self.catalog.find(family, str(name)) is not None:
+            return True
+        holds_object = any(self.catalog.find(family, str(key)) for key in _keys(arguments))
+        return isinstance(arguments, dict) and not holds_object
 
     def _by_name(self, part: _Part, given: Mapping[Any, Any]) -> dict[str, Placed]:
         for name in given:
@@ -105,7 +110,7 @@ class _Matcher:
         return {
             name: Placed(given[name], (part, name))
             for name in self.outputs
-            if given.get(name) is not None
+            if _is_given(given.get(name))
         }
 
     def _by_position(self, part: _Part, given: Sequence[Any]) -> dict[str, Placed]:
@@ -117,7 +122,7 @@ class _Matcher:
         return {
             name: Placed(value, (part, position))
             for position, (name, value) in pairs
-            if value is not None
+            if _is_given(value)
         }
 
     def weight(self, placed: Placed | None) -> float:
@@ -125,13 +130,22 @@ class _Matcher:
             return 1.0
         value = placed.value
         if isinstance(value, bool) or not isinstance(value, int | float):
-            message = f"a loss weight is a number, not {value!r}"
+            message = f"a loss weight is a number, not {short(value)}"
             self.problems.append(Diagnostic("wrong-type", message, placed.route))
             return 1.0
-        if not math.isfinite(value):
-            message = f"a loss weight is finite, not {value}"
+        if not abs(value) < math.inf or abs(value) > sys.float_info.max:
+            message = f"a loss weight is finite, not {short(value)}"
             self.problems.append(Diagnostic("wrong-value", message, placed.route))
+            return 1.0
         return float(value)
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and value is not UNKNOWN
+
+
+def _keys(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, dict) else ()
 
 
 def _several(placed: Placed | None) -> tuple[Placed, ...]:
@@ -140,7 +154,9 @@ def _several(placed: Placed | None) -> tuple[Placed, ...]:
     if not isinstance(placed.value, list):
         return (placed,)
     return tuple(
-        Placed(value, (*placed.route, position)) for position, value in enumerate(placed.value)
+        Placed(value, (*placed.route, position))
+        for position, value in enumerate(placed.value)
+        if value is not UNKNOWN
     )
 
 

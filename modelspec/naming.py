@@ -16,12 +16,13 @@ class AutoNames:
 
     def __init__(self, taken: Iterable[str]) -> None:
         self._taken = set(taken)
-        self._next: dict[str, int] = {}
+        self._next: dict[tuple[str, int], int] = {}
 
-    def give(self, base: str) -> str:
+    def give(self, base: str, first: int = 0) -> str:
+        """The next free name. ``first`` is 1 where the base itself is another's name."""
         while True:
-            count = self._next.get(base, 0)
-            self._next[base] = count + 1
+            count = self._next.get((base, first), first)
+            self._next[base, first] = count + 1
             name = f"{base}_{count}" if count else base
             if name not in self._taken:
                 self._taken.add(name)

@@ -5,72 +5,76 @@ when the graph is expanded.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from modelspec.diagnostics import Diagnostic, Route
-from modelspec.expressions import ExpressionError, has_expression, substitute
+from modelspec.diagnostics import UNKNOWN, Diagnostic, Route
+from modelspec.expressions import compute, has_expression, size
 from modelspec.source import Document
-from modelspec.yamltree import YamlEntry, YamlNode
+from modelspec.yamltree import MAX_NODES, YamlEntry, YamlNode
 
 _EXPANDED_LATER = {"layers", "blocks"}
 
 
 def put_parameters(document: Document) -> tuple[Document, list[Diagnostic]]:
     """Compute ``params`` (each may use those above it) and fill every section but the graph."""
-    problems: list[Diagnostic] = []
-    scope: dict[str, Any] = {}
     sections = document.root.content
     if not isinstance(sections, dict):
-        return document, problems
+        return document, []
+    filler = _Filler()
     ordered = sorted(sections.items(), key=lambda section: section[0] != "params")
     filled: dict[str | int, YamlEntry] = {}
     for key, entry in ordered:
         value = entry.value
         if key == "params" and isinstance(value.content, dict):
-            value = _compute(value, value.content, scope, problems)
+            value = filler.compute(value, value.content)
         elif key not in _EXPANDED_LATER:
-            value = _fill(value, scope, (key,), problems)
+            value = filler.fill(value, (key,))
         filled[key] = YamlEntry(entry.key, value)
     content = {key: filled[key] for key in sections}
-    return replace(document, root=replace(document.root, content=content)), problems
+    root = replace(document.root, content=content)
+    return replace(document, root=root), filler.problems
 
 
-def _compute(
-    node: YamlNode,
-    params: Mapping[str | int, YamlEntry],
-    scope: dict[str, Any],
-    problems: list[Diagnostic],
-) -> YamlNode:
-    computed: dict[str | int, YamlEntry] = {}
-    for name, entry in params.items():
-        value = _fill(entry.value, scope, ("params", name), problems)
-        computed[name] = YamlEntry(entry.key, value)
-        scope[str(name)] = value.data()
-    return replace(node, content=computed)
+@dataclass
+class _Filler:
+    scope: dict[str, Any] = field(default_factory=dict)
+    problems: list[Diagnostic] = field(default_factory=list)
+    room: int = MAX_NODES
 
+    def compute(self, node: YamlNode, params: Mapping[str | int, YamlEntry]) -> YamlNode:
+        computed: dict[str | int, YamlEntry] = {}
+        for name, entry in params.items():
+            value = self.fill(entry.value, ("params", name))
+            computed[name] = YamlEntry(entry.key, value)
+            self.scope[str(name)] = value.data()
+        return replace(node, content=computed)
 
-def _fill(
-    node: YamlNode, scope: Mapping[str, Any], route: Route, problems: list[Diagnostic]
-) -> YamlNode:
-    if isinstance(node.content, dict):
-        entries = {
-            key: YamlEntry(entry.key, _fill(entry.value, scope, (*route, key), problems))
-            for key, entry in node.content.items()
-        }
-        return replace(node, content=entries)
-    if isinstance(node.content, list):
-        items = [
-            _fill(item, scope, (*route, index), problems) for index, item in enumerate(node.content)
-        ]
-        return replace(node, content=items)
-    if not isinstance(node.content, str) or not has_expression(node.content):
-        return node
-    try:
-        return _grown(substitute(node.content, scope), node)
-    except ExpressionError as error:
-        problems.append(Diagnostic("bad-expression", str(error), route, hint=error.hint))
-        return replace(node, content=None)
+    def fill(self, node: YamlNode, route: Route) -> YamlNode:
+        if isinstance(node.content, dict):
+            entries = {
+                key: YamlEntry(entry.key, self.fill(entry.value, (*route, key)))
+                for key, entry in node.content.items()
+            }
+            return replace(node, content=entries)
+        if isinstance(node.content, list):
+            items = [self.fill(item, (*route, index)) for index, item in enumerate(node.content)]
+            return replace(node, content=items)
+        if not isinstance(node.content, str) or not has_expression(node.content):
+            return node
+        return _grown(self.bounded(node.content, route), node)
+
+    def bounded(self, text: str, route: Route) -> Any:
+        """Lists of lists of lists … grow past all bounds in a few lines."""
+        value = compute(text, self.scope, route, self.problems) if self.room > 0 else UNKNOWN
+        before = self.room
+        self.room -= size(value, MAX_NODES)
+        if self.room > 0:
+            return value
+        if before > 0:
+            message = f"the expressions give more than {MAX_NODES:,} values"
+            self.problems.append(Diagnostic("too-large", message, route))
+        return UNKNOWN
 
 
 def _grown(data: Any, at: YamlNode) -> YamlNode:

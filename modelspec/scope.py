@@ -1,19 +1,26 @@
 """One list of layers and the names in it: what each item is called, needs and defines."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
+from itertools import chain
+from reprlib import repr as short
 from typing import Any
 
-from modelspec.diagnostics import Diagnostic, Related, Route, did_you_mean
-from modelspec.expressions import fill
+from modelspec.diagnostics import UNKNOWN, Diagnostic, Related, Route, did_you_mean
+from modelspec.expressions import has_expression
 from modelspec.graph import Source
+from modelspec.ledger import Ledger
 from modelspec.naming import AutoNames, snake_case
+from modelspec.references import Reference, References, each_of, holds_unknown, references_of
 from modelspec.spec import LayerItem
 
 MAX_CALLS = 20_000
+MAX_RINGS = 20
+MAX_SHOWN = 100
+_ITEM_WORK = 20
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 Value = Source | tuple[Source, ...] | None
@@ -21,21 +28,11 @@ Value = Source | tuple[Source, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """A name in a ``from``, and the place where it is written."""
-
-    name: str
-    route: Route
-
-
-References = Mapping[str | None, Reference | tuple[Reference, ...]]
-
-
-@dataclass(frozen=True, slots=True)
 class Item:
     """A layer item with its names settled.
 
     ``calls`` names each chained call, ``name`` their result, ``parts`` the results of ``as``.
+    ``share`` is None where it could not be computed as well.
     """
 
     index: int
@@ -69,44 +66,72 @@ class Scope:
     layers: Sequence[LayerItem]
     parameters: Mapping[str, Any]
     inputs: Mapping[str, Value]
-    problems: list[Diagnostic]
+    ledger: Ledger
     use: Use = field(default_factory=Use)
     items: list[Item] = field(default_factory=list)
     owners: dict[str, Item] = field(default_factory=dict)
+    nameless: bool = False
+    """Whether a name could not be computed, so that no other can be called unknown."""
 
     def __post_init__(self) -> None:
-        explicit = [self._explicit_calls(index) for index in range(len(self.layers))]
-        taken = {name for calls in explicit for name in calls or ()} | set(self.inputs)
+        self.ledger.spend(_ITEM_WORK * len(self.layers), self.route, self.use.within)
+        counts = [self._repeat(index) for index in range(len(self.layers))]
+        explicit = [self._explicit_calls(index, count) for index, count in enumerate(counts)]
+        parts = [self._parts(index) for index in range(len(self.layers))]
+        taken = {*self.inputs, *chain.from_iterable(parts), *self._given_names()}
+        taken.update(name for calls in explicit for name in calls or ())
         auto = AutoNames(taken)
-        for index, calls in enumerate(explicit):
-            self._enter(self._item(index, calls, auto))
+        for index, count in enumerate(counts):
+            self._enter(self._item(index, explicit[index] or count, parts[index], auto))
+
+    @property
+    def problems(self) -> list[Diagnostic]:
+        return self.ledger.problems
 
     def fill(self, data: Any, route: Route, i: int | None = None) -> Any:
-        """Compute the expressions of an item, in this scope and the ``i``-th repeat."""
+        """Compute the expressions of an item, in this scope and the ``i``-th repeat.
+
+        What failed in one repeat, or one use of a block, is not tried again in the others.
+        """
+        if data is None:
+            return None
         parameters = self.parameters if i is None else {**self.parameters, "i": i}
-        return fill(data, parameters, route, self.problems)
+        return self.ledger.fill(data, parameters, route, self.use.within)
+
+    def position(self, index: int, i: int) -> int | None:
+        """``${i}`` of the ``i``-th call of an item; None for one that is not repeated."""
+        return i if "repeat" in self.layers[index].model_fields_set else None
+
+    def _given_names(self) -> Iterator[str]:
+        return (item.name for item in self.layers if item.name is not None)
 
     def _repeat(self, index: int) -> int:
         route = (*self.route, index, "repeat")
         count = self.fill(self.layers[index].repeat, route)
         if isinstance(count, bool) or not isinstance(count, int):
-            if count is not None:
+            if count is not UNKNOWN:
                 message = f"repeat is a whole number, not {count!r}"
                 self.problems.append(Diagnostic("wrong-type", message, route))
             return 1
         if not 1 <= count <= MAX_CALLS:
-            message = f"repeat is 1 to {MAX_CALLS:,}, not {count}"
+            message = f"repeat is 1 to {MAX_CALLS:,}, not {short(count)}"
             self.problems.append(Diagnostic("wrong-value", message, route))
             return 1
+        self.ledger.spend(count, (*self.route, index), self.use.within)
         return count
 
-    def _explicit_calls(self, index: int) -> tuple[str, ...] | None:
+    def _explicit_calls(self, index: int, count: int) -> tuple[str, ...] | None:
         """The names of the chained calls of an item that has a name."""
         item, route = self.layers[index], (*self.route, index, "name")
         if item.name is None:
             return None
-        count = self._repeat(index)
-        names = [str(self.fill(item.name, route, i)) for i in range(count)]
+        names = []
+        for i in range(count):
+            name = self.fill(item.name, route, self.position(index, i))
+            if name is UNKNOWN:
+                self.nameless = True
+                return None
+            names.append(str(name))
         if count > 1 and len(set(names)) == 1:
             names = [f"{names[0]}_{i}" for i in range(count)]
         if bad := next((name for name in names if not _NAME.fullmatch(name)), None):
@@ -116,16 +141,40 @@ class Scope:
             )
         return tuple(names)
 
-    def _item(self, index: int, calls: tuple[str, ...] | None, auto: AutoNames) -> Item:
+    def _parts(self, index: int) -> tuple[str, ...]:
+        """The names of the several results of an item; one that could not be computed is empty."""
+        route = (*self.route, index, "as")
+        names = [
+            self.fill(part, (*route, position))
+            for position, part in enumerate(self.layers[index].as_ or ())
+        ]
+        self.nameless = self.nameless or UNKNOWN in names
+        return tuple("" if name is UNKNOWN else str(name) for name in names)
+
+    def _share(self, index: int) -> str | None:
+        route = (*self.route, index, "share")
+        share = self.fill(self.layers[index].share, route)
+        if share is None or isinstance(share, str):
+            return share
+        if share is not UNKNOWN:
+            message = f"share is the name of a layer or a block, not {short(share)}"
+            self.problems.append(Diagnostic("wrong-type", message, route))
+        return None
+
+    def _item(
+        self, index: int, given: tuple[str, ...] | int, parts: tuple[str, ...], auto: AutoNames
+    ) -> Item:
+        """``given`` are the names of its calls, or how many there are to be named."""
         item, route = self.layers[index], (*self.route, index)
-        share = self.fill(item.share, (*route, "share"))
-        if calls is None:
-            base = share or snake_case(item.type)
-            calls = tuple(auto.give(base) for _ in range(self._repeat(index)))
+        share = self._share(index)
+        if isinstance(given, int):
+            base, first = (share, 1) if share else (snake_case(item.type), 0)
+            calls = tuple(auto.give(base, first) for _ in range(given))
+        else:
+            calls = given
         name = calls[-1]
-        if item.name is not None and len(calls) > 1 and "${" not in item.name:
-            name = item.name
-        parts = tuple(map(str, self.fill(list(item.as_ or ()), (*route, "as"))))
+        if not isinstance(given, int) and len(calls) > 1 and not has_expression(item.name):
+            name = item.name or name
         return Item(index, item, route, name, calls, parts, share)
 
     def _enter(self, item: Item) -> None:
@@ -134,7 +183,8 @@ class Scope:
         for name in dict.fromkeys((item.name, *item.calls)):
             self._define(name, item, name_route)
         for position, part in enumerate(item.parts):
-            self._define(part, item, (*item.route, "as", position))
+            if part:
+                self._define(part, item, (*item.route, "as", position))
 
     def _define(self, name: str, item: Item, route: Route) -> None:
         if name in self.owners or name in self.inputs:
@@ -148,8 +198,8 @@ class Scope:
     def root(self, item: Item) -> Item | None:
         """The item whose layer an item calls: itself, or through ``share`` another."""
         seen = {item.index}
-        while item.share is not None:
-            owner = self.owners.get(item.share)
+        while item.spec.share is not None:
+            owner = self.owners.get(item.share) if item.share is not None else None
             if owner is None or owner.index in seen:
                 return None
             seen.add(owner.index)
@@ -158,13 +208,16 @@ class Scope:
 
     def references(self, item: Item) -> References:
         """What an item is called on; empty where that cannot be told."""
-        given = self.fill(_plain(item.spec.from_), (*item.route, "from"))
-        if given is None:
-            return {} if item.spec.from_ is not None else self._default(item)
+        if item.spec.from_ is None:
+            return self._default(item)
         route = (*item.route, "from")
-        if not isinstance(given, dict):
-            return {None: _references(given, route)}
-        return {key: _references(value, (*route, key)) for key, value in given.items()}
+        given = self.fill(item.spec.from_, route)
+        if (found := references_of(given, route)) is not None:
+            return found
+        if not holds_unknown(given):
+            message = f"from is one name or several, not {short(given)}"
+            self.problems.append(Diagnostic("wrong-type", message, route))
+        return {}
 
     def _default(self, item: Item) -> References:
         if item.index > 0:
@@ -188,7 +241,9 @@ class Scope:
     def order(self, references: Sequence[References]) -> list[int]:
         """Item indices in an order in which they can be called: the spec's own where that works."""
         needs = {item.index: self._needs(item, references[item.index]) for item in self.items}
-        while True:
+        for _ in range(MAX_RINGS):
+            if all(need < index for index, found in needs.items() for need in found):
+                break
             sorter = TopologicalSorter(needs)
             try:
                 sorter.prepare()
@@ -196,51 +251,39 @@ class Scope:
                 ring: list[int] = error.args[1]
                 self._report_cycle(ring)
                 needs.update({index: set() for index in ring})
-                continue
-            return _smallest_first(sorter)
+            else:
+                return _smallest_first(sorter)
+        return list(needs)
 
     def _needs(self, item: Item, references: References) -> set[int]:
-        names = [reference.name for given in references.values() for reference in _each(given)]
+        names = [reference.name for given in references.values() for reference in each_of(given)]
         if item.share is not None:
             names.append(item.share)
         return {self.owners[name].index for name in names if name in self.owners}
 
     def _report_cycle(self, ring: Sequence[int]) -> None:
-        names = [self.items[index].name for index in ring]
+        names = [self.items[index].name for index in ring[:MAX_SHOWN]]
         first = min(ring)
         related = tuple(
             Related(f"{self.items[index].name} is part of the ring", self.items[index].route)
-            for index in sorted(set(ring) - {first})
+            for index in sorted({*ring[:MAX_SHOWN]} - {first})
         )
         item = self.items[first]
         route = (*item.route, "from") if item.spec.from_ is not None else item.route
         message = "these wait for each other: " + " → ".join(names)
         self.problems.append(Diagnostic("cycle", message, route, related=related))
 
-    def unknown(self, reference: Reference) -> Diagnostic:
+    def unknown(self, reference: Reference) -> None:
+        """Report a name that nothing has, once in all uses of a block."""
+        if self.nameless or reference.route in self.ledger.failed:
+            return
+        self.ledger.failed.add(reference.route)
         known = [*self.inputs, *self.owners]
-        hint = did_you_mean(reference.name, known) or f"known here: {', '.join(known[:12])}"
+        # Looking for a near name is slow where there are thousands.
+        near = did_you_mean(reference.name, known) if len(self.problems) < MAX_SHOWN else None
+        hint = near or f"known here: {', '.join(known[:12])}"
         message = f"nothing here is named {reference.name}"
-        return Diagnostic("unknown-name", message, reference.route, hint=hint)
-
-
-def _plain(given: Any) -> Any:
-    """``from`` as YAML has it: pydantic made its lists tuples."""
-    if isinstance(given, tuple):
-        return list(given)
-    if isinstance(given, dict):
-        return {key: _plain(value) for key, value in given.items()}
-    return given
-
-
-def _references(given: Any, route: Route) -> Reference | tuple[Reference, ...]:
-    if isinstance(given, list):
-        return tuple(Reference(str(name), (*route, k)) for k, name in enumerate(given))
-    return Reference(str(given), route)
-
-
-def _each(given: Reference | tuple[Reference, ...]) -> tuple[Reference, ...]:
-    return given if isinstance(given, tuple) else (given,)
+        self.problems.append(Diagnostic("unknown-name", message, reference.route, hint=hint))
 
 
 def _smallest_first(sorter: "TopologicalSorter[int]") -> list[int]:

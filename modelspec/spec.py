@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -23,9 +24,11 @@ from pydantic_core import PydanticCustomError
 
 from modelspec.diagnostics import Diagnostic
 from modelspec.envelope import FORM, problems_of
+from modelspec.expressions import has_expression
 from modelspec.source import Document
 
 LANGUAGE_VERSION = 1
+_TYPE, _ARGUMENTS = f"{FORM}type", f"{FORM}arguments"
 
 Dtype = Literal[
     "bfloat16", "float16", "float32", "float64", "int8", "int16", "int32", "int64",
@@ -36,9 +39,15 @@ Precision = Literal["float32", "float64", "bfloat16", "mixed_float16", "mixed_bf
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 """What inputs, blocks and outputs may be called; layer names, once expanded, follow it too."""
 
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""A name that ``${…}`` can read."""
+
 Length = Annotated[int, Field(gt=0, le=2**31 - 1)]
 Shape = Annotated[tuple[Length | None, ...], Strict(False)]
 Names = Annotated[tuple[str, ...], Strict(False), Field(min_length=1)]
+
+
+Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 
 def _form(value: Any) -> str | None:
@@ -69,6 +78,31 @@ Outputs = Annotated[
 ]
 
 
+def _only(wanted: type, expected: str) -> BeforeValidator:
+    """Of 1, 1.0 and true, which are equal to Python and so to pydantic, take one type."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, int | float) and type(value) is not wanted:
+            raise PydanticCustomError("literal_error", "{expected}", {"expected": expected})
+        return value
+
+    return BeforeValidator(check)
+
+
+def _or_computed(value: Any) -> str:
+    return FORM + ("text" if has_expression(value) else "plain")
+
+
+Count = Annotated[
+    Annotated[int, Tag(FORM + "plain")] | Annotated[str, Tag(FORM + "text")],
+    Discriminator(_or_computed),
+]
+Flag = Annotated[
+    Annotated[bool | None, Tag(FORM + "plain")] | Annotated[str, Tag(FORM + "text")],
+    Discriminator(_or_computed),
+]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -87,15 +121,15 @@ class LayerItem(_Section):
     Text may still hold ``${…}``, which the graph computes.
     """
 
-    type: str = ""
-    arguments: Any = None
+    type: str = Field("", alias=_TYPE)
+    arguments: Any = Field(None, alias=_ARGUMENTS)
     name: str | None = None
     from_: From | None = Field(None, alias="from")
     as_: Names | None = Field(None, alias="as")
     call: dict[str, Any] = Field(default_factory=dict)
     share: str | None = None
-    repeat: int | str = 1
-    trainable: bool | None = None
+    repeat: Count = 1
+    trainable: Flag = None
     dtype: str | None = None
 
     @model_validator(mode="before")
@@ -103,7 +137,7 @@ class LayerItem(_Section):
     def _split(cls, item: Any) -> Any:
         """Take the Keras object out of the item's keys."""
         if isinstance(item, str):
-            return {"type": item}
+            return {_TYPE: item}
         if not isinstance(item, dict):
             raise PydanticCustomError("not_a_layer", "a layer is a name, or a mapping")
         kind = object_key(item)
@@ -114,7 +148,7 @@ class LayerItem(_Section):
         rest = {key: value for key, value in item.items() if key != kind}
         if "share" in item:
             raise PydanticCustomError("share_and_layer", "share stands instead of a layer")
-        return {**rest, "type": kind, "arguments": item[kind]}
+        return {**rest, _TYPE: kind, _ARGUMENTS: item[kind]}
 
 
 LAYER_KEYS = frozenset(
@@ -137,7 +171,7 @@ def object_key(item: Mapping[Any, Any]) -> str | None:
 class BlockSpec(_Section):
     """A reusable piece of graph; a parameter of None must be given where the block is used."""
 
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: dict[ParameterName, Any] = Field(default_factory=dict)
     inputs: Annotated[tuple[Name, ...], Strict(False), Field(min_length=1)]
     layers: Annotated[tuple[LayerItem, ...], Strict(False), Field(min_length=1)]
     outputs: Outputs
@@ -152,20 +186,18 @@ class Training(_Section):
     shuffle: bool = True
     seed: int = Field(0, ge=0, lt=2**32)
     callbacks: Annotated[tuple[Any, ...], Strict(False)] = ()
-    class_weights: dict[str, dict[int, Annotated[float, Field(ge=0.0)]]] = Field(
-        default_factory=dict
-    )
+    class_weights: dict[str, dict[int, Weight]] = Field(default_factory=dict)
     precision: Precision = "float32"
-    jit: Literal["auto", True, False] = "auto"
+    jit: Annotated[Literal["auto", True, False], _only(bool, "auto, true or false")] = "auto"
 
 
 class Spec(_Section):
     """A whole spec, valid in form."""
 
-    modelspec: Literal[1]
+    modelspec: Annotated[Literal[1], _only(int, "1")]
     name: Name | None = None
     description: str | None = None
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: dict[ParameterName, Any] = Field(default_factory=dict)
     inputs: Annotated[dict[Name, InputSpec], Field(min_length=1)]
     blocks: dict[Name, BlockSpec] = Field(default_factory=dict)
     layers: Annotated[tuple[LayerItem, ...], Strict(False), Field(min_length=1)]

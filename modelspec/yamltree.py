@@ -14,7 +14,8 @@ import yaml
 
 from modelspec.diagnostics import UNKNOWN, Diagnostic, Related, Span, Unknown
 
-MAX_NODES = 200_000
+MAX_NODES = 100_000
+MAX_PROBLEMS = 1000
 MAX_DEPTH = 64
 
 Scalar = str | int | float | bool | Unknown | None
@@ -27,6 +28,15 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_HINTS = {
+    "mapping values are not allowed": "check the indentation, or put a text with ': ' in quotes",
+    "an alias": "put a text that starts with * in quotes",
+    "an anchor": "put a text that starts with & in quotes",
+    "cannot start any token": "put a text that starts with {} in quotes",
+    "simple key": "a key is followed by a colon and a space",
+    "expected": "check the indentation and the quotes of this line and those above",
+}
+"""What helps where the parser says so; the first that fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +139,7 @@ class _Builder:
             return self.alias(event, depth)
         self.count(1, event)
         self.reach(depth, event)
-        if event.tag is not None and event.tag != "!":
+        if event.tag is not None:
             self.report(
                 "yaml-tag",
                 f"tags such as {event.tag} are not read: a spec is plain data",
@@ -230,6 +240,9 @@ class _Builder:
 
     def report(self, code: str, message: str, span: Span, *related: Related) -> None:
         self.problems.append(Diagnostic(code, message, span=span, related=related))
+        if len(self.problems) >= MAX_PROBLEMS:
+            message = f"more than {MAX_PROBLEMS:,} problems: the rest is not read"
+            raise _TooMuchError(Diagnostic("too-large", message, span=span))
 
 
 def _span(event: Any) -> Span:
@@ -259,35 +272,34 @@ def _control_problem(character: str, span: Span) -> Diagnostic:
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Diagnostic:
-    """At the opening quote where a quote is not closed: the parser only notices at the end."""
-    never_closed = "end of stream" in (error.problem or "") and "quoted" in (error.context or "")
-    mark = error.context_mark if never_closed else error.problem_mark or error.context_mark
+    """Where a quote is not closed or a colon lacks its space, the parser notices late."""
+    context, problem = error.context or "", error.problem or ""
+    never_closed = "quoted" in context and "end of stream" in problem
+    late = error.context_mark if never_closed or "simple key" in context else None
+    mark = late or error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     lines = _BREAK.split(text)
     source = lines[line - 1] if line <= len(lines) else ""
-    message = ", ".join(part for part in (error.context, error.problem) if part)
+    message = ", ".join(part for part in (context, problem) if part)
     hint = "this quote is never closed" if never_closed else _syntax_hint(source, column, error)
-    return Diagnostic(
-        "yaml-syntax", f"not YAML: {message}", hint=hint, span=Span(line, column, line, column + 1)
-    )
+    span = Span(line, column, line, column + 1)
+    if line > 1 and not "".join(lines[line - 1 :]).strip():
+        span = end_of(text.rstrip())  # the parser is done with the last line, the reader is not
+    return Diagnostic("yaml-syntax", f"not YAML: {message}", hint=hint, span=span)
 
 
 def _syntax_hint(source: str, column: int, error: yaml.MarkedYAMLError) -> str | None:
-    problem, context = error.problem or "", error.context or ""
     if source[:column].strip(" -") == "\t":
         return "indent with spaces, not tabs"
     if re.search(r"""[^"'\w]\$\{""", source):
         return 'put the expression in quotes: "${…}"'
-    if "mapping values are not allowed" in problem:
-        return "check the indentation, or put a text that holds ': ' in quotes"
+    context = error.context or ""
+    if "flow node" in context:
+        return "a value is missing here, or a bracket above is not closed"
     if "flow" in context and error.context_mark:
-        opened = error.context_mark
         bracket = "{" if "mapping" in context else "["
-        return f"a comma is missing, or the {bracket} of line {opened.line + 1} is not closed"
-    if "alias" in context or "cannot start any token" in problem:
-        return f"put a text that starts with {source[column - 1 : column] or '*'} in quotes"
-    if "simple key" in context:
-        return "a key is followed by a colon and a space"
-    if "did not find expected" in problem or "block" in problem:
-        return "check the indentation and the quotes of this line and the one above"
-    return None
+        line = error.context_mark.line + 1
+        return f"a comma is missing, or the {bracket} of line {line} is not closed"
+    first = source[column - 1 : column]
+    said = f"{context} {error.problem}"
+    return next((hint.format(first) for part, hint in _HINTS.items() if part in said), None)

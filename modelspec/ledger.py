@@ -1,0 +1,73 @@
+"""What all parts of one expansion share: the problems found, and the room that is left."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelspec.diagnostics import UNKNOWN, Diagnostic, Route
+from modelspec.expressions import fill, has_expression, size
+
+MAX_WORK = 2_000_000
+
+
+class TooMuchError(Exception):
+    """Stops an expansion that is out of bounds, at the outermost item that asks for it."""
+
+    def __init__(self, code: str, message: str, route: Route, within: tuple[Route, ...]) -> None:
+        place = within[0] if within else route
+        self.problem = Diagnostic(code, message, place, "key")
+        super().__init__(message)
+
+
+@dataclass
+class Ledger:
+    """Counts the work of an expansion: a few lines of repeats and blocks can ask for years of it.
+
+    ``failed`` are the routes of what is not tried again, in other repeats or uses of a block.
+    """
+
+    problems: list[Diagnostic] = field(default_factory=list)
+    failed: set[Route] = field(default_factory=set)
+    work: int = MAX_WORK
+    plain: dict[int, bool] = field(default_factory=dict)
+
+    def spend(self, work: int, route: Route, within: tuple[Route, ...]) -> None:
+        """Take from the room that is left.
+
+        Raises:
+            TooMuchError: where there is none.
+        """
+        self.work -= work
+        if self.work < 0:
+            message = "blocks and repeats expanded, this is too large"
+            raise TooMuchError("too-large", message, route, within)
+
+    def fill(
+        self, data: Any, parameters: Mapping[str, Any], route: Route, within: tuple[Route, ...]
+    ) -> Any:
+        """A part of the spec with its expressions computed; UNKNOWN where that failed before."""
+        self.spend(1, route, within)
+        if self._is_plain(data):
+            return data
+        if route in self.failed:
+            return UNKNOWN
+        before = len(self.problems)
+        filled = fill(data, parameters, route, self.problems)
+        if len(self.problems) > before:
+            self.failed.add(route)
+        self.spend(size(filled, MAX_WORK), route, within)
+        return filled
+
+    def _is_plain(self, data: Any) -> bool:
+        """Whether data holds no expression; the spec keeps it alive, so its identity holds."""
+        if id(data) not in self.plain:
+            self.plain[id(data)] = not _holds_expression(data)
+        return self.plain[id(data)]
+
+
+def _holds_expression(data: Any) -> bool:
+    if isinstance(data, dict):
+        return any(map(_holds_expression, data.values()))
+    if isinstance(data, list | tuple):
+        return any(map(_holds_expression, data))
+    return has_expression(data)
