@@ -9,17 +9,25 @@
 >>> modelspec.evaluate(modelspec.open_target(run.path), "data/digits.npz")
 """
 
-from modelspec.inference import evaluate, open_target, predict
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from modelspec.failures import ModelError, RunError, RunInterrupted
 from modelspec.pipeline import ModelSpec, load, loads
 from modelspec.problems import Problem, SpecError
-from modelspec.run import Run, RunError
-from modelspec.training import train
+
+if TYPE_CHECKING:
+    from modelspec.inference import evaluate, open_target, predict
+    from modelspec.run import Run
+    from modelspec.training import train
 
 __all__ = [
+    "ModelError",
     "ModelSpec",
     "Problem",
     "Run",
     "RunError",
+    "RunInterrupted",
     "SpecError",
     "evaluate",
     "load",
@@ -28,3 +36,17 @@ __all__ = [
     "predict",
     "train",
 ]
+
+_LATER = {
+    "inference": ("evaluate", "open_target", "predict"),
+    "run": ("Run",),
+    "training": ("train",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what only training and inference need when it is asked for."""
+    for module, names in _LATER.items():
+        if name in names:
+            return getattr(import_module(f"modelspec.{module}"), name)
+    raise AttributeError(f"module 'modelspec' has no attribute {name!r}")

@@ -12,11 +12,12 @@ import numpy as np
 from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset, load_dataset
 from modelspec.diagnostics import Diagnostic, has_errors
+from modelspec.failures import ModelError, RunError
 from modelspec.feed import Array, Feed, split
 from modelspec.graph import Graph, Input
 from modelspec.pipeline import ModelSpec, load, loads
 from modelspec.problems import SpecError, place_all
-from modelspec.run import RECORD, Run, RunError, replacing
+from modelspec.run import RECORD, Run, replacing
 from modelspec.summary import Summary
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -55,10 +56,6 @@ class Target:
         from modelspec.backend.describe import describe
 
         return describe(model)
-
-
-class ModelError(Exception):
-    """A ``.keras`` file cannot be read or used; the message says why."""
 
 
 def load_model(path: Path) -> Any:

@@ -1,5 +1,7 @@
 """The chain itself: text → Document → Spec → Graph → model, one short step a method.
 
+What only data or a model needs is imported where it is needed: most specs are checked alone.
+
 Problems are collected gate by gate: YAML, then the envelope, then all that can be told without
 shapes, then shapes. Keras is imported only where a method needs it.
 """
@@ -7,12 +9,10 @@ shapes, then shapes. Keras is imported only where a method needs it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelspec import catalog as keras_catalog
-from modelspec.checks.data import check_data
 from modelspec.checks.meaning import check_meaning
-from modelspec.dataset import Dataset, Part, load_dataset
 from modelspec.diagnostics import Diagnostic, has_errors
 from modelspec.expansion import expand
 from modelspec.graph import Graph
@@ -25,6 +25,9 @@ from modelspec.source import Document, read, read_bytes, read_text
 from modelspec.spec import Spec
 from modelspec.summary import Shape, Summary
 from modelspec.verdicts import Verdict, remember_shapes, remember_summary
+
+if TYPE_CHECKING:
+    from modelspec.dataset import Dataset, Part
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,8 @@ class ModelSpec:
         dataset, found = self.load_data(path)
         if dataset is None:
             return found
+        from modelspec.checks.data import check_data
+
         found += check_data(graph, self.heads, dataset, shapes)
         unknown = any(None in given.shape for given in graph.inputs.values())
         if unknown and well and not has_errors(found):
@@ -109,10 +114,12 @@ class ModelSpec:
         return found
 
     def load_data(
-        self, path: Path, part: Part = "train", *, targets: bool = True
-    ) -> tuple[Dataset | None, list[Diagnostic]]:
+        self, path: Path, part: "Part" = "train", *, targets: bool = True
+    ) -> "tuple[Dataset | None, list[Diagnostic]]":
         """The arrays of an npz file that this spec calls for."""
         assert self.spec is not None
+        from modelspec.dataset import load_dataset
+
         return load_dataset(
             path,
             inputs=list(self.spec.inputs),

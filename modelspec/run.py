@@ -10,23 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from modelspec.failures import RunError
+
 SPEC = "spec.yaml"
 RECORD = "run.json"
 HISTORY = "history.jsonl"
 MODEL = "model.keras"
 CHECKPOINTS = "checkpoints"
 LOCK = "lock"
-
-
-class RunError(Exception):
-    """A run's folder cannot be used as asked; the message says why."""
-
-
-class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C ended a run; the message says how to go on with it."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"interrupted: go on with --run {path} --resume")
 
 
 @dataclass(frozen=True, slots=True)

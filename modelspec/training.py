@@ -13,6 +13,7 @@ from modelspec.arrays import digest
 from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset
 from modelspec.diagnostics import Diagnostic, has_errors
+from modelspec.failures import RunError, RunInterrupted
 from modelspec.feed import Feed, split
 from modelspec.pipeline import ModelSpec, load
 from modelspec.run import (
@@ -20,8 +21,6 @@ from modelspec.run import (
     MODEL,
     SPEC,
     Run,
-    RunError,
-    RunInterrupted,
     default_path,
     locked,
     replacing,

@@ -236,7 +236,7 @@ def test_what_an_entry_tells() -> None:
 def test_loads_no_framework(tmp_path: Path) -> None:
     program = (
         "import sys; from modelspec.catalog import load; load().find('layer', 'Dense');"
-        "print({'keras', 'tensorflow', 'jax', 'torch', 'numpy'} & set(sys.modules))"
+        "print({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules))"
     )
     for _ in ("cold", "cached"):
         done = subprocess.run(
@@ -276,7 +276,7 @@ def test_surveys_once(surveys: list[Source]) -> None:
 @pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"{}", b"x\n{}", b"0" * 64 + b"\n{}"])
 def test_a_damaged_cache_is_rebuilt(surveys: list[Source], tmp_path: Path, damage: bytes) -> None:
     whole = read()
-    [path] = (tmp_path / "modelspec").iterdir()
+    [path] = (tmp_path / "modelspec" / "catalog").iterdir()
     stored = path.read_bytes()
     for bad in (damage, stored[:-1]):
         path.write_bytes(bad)
@@ -309,7 +309,7 @@ def test_a_failed_write_leaves_nothing_behind(
 
     monkeypatch.setattr(Path, "replace", refuse)
     assert read()["version"] == "0"
-    assert list((tmp_path / "modelspec").iterdir()) == []
+    assert list((tmp_path / "modelspec" / "catalog").iterdir()) == []
     assert len(surveys) == 1
 
 

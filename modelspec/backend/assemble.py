@@ -143,8 +143,7 @@ def _out_of_bounds(node: Node, value: Any) -> Diagnostic | None:
 def _returned_input(node: Node) -> Diagnostic:
     """Keras takes such a call for a cycle, once it is asked for a model."""
     message = f"{node.name}: {node.type} returns its own input, which has no place in a Keras model"
-    hint = f"put it into a pipeline: Pipeline: {{layers: [{node.type}]}}"
-    return Diagnostic("returned-input", message, node.route, "key", hint=hint)
+    return Diagnostic("returned-input", message, node.route, "key")
 
 
 def _refused_arguments(node: Node, error: Exception) -> Diagnostic:
@@ -167,8 +166,27 @@ def _refused_call(node: Node, error: Exception, assembly: Assembly) -> Diagnosti
     related = tuple(
         Related(f"{name} is {shape}", assembly.routes[name]) for name, shape in given.items()
     )
-    message = f"{node.name} (line {line_mark()}): {sides}: {_first_words(error)}"
-    return Diagnostic("shape-mismatch", message, node.route, "key", related=related)
+    said = _first_words(error)
+    message = f"{node.name} (line {line_mark()}): {sides}: {said}"
+    hint = _what_to_do(said, given, assembly)
+    return Diagnostic("shape-mismatch", message, node.route, "key", hint=hint, related=related)
+
+
+def _what_to_do(said: str, given: Mapping[str, Shape | None], assembly: Assembly) -> str | None:
+    """A hint for the mistakes that people make most often."""
+    name, shape = next(iter(given.items()))
+    if "needs 3 axes" in said and shape is not None and len(shape) == 2:  # noqa: PLR2004
+        if getattr(assembly.layers.get(name), "return_sequences", None) is False:
+            return f"return_sequences: true makes {name} give every step, not the last alone"
+        return "a sequence has steps and features: shape [steps, features], without the batch"
+    if "at least 4 axes" in said and shape is not None and len(shape) == 3:  # noqa: PLR2004
+        sizes = ", ".join("-1" if size is None else str(size) for size in shape[1:])
+        return f"an image has channels last: Reshape: {{target_shape: [{sizes}, 1]}}"
+    if "zero or negative" in said:
+        return "padding: same keeps the length; or fewer or smaller steps before this one"
+    if "fully-defined" in said or "'NoneType'" in said:
+        return "weights need a known width: write a number for its null, or pool over that axis"
+    return None
 
 
 def _first_words(error: Exception) -> str:
@@ -176,4 +194,11 @@ def _first_words(error: Exception) -> str:
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     text = re.sub(r"^Exception encountered when calling .*?\n\n", "", text, flags=re.DOTALL)
     text = re.split(r"\n\nArguments received by |\n\s*\n", text)[0]
-    return " ".join(text.split()).rstrip(".") or type(error).__name__
+    text = " ".join(text.split()).rstrip(".") or type(error).__name__
+    rank = re.search(r"expected (min_|max_)?ndim=(\d+), found ndim=(\d+)", text)
+    if rank:
+        bound = {"min_": "at least ", "max_": "at most "}.get(rank[1] or "", "")
+        return f"it needs {bound}{rank[2]} axes, the batch among them, and gets {rank[3]}"
+    text = re.sub(r"^Input \d+ .*? is incompatible with the layer: ", "", text)
+    # An error of Python's own, from within Keras, says too little without its name.
+    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"

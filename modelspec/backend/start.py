@@ -26,8 +26,9 @@ def start(*, light: bool = False) -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if name == "jax":
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
-        # Wrappers such as Bidirectional would import TensorFlow only to ask whether it is there.
-        sys.modules.setdefault("tensorflow", cast("ModuleType", None))
+        # Keras would import them only to ask whether they are there.
+        for other in ("tensorflow", "sklearn"):
+            sys.modules.setdefault(other, cast("ModuleType", None))
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.ERROR)
     with _silent_stderr():

@@ -10,17 +10,15 @@ from pathlib import Path
 
 import click
 
-from modelspec.cli.commands import commands
-from modelspec.cli.options import show
+from modelspec.cli.commands import Verbs
 from modelspec.cli.streams import err
-from modelspec.inference import ModelError
+from modelspec.failures import ModelError, RunError
 from modelspec.problems import SpecError
-from modelspec.run import RunError
 
 SPEC_PROBLEM, USAGE, OUR_FAULT, INTERRUPTED = 1, 2, 3, 130
 
 
-@click.group(commands=commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="keras-modelspec", prog_name="modelspec")
 def modelspec() -> None:
     """Compile YAML specs into Keras models, and train them on npz data."""
@@ -37,12 +35,13 @@ def _run() -> int:
     try:
         # Keras prints to standard output; that is kept for data.
         with contextlib.redirect_stdout(sys.stderr):
-            modelspec.main(standalone_mode=False)
+            code = modelspec.main(standalone_mode=False)
     except Exception as error:  # noqa: BLE001 - the one place where every way out is decided
         return _exit_code(error)
     except KeyboardInterrupt as interrupt:
         return _interrupted(str(interrupt))
-    return 0
+    # Depending on its version, click returns the code of an Exit or lets the Exit pass.
+    return code if isinstance(code, int) else 0
 
 
 def _exit_code(error: Exception) -> int:
@@ -58,6 +57,8 @@ def _exit_code(error: Exception) -> int:
         case BrokenPipeError():
             return _reader_left()
         case SpecError():
+            from modelspec.cli.options import show
+
             show(error.problems)
         case RunError() | ModelError() | OSError():
             err().print(f"error: {error}", markup=False, soft_wrap=True)
