@@ -5,9 +5,15 @@ import click
 from modelspec import templates
 from modelspec.cli.streams import write
 
+MODELINE = """\
+# yaml-language-server: $schema=modelspec.schema.json
+# For help in editors by the line above: modelspec schema > modelspec.schema.json
+
+"""
+
 
 @click.command(epilog=f"Templates: {', '.join(templates.names())}.")
 @click.argument("template", default=templates.DEFAULT, type=click.Choice(templates.names()))
 def new(template: str) -> None:
     """Print a commented spec to start from."""
-    write(templates.read(template))
+    write(MODELINE + templates.read(template))

@@ -1,0 +1,33 @@
+"""``modelspec explain``."""
+
+import click
+
+from modelspec import explain as pages
+from modelspec.cli.streams import out, write
+from modelspec.diagnostics import did_you_mean
+from modelspec.report.table import print_table
+
+
+@click.command()
+@click.argument("code", required=False)
+def explain(code: str | None) -> None:
+    """Explain the CODE of a problem, with a wrong sample and the right one; or list all codes."""
+    known = pages.codes()
+    if code is None:
+        rows = [(each, pages.page(each).title) for each in known]
+        print_table(out(), ("code", "what"), rows, set())
+    elif code in known:
+        _show(pages.page(code).text)
+    else:
+        hint = did_you_mean(code, known) or "modelspec explain lists them"
+        raise click.BadParameter(f"there is no code {code}: {hint}", param_hint="CODE")
+
+
+def _show(text: str) -> None:
+    """On a terminal as a page, elsewhere as the Markdown that it is."""
+    if not out().is_terminal:
+        write(text)
+        return
+    from rich.markdown import Markdown
+
+    out().print(Markdown(text))

@@ -1,0 +1,32 @@
+"""Keras's docstrings → Markdown, for hovering over a name."""
+
+import re
+from inspect import cleandoc
+
+_HEADING = re.compile(r"^([A-Z][\w -]*):[ ]*\n((?:(?:[ ]+.*)?(?:\n|\Z))+)", re.MULTILINE)
+_SESSION = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
+_CODE = re.compile(r"```.*?```", re.DOTALL)
+
+
+def markdown(doc: str) -> str:
+    """A docstring without its arguments, which have their own help; sections become headings."""
+    return _HEADING.sub(_section, _fenced(doc)).strip()
+
+
+def _section(found: re.Match[str]) -> str:
+    title, body = found.groups()
+    if title in {"Args", "Arguments"}:
+        return ""
+    return f"**{title}**\n\n{cleandoc(chr(10) + body)}\n\n"
+
+
+def _fenced(doc: str) -> str:
+    """Sessions of the Python prompt as code, where they are not yet."""
+    parts = _CODE.split(doc)
+    blocks = [*_CODE.findall(doc), ""]
+    fenced = (_SESSION.sub(lambda found: f"```python\n{found[0]}\n```", part) for part in parts)
+    return "".join(part + block for part, block in zip(fenced, blocks, strict=True))
+
+
+def first_sentence(text: str) -> str:
+    return re.split(r"(?<=[^.][^.]\.) (?=[A-Z])", " ".join(text.split()))[0]

@@ -1,0 +1,81 @@
+"""The envelope's own JSON Schema, as pydantic has it, made to fit a text that people write."""
+
+from typing import Any
+
+from modelspec.envelope import FORM
+from modelspec.schema.expressions import Schema, opened, types
+from modelspec.schema.help import HELP
+from modelspec.spec import Spec
+
+_BEFORE_EXPRESSIONS = {"layers", "blocks"}
+"""Sections whose own keys are validated as they are written."""
+
+
+def frame() -> tuple[Schema, dict[str, Schema]]:
+    """The top level, and the sections that it refers to by name."""
+    raw = Spec.model_json_schema(by_alias=True)
+    sections = {name: _section(name, _tidy(part)) for name, part in raw.pop("$defs").items()}
+    top = _section("Spec", _tidy(raw))
+    top["properties"] = {
+        key: value if key in _BEFORE_EXPRESSIONS else _opened_throughout(value)
+        for key, value in top["properties"].items()
+    }
+    for name in ("InputSpec", "Training"):
+        parts = sections[name]["properties"]
+        opened_parts = {key: _opened_throughout(value) for key, value in parts.items()}
+        sections[name] = opened(sections[name] | {"properties": opened_parts})
+    return top, sections
+
+
+def _section(name: str, schema: Schema) -> Schema:
+    """A pydantic model's schema, with the help on its keys instead of its docstring."""
+    help_texts = HELP[name]
+    properties = {
+        key: value | {"description": help_texts[key]}
+        for key, value in schema["properties"].items()
+        if not key.startswith(FORM)
+    }
+    kept = {key: value for key, value in schema.items() if key != "description"}
+    return kept | {"properties": properties}
+
+
+def _tidy(schema: Any) -> Any:
+    """Without titles that repeat the key, and with the keys closed that a pattern describes."""
+    if isinstance(schema, list):
+        return [_tidy(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    tidy = {"anyOf" if key == "oneOf" else key: _tidy(part) for key, part in schema.items()}
+    if isinstance(tidy.get("title"), str):
+        del tidy["title"]
+    if isinstance(tidy.get("$ref"), str):
+        tidy["$ref"] = tidy["$ref"].replace("$defs", "definitions")
+    if "patternProperties" in tidy:
+        tidy["additionalProperties"] = False
+    if tidy.get("default", 0) is None:
+        del tidy["default"]
+    return _joined(tidy) if "anyOf" in tidy else tidy
+
+
+def _joined(schema: Schema) -> Schema:
+    """Forms of different types as one: no keyword of JSON Schema's bears on more than one type.
+
+    Where nothing has to be chosen, messages and hover texts are about the form that was written.
+    """
+    joined = {key: value for key, value in schema.items() if key != "anyOf"}
+    names = [name for form in schema["anyOf"] for name in types(form)]
+    for form in schema["anyOf"]:
+        joined |= form
+    return joined | {"type": names}
+
+
+def _opened_throughout(schema: Schema) -> Schema:
+    changed = dict(schema)
+    for key in ("items", "additionalProperties"):
+        if isinstance(changed.get(key), dict):
+            changed[key] = _opened_throughout(changed[key])
+    if "patternProperties" in changed:
+        parts = changed["patternProperties"].items()
+        changed["patternProperties"] = {name: _opened_throughout(part) for name, part in parts}
+    free = "type" not in changed and not {"enum", "const"} & changed.keys()
+    return changed if free else opened(changed)

@@ -1,0 +1,71 @@
+"""What an editor says about each key of the language."""
+
+from typing import Final
+
+HELP: Final[dict[str, dict[str, str]]] = {
+    "Spec": {
+        "modelspec": "The version of the spec language: 1.",
+        "name": "The model's name. Default: the file's stem.",
+        "description": "A text about the model, for people.",
+        "params": (
+            "Values by name, to be used as ${name} and changed with --set params.NAME=VALUE. "
+            "Each may use those above it."
+        ),
+        "inputs": "What the model is called on, by name: {shape: [...], dtype: float32}.",
+        "blocks": "Reusable pieces of graph, used by name as a layer is.",
+        "layers": (
+            "The graph: a list of Keras layers and blocks. Each is called on the one above it, "
+            "unless `from` says otherwise."
+        ),
+        "outputs": "What the model returns: a name, a list of names, or public_name: name.",
+        "losses": (
+            "What training makes small: one value for a single output, a list in the order of "
+            "outputs, or output: value."
+        ),
+        "loss_weights": (
+            "How much each loss counts: one number, a list in the order of outputs, or "
+            "output: number. Default: 1.0."
+        ),
+        "metrics": (
+            "What is watched besides the losses. With a single output a list is its metrics; "
+            "otherwise a list in the order of outputs, or output: value."
+        ),
+        "optimizer": "One Keras optimizer, by name or with its arguments. Default: rmsprop.",
+        "training": "How to train.",
+        "data": "name: array, for arrays of the npz file that are called otherwise than here.",
+    },
+    "InputSpec": {
+        "shape": "The shape of one sample, without the batch; null is an unknown length.",
+        "dtype": "The type of its values. Default: float32.",
+    },
+    "BlockSpec": {
+        "params": "The block's parameters and their defaults; null where one must be given.",
+        "inputs": "What the block is called on: names that hold inside it.",
+        "layers": "The block's graph; names in it are its own.",
+        "outputs": "What the block returns: a name, a list of names, or public_name: name.",
+    },
+    "LayerItem": {
+        "name": "The layer's name. Default: Keras's own style, in order: dense, dense_1, …",
+        "from": (
+            "What the layer is called on: a name, a list of names for layers that merge, or "
+            "call argument: name. Default: the item above; for the first one, the only input."
+        ),
+        "as": "Names for the several results of one call: [sequence, state_h, state_c].",
+        "call": "Constant call arguments: {training: true}.",
+        "share": "Instead of a layer: call the named layer or block again, with the same weights.",
+        "repeat": "How many times the item is chained; ${i} is 0, 1, … inside it. Default: 1.",
+        "trainable": "Whether training changes its weights. Default: true.",
+        "dtype": "The type, or the policy, of its computations. Default: training.precision.",
+    },
+    "Training": {
+        "epochs": "How often all samples are gone through. Default: 10.",
+        "batch_size": "Samples a step. Default: 32.",
+        "validation_split": "The last part of the samples, held back to watch. Default: 0.",
+        "shuffle": "Whether each epoch has an order of its own. Default: true.",
+        "seed": "What weights, order and dropout are drawn from. Default: 0.",
+        "callbacks": "A list of Keras callbacks.",
+        "class_weights": "How much samples of a class count, by output: {income: {3: 5.0}}.",
+        "precision": "The type of the computations. Default: float32.",
+        "jit": "Whether XLA compiles the model. Default: auto.",
+    },
+}

@@ -1,0 +1,67 @@
+"""A layer item: one Keras layer, one block, or ``share``, and the keys beside it."""
+
+from collections.abc import Mapping
+from typing import get_args
+
+from modelspec.catalog import Catalog
+from modelspec.schema.docs import markdown
+from modelspec.schema.expressions import EXPRESSION, MESSAGE, Schema
+from modelspec.schema.objects import MAPPING, alone_in, properties
+from modelspec.spec import LAYER_KEYS, Dtype, Precision
+
+_BESIDE = "|".join(sorted(LAYER_KEYS))
+_BLOCK = "[a-z][A-Za-z0-9_-]*"
+"""What a block may be called here: a schema cannot know the blocks of a spec, and a name that
+starts with a capital is more often a mistyped layer."""
+
+
+def item(catalog: Catalog, keys: Mapping[str, Schema]) -> Schema:
+    """One item of ``layers``; ``keys`` are those beside the layer, as the envelope has them."""
+    known = properties(catalog, "layer", "item")
+    given = "a block is given parameter: value"
+    use = {"type": ["object", "null", "string"]} | _pattern(EXPRESSION, given)
+    mapping = MAPPING | {
+        "properties": {**known["properties"], **_beside(keys)},
+        "patternProperties": {**known["patternProperties"], f"^(?!(?:{_BESIDE})$){_BLOCK}$": use},
+        "additionalProperties": False,
+        "dependencies": {name: _alone(name) for name in known["properties"]},
+        "if": {"propertyNames": {"enum": sorted(LAYER_KEYS - {"share"})}},
+        "then": {"required": ["share"], "errorMessage": "this item names no layer"},
+    }
+    return {"anyOf": [_name(catalog), mapping]}
+
+
+def _name(catalog: Catalog) -> Schema:
+    """A layer or a block without arguments; the last of ``anyOf`` lets the pattern decide."""
+    alone = alone_in(catalog, "layer")
+    texts = {name: markdown(entry.doc) or name for name, entry in alone.items()}
+    names = [{"const": name, "markdownDescription": text} for name, text in texts.items()]
+    message = "Keras has no layer of this name that can do without arguments"
+    pattern = f"^(?:{'|'.join(alone)}|{_BLOCK})$"
+    return {"type": "string", **_pattern(pattern, message), "anyOf": [*names, {}]}
+
+
+def _alone(name: str) -> Schema:
+    """An item is one layer: what else stands in it must be one of the keys beside it."""
+    message = f"this can stand neither beside {name} nor be a layer of the same item"
+    return {"propertyNames": _pattern(f"^(?:{name}|{_BESIDE.replace('share|', '')})$", message)}
+
+
+def _beside(keys: Mapping[str, Schema]) -> dict[str, Schema]:
+    changed = {key: _tightened(key, schema) for key, schema in keys.items()}
+    return {key: changed[key] | {"description": keys[key]["description"]} for key in keys}
+
+
+def _tightened(key: str, schema: Schema) -> Schema:
+    """The envelope takes any text where an expression may stand; an editor can say more."""
+    if key == "dtype":
+        names = dict.fromkeys([*get_args(Dtype), *get_args(Precision)])
+        quantized = {"type": ["string", "null"], "pattern": f"_from_|{EXPRESSION}"}
+        return {"anyOf": [{"type": "string", "enum": list(names)}, quantized]}
+    if key in {"repeat", "trainable"}:
+        return schema | _pattern(EXPRESSION, MESSAGE)
+    return schema
+
+
+def _pattern(pattern: str, message: str) -> Schema:
+    return {"pattern": pattern, "patternErrorMessage": message}

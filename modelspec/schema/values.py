@@ -1,0 +1,77 @@
+"""One argument of a Keras object → its schema."""
+
+import ast
+from typing import Any
+
+from modelspec.catalog import Argument
+from modelspec.schema.docs import first_sentence
+from modelspec.schema.expressions import EXPRESSION, MESSAGE, Schema, expression
+
+_TYPES = {"int": "integer", "float": "number", "bool": "boolean", "str": "string", "list": "array"}
+
+
+def value(argument: Argument) -> Schema:
+    """What may be written for an argument, with its default and Keras's help."""
+    schema = _object(argument) if argument.family else _plain(argument)
+    default = _default(argument)
+    return schema | ({} if default is None else {"default": default}) | _help(argument)
+
+
+def _help(argument: Argument) -> Schema:
+    text = argument.help
+    if not argument.required:
+        text = f"{text}\n\nDefault: `{argument.default}`." if text else f"{argument.default}"
+    short = first_sentence(argument.help) or argument.name
+    return {"description": short} | ({"markdownDescription": text} if text else {})
+
+
+def _default(argument: Argument) -> Any:
+    """As JSON has it; None for null as well, which needs no mention."""
+    try:
+        found = ast.literal_eval(argument.default or "None")
+    except (ValueError, SyntaxError):
+        return None
+    return found if isinstance(found, bool | int | float | str | tuple | list) else None
+
+
+def _object(argument: Argument) -> Schema:
+    """Keras objects; where a list or a number will do as well, those are one more branch."""
+    one = {"$ref": f"#/definitions/{argument.family}"}
+    others = [] if argument.required and argument.kinds else ["null"]
+    others += ["number"] if "float" in argument.kinds else []
+    others += ["array"] if argument.many else []
+    plain: Schema = {"type": others} | ({"items": one} if argument.many else {})
+    branches = ([one] if "object" in argument.kinds else []) + ([plain] if others else [])
+    return {"anyOf": branches if "object" in argument.kinds else [*branches, expression()]}
+
+
+def _plain(argument: Argument) -> Schema:
+    # Where null comes first, no editor writes the default out when it completes the object.
+    nullable = not (argument.required and argument.kinds)
+    kinds = argument.kinds & _TYPES.keys() if argument.kinds else _TYPES.keys()
+    types = (["null"] if nullable else []) + [_TYPES[kind] for kind in _TYPES if kind in kinds]
+    schema: Schema = {"type": types}
+    if "array" in types:
+        schema["items"] = _items(argument)
+    if "string" not in types:
+        types.append("string")
+        return schema | {"pattern": EXPRESSION, "patternErrorMessage": MESSAGE}
+    if not argument.choices:
+        return schema
+    pattern = f"{EXPRESSION}|^(?:{'|'.join(map(any_case, argument.choices))})$"
+    message = f"one of {', '.join(argument.choices)}, or a ${{…}}"
+    listed = {"type": "string", "enum": list(argument.choices), "errorMessage": message}
+    return {"anyOf": [listed, schema | {"pattern": pattern, "patternErrorMessage": message}]}
+
+
+def _items(argument: Argument) -> Schema:
+    """What a list holds: Keras says too little to tell more than a number from a text."""
+    types = ["number", "boolean", "null", "array", "string"]
+    if "str" in argument.kinds or not argument.kinds & {"int", "float"}:
+        return {"type": types}
+    return {"type": types, "pattern": EXPRESSION, "patternErrorMessage": MESSAGE}
+
+
+def any_case(word: str) -> str:
+    """A pattern for a word in any case, as JSON Schema has no flag for it."""
+    return "".join(f"[{char.lower()}{char.upper()}]" if char.isalpha() else char for char in word)

@@ -1,0 +1,167 @@
+"""yaml-language-server, driven over its standard input and output as an editor does."""
+
+import itertools
+import json
+import queue
+import shutil
+import subprocess
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+VERSION = "1.25.0"
+_FOLDER = Path(__file__).parent.parent / ".node"
+_SETTINGS = {
+    "yaml": {"validate": True, "hover": True, "completion": True, "schemaStore": {"enable": False}}
+}
+_WAIT = 20.0
+
+
+class NotHereError(Exception):
+    """The server cannot be run here; the message says why."""
+
+
+def install() -> Path:
+    """The server's program, installed once beside the checkout.
+
+    Raises:
+        NotHereError: where there is no Node.js, or the package cannot be had.
+    """
+    program = _FOLDER / "node_modules" / ".bin" / "yaml-language-server"
+    if shutil.which("node") is None:
+        raise NotHereError("Node.js is not installed")
+    if program.exists():
+        return program
+    npm = shutil.which("npm")
+    if npm is None:
+        raise NotHereError("npm is not installed")
+    _FOLDER.mkdir(exist_ok=True)
+    flags = ("--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
+    done = subprocess.run(
+        [npm, "install", "--prefix", str(_FOLDER), *flags, f"yaml-language-server@{VERSION}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if done.returncode or not program.exists():
+        raise NotHereError(f"npm cannot install it: {done.stderr.strip()[-200:]}")
+    return program
+
+
+class LanguageServer:
+    """One running server, and an editor's side of the conversation with it."""
+
+    def __init__(self, program: Path, folder: Path) -> None:
+        self._process = subprocess.Popen(
+            [str(program), "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self._folder = folder
+        self._ids = itertools.count(1)
+        self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._diagnostics: queue.Queue[dict[str, Any]] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+        capabilities = {
+            "textDocument": {
+                "hover": {"contentFormat": ["markdown"]},
+                "completion": {"completionItem": {"snippetSupport": True}},
+            },
+            "workspace": {"configuration": True},
+        }
+        self._ask(
+            "initialize",
+            {"processId": None, "rootUri": folder.as_uri(), "capabilities": capabilities},
+        )
+        self._tell("initialized", {})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+
+    def open(self, *texts: str) -> list[list[dict[str, Any]]]:
+        """Opens documents; for each what the server says is wrong with it."""
+        uris = [self._show(text) for text in texts]
+        found: dict[str, list[dict[str, Any]]] = {}
+        while not found.keys() >= set(uris):
+            message = self._diagnostics.get(timeout=_WAIT)
+            found[message["uri"]] = message["diagnostics"]
+        return [found[uri] for uri in uris]
+
+    def complete(self, text: str) -> dict[str, dict[str, Any]]:
+        """What is offered at the ``|`` of a text, by label."""
+        answer = self._ask("textDocument/completion", self._at_bar(text))
+        return {item["label"]: item for item in answer["items"]}
+
+    def hover(self, text: str) -> str:
+        """What is shown over the ``|`` of a text."""
+        answer = self._ask("textDocument/hover", self._at_bar(text))
+        return str(answer["contents"]["value"]) if answer else ""
+
+    def _show(self, text: str) -> str:
+        uri = (self._folder / f"spec_{next(self._ids)}.yaml").as_uri()
+        document = {"uri": uri, "languageId": "yaml", "version": 1, "text": text}
+        self._tell("textDocument/didOpen", {"textDocument": document})
+        return uri
+
+    def _at_bar(self, text: str) -> dict[str, Any]:
+        before, _, after = text.partition("|")
+        uri = self._show(before + after)
+        line, column = before.count("\n"), len(before) - before.rfind("\n") - 1
+        return {"textDocument": {"uri": uri}, "position": {"line": line, "character": column}}
+
+    def _ask(self, method: str, params: Mapping[str, Any]) -> Any:
+        number = next(self._ids)
+        self._send({"id": number, "method": method, "params": params})
+        while True:
+            answer = self._answers.get(timeout=_WAIT)
+            if answer["id"] == number:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def _tell(self, method: str, params: Mapping[str, Any]) -> None:
+        self._send({"method": method, "params": params})
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        pipe = self._pipe(self._process.stdin)
+        pipe.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        pipe.flush()
+
+    def _listen(self) -> None:
+        pipe = self._pipe(self._process.stdout)
+        while header := pipe.readline():
+            length = int(header.partition(b":")[2])
+            while pipe.readline().strip():
+                pass
+            self._receive(json.loads(pipe.read(length)))
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        method = message.get("method")
+        if method == "textDocument/publishDiagnostics":
+            self._diagnostics.put(message["params"])
+        elif method == "workspace/configuration":
+            wanted = [item.get("section", "") for item in message["params"]["items"]]
+            found = [_SETTINGS.get(section, {}) for section in wanted]
+            self._send({"id": message["id"], "result": found})
+        elif method and "id" in message:
+            self._send({"id": message["id"], "result": None})
+        elif method is None:
+            self._answers.put(message)
+
+    @staticmethod
+    def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+        assert stream is not None
+        return stream

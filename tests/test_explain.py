@@ -1,0 +1,274 @@
+"""Codes, pages and fixtures: each code that is emitted has a page, whose samples are true."""
+
+import ast
+import itertools
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelspec import explain
+from modelspec.catalog import FAMILIES
+from modelspec.diagnostics import Diagnostic
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "modelspec"
+MISTAKES = ROOT / "tests" / "mistakes"
+CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+OTHER_WORDS = {
+    "keras-modelspec",
+    "modelspec-deep",
+    "fully-defined",
+    "one-hot",
+    "utf-8",
+    "utf-8-sig",
+}
+"""Texts in the package that look like codes and are none."""
+
+TOLD = {
+    "array-too-large": "needs an array larger than the machine's memory",
+    "bad-override": "is a mistake in an option",
+    "data-unreadable": "needs a file that this user may not read",
+    "missing-losses": "is found by training, not by check",
+    "not-utf8": "cannot be shown in a page, which is UTF-8",
+    "spec-not-read": "is a mistake in a path",
+}
+"""Codes whose samples are commands, or cannot be run in a test, each with the reason."""
+
+_DATA = (
+    "bad-array class-id-out-of-range data-not-found duplicate-array id-out-of-range"
+    " missing-array negative-weight no-samples not-an-array not-finite not-npz pickled-array"
+    " sample-count target-out-of-range too-short unknown-array value-out-of-range"
+    " wrong-dtype wrong-shape wrong-target-shape wrong-weight-shape zip-bomb"
+)
+_SPECS = (
+    "bad-key bad-merge loss-mismatch loss-weight metric-mismatch missing-mode not-text"
+    " not-utf8 one-for-several output-without-loss recursive-alias refused-path returned-input"
+    " too-deep too-large too-many-layers unknown-callback unknown-monitor unknown-optimizer"
+    " unknown-output unknown-schedule wrong-length"
+)
+WITHOUT_FIXTURE = {
+    "array-too-large": TOLD["array-too-large"],
+    "data-unreadable": TOLD["data-unreadable"],
+    "missing-losses": TOLD["missing-losses"],
+    "spec-not-read": TOLD["spec-not-read"],
+    **dict.fromkeys(_DATA.split(), "the corpus has no data sets yet"),
+    **dict.fromkeys(_SPECS.split(), "the corpus is still growing"),
+}
+"""Codes that the corpus does not hold, each with the reason; this table may only shrink."""
+
+FOLLOWS = {"bad-name": {"unknown-name"}, "missing-array": {"unknown-array"}}
+"""What a sample's mistake also leads to."""
+
+WHOLE = {"empty-spec", "not-a-mapping"}
+FRAME = {
+    "modelspec": "modelspec: 1",
+    "inputs": "inputs: {x: {shape: [8]}}",
+    "layers": "layers: [{Dense: {units: 4}, name: y}]",
+    "outputs": "outputs: y",
+    "losses": "losses: mse",
+}
+JUDGE = """
+import json, os, sys
+import numpy as np
+from modelspec.pipeline import load
+found = {}
+for folder in sorted(os.scandir("."), key=lambda entry: entry.name):
+    os.chdir(folder.path)
+    if os.path.exists("data.py"):
+        exec(open("data.py").read())
+        data = "d.npz"
+    else:
+        data = None
+    found[folder.name] = sorted({each.code for each in load("spec.yaml").check(data, light=True)})
+    if os.path.exists("d.npz"):
+        os.remove("d.npz")
+    os.chdir("..")
+json.dump(found, sys.stdout)
+"""
+
+
+def literals(tree: ast.AST) -> Iterator[str]:
+    """Every text of a module but its docstrings."""
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.value
+
+
+def emitters(modules: list[ast.Module]) -> set[str]:
+    """What is called with a code: Diagnostic, and whatever has a parameter or field ``code``."""
+    names = {Diagnostic.__name__}
+    for node in itertools.chain.from_iterable(map(ast.walk, modules)):
+        if isinstance(node, ast.ClassDef):
+            fields = [each.target for each in node.body if isinstance(each, ast.AnnAssign)]
+            methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+            made = [each for each in methods if each.name == "__init__"]
+            known = [ast.unparse(each) for each in fields]
+            known += [argument.arg for each in made for argument in each.args.args]
+            names |= {node.name} if "code" in known else set()
+        if isinstance(node, ast.FunctionDef) and node.name != "__init__":
+            names |= {node.name} if "code" in {each.arg for each in node.args.args} else set()
+    return names - {"explain", "page", "_exit_code"}
+
+
+def given_codes(node: ast.AST, names: set[str]) -> Iterator[ast.expr]:
+    """The codes that a node of a module emits, as expressions."""
+    match node:
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in names:
+            keyword = [each.value for each in node.keywords if each.arg == "code"]
+            yield from keyword or node.args[:1]
+        case ast.FunctionDef(returns=ast.Name(id="_Description")):
+            for each in ast.walk(node):
+                if isinstance(each, ast.Return) and isinstance(each.value, ast.Tuple):
+                    yield each.value.elts[0]
+
+
+def meant(expression: ast.expr) -> set[str]:
+    match expression:
+        case ast.Constant(value=str(code)):
+            return {code}
+        case ast.JoinedStr(values=[ast.Constant(value=str(start)), ast.FormattedValue()]):
+            return {f"{start}{family}" for family in FAMILIES}
+        case ast.IfExp(body=one, orelse=other):
+            return meant(one) | meant(other)
+    return set()
+
+
+@cache
+def trees() -> list[ast.Module]:
+    paths = [path for path in PACKAGE.rglob("*.py") if "schema" not in path.parts]
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
+
+
+@cache
+def emitted() -> frozenset[str]:
+    names = emitters(trees())
+    nodes = itertools.chain.from_iterable(map(ast.walk, trees()))
+    return frozenset(
+        code for node in nodes for each in given_codes(node, names) for code in meant(each)
+    )
+
+
+def test_the_collector_sees_every_text_that_looks_like_a_code() -> None:
+    assert len(emitted()) > 60
+    hyphened = {text for tree in trees() for text in literals(tree) if "-" in text}
+    alike = {text for text in hyphened if CODE.fullmatch(text) and text[0].isalpha()}
+    assert alike - emitted() <= OTHER_WORDS
+
+
+def test_every_code_has_a_page_and_every_page_a_code() -> None:
+    assert set(explain.codes()) == emitted()
+
+
+@pytest.mark.parametrize("code", explain.codes())
+def test_a_page_is_short_and_whole(code: str) -> None:
+    page = explain.page(code)
+    assert CODE.fullmatch(code)
+    assert page.text.startswith(f"# {code}: {page.title}\n\n")
+    assert re.findall("^## .*", page.text, re.MULTILINE) == ["## Wrong", "## Right"]
+    assert page.text.count("\n```\n") >= 2
+    assert page.text.endswith("\n```\n")
+    assert 10 <= len(page.text.splitlines()) <= 50
+    assert max(map(len, page.text.splitlines())) <= 150
+    assert wrong(code) != right(code)
+
+
+def fixtures() -> set[str]:
+    """The codes that the corpus expects: ``# expect: LINE:COLUMN CODE``."""
+    pattern = re.compile(r"^# expect: \S+ (?:warning )?(\S+)$", re.MULTILINE)
+    texts = (path.read_bytes().decode(errors="replace") for path in MISTAKES.glob("*.yaml"))
+    return {code for text in texts for code in pattern.findall(text)}
+
+
+def test_every_code_occurs_in_the_corpus() -> None:
+    assert emitted() - fixtures() == WITHOUT_FIXTURE.keys()
+
+
+def samples(code: str) -> tuple[str, str]:
+    _, wrong_part, right_part = re.split("^## .*", explain.page(code).text, flags=re.MULTILINE)
+    return wrong_part, right_part
+
+
+def wrong(code: str) -> str:
+    return samples(code)[0]
+
+
+def right(code: str) -> str:
+    return samples(code)[1]
+
+
+def fenced(part: str, language: str) -> str:
+    return "\n".join(re.findall(rf"^```{language}\n(.*?)\n```$", part, re.MULTILINE | re.DOTALL))
+
+
+def spec_of(code: str, part: str) -> str:
+    """A whole spec: the sample, and of the frame what it does not give."""
+    text = fenced(part, "yaml")
+    if code in WHOLE or text.startswith("modelspec: 1\n"):
+        return text
+    keys = {line.partition(":")[0] for line in text.splitlines()}
+    return "\n".join([*(line for key, line in FRAME.items() if key not in keys), text, ""])
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The codes that each sample gets, from one process of its own: it starts Keras on JAX."""
+    folder = tmp_path_factory.mktemp("samples")
+    for code in set(explain.codes()) - TOLD.keys():
+        for name, part in zip(("wrong", "right"), samples(code), strict=True):
+            place = folder / f"{code}.{name}"
+            place.mkdir()
+            place.joinpath("spec.yaml").write_text(spec_of(code, part), encoding="utf-8")
+            if data := fenced(part, "python"):
+                place.joinpath("data.py").write_text(data, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", JUDGE],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("code", sorted(set(explain.codes()) - TOLD.keys()))
+def test_samples_are_true(judged: dict[str, list[str]], code: str) -> None:
+    assert judged[f"{code}.wrong"] == sorted([code, *FOLLOWS.get(code, ())])
+    assert judged[f"{code}.right"] == []
+
+
+def test_what_is_only_told_is_still_a_code() -> None:
+    assert emitted() >= TOLD.keys()
+    assert emitted() >= WITHOUT_FIXTURE.keys()
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["modelspec", "explain", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_command_prints_a_page_as_it_is_in_a_pipe() -> None:
+    done = run("unknown-key")
+    assert (done.returncode, done.stdout) == (0, explain.page("unknown-key").text)
+
+
+def test_the_command_lists_all_codes() -> None:
+    lines = run().stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == explain.codes()
+    assert "there is no such key" in run().stdout
+
+
+def test_an_unknown_code_is_wrong_usage_with_the_nearest() -> None:
+    done = run("unknwon-key")
+    assert done.returncode == 2
+    assert "did you mean unknown-key?" in done.stderr
