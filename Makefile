@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN := runs/demo
 
-.PHONY: demo test lint data clean
+.PHONY: demo test lint bench fuzz data clean
 
 demo: $(READY)
 	rm -rf $(RUN)
@@ -14,13 +14,19 @@ demo: $(READY)
 	$(BIN)/modelspec predict $(RUN) --data data/digits.npz -o $(RUN)/predictions.npz
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python tests/benchmarks/check.py
+
+fuzz: $(READY)
+	$(BIN)/python tests/fuzz.py --cases 20000 --seed 1
 
 data: $(READY)
 	$(BIN)/python data/make_data.py

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
-from zipfile import ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.lib import format as npy
@@ -138,6 +138,7 @@ def _read_members(npz: ZipFile, path: Path) -> tuple[dict[str, Member], list[Dia
         return {}, [_diagnostic(_Fault("not-npz", message), path)]
     members: dict[str, Member] = {}
     problems = []
+    tight = sum(info.file_size for info in infos if _is_tight(info))
     for info in infos:
         name = info.filename.removesuffix(".npy")
         if name == info.filename:
@@ -146,20 +147,22 @@ def _read_members(npz: ZipFile, path: Path) -> tuple[dict[str, Member], list[Dia
             fault = _Fault("bad-array", f"{_short(name)} cannot be the name of an array")
             problems.append(_diagnostic(fault, path))
         elif name not in members:
-            members[name], fault_or_none = _read_member(npz, info, name, path)
+            members[name], fault_or_none = _read_member(npz, info, name, path, tight)
             problems += [_diagnostic(fault_or_none, path)] if fault_or_none else []
     return members, [*problems, *_duplicates(infos, members, path)]
 
 
 def _read_member(
-    npz: ZipFile, info: ZipInfo, name: str, path: Path
+    npz: ZipFile, info: ZipInfo, name: str, path: Path, tight: int
 ) -> tuple[Member, _Fault | None]:
     broken = Member(name, np.dtype("V1"), (), fortran=False, file=path, broken=True)
+    if fault := _unknown_method(info, name) or _bomb(info, name, tight):
+        return broken, fault
     try:
         with npz.open(info) as entry:
             header = _read_header(entry)
         offset = _data_offset(npz, info) if info.compress_type == ZIP_STORED else None
-        fault = _pickled(header, name) or _lying(header, info, name) or _bomb(info, name)
+        fault = _pickled(header, name) or _lying(header, info, name)
     # As many types here, from zlib, the tokenizer, ast and NumPy besides.
     except Exception as error:  # noqa: BLE001
         fault = _Fault("bad-array", f"array {name} cannot be read: {told(error)}")
@@ -221,13 +224,30 @@ def _lying(header: _Header, info: ZipInfo, name: str) -> _Fault | None:
     return _Fault("bad-array", message)
 
 
-def _bomb(info: ZipInfo, name: str) -> _Fault | None:
+def _unknown_method(info: ZipInfo, name: str) -> _Fault | None:
+    """NumPy writes no others, and zipfile unpacks a whole bzip2 or LZMA bomb at the first read."""
+    if info.compress_type in {ZIP_STORED, ZIP_DEFLATED}:
+        return None
+    message = (
+        f"array {name} is compressed by method {info.compress_type}, which npz files do not use"
+    )
+    return _Fault("bad-array", message, "save it again with numpy.savez_compressed")
+
+
+def _is_tight(info: ZipInfo) -> bool:
+    """Whether a member is packed as tightly as only a bomb, or a small run of equal values, is."""
     packed = max(info.compress_size, 1)
-    if info.compress_type == ZIP_STORED or info.file_size <= _BOMB_SIZE:
+    return info.compress_type != ZIP_STORED and info.file_size > _BOMB_RATIO * packed
+
+
+def _bomb(info: ZipInfo, name: str, tight: int) -> _Fault | None:
+    """``tight`` are the bytes that all such members of the file unpack to."""
+    if not _is_tight(info) or tight <= _BOMB_SIZE:
         return None
-    if info.file_size <= _BOMB_RATIO * packed:
-        return None
-    message = f"array {name} unpacks from {packed} bytes to {info.file_size}, as only zip bombs do"
+    message = (
+        f"array {name} unpacks from {info.compress_size} bytes to {info.file_size}, "
+        "as only zip bombs do"
+    )
     return _Fault("zip-bomb", message, "if it is meant, save it uncompressed, with numpy.savez")
 
 
