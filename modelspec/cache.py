@@ -16,6 +16,11 @@ def key(*parts: str) -> str:
     return hashlib.sha256("|".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def stamp(folder: Path) -> str:
+    """Changes whenever the code in a folder does: what older code found out may be wrong."""
+    return str(max(file.stat().st_mtime_ns for file in folder.rglob("*.py")))
+
+
 def load(kind: str, name: str) -> Any | None:
     """A value as it was stored; None if there is none, or not a whole one."""
     try:

@@ -149,17 +149,21 @@ class _Expander:
         elif item.share is not None and item.share not in scope.owners:
             scope.unknown(Reference(item.share, (*item.route, "share")))
         values[item.name] = value
-        for position, part in enumerate(item.parts):
-            values[part] = self.part(item, value, position)
+        of_block = root is not None and root.spec.type in self.spec.blocks
+        if item.parts:
+            values.update(zip(item.parts, self.parts(item, value, of_block=of_block), strict=True))
 
-    def part(self, item: Item, value: Value, position: int) -> Value:
-        if isinstance(value, Source):
-            return replace(value, index=position)
-        if value is None or position < len(value):
-            return value and value[position]
-        message = f"{item.name} has {len(value)} results"
-        self.problems.append(Diagnostic("wrong-value", message, (*item.route, "as", position)))
-        return None
+    def parts(self, item: Item, value: Value, *, of_block: bool) -> Iterator[Value]:
+        """What the names of ``as`` stand for. How many results a layer has is Keras's to say."""
+        results = (value,) if of_block and isinstance(value, Source) else value
+        if isinstance(results, Source):
+            yield from (replace(results, index=position) for position in range(len(item.parts)))
+            return
+        known = results or ()
+        if results is not None and len(known) != len(item.parts):
+            message = f"{item.name} returns {len(known)} results, and as names {len(item.parts)}"
+            self.problems.append(Diagnostic("wrong-results", message, (*item.route, "as")))
+        yield from (known[k] if k < len(known) else None for k in range(len(item.parts)))
 
     def call(self, call: _Call, sources: Sources | None, scope: Scope) -> Value:
         """Make one call: a node, or all the nodes of a block."""

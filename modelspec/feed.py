@@ -89,9 +89,12 @@ class Feed:
 
     def _classes(self, name: str, target: Array) -> Array:
         """Class ids: of the samples, or of the steps of sequences."""
-        if target.ndim == 1 or target.shape[-1] == 1 or name in self._ids_by_step:
-            return target.squeeze(-1) if target.shape[1:] and target.shape[-1] == 1 else target
-        return target.argmax(-1)
+        if target.ndim > 1 and target.shape[-1] == 1:
+            return target[..., 0]
+        if target.ndim == 1 or name in self._ids_by_step:
+            return target
+        classes: Array = target.argmax(-1)
+        return classes
 
     @cached_property
     def _ids_by_step(self) -> frozenset[str]:

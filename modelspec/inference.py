@@ -41,6 +41,8 @@ class Target:
         Raises:
             SpecError, ModelError: where it cannot be had.
         """
+        if self.source is not None:
+            self.source.require()
         if self.raw is not None:
             return _load_bytes(self.raw)
         if self.path is not None:

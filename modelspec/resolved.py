@@ -33,7 +33,7 @@ def resolved_text(document: Document, spec: Spec, name: str) -> str:
     data["name"] = name
     data["layers"] = [_filled(item, spec) for item in data["layers"]]
     data["optimizer"] = spec.optimizer
-    data["training"] = spec.training.model_dump(mode="json")
+    data["training"] = spec.training.model_dump()
     return yaml.dump(
         data,
         Dumper=_Dumper,

@@ -45,9 +45,7 @@ def remember_summary(
 
 def _name(graph: Graph, catalog: Catalog, *more: str) -> str:
     """What a verdict depends on: the graph, Keras's version, and this very code."""
-    files = Path(__file__).parent.rglob("*.py")
-    changed = max(file.stat().st_mtime_ns for file in files)
-    return cache.key(repr(graph), catalog.version, str(changed), *more)
+    return cache.key(repr(graph), catalog.version, cache.stamp(Path(__file__).parent), *more)
 
 
 def _diagnostic(stored: dict[str, Any]) -> Diagnostic:

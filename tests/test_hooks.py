@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def test_the_hook_runs_on_specs(hook: dict[str, Any], path: str, *, chosen: bool
 
 
 def run(hook: dict[str, Any], *paths: Path) -> subprocess.CompletedProcess[str]:
-    command = [*shlex.split(hook["entry"]), *map(str, paths)]
+    name, *options = shlex.split(hook["entry"])
+    command = [str(Path(sys.executable).parent / name), *options, *map(str, paths)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

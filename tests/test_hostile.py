@@ -89,11 +89,14 @@ def ask(folder: Path, spec: str | bytes, npz: Path | None = None) -> Answer:
     return Answer(exit_code, seconds, busy, kilobytes / 1024, codes, text[:4000] + noise[:4000])
 
 
+WARNINGS = {"unknown-array"}
+
+
 def check(answer: Answer, code: str | None, folder: Path) -> None:
     """Hold an answer against the promise; ``code`` None where nothing is wrong with the spec."""
     assert "Traceback" not in answer.output
     assert not (folder / "PWNED").exists()
-    assert answer.exit_code == (0 if code is None else 1), answer.output
+    assert answer.exit_code == (0 if code in {None, *WARNINGS} else 1), answer.output
     assert (code is None and not answer.codes) or code in answer.codes, answer.output
     assert answer.busy < SECONDS * SLACK, (answer.seconds, answer.busy)
     assert answer.megabytes < MEGABYTES, answer.megabytes

@@ -283,7 +283,9 @@ def test_the_command_prints_the_same_schema_every_time_without_keras(seed: str) 
 
 
 def test_new_starts_with_the_line_that_editors_read() -> None:
-    done = subprocess.run(["modelspec", "new"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "modelspec", "new"], capture_output=True, text=True, check=True
+    )
     first, *_ = done.stdout.splitlines()
     assert first == "# yaml-language-server: $schema=modelspec.schema.json"
     assert is_valid(done.stdout)

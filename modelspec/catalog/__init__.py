@@ -1,21 +1,18 @@
 """What the installed Keras offers, without importing it."""
 
-from functools import cache
+import functools
 from importlib.util import find_spec
 from pathlib import Path
 
-from modelspec import cache as disk
+from modelspec import cache
 from modelspec.catalog.entries import FAMILIES, Argument, Catalog, Entry, Family, Payload
 from modelspec.catalog.source import Source
 from modelspec.catalog.survey import release, survey
 
-FORMAT = 1
-"""Raised whenever the survey would read the same Keras differently."""
-
 __all__ = ["FAMILIES", "Argument", "Catalog", "Entry", "Family", "load"]
 
 
-@cache
+@functools.cache
 def load() -> Catalog:
     """The catalogue of the installed Keras, from the user's cache folder if it is there."""
     return Catalog(_read(_keras()))
@@ -31,9 +28,10 @@ def _keras() -> Path:
 def _read(folder: Path) -> Payload:
     source = Source("keras", folder)
     changed = (folder / "__init__.py").stat().st_mtime_ns
-    name = disk.key(str(FORMAT), release(source), str(folder), str(changed))
-    payload: Payload | None = disk.load("catalog", name)
+    code = cache.stamp(Path(__file__).parent)
+    name = cache.key(code, release(source), str(folder), str(changed))
+    payload: Payload | None = cache.load("catalog", name)
     if payload is None:
         payload = survey(source)
-        disk.store("catalog", name, payload)
+        cache.store("catalog", name, payload)
     return payload

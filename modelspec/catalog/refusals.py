@@ -22,6 +22,7 @@ REFUSALS: dict[Family, dict[str, str]] = {
         "JaxLayer": _OBJECT,
         "Lambda": _CODE,
         "Layer": _ABSTRACT,
+        "RandomShear": "Keras cannot load a saved model that holds it",
         "TFSMLayer": "it loads and runs a program from a file",
         "TorchModuleWrapper": _OBJECT,
         "Wrapper": _ABSTRACT,

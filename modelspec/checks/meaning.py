@@ -4,7 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from modelspec.catalog import Catalog
 from modelspec.checks.arguments import check_object
-from modelspec.diagnostics import Diagnostic, did_you_mean
+from modelspec.checks.losses import check_losses
+from modelspec.checks.monitors import check_monitors
+from modelspec.checks.packages import check_packages
+from modelspec.diagnostics import Diagnostic, Route, did_you_mean, is_echo
 from modelspec.graph import Graph, Node
 from modelspec.heads import Head, check_names
 from modelspec.spec import Spec
@@ -14,7 +17,7 @@ def check_meaning(
     spec: Spec, graph: Graph, heads: Sequence[Head], catalog: Catalog
 ) -> list[Diagnostic]:
     """Layers, their arguments and calls, losses, metrics, optimizer and callbacks."""
-    problems = [problem for node in graph.nodes for problem in _check_node(node, spec, catalog)]
+    problems = _check_nodes(graph.nodes, spec, catalog)
     outputs = _output_names(spec)
     problems += check_names(spec, outputs)
     problems += check_object(catalog, "optimizer", spec.optimizer, ("optimizer",))
@@ -26,22 +29,46 @@ def check_meaning(
     for position, callback in enumerate(spec.training.callbacks):
         route = ("training", "callbacks", position)
         problems += check_object(catalog, "callback", callback, route)
-    return list(dict.fromkeys(problems))
+    problems += check_packages(spec.training.callbacks)
+    problems += check_losses(spec, graph, heads, catalog)
+    problems += check_monitors(spec, heads, catalog)
+    given = {
+        "losses": spec.losses,
+        "metrics": spec.metrics,
+        "optimizer": spec.optimizer,
+        "training": {"callbacks": spec.training.callbacks},
+    }
+    return [problem for problem in dict.fromkeys(problems) if not is_echo(problem, given)]
 
 
 def _output_names(spec: Spec) -> list[str]:
     return [spec.outputs] if isinstance(spec.outputs, str) else list(spec.outputs)
 
 
+def _check_nodes(nodes: Sequence[Node], spec: Spec, catalog: Catalog) -> list[Diagnostic]:
+    """A layer that is repeated, with the same arguments throughout, is checked once."""
+    seen: set[tuple[Route, bool, int, int, int]] = set()
+    problems: list[Diagnostic] = []
+    for node in nodes:
+        parts = (id(node.arguments), id(node.instead), id(node.call))
+        key = (node.route, node.layer == node.name, *parts)
+        if key not in seen:
+            seen.add(key)
+            problems += _check_node(node, spec, catalog)
+    return problems
+
+
 def _check_node(node: Node, spec: Spec, catalog: Catalog) -> Iterable[Diagnostic]:
     entry = catalog.find("layer", node.type)
     if entry is not None and entry.refused is None:
         yield from _check_calls(node, entry.call_arguments)
+    yield from _check_constants(node)
     if node.layer != node.name:
         return
-    given = {node.type: node.arguments}
+    given = {node.type: node.arguments if node.instead is None else node.instead}
     for problem in check_object(catalog, "layer", given, node.route):
-        yield _with_blocks(problem, node, spec)
+        if not is_echo(problem, given, above=len(node.route)):
+            yield _with_blocks(problem, node, spec)
 
 
 def _with_blocks(problem: Diagnostic, node: Node, spec: Spec) -> Diagnostic:
@@ -50,6 +77,15 @@ def _with_blocks(problem: Diagnostic, node: Node, spec: Spec) -> Diagnostic:
     if near is None or problem.route[:-1] != node.route:
         return problem
     return Diagnostic(problem.code, problem.message, problem.route, problem.anchor, hint=near)
+
+
+def _check_constants(node: Node) -> Iterable[Diagnostic]:
+    """Keras stores these in the model's file, and imports what a mapping names when it loads it."""
+    for name, value in node.call.items():
+        items = value if isinstance(value, list) else [value]
+        if any(isinstance(item, list | dict) for item in items):
+            message = f"{name} is a number, a text, true or false, or a list of them"
+            yield Diagnostic("wrong-type", message, (*node.route, "call", name))
 
 
 def _check_calls(node: Node, known: Sequence[str]) -> Iterable[Diagnostic]:

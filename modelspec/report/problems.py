@@ -53,7 +53,9 @@ def _excerpt(place: Place, texts: Mapping[str, str]) -> list[Text]:
     span = place.span
     if span.line > len(lines):
         return []
-    line = lines[span.line - 1].replace("\t", " ")
+    # A tab is one column, and what cannot be seen must not move a terminal's cursor.
+    source = lines[span.line - 1].replace("\t", " ")
+    line = "".join(char if char.isprintable() else "\ufffd" for char in source)
     last = span.end_column if span.end_line == span.line else len(line) + 1
     width = max(1, min(last, len(line) + 1) - span.column)
     number = f"{span.line:>5} | "

@@ -1,0 +1,69 @@
+"""Names that callbacks monitor, against what Keras will call losses and metrics."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from modelspec.catalog import Catalog
+from modelspec.checks.losses import all_placed, is_object
+from modelspec.diagnostics import Diagnostic, did_you_mean
+from modelspec.heads import Head
+from modelspec.spec import Spec
+
+
+def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Iterator[Diagnostic]:
+    """A ``monitor`` that names no loss or metric; ``val_`` may come with a validation file."""
+    logged = _logged(heads, catalog)
+    placed = all(all_placed(part, heads) for part in (spec.losses, spec.metrics))
+    if logged is None or not placed or all(head.loss is None for head in heads):
+        return
+    for position, callback in enumerate(spec.training.callbacks):
+        [(name, given)] = callback.items() if is_object(callback) else [(callback, {})]
+        monitor = given.get("monitor") if isinstance(given, Mapping) else None
+        if not isinstance(monitor, str):
+            continue
+        route = ("training", "callbacks", position, name, "monitor")
+        # A metric of several values, or a second one of its name, has a number at the end.
+        plain = monitor.removeprefix("val_")
+        if not {plain, re.sub(r"_\d+$", "", plain)} & {*logged, "learning_rate"}:
+            known = [f"{prefix}{each}" for each in logged for prefix in ("", "val_")]
+            hint = did_you_mean(monitor, known) or f"there are {', '.join(known)}"
+            message = f"nothing that is measured is called {monitor}"
+            yield Diagnostic("unknown-monitor", message, route, hint=hint)
+        elif len(heads) > 1 and plain not in ("loss", "learning_rate") and _needs_mode(name, given):
+            message = f"Keras cannot tell whether more or less of {monitor} is better"
+            hint = "write mode: min, or mode: max, beside it"
+            yield Diagnostic("missing-mode", message, route, hint=hint)
+
+
+def _needs_mode(name: Any, given: Mapping[Any, Any]) -> bool:
+    """Keras knows the direction of a metric only by its bare name, without the output's."""
+    compares = name != "ModelCheckpoint" or given.get("save_best_only") is True
+    return compares and given.get("mode", "auto") == "auto"
+
+
+def _logged(heads: Sequence[Head], catalog: Catalog) -> list[str] | None:
+    """Keras's names for what it measures, without ``val_``; None where one cannot be told."""
+    names = ["loss"]
+    for head in heads:
+        prefix = f"{head.output}_" if len(heads) > 1 else ""
+        names += [f"{prefix}loss"] if prefix and head.loss is not None else []
+        for metric in head.metrics:
+            name = _metric_name(metric.value, catalog)
+            if name is None:
+                return None
+            names.append(f"{prefix}{name}")
+    return names
+
+
+def _metric_name(value: Any, catalog: Catalog) -> str | None:
+    """What Keras calls a metric: as it is written, or by its class where it has arguments."""
+    [(written, given)] = value.items() if is_object(value) else [(value, None)]
+    entry = catalog.find("metric", written) if isinstance(written, str) else None
+    if entry is None or isinstance(value, str):
+        return value if entry else None
+    argument = entry.arguments.get("name")
+    named = given.get("name") if isinstance(given, Mapping) else None
+    default = argument.default if argument else None
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", entry.name).lower()
+    return str(named or (default or "None").strip("'\"").replace("None", snake))

@@ -1,0 +1,23 @@
+"""Keras objects that need a package beside Keras, which may not be there."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from modelspec.diagnostics import Diagnostic
+
+_NEEDS = {"TensorBoard": "tensorboard", "OrbaxCheckpoint": "orbax"}
+
+
+def check_packages(callbacks: Sequence[Any]) -> list[Diagnostic]:
+    """Callbacks that would fail once training starts, for want of a package."""
+    problems = []
+    for position, callback in enumerate(callbacks):
+        named = isinstance(callback, dict) and len(callback) == 1
+        name = str(next(iter(callback)) if named else callback)
+        package = _NEEDS.get(name)
+        if package is not None and find_spec(package) is None:
+            route = ("training", "callbacks", position, *([name] if named else []))
+            message = f"{name} needs the package {package}, which is not installed"
+            problems.append(Diagnostic("missing-package", message, route, "key"))
+    return problems

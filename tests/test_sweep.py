@@ -1,0 +1,669 @@
+"""Whatever the catalogue offers can be written in a spec, and works."""
+
+import inspect
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+import yaml
+from numpy.typing import NDArray
+
+import modelspec
+from modelspec import catalog
+from modelspec.catalog import Family
+
+Arrays = dict[str, NDArray[Any]]
+
+CATALOG = catalog.load()
+TESTED_KERAS = (3, 15)
+"""The newest release of Keras for which the tables below are known to be complete."""
+
+BATCH = 2
+
+
+class Case(NamedTuple):
+    """The least that a layer needs: its arguments, its inputs' shapes and dtypes, its ``from``."""
+
+    arguments: str
+    inputs: tuple[str, ...]
+    source: str
+    parts: str
+    layer: str
+
+    def spec(self, name: str) -> str:
+        names = [f"in{position}" for position in range(len(self.inputs))]
+        lines = ["modelspec: 1", "inputs:"]
+        for key, given in zip(names, self.inputs, strict=True):
+            shape, _, dtype = given.partition(" of ")
+            lines.append(f"  {key}: {{shape: {shape}, dtype: {dtype or 'float32'}}}")
+        source = self.source or (names[0] if len(names) == 1 else f"[{', '.join(names)}]")
+        lines += ["layers:", f"  - {self.layer or name}: {self.arguments}", f"    from: {source}"]
+        lines.append(f"    as: {self.parts}" if self.parts else "    name: out")
+        return "\n".join([*lines, "outputs: out", ""])
+
+
+def case(
+    arguments: str = "", *inputs: str, source: str = "", parts: str = "", layer: str = ""
+) -> Case:
+    return Case(arguments, inputs or ("[3]",), source, parts, layer)
+
+
+LINE, IMAGE, SOLID = "[8, 3]", "[8, 8, 3]", "[4, 4, 4, 3]"
+STEPS, IDS, TEXT = "[5, 3]", "[4] of int32", "[1] of string"
+STATE = ("[3]", "[2]")
+
+LAYERS: dict[str, Case] = {
+    "Activation": case("{activation: relu}"),
+    "ActivityRegularization": case("{l2: 0.1}"),
+    "AdaptiveAveragePooling1D": case("{output_size: 2}", LINE),
+    "AdaptiveAveragePooling2D": case("{output_size: 2}", IMAGE),
+    "AdaptiveAveragePooling3D": case("{output_size: 2}", SOLID),
+    "AdaptiveMaxPooling1D": case("{output_size: 2}", LINE),
+    "AdaptiveMaxPooling2D": case("{output_size: 2}", IMAGE),
+    "AdaptiveMaxPooling3D": case("{output_size: 2}", SOLID),
+    "Add": case("", "[3]", "[3]"),
+    "AdditiveAttention": case("", STEPS, STEPS),
+    "AlphaDropout": case("{rate: 0.5}"),
+    "Attention": case("", STEPS, STEPS),
+    "AugMix": case("", IMAGE),
+    "AutoContrast": case("", IMAGE),
+    "Average": case("", "[3]", "[3]"),
+    "AveragePooling1D": case("{pool_size: 2}", LINE),
+    "AveragePooling2D": case("{pool_size: 2}", IMAGE),
+    "AveragePooling3D": case("{pool_size: 2}", SOLID),
+    "BatchNormalization": case(),
+    "Bidirectional": case("{layer: {GRU: {units: 2}}}", STEPS),
+    "CategoryEncoding": case("{num_tokens: 5}", IDS),
+    "CenterCrop": case("{height: 4, width: 4}", IMAGE),
+    "Concatenate": case("", "[3]", "[2]"),
+    "ContrastLimitedAdaptiveHistogramEqualization": case("", IMAGE),
+    "Conv1D": case("{filters: 2, kernel_size: 3}", LINE),
+    "Conv1DTranspose": case("{filters: 2, kernel_size: 3}", LINE),
+    "Conv2D": case("{filters: 2, kernel_size: 3}", IMAGE),
+    "Conv2DTranspose": case("{filters: 2, kernel_size: 3}", IMAGE),
+    "Conv3D": case("{filters: 2, kernel_size: 3}", SOLID),
+    "Conv3DTranspose": case("{filters: 2, kernel_size: 3}", SOLID),
+    "ConvLSTM1D": case("{filters: 2, kernel_size: 3}", "[4, 8, 3]"),
+    "ConvLSTM2D": case("{filters: 2, kernel_size: 3}", "[4, 8, 8, 3]"),
+    "ConvLSTM3D": case("{filters: 2, kernel_size: 3}", "[2, 4, 4, 4, 3]"),
+    "Cropping1D": case("{cropping: 1}", LINE),
+    "Cropping2D": case("{cropping: 1}", IMAGE),
+    "Cropping3D": case("{cropping: 1}", SOLID),
+    "CutMix": case("", IMAGE),
+    "Dense": case("{units: 2}"),
+    "DepthwiseConv1D": case("{kernel_size: 3}", LINE),
+    "DepthwiseConv2D": case("{kernel_size: 3}", IMAGE),
+    "Discretization": case("{bin_boundaries: [0.0, 0.5]}"),
+    "Dot": case("{axes: 1}", "[3]", "[3]"),
+    "Dropout": case("{rate: 0.5}"),
+    "ELU": case(),
+    "EinsumDense": case("{equation: 'ab,bc->ac', output_shape: 2}"),
+    "Embedding": case("{input_dim: 5, output_dim: 2}", IDS),
+    # By itself it returns its own input, which is no place in a functional model.
+    "Equalization": case("{layers: [Equalization]}", IMAGE, layer="Pipeline"),
+    "Flatten": case("", IMAGE),
+    "GRU": case("{units: 2}", STEPS),
+    "GRUCell": case(
+        "{units: 2}", *STATE, source="{inputs: in0, states: [in1]}", parts="[out, state]"
+    ),
+    "GaussianDropout": case("{rate: 0.5}"),
+    "GaussianNoise": case("{stddev: 0.5}"),
+    "GlobalAveragePooling1D": case("", LINE),
+    "GlobalAveragePooling2D": case("", IMAGE),
+    "GlobalAveragePooling3D": case("", SOLID),
+    "GlobalMaxPooling1D": case("", LINE),
+    "GlobalMaxPooling2D": case("", IMAGE),
+    "GlobalMaxPooling3D": case("", SOLID),
+    "GroupNormalization": case("{groups: 3}", LINE),
+    "GroupQueryAttention": case(
+        "{head_dim: 2, num_query_heads: 2, num_key_value_heads: 1}",
+        STEPS,
+        STEPS,
+        source="{query: in0, value: in1}",
+    ),
+    "HashedCrossing": case("{num_bins: 5}", "[1] of int32", "[1] of int32"),
+    "Hashing": case("{num_bins: 5}", IDS),
+    "Identity": case(),
+    "IntegerLookup": case("{vocabulary: [7, 9]}", IDS),
+    "LSTM": case("{units: 2}", STEPS),
+    "LSTMCell": case(
+        "{units: 2}",
+        *STATE,
+        "[2]",
+        source="{inputs: in0, states: [in1, in2]}",
+        parts="[out, state]",
+    ),
+    "LayerNormalization": case(),
+    "LeakyReLU": case(),
+    "Masking": case("", STEPS),
+    "MaxNumBoundingBoxes": case("{max_number: 2}", IMAGE),
+    "MaxPooling1D": case("", LINE),
+    "MaxPooling2D": case("", IMAGE),
+    "MaxPooling3D": case("", SOLID),
+    "Maximum": case("", "[3]", "[3]"),
+    "MelSpectrogram": case("{fft_length: 32, sequence_length: 32}", "[128]"),
+    "Minimum": case("", "[3]", "[3]"),
+    "MixUp": case("", IMAGE),
+    "MultiHeadAttention": case(
+        "{num_heads: 2, key_dim: 2}", STEPS, STEPS, source="{query: in0, value: in1}"
+    ),
+    "Multiply": case("", "[3]", "[3]"),
+    "Normalization": case("{mean: 1.0, variance: 4.0}"),
+    "PReLU": case(),
+    "Permute": case("{dims: [2, 1]}", LINE),
+    "Pipeline": case("{layers: [{Rescaling: {scale: 0.5}}, AutoContrast]}", IMAGE),
+    "RMSNormalization": case(),
+    "RNN": case("{cell: {LSTMCell: {units: 2}}}", STEPS),
+    "RandAugment": case("", IMAGE),
+    "RandomBrightness": case("{factor: 0.1}", IMAGE),
+    "RandomColorDegeneration": case("{factor: 0.1}", IMAGE),
+    "RandomColorJitter": case("", IMAGE),
+    "RandomContrast": case("{factor: 0.1}", IMAGE),
+    "RandomCrop": case("{height: 4, width: 4}", IMAGE),
+    "RandomElasticTransform": case("", IMAGE),
+    "RandomErasing": case("", IMAGE),
+    "RandomFlip": case("", IMAGE),
+    "RandomGaussianBlur": case("", IMAGE),
+    "RandomGrayscale": case("", IMAGE),
+    "RandomHue": case("{factor: 0.1}", IMAGE),
+    "RandomInvert": case("", IMAGE),
+    "RandomPerspective": case("", IMAGE),
+    "RandomPosterization": case("{factor: 4}", IMAGE),
+    "RandomRotation": case("{factor: 0.1}", IMAGE),
+    "RandomSaturation": case("{factor: 0.1}", IMAGE),
+    "RandomSharpness": case("{factor: 0.1}", IMAGE),
+    "RandomTranslation": case("{height_factor: 0.1, width_factor: 0.1}", IMAGE),
+    "RandomZoom": case("{height_factor: 0.1}", IMAGE),
+    "ReLU": case(),
+    "RepeatVector": case("{n: 2}"),
+    "Rescaling": case("{scale: 0.5}"),
+    "Reshape": case("{target_shape: [3, 1]}"),
+    "Resizing": case("{height: 4, width: 4}", IMAGE),
+    "ReversibleEmbedding": case("{input_dim: 5, output_dim: 2}", IDS),
+    "STFTSpectrogram": case("{frame_length: 32, frame_step: 8}", "[128, 1]"),
+    "SeparableConv1D": case("{filters: 2, kernel_size: 3}", LINE),
+    "SeparableConv2D": case("{filters: 2, kernel_size: 3}", IMAGE),
+    "SimpleRNN": case("{units: 2}", STEPS),
+    "SimpleRNNCell": case(
+        "{units: 2}", *STATE, source="{sequence: in0, states: [in1]}", parts="[out, state]"
+    ),
+    "Softmax": case(),
+    "Solarization": case("", IMAGE),
+    "SpatialDropout1D": case("{rate: 0.5}", LINE),
+    "SpatialDropout2D": case("{rate: 0.5}", IMAGE),
+    "SpatialDropout3D": case("{rate: 0.5}", SOLID),
+    "SpectralNormalization": case("{layer: {Dense: {units: 2}}}"),
+    "StackedRNNCells": case(
+        "{cells: [{GRUCell: {units: 2}}, {GRUCell: {units: 2}}]}",
+        *STATE,
+        "[2]",
+        source="{inputs: in0, states: [in1, in2]}",
+        parts="[out, state]",
+    ),
+    "StringLookup": case("{vocabulary: [red, blue]}", TEXT),
+    "Subtract": case("", "[3]", "[3]"),
+    "TextVectorization": case("{vocabulary: [red, blue]}", TEXT),
+    "TimeDistributed": case("{layer: {Dense: {units: 2}}}", STEPS),
+    "UnitNormalization": case(),
+    "UpSampling1D": case("", LINE),
+    "UpSampling2D": case("", IMAGE),
+    "UpSampling3D": case("", SOLID),
+    "ZeroPadding1D": case("", LINE),
+    "ZeroPadding2D": case("", IMAGE),
+    "ZeroPadding3D": case("", SOLID),
+}
+
+
+def newer_keras() -> bool:
+    release = tuple(int(part) for part in keras.__version__.split(".")[:2])
+    return release > TESTED_KERAS
+
+
+def require_rows(family: Family, rows: Iterable[str]) -> None:
+    """Fail, by name, on what the catalogue offers and no row tests; skip for a newer Keras."""
+    missing = sorted(set(CATALOG.names(family)) - set(rows))
+    message = f"no row tests the {family}s {', '.join(missing)}"
+    if missing and newer_keras():
+        pytest.skip(f"{message}, which Keras {keras.__version__} has added")
+    assert not missing, message
+
+
+def offered(family: Family, rows: Iterable[str]) -> list[str]:
+    """Rows that the installed Keras has; an older one may lack some."""
+    return [name for name in rows if CATALOG.find(family, name) is not None]
+
+
+def values(model: keras.Model) -> Any:
+    """One batch of whatever the model's inputs take."""
+    given = []
+    for tensor in model.inputs:
+        shape = (BATCH, *tensor.shape[1:])
+        text = tensor.dtype == "string"
+        given.append(np.full(shape, "red", dtype=object) if text else np.ones(shape, tensor.dtype))
+    arrays = [keras.ops.convert_to_tensor(array) for array in given]
+    return arrays if len(arrays) > 1 else arrays[0]
+
+
+# ---------------------------------------------------------------- layers
+
+
+def test_every_layer_has_a_row() -> None:
+    require_rows("layer", LAYERS)
+
+
+@pytest.mark.parametrize("name", offered("layer", LAYERS))
+def test_layer_is_built_called_saved_and_loaded(name: str, tmp_path: Path) -> None:
+    spec = modelspec.loads(LAYERS[name].spec(name))
+    assert spec.check() == []
+    model = spec.build()
+    wanted = getattr(keras.layers, LAYERS[name].layer or name)
+    assert any(type(layer) is wanted for layer in model.layers)
+    given = values(model)
+    trained = keras.tree.flatten(model(given, training=True))
+    assert [len(each.shape) for each in trained] == [len(each.shape) for each in model.outputs]
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    for ours, theirs in zip(results(model, given), results(again, given), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def results(model: keras.Model, given: Any) -> list[NDArray[Any]]:
+    outputs = keras.tree.flatten(model(given, training=False))
+    return [keras.ops.convert_to_numpy(output) for output in outputs]
+
+
+# ---------------------------------------------------------------- losses and metrics
+
+Kind = tuple[str, str]
+"""The layer that makes an output, and the kind of target that it is held against."""
+
+BINARY, ONE_HOT, CLASS = ("sigmoid", "binary"), ("softmax", "one-hot"), ("softmax", "ids")
+NUMBER, SIGN, VECTOR, STRING = (
+    ("real", "real"),
+    ("real", "sign"),
+    ("vector", "ids"),
+    ("time", "text"),
+)
+
+LOSSES: dict[str, Kind] = {
+    "BinaryCrossentropy": BINARY,
+    "BinaryFocalCrossentropy": BINARY,
+    "CTC": STRING,
+    "CategoricalCrossentropy": ONE_HOT,
+    "CategoricalFocalCrossentropy": ONE_HOT,
+    "CategoricalGeneralizedCrossEntropy": CLASS,
+    "CategoricalHinge": ONE_HOT,
+    "Circle": VECTOR,
+    "CosineSimilarity": ONE_HOT,
+    "Dice": BINARY,
+    "Hinge": SIGN,
+    "Huber": NUMBER,
+    "KLDivergence": ONE_HOT,
+    "LogCosh": NUMBER,
+    "MeanAbsoluteError": NUMBER,
+    "MeanAbsolutePercentageError": NUMBER,
+    "MeanSquaredError": NUMBER,
+    "MeanSquaredLogarithmicError": BINARY,
+    "Poisson": BINARY,
+    "SparseCategoricalCrossentropy": CLASS,
+    "SquaredHinge": SIGN,
+    "Tversky": BINARY,
+    "binary_crossentropy": BINARY,
+    "binary_focal_crossentropy": BINARY,
+    "categorical_crossentropy": ONE_HOT,
+    "categorical_focal_crossentropy": ONE_HOT,
+    "categorical_hinge": ONE_HOT,
+    "ce": CLASS,
+    "circle": VECTOR,
+    "cosine_similarity": ONE_HOT,
+    "crossentropy": ONE_HOT,
+    "ctc": STRING,
+    "dice": BINARY,
+    "hinge": SIGN,
+    "huber": NUMBER,
+    "kl_divergence": ONE_HOT,
+    "log_cosh": NUMBER,
+    "mean_absolute_error": NUMBER,
+    "mean_absolute_percentage_error": NUMBER,
+    "mean_squared_error": NUMBER,
+    "mean_squared_logarithmic_error": BINARY,
+    "poisson": BINARY,
+    "sparse_categorical_crossentropy": CLASS,
+    "squared_hinge": SIGN,
+    "tversky": BINARY,
+}
+METRICS: dict[str, tuple[str, Kind]] = {
+    "AUC": ("", BINARY),
+    "Accuracy": ("", CLASS),
+    "BinaryAccuracy": ("", BINARY),
+    "BinaryCrossentropy": ("", BINARY),
+    "BinaryIoU": ("", BINARY),
+    "CategoricalAccuracy": ("", ONE_HOT),
+    "CategoricalCrossentropy": ("", ONE_HOT),
+    "CategoricalHinge": ("", ONE_HOT),
+    "ConcordanceCorrelation": ("", NUMBER),
+    "CosineSimilarity": ("", ONE_HOT),
+    "F1Score": ("", ONE_HOT),
+    "FBetaScore": ("{beta: 0.5}", ONE_HOT),
+    "FalseNegatives": ("", BINARY),
+    "FalsePositives": ("", BINARY),
+    "Hinge": ("", SIGN),
+    "IoU": ("{num_classes: 4, target_class_ids: [0, 1], sparse_y_pred: false}", CLASS),
+    "KLDivergence": ("", ONE_HOT),
+    "LogCoshError": ("", NUMBER),
+    "MeanAbsoluteError": ("", NUMBER),
+    "MeanAbsolutePercentageError": ("", NUMBER),
+    "MeanIoU": ("{num_classes: 4, sparse_y_pred: false}", CLASS),
+    "MeanSquaredError": ("", NUMBER),
+    "MeanSquaredLogarithmicError": ("", BINARY),
+    "OneHotIoU": ("{num_classes: 4, target_class_ids: [0, 1]}", ONE_HOT),
+    "OneHotMeanIoU": ("{num_classes: 4}", ONE_HOT),
+    "PearsonCorrelation": ("", ONE_HOT),
+    "Poisson": ("", BINARY),
+    "Precision": ("", BINARY),
+    "PrecisionAtRecall": ("{recall: 0.5}", BINARY),
+    "R2Score": ("", NUMBER),
+    "Recall": ("", BINARY),
+    "RecallAtPrecision": ("{precision: 0.5}", BINARY),
+    "RootMeanSquaredError": ("", NUMBER),
+    "SensitivityAtSpecificity": ("{specificity: 0.5}", BINARY),
+    "SparseCategoricalAccuracy": ("", CLASS),
+    "SparseCategoricalCrossentropy": ("", CLASS),
+    "SparseTopKCategoricalAccuracy": ("{k: 2}", CLASS),
+    "SpecificityAtSensitivity": ("{sensitivity: 0.5}", BINARY),
+    "SquaredHinge": ("", SIGN),
+    "TopKCategoricalAccuracy": ("{k: 2}", ONE_HOT),
+    "TrueNegatives": ("", BINARY),
+    "TruePositives": ("", BINARY),
+    "acc": ("", CLASS),
+    "accuracy": ("", BINARY),
+    "binary_focal_crossentropy": ("", BINARY),
+    "categorical_focal_crossentropy": ("", ONE_HOT),
+    "huber": ("", NUMBER),
+    "log_cosh": ("", NUMBER),
+}
+MAKERS = {
+    "sigmoid": "Dense: {units: 1, activation: sigmoid}",
+    "softmax": "Dense: {units: 4, activation: softmax}",
+    "real": "Dense: {units: 1}",
+    "vector": "UnitNormalization:",
+    "time": "RepeatVector: {n: 4}",
+}
+SAMPLES = 8
+
+
+def targets(kind: str, random: np.random.Generator) -> NDArray[Any]:
+    ids = np.arange(SAMPLES, dtype=np.int32) % 4
+    return {
+        "binary": random.integers(0, 2, (SAMPLES, 1)).astype("f"),
+        "one-hot": np.eye(4, dtype="f")[ids],
+        "ids": ids,
+        "real": random.normal(size=(SAMPLES, 1)).astype("f"),
+        "sign": random.choice([-1.0, 1.0], (SAMPLES, 1)).astype("f"),
+        "text": random.integers(1, 3, (SAMPLES, 2)).astype(np.int32),
+    }[kind]
+
+
+class Judged(NamedTuple):
+    """A model with one head for each loss or metric, trained for an epoch, and its data."""
+
+    model: keras.Model
+    logs: dict[str, Any]
+    predictions: Arrays
+    arrays: Arrays
+
+
+def judge(part: str, heads: dict[str, tuple[str, Kind]], folder: Path) -> Judged:
+    """Train ``{output: (object, kind)}``, with metrics where ``part`` says so, or as losses."""
+    random = np.random.default_rng(0)
+    layers, arrays = [], {"x": random.normal(size=(SAMPLES, 3)).astype("f")}
+    for name, (_, (maker, kind)) in heads.items():
+        layers.append(f"  - {MAKERS[maker]}\n    name: {name}\n    from: x")
+        arrays[name] = targets(kind, random)
+    text = "\n".join(
+        [
+            "modelspec: 1",
+            "inputs: {x: {shape: [3]}}",
+            "layers:",
+            *layers,
+            f"outputs: [{', '.join(heads)}]",
+            f"{part}:",
+            *(f"  {name}: {written}" for name, (written, _) in heads.items()),
+            *_losses_for(part, heads),
+            "optimizer: {SGD: {learning_rate: 0.01}}",
+            f"training: {{epochs: 1, batch_size: {SAMPLES}, shuffle: false}}",
+        ]
+    )
+    np.savez(folder / "data.npz", **arrays)  # type: ignore[arg-type]
+    run = modelspec.train(modelspec.loads(text), folder / "data.npz", run=folder / "run")
+    model = modelspec.loads(text).build()
+    outputs = model.predict(arrays["x"], verbose=0)
+    return Judged(model, run.history[0], dict(zip(heads, outputs, strict=True)), arrays)
+
+
+def _losses_for(part: str, heads: dict[str, tuple[str, Kind]]) -> list[str]:
+    if part == "losses":
+        return []
+    fitting = {
+        "binary": "binary_crossentropy",
+        "one-hot": "categorical_crossentropy",
+        "ids": "sparse_categorical_crossentropy",
+        "real": "mse",
+        "sign": "hinge",
+    }
+    return ["losses:", *(f"  {name}: {fitting[kind]}" for name, (_, (_, kind)) in heads.items())]
+
+
+def test_every_loss_has_a_row() -> None:
+    require_rows("loss", LOSSES)
+
+
+@pytest.fixture(scope="module")
+def losses(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    heads = {f"to_{name}": (name, kind) for name, kind in LOSSES.items()}
+    return judge("losses", heads, tmp_path_factory.mktemp("losses"))
+
+
+@pytest.mark.parametrize("name", offered("loss", LOSSES))
+def test_loss_trains(name: str, losses: Judged) -> None:
+    """The first step's loss is the one that Keras computes from the first predictions."""
+    output = f"to_{name}"
+    predicted, wanted = losses.predictions[output], losses.arrays[output]
+    if name in {"ce", "crossentropy"}:
+        name = "sparse_categorical_crossentropy" if wanted.ndim == 1 else "categorical_crossentropy"
+    found: Any = getattr(keras.losses, name)
+    loss: Any = found() if inspect.isclass(found) else found
+    value = float(keras.ops.mean(loss(keras.ops.convert_to_tensor(wanted), predicted)))
+    assert losses.logs[f"{output}_loss"] == pytest.approx(value, rel=1e-5, abs=1e-6)
+
+
+def test_every_metric_has_a_row() -> None:
+    require_rows("metric", METRICS)
+
+
+@pytest.fixture(scope="module")
+def metrics(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    heads = {
+        f"to_{name}": (f"{{{name}: {arguments}}}" if arguments else name, kind)
+        for name, (arguments, kind) in METRICS.items()
+    }
+    return judge("metrics", heads, tmp_path_factory.mktemp("metrics"))
+
+
+@pytest.mark.parametrize("name", offered("metric", METRICS))
+def test_metric_is_reported(name: str, metrics: Judged) -> None:
+    output = f"to_{name}"
+    arguments, (_, kind) = METRICS[name]
+    predicted, wanted = metrics.predictions[output], metrics.arrays[output]
+    if name.lower() in {"acc", "accuracy"}:
+        shapes = {"ids": "SparseCategoricalAccuracy", "binary": "BinaryAccuracy"}
+        real: Any = getattr(keras.metrics, shapes[kind])()
+    elif name[0].isupper():
+        real = getattr(keras.metrics, name)(**yaml.safe_load(arguments or "{}"))
+    else:
+        real = keras.metrics.MeanMetricWrapper(getattr(keras.metrics, name))
+    real.update_state(wanted, predicted)
+    reported = [
+        value
+        for key, value in metrics.logs.items()
+        if key.startswith(f"{output}_") and key != f"{output}_loss"
+    ]
+    result = np.ravel(keras.ops.convert_to_numpy(real.result()))
+    np.testing.assert_allclose(reported, result, rtol=1e-5, atol=1e-6)
+
+
+# ---------------------------------------------------------------- optimizers and schedules
+
+OPTIMIZERS = {
+    "Adadelta": "",
+    "Adafactor": "",
+    "Adagrad": "",
+    "Adam": "{use_ema: true, ema_momentum: 0.5}",
+    "AdamW": "{weight_decay: 0.01}",
+    "Adamax": "",
+    "Ftrl": "",
+    "Lamb": "",
+    "Lion": "",
+    "LossScaleOptimizer": "{inner_optimizer: {SGD: {learning_rate: 0.1}}}",
+    "Muon": "",
+    "Nadam": "",
+    "RMSprop": "{clipnorm: 1.0}",
+    "SGD": "{momentum: 0.9, nesterov: true}",
+    "ScheduleFreeAdamW": "",
+}
+SCHEDULES = {
+    "CosineDecay": "{initial_learning_rate: 0.5, decay_steps: 10}",
+    "CosineDecayRestarts": "{initial_learning_rate: 0.5, first_decay_steps: 10}",
+    "ExponentialDecay": "{initial_learning_rate: 0.5, decay_steps: 10, decay_rate: 0.9}",
+    "InverseTimeDecay": "{initial_learning_rate: 0.5, decay_steps: 10, decay_rate: 0.9}",
+    "PiecewiseConstantDecay": "{boundaries: [10, 20], values: [0.5, 0.25, 0.125]}",
+    "PolynomialDecay": "{initial_learning_rate: 0.5, decay_steps: 10}",
+}
+SMALL = """
+modelspec: 1
+inputs: {x: {shape: [3]}}
+layers:
+  - Dense: {units: 4}
+  - Dense: {units: 2}
+    name: y
+outputs: y
+losses: mse
+training: {epochs: 2, batch_size: 4, shuffle: false}
+optimizer: """
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    random = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("small") / "small.npz"
+    np.savez(path, x=random.normal(size=(10, 3)), y=random.normal(size=(10, 2)))
+    return path
+
+
+def test_every_optimizer_has_a_row() -> None:
+    require_rows("optimizer", OPTIMIZERS)
+
+
+@pytest.mark.parametrize("name", offered("optimizer", OPTIMIZERS))
+def test_optimizer_trains_as_in_keras(name: str, small: Path, tmp_path: Path) -> None:
+    spec = modelspec.loads(SMALL + f"{{{name}: {OPTIMIZERS[name]}}}")
+    run = modelspec.train(spec, small, run=tmp_path / "run")
+    plain = spec.build()
+    assert type(plain.optimizer).__name__ == name
+    with np.load(small) as arrays:
+        plain.fit(arrays["x"], arrays["y"], epochs=2, batch_size=4, shuffle=False, verbose=0)
+    trained = keras.saving.load_model(run.model_path)
+    for ours, theirs in zip(trained.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_every_schedule_has_a_row() -> None:
+    require_rows("schedule", SCHEDULES)
+
+
+@pytest.mark.parametrize("name", offered("schedule", SCHEDULES))
+def test_schedule_gives_the_learning_rate(name: str) -> None:
+    written = f"{{SGD: {{learning_rate: {{{name}: {SCHEDULES[name]}}}}}}}"
+    optimizer = modelspec.loads(SMALL + written).build().optimizer
+    arguments = yaml.safe_load(SCHEDULES[name])
+    schedule = getattr(keras.optimizers.schedules, name)(**arguments)
+    assert float(optimizer.learning_rate) == pytest.approx(0.5)
+    assert float(optimizer._learning_rate(7)) == float(schedule(7))
+
+
+# ---------------------------------------------------------------- what layers are given
+
+INITIALIZERS = {
+    "Constant": "{value: 0.5}",
+    "GlorotNormal": "",
+    "GlorotUniform": "{seed: 3}",
+    "HeNormal": "",
+    "HeUniform": "",
+    "Identity": "",
+    "LecunNormal": "",
+    "LecunUniform": "",
+    "Ones": "",
+    "Orthogonal": "",
+    "RandomNormal": "",
+    "RandomUniform": "{minval: -1.0, maxval: 1.0}",
+    "STFT": "{side: real}",
+    "TruncatedNormal": "",
+    "VarianceScaling": "{scale: 2.0, mode: fan_out}",
+    "Zeros": "",
+}
+REGULARIZERS = {
+    "L1": "{l1: 0.5}",
+    "L1L2": "{l1: 0.5, l2: 0.25}",
+    "L2": "{l2: 0.5}",
+    "OrthogonalRegularizer": "{factor: 0.5}",
+}
+CONSTRAINTS = {
+    "MaxNorm": "{max_value: 0.5}",
+    "MinMaxNorm": "{min_value: 0.1, max_value: 0.2}",
+    "NonNeg": "",
+    "UnitNorm": "",
+}
+ROWS: dict[Family, dict[str, str]] = {
+    "initializer": INITIALIZERS,
+    "regularizer": REGULARIZERS,
+    "constraint": CONSTRAINTS,
+}
+GIVEN = [(family, name) for family, rows in ROWS.items() for name in offered(family, rows)]
+
+
+@pytest.mark.parametrize("family", ROWS)
+def test_every_object_for_layers_has_a_row(family: Family) -> None:
+    require_rows(family, ROWS[family])
+
+
+@pytest.mark.parametrize(("family", "name"), GIVEN)
+def test_layer_is_given_the_object(family: Family, name: str) -> None:
+    # A kernel of the one shape that STFT, too, can fill: 8 steps, 1 channel, 5 frequencies.
+    layer = "Conv1D: {filters: 5, kernel_size: 8" if name == "STFT" else "Dense: {units: 3"
+    shape = "[16, 1]" if name == "STFT" else "[3]"
+    written = f"{layer}, kernel_{family}: {{{name}: {ROWS[family][name]}}}}}"
+    text = f"modelspec: 1\ninputs: {{x: {{shape: {shape}}}}}\nlayers:\n  - {written}\n    name: y\n"
+    spec = modelspec.loads(f"{text}outputs: y\n")
+    assert spec.check() == []
+    kernel = spec.build().get_layer("y")
+    given = getattr(kernel, f"kernel_{family}")
+    real = getattr(getattr(keras, f"{family}s"), name)(**yaml.safe_load(ROWS[family][name] or "{}"))
+    assert type(given) is type(real)
+    expected, config = real.get_config(), given.get_config()
+    assert {**config, "seed": None} == {**expected, "seed": None}
+
+
+def test_every_activation_can_be_written() -> None:
+    names = list(CATALOG.names("activation"))
+    layers = "".join(
+        f"  - Dense: {{units: 4, activation: {name}}}\n    name: to_{name}\n    from: x\n"
+        for name in names
+    )
+    text = f"modelspec: 1\ninputs: {{x: {{shape: [3]}}}}\nlayers:\n{layers}outputs: ["
+    model = modelspec.loads(text + ", ".join(f"to_{name}" for name in names) + "]\n").build()
+    for name, output in zip(names, model({"x": np.ones((BATCH, 3), "f")}), strict=True):
+        assert model.get_layer(f"to_{name}").activation is getattr(keras.activations, name)
+        assert np.isfinite(output.numpy()).all(), name
