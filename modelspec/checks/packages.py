@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from modelspec.diagnostics import Diagnostic
+from modelspec.diagnostics import Diagnostic, Route
 
 _NEEDS = {"TensorBoard": "tensorboard", "OrbaxCheckpoint": "orbax"}
 
@@ -17,7 +17,8 @@ def check_packages(callbacks: Sequence[Any]) -> list[Diagnostic]:
         name = str(next(iter(callback)) if named else callback)
         package = _NEEDS.get(name)
         if package is not None and find_spec(package) is None:
-            route = ("training", "callbacks", position, *([name] if named else []))
+            place: Route = ("training", "callbacks", position)
+            route = (*place, name) if named else place
             message = f"{name} needs the package {package}, which is not installed"
             problems.append(Diagnostic("missing-package", message, route, "key"))
     return problems
