@@ -66,6 +66,7 @@ def load_model(path: Path) -> Any:
     Raises:
         ModelError: where the file is not a Keras model, or holds code.
     """
+    _check_magic(path)
     from modelspec.backend.start import start
 
     start()
@@ -76,6 +77,17 @@ def load_model(path: Path) -> Any:
     except Exception as error:  # what a broken or hostile file raises is Keras's choice
         text = " ".join(str(error).split())
         raise ModelError(f"{path} cannot be loaded: {text[:300]}") from error
+
+
+def _check_magic(path: Path) -> None:
+    """Tell what is no ``.keras`` file at all before Keras is started for it."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(ZIP_MAGIC))
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    if magic != ZIP_MAGIC:
+        raise ModelError(f"{path} is not a .keras file, which is a zip")
 
 
 def save_model(model: Any, path: Path) -> None:

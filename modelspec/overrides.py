@@ -62,19 +62,24 @@ def _check_declared(root: YamlNode, steps: Sequence[str]) -> None:
         raise _OverrideError(f"the spec has no parameter {steps[1]}", hint)
 
 
-def _put(node: YamlNode, steps: Sequence[str], value: YamlNode) -> YamlNode:
-    """``node`` with ``value`` at the end of ``steps``; mappings on the way are made."""
+def _put(node: YamlNode, steps: Sequence[str], value: YamlNode, column: int = 1) -> YamlNode:
+    """``node`` with ``value`` at the end of ``steps``; mappings on the way are made.
+
+    ``column`` is where the first of the steps stands in the option.
+    """
     if not steps:
         return value
     step, rest = steps[0], steps[1:]
+    after = column + len(step) + 1
     if isinstance(node.content, list):
-        return _put_in_list(node, node.content, steps, value)
+        return _put_in_list(node, node.content, steps, value, after)
     entries = _entries(node, step)
     key = _key(entries, step)
     old = entries.get(key)
     below = old.value if old else YamlNode(None, value.span, value.origin)
     # A key is looked up in the text that its value comes from.
-    entry = YamlEntry(old.key if old and rest else value.span, _put(below, rest, value))
+    place = old.key if old and rest else Span(1, column, 1, after - 1)
+    entry = YamlEntry(place, _put(below, rest, value, after))
     return replace(node, content={**entries, key: entry})
 
 
@@ -97,7 +102,7 @@ def _entries(node: YamlNode, step: str) -> dict[str | int, YamlEntry]:
 
 
 def _put_in_list(
-    node: YamlNode, items: list[YamlNode], steps: Sequence[str], value: YamlNode
+    node: YamlNode, items: list[YamlNode], steps: Sequence[str], value: YamlNode, after: int
 ) -> YamlNode:
     step, rest = steps[0], steps[1:]
     names = [_name(item) for item in items]
@@ -110,7 +115,7 @@ def _put_in_list(
         hint = did_you_mean(step, filter(None, names))
         counted = f"0 to {len(items) - 1}, or the name that an item is given" if items else None
         raise _OverrideError(f"there is no item {step}", hint or counted)
-    changed = _put(items[index], rest, value)
+    changed = _put(items[index], rest, value, after)
     return replace(node, content=[*items[:index], changed, *items[index + 1 :]])
 
 

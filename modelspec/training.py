@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -63,7 +63,13 @@ def train(
     with locked(made):
         if made.exists():
             _check_resumable(made, source, dataset, resume=resume)
-        with _recorded(made, source, Path(data), dataset):
+        arguments = {
+            "data": str(data),
+            "validation": str(validation) if validation else None,
+            "run": str(run) if run else None,
+            "resume": resume,
+        }
+        with _recorded(made, source, dataset, arguments):
             _fit(made, source, model, feeds, watcher or Silent())
     return made
 
@@ -115,7 +121,9 @@ def _feeds(source: ModelSpec, dataset: Dataset, held: Dataset | None) -> tuple[F
 
 
 @contextmanager
-def _recorded(run: Run, source: ModelSpec, data: Path, dataset: Dataset) -> Iterator[None]:
+def _recorded(
+    run: Run, source: ModelSpec, dataset: Dataset, arguments: Mapping[str, Any]
+) -> Iterator[None]:
     """Keep ``run.json`` true whatever happens inside."""
     spec, _, _ = source.require()
     run.write(SPEC, source.resolved_text())
@@ -124,11 +132,8 @@ def _recorded(run: Run, source: ModelSpec, data: Path, dataset: Dataset) -> Iter
         name=source.name,
         versions={"python": platform.python_version(), **_versions()},
         seed=spec.training.seed,
-        data={
-            "file": str(data),
-            "samples": dataset.samples,
-            "sha256": _digests(dataset),
-        },
+        arguments=dict(arguments),
+        data={"samples": dataset.samples, "sha256": _digests(dataset)},
         started=_now(),
     )
     began = time.perf_counter()

@@ -281,11 +281,22 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Diagnostic:
     lines = _BREAK.split(text)
     source = lines[line - 1] if line <= len(lines) else ""
     message = ", ".join(part for part in (context, problem) if part)
-    hint = "this quote is never closed" if never_closed else _syntax_hint(source, column, error)
+    above = lines[line - 2] if 1 < line <= len(lines) else ""
+    hint = _bare_name_hint(above, problem) or _syntax_hint(source, column, error)
+    if never_closed:
+        hint = "this quote is never closed"
     span = Span(line, column, line, column + 1)
     if line > 1 and not "".join(lines[line - 1 :]).strip():
         span = end_of(text.rstrip())  # the parser is done with the last line, the reader is not
     return Diagnostic("yaml-syntax", f"not YAML: {message}", hint=hint, span=span)
+
+
+def _bare_name_hint(above: str, problem: str) -> str | None:
+    """``- Flatten``, and keys below it: the name alone takes no keys."""
+    bare = re.fullmatch(r"\s*-\s+(\w+)\s*(?:#.*)?", above)
+    if bare is None or "mapping values are not allowed" not in problem:
+        return None
+    return f"with keys beside it a name ends in a colon: {bare[1]}:"
 
 
 def _syntax_hint(source: str, column: int, error: yaml.MarkedYAMLError) -> str | None:

@@ -38,7 +38,14 @@ def install() -> Path:
     if npm is None:
         raise NotHereError("npm is not installed")
     _FOLDER.mkdir(exist_ok=True)
-    flags = ("--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
+    flags = (
+        "--no-save",
+        "--no-package-lock",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--fetch-retries=0",
+    )
     done = subprocess.run(
         [npm, "install", "--prefix", str(_FOLDER), *flags, f"yaml-language-server@{VERSION}"],
         capture_output=True,

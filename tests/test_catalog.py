@@ -198,7 +198,7 @@ def test_refused_names_are_found_with_a_reason_but_not_offered(family: Family, n
         ("layer", "Dropout", "rate", {"float"}),
         ("layer", "Conv1D", "kernel_size", {"int", "list"}),
         ("layer", "Embedding", "mask_zero", {"bool"}),
-        ("layer", "Reshape", "target_shape", set()),
+        ("layer", "Reshape", "target_shape", {"list"}),
         ("layer", "RNN", "cell", {"object", "list"}),
         ("optimizer", "Adam", "learning_rate", {"float", "object"}),
         ("schedule", "CosineDecay", "decay_steps", {"float", "int"}),

@@ -166,7 +166,7 @@ def test_every_mistake_is_reported_and_the_rest_applied() -> None:
     ("option", "code", "span"),
     [
         ("training.epochs=zehn", "wrong-type", Span(1, 17, 1, 21)),
-        ("training.epochz=10", "unknown-key", Span(1, 17, 1, 19)),
+        ("training.epochz=10", "unknown-key", Span(1, 10, 1, 16)),
         ("training={epochz: 10}", "unknown-key", Span(1, 11, 1, 17)),
         ("inputs.x.shape=[4, -1]", "wrong-value", Span(1, 20, 1, 22)),
         ("layers.y.Dense.units=", None, None),

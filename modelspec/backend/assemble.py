@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+from keras.src import backend
 
 from modelspec.backend.objects import make
 from modelspec.catalog import Catalog
@@ -17,6 +18,17 @@ from modelspec.diagnostics import Diagnostic, Related, Route, line_mark
 from modelspec.graph import Graph, Node, Source
 
 Shape = tuple[int | None, ...]
+
+_DECLARED = frozenset(
+    {
+        "AdditiveAttention",
+        "Attention",
+        "EinsumDense",
+        "GroupQueryAttention",
+        "MultiHeadAttention",
+    }
+)
+"""Layers that declare their shape and so take what their call cannot: they are called once more."""
 
 MAX_LENGTH = 2**31 - 1
 MAX_AXES = 32
@@ -90,7 +102,11 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
     try:
         first = [_given(value, assembly) for key, value in node.inputs.items() if key is None]
         named = {key: _given(value, assembly) for key, value in node.inputs.items() if key}
-        value = assembly.layers[node.layer](*first, **named, **node.call)
+        layer = assembly.layers[node.layer]
+        value = layer(*first, **named, **node.call)
+        if node.type in _DECLARED or "initial_state" in named:
+            with symbols_only():
+                backend.compute_output_spec(layer.call, *first, **named, **node.call)
     except Exception as error:  # noqa: BLE001 - Keras is the judge: whatever it raises is its verdict
         assembly.problems.append(_refused_call(node, error, assembly))
         return

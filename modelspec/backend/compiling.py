@@ -13,6 +13,7 @@ from modelspec.catalog import Catalog, Family
 from modelspec.diagnostics import Diagnostic
 from modelspec.graph import Graph
 from modelspec.heads import Head
+from modelspec.naming import snake_case
 from modelspec.spec import Spec, Training
 
 
@@ -95,7 +96,20 @@ def _as_keras(catalog: Catalog, family: Family, value: Any) -> Any:
         with suppress(ValueError):
             module.get(value)
             return value
-    return make(catalog, family, value)
+    return make(catalog, family, value, **_own_name(catalog, family, value))
+
+
+def _own_name(catalog: Catalog, family: Family, value: Any) -> dict[str, str]:
+    """The name that Keras gives the first unnamed metric of a class: the second gets ``auc_1``.
+
+    So the names in logs do not depend on what a process has built before.
+    """
+    name, arguments = next(iter(value.items())) if isinstance(value, dict) else (value, None)
+    entry = catalog.find(family, name)
+    if family != "metric" or entry is None or "name" in (arguments or {}):
+        return {}
+    unnamed = "name" in entry.arguments and entry.arguments["name"].default == "None"
+    return {"name": snake_case(entry.name)} if unnamed else {}
 
 
 def _outputs(graph: Graph, assembly: Assembly) -> Any:

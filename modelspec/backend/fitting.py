@@ -53,8 +53,9 @@ def fit(
             logs |= {f"val_{name}": value for name, value in results.items()}
         told("on_epoch_end", epoch, logs)
         record = {"epoch": epoch + 1, **logs, "seconds": round(time.perf_counter() - started, 3)}
-        watcher.epoch_finished(record)
         yield record
+        # Told once it is kept, since what a person has read must not be lost.
+        watcher.epoch_finished(record)
     # Optimizers that average weights put the averages in place at the end.
     model.optimizer.finalize_variable_values(model.trainable_variables)
     told("on_train_end", logs)

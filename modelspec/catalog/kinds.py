@@ -27,6 +27,9 @@ _ALSO: dict[str, frozenset[str]] = {
 }
 """What Keras takes by these names although some of its docstrings do not say so."""
 
+_STATED = {"target_shape": frozenset({"list"})}
+"""What Keras says too far into its text; a string, which it reads letter by letter, is not it."""
+
 _UNWRITTEN = {"fill_mode": ("mirror",)}
 """Choices that Keras takes but does not list."""
 
@@ -69,6 +72,8 @@ def objects(owner: Family, name: str) -> tuple[Family | None, frozenset[str]]:
 
 def kinds(owner: Family, name: str, default: str | None, text: str) -> frozenset[str]:
     """Which kinds of plain values an argument takes; empty when the text does not say."""
+    if name in _STATED:
+        return _STATED[name]
     prose = _QUOTED.sub("", text)
     said = {
         kind

@@ -17,8 +17,21 @@ _MOVED = {
         "shapes are written under `inputs`",
     ),
     "decay": "Keras ignores it; name a schedule as the learning_rate",
-    "lr": "did you mean learning_rate?",
 }
+_RENAMED = {
+    "lr": "learning_rate",
+    "init": "kernel_initializer",
+    "inner_activation": "recurrent_activation",
+    "output_dim": "units",
+    "nb_filter": "filters",
+    "nb_row": "kernel_size",
+    "nb_col": "kernel_size",
+    "border_mode": "padding",
+    "subsample": "strides",
+    "W_regularizer": "kernel_regularizer",
+}
+"""What Keras 1 called them, as many tutorials still do."""
+
 _NOUNS = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "a string"}
 _NOUNS |= {"list": "a list"}
 
@@ -136,8 +149,10 @@ def _right_argument(catalog: Catalog, entry: Entry, name: Any) -> str | None:
     if entry.function:
         classes = [each for each in catalog.names(entry.family) if _is_class_of(entry, each)]
         return f"{entry.name} takes no arguments" + "".join(f"; {each} does" for each in classes)
-    if name in _MOVED and name not in entry.arguments:
+    if name in _MOVED:
         return _MOVED[name]
+    if _RENAMED.get(name) in entry.arguments:
+        return f"did you mean {_RENAMED[name]}?"
     if name in entry.call_arguments:
         return f"{name} belongs to the call: write it under `call` or `from`, beside the layer"
     return did_you_mean(str(name), entry.arguments)

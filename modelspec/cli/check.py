@@ -23,7 +23,8 @@ def check(specs: tuple[str, ...], data: Path | None, form: str, overrides: tuple
     if form == "json":
         write(problems_json(problems))
     elif form == "github":
-        write(problems_github(problems) or "")
+        if problems:
+            write(problems_github(problems))
     else:
         show(problems)
         if not problems:
