@@ -49,29 +49,33 @@ def train(
         RunError: where the folder cannot be used.
         RunInterrupted: where Ctrl-C ended the training.
     """
-    source.require(_missing_losses(source))
-    dataset, problems = source.load_data(Path(data))
-    held, more = source.load_data(Path(validation), "test") if validation else (None, [])
-    source.require([*problems, *more])
-    assert dataset is not None
+    dataset, held = _load(source, Path(data), Path(validation) if validation else None)
     model = source.build()
-    _check(source, model, dataset, problems)
-    if held is not None:
-        _check(source, model, held, more)
-    feeds = _feeds(source, dataset, held)
+    for each in filter(None, (dataset, held)):
+        _check(source, model, each)
     made = Run(Path(run) if run else default_path(source.name))
+    arguments = {
+        "data": str(data),
+        "validation": str(validation) if validation else None,
+        "run": str(run) if run else None,
+        "resume": resume,
+    }
     with locked(made):
         if made.exists():
             _check_resumable(made, source, dataset, resume=resume)
-        arguments = {
-            "data": str(data),
-            "validation": str(validation) if validation else None,
-            "run": str(run) if run else None,
-            "resume": resume,
-        }
         with _recorded(made, source, dataset, arguments):
-            _fit(made, source, model, feeds, watcher or Silent())
+            _fit(made, source, model, _feeds(source, dataset, held), watcher or Silent())
     return made
+
+
+def _load(source: ModelSpec, data: Path, validation: Path | None) -> tuple[Dataset, Dataset | None]:
+    """The arrays to train and to validate on, before anything heavy is started for them."""
+    source.require(_missing_losses(source))
+    dataset, problems = source.load_data(data)
+    held, more = source.load_data(validation, "test") if validation else (None, [])
+    source.require([*problems, *more])
+    assert dataset is not None
+    return dataset, held
 
 
 def _check_resumable(run: Run, source: ModelSpec, dataset: Dataset, *, resume: bool) -> None:
@@ -95,13 +99,13 @@ def _missing_losses(source: ModelSpec) -> list[Diagnostic]:
     return [Diagnostic("missing-losses", "training needs losses", ("losses",), "key", hint=hint)]
 
 
-def _check(source: ModelSpec, model: Any, dataset: Dataset, found: list[Diagnostic]) -> None:
+def _check(source: ModelSpec, model: Any, dataset: Dataset) -> None:
     """Hold the arrays against the model, and once more with the lengths that they really have."""
     from modelspec.backend.forms import output_shapes
     from modelspec.backend.shapes import check_lengths
 
     _, graph, _ = source.require()
-    found = found + check_data(graph, source.heads, dataset, output_shapes(model))
+    found = check_data(graph, source.heads, dataset, output_shapes(model))
     if not has_errors(found):
         found += check_lengths(graph, source.catalog, dataset)
     source.require(found)

@@ -667,7 +667,7 @@ class Stop(Silent):
         self.after = after
 
     def epoch_finished(self, record: Mapping[str, Any]) -> None:
-        if record["epoch"] > self.after:
+        if record["epoch"] >= self.after:
             raise self.error
 
 

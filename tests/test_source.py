@@ -80,10 +80,10 @@ OPTION = "layers.0.Dense.units={a: [1, x]}"
     ("route", "anchor", "span"),
     [
         (("layers", 0, "Dense", "units"), "value", Span(1, 22, 1, 33)),
-        (("layers", 0, "Dense", "units"), "key", Span(1, 22, 1, 33)),
+        (("layers", 0, "Dense", "units"), "key", Span(1, 16, 1, 21)),
         (("layers", 0, "Dense", "units", "a"), "key", Span(1, 23, 1, 24)),
         (("layers", 0, "Dense", "units", "a", 1), "value", Span(1, 30, 1, 31)),
-        (("layers", 0, "Dense", "units", "b"), "value", Span(1, 22, 1, 33)),
+        (("layers", 0, "Dense", "units", "b"), "value", Span(1, 16, 1, 21)),
     ],
 )
 def test_overridden_values_stand_in_the_option(route: Route, anchor: Anchor, span: Span) -> None:

@@ -315,3 +315,30 @@ def array_twice(path: Path) -> None:
         file.writestr("x.npy", raw.getvalue())
         file.writestr("x", raw.getvalue())
         file.writestr("y.npy", raw.getvalue())
+
+
+def lying_header(path: Path) -> None:
+    """The header of ``x`` promises twice the rows that follow."""
+    doubled = io.BytesIO()
+    np.save(doubled, np.concatenate([_X, _X]))
+    header = doubled.getvalue()[: -2 * _X.nbytes]
+    targets = io.BytesIO()
+    np.save(targets, _Y)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("x.npy", header + _X.tobytes())
+        file.writestr("y.npy", targets.getvalue())
+
+
+def zeros_by_the_gigabyte(path: Path) -> None:
+    """Some hundred kilobytes that would unpack to 300 MB."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, width in (("x", 4), ("y", 1)):
+            rows = 19_000_000
+            header = io.BytesIO()
+            np.lib.format.write_array_header_1_0(
+                header, {"descr": "<f4", "fortran_order": False, "shape": (rows, width)}
+            )
+            with file.open(f"{name}.npy", "w") as member:
+                member.write(header.getvalue())
+                for _ in range(rows // 1_000_000):
+                    member.write(bytes(4_000_000 * width))
