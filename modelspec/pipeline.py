@@ -19,7 +19,7 @@ from modelspec.graph import Graph
 from modelspec.heads import Head, make_heads
 from modelspec.overrides import apply_overrides
 from modelspec.parameters import put_parameters
-from modelspec.problems import Problem, SpecError, place_all, without_echoes
+from modelspec.problems import Problem, SpecError, place_all
 from modelspec.resolved import resolved_text
 from modelspec.source import Document, read, read_bytes, read_text
 from modelspec.spec import Spec
@@ -211,7 +211,7 @@ def _compile(
     document, refused = apply_overrides(document, overrides)
     document, found = put_parameters(document)
     spec, invalid = Spec.from_document(document)
-    problems = without_echoes([*problems, *refused, *found, *invalid])
+    problems = [*problems, *refused, *found, *invalid]
     if spec is None:
         return ModelSpec(document, diagnostics=tuple(problems))
     graph, unresolved = expand(spec, model_name(stem))
@@ -222,7 +222,7 @@ def _compile(
     heads, mismatched = make_heads(spec, _outputs(spec), catalog)
     problems += mismatched
     problems += check_meaning(spec, graph, heads, catalog)
-    return ModelSpec(document, spec, graph, heads, tuple(without_echoes(problems)), catalog)
+    return ModelSpec(document, spec, graph, heads, tuple(problems), catalog)
 
 
 def _outputs(spec: Spec) -> list[str]:

@@ -84,12 +84,3 @@ def _look_up(
         name = file or (document.name if document else "<spec>")
         return Place(name, span or _NOWHERE)
     return document.locate(route, anchor)
-
-
-def without_echoes(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Drop what only repeats that an expression could not be computed: its value is None."""
-    found = list(diagnostics)
-    bad = {problem.route for problem in found if problem.code == "bad-expression"}
-    return [
-        problem for problem in found if problem.code == "bad-expression" or problem.route not in bad
-    ]

@@ -16,7 +16,7 @@ from modelspec.expansion import expand
 from modelspec.heads import make_heads
 from modelspec.overrides import apply_overrides
 from modelspec.parameters import put_parameters
-from modelspec.problems import Problem, place_all, without_echoes
+from modelspec.problems import Problem, place_all
 from modelspec.source import read_text
 from modelspec.spec import Spec
 
@@ -92,7 +92,7 @@ def problems_of(text: str, *options: str) -> list[Problem]:
         heads, found = make_heads(spec, names, load())
         problems += [*found, *check_meaning(spec, graph, heads, load())]
     assert spec is not None or has_errors(problems)
-    return place_all(without_echoes(problems), document)
+    return place_all(problems, document)
 
 
 def assert_well_formed(problems: list[Problem], text: str) -> None:
