@@ -13,6 +13,9 @@ class Watcher(Protocol):
 
     def epoch_finished(self, record: Mapping[str, Any]) -> None: ...
 
+    def note(self, text: str) -> None:
+        """Something worth knowing, on one line."""
+
 
 class Silent:
     """A watcher that tells nobody."""
@@ -22,3 +25,5 @@ class Silent:
     def samples_done(self, done: int, logs: Mapping[str, float]) -> None: ...
 
     def epoch_finished(self, record: Mapping[str, Any]) -> None: ...
+
+    def note(self, text: str) -> None: ...

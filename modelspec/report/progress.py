@@ -28,6 +28,9 @@ class Lines:
         line = f"epoch {record['epoch']}/{self.epochs}  {logs_text(record)}  {record['seconds']} s"
         self.console.print(line, highlight=False, soft_wrap=not self.console.is_terminal)
 
+    def note(self, text: str) -> None:
+        self.console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
+
     def close(self) -> None: ...
 
 
