@@ -2,38 +2,54 @@
 
 import hashlib
 import math
-import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from modelspec.diagnostics import Diagnostic
+from modelspec.maps import mapped
 from modelspec.npz import Member, open_npz, read_headers, told
+from modelspec.sizes import size
+from modelspec.stacked import Array, Column, Stacked, parts
+from modelspec.unpacked import NoRoomError, contents, folder, unpack
 
-__all__ = ["Member", "Values", "digest", "load", "read_headers", "scan", "verify"]
+__all__ = [
+    "Array",
+    "Member",
+    "Values",
+    "digest",
+    "load",
+    "read_headers",
+    "row_blocks",
+    "scan",
+    "verify",
+]
 
-Array = np.ndarray[Any, np.dtype[Any]]
+IN_MEMORY = 256 << 20
+"""How many bytes of compressed arrays stay in memory; larger ones go through the disk."""
 
 # Small enough to stay in a core's cache from one pass over a block to the next.
 _BLOCK = 1 << 20
 
 
-def load(member: Member) -> tuple[Array | None, list[Diagnostic]]:
+def load(member: Member, room: int = IN_MEMORY) -> tuple[Array | None, list[Diagnostic]]:
     """The array in native byte order, read-only; mapped in place where it is stored uncompressed.
 
-    A compressed array, or one of foreign byte order, takes its size in memory.
+    A compressed array, or one of foreign byte order, is unpacked: into memory, where it takes no
+    more than ``room`` bytes, and else into the cache folder, to be mapped there.
     """
-    mapped = member.offset is not None and member.dtype.isnative
-    if not mapped and member.nbytes > _available_memory():
-        message = f"array {member.name} needs {member.nbytes} bytes of memory, which is not there"
-        hint = "save it uncompressed, with numpy.savez, and it is not loaded whole"
-        return None, [Diagnostic("array-too-large", message, hint=hint, file=str(member.file))]
     try:
-        array = _map(member) if mapped else _unpack(member)
+        if member.mappable:
+            array = _map(member, member.file, member.offset or 0)
+        elif member.nbytes <= room:
+            array = _unpack(member)
+        else:
+            array = _map(member, unpack(member), 0)
+    except NoRoomError as error:
+        return None, [_no_room(member, error)]
     # The bytes may be bad in any way that zipfile, zlib and lzma know, or gone since the headers.
     except Exception as error:  # noqa: BLE001
         return None, [_unreadable(member, error)]
@@ -57,52 +73,41 @@ def _unreadable(member: Member, error: Exception) -> Diagnostic:
     return Diagnostic("bad-array", message, file=str(member.file))
 
 
-def _map(member: Member) -> Array:
-    order: Literal["C", "F"] = "F" if member.fortran else "C"
-    if not member.nbytes:  # no file can be mapped for zero bytes
-        return np.empty(member.shape, member.dtype, order=order)
-    return np.memmap(
-        member.file, member.dtype, "r", offset=member.offset or 0, shape=member.shape, order=order
+def _no_room(member: Member, error: NoRoomError) -> Diagnostic:
+    message = (
+        f"array {member.name} is compressed, and its {size(member.nbytes)} cannot be unpacked "
+        f"to {folder()}: {error}"
     )
+    hint = (
+        "save it uncompressed, with numpy.savez, and it is read where it lies; "
+        "or let XDG_CACHE_HOME name a folder with more room"
+    )
+    return Diagnostic("array-too-large", message, hint=hint, file=str(member.file))
+
+
+def _map(member: Member, file: Path, offset: int) -> Array:
+    order: Literal["C", "F"] = "F" if member.fortran else "C"
+    dtype = member.dtype.newbyteorder("=")
+    if not member.nbytes:  # no file can be mapped for zero bytes
+        return np.empty(member.shape, dtype, order=order)
+    return mapped(file, dtype, member.shape, offset=offset, order=order)
 
 
 def _unpack(member: Member) -> Array:
     data = np.empty(member.nbytes, np.uint8)
-    with open_npz(member.file) as npz, npz.open(member.entry) as entry:
-        entry.read(member.skip)
-        done = 0
-        while block := entry.read(_BLOCK):  # up to the end, where zipfile compares the checksum
-            data[done : done + len(block)] = np.frombuffer(block, np.uint8)
-            done += len(block)
-    if done != member.nbytes:
-        raise ValueError(f"it ends after {done} of {member.nbytes} bytes")
-    array: Array = np.ndarray(
-        member.shape, member.dtype, data, order="F" if member.fortran else "C"
-    )
-    return array if member.dtype.isnative else array.astype(member.dtype.newbyteorder("="))
+    done = 0
+    for block in contents(member):  # up to the end, where zipfile compares the checksum
+        data[done : done + len(block)] = np.frombuffer(block, np.uint8)
+        done += len(block)
+    order: Literal["C", "F"] = "F" if member.fortran else "C"
+    return np.ndarray(member.shape, member.dtype.newbyteorder("="), data, order=order)
 
 
-def _available_memory() -> float:
-    """Bytes that can still be taken, page cache included; infinite where the system tells none."""
-    try:
-        free = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"))
-        return int(free[1]) * 1024 if free else math.inf
-    except OSError:
-        return _physical_memory()
-
-
-def _physical_memory() -> float:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return math.inf
-
-
-def digest(array: Array) -> str:
+def digest(array: Column) -> str:
     """SHA-256 over dtype, shape and elements in C order, whatever the layout in memory."""
     little = array.dtype.newbyteorder("<")
     sha = hashlib.sha256(f"{little.str} {array.shape} ".encode())
-    for rows in _row_blocks(array, 16 * _BLOCK):
+    for rows in row_blocks(array, 16 * _BLOCK):
         sha.update(rows.astype(little, copy=False).reshape(-1).view(np.uint8).data)
     return sha.hexdigest()
 
@@ -123,21 +128,27 @@ class Values:
     first_fraction: int | None = None
 
 
-def scan(array: Array, *, whole: bool = False, ignore: float | None = None) -> Values:
+def scan(array: Column, *, whole: bool = False, ignore: float | None = None) -> Values:
     """One pass over real numbers or booleans, in blocks, so that a mapped file stays on disk.
 
     ``whole`` looks for fractions; elements equal to ``ignore`` are left out.
     """
     total = Values()
-    for block, rows in _blocks(np.asarray(array)):
-        total = _merged(total, _scan_block(block, rows, whole=whole, ignore=ignore))
+    for first, part in parts(array):
+        for block, rows in _blocks(part, first):
+            total = _merged(total, _scan_block(block, rows, whole=whole, ignore=ignore))
     return total
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Which row an element of a flat block belongs to; ``width`` is a row's elements."""
+    """Which row an element of a flat block belongs to; ``width`` is a row's elements.
 
+    ``first_row`` is the number of the part's first row in the whole array, ``start`` that of the
+    block's first element in the part, and ``count`` the part's rows.
+    """
+
+    first_row: int
     start: int
     width: int
     count: int
@@ -145,11 +156,11 @@ class _Rows:
 
     def first(self, where: Array) -> int:
         if not self.fortran:
-            return (self.start + int(where.argmax())) // self.width
-        return int(((np.flatnonzero(where) + self.start) % self.count).min())
+            return self.first_row + (self.start + int(where.argmax())) // self.width
+        return self.first_row + int(((np.flatnonzero(where) + self.start) % self.count).min())
 
 
-def _blocks(array: Array) -> Iterator[tuple[Array, _Rows]]:
+def _blocks(array: Array, first_row: int) -> Iterator[tuple[Array, _Rows]]:
     """The elements in flat, aligned blocks, in the order in which they lie in memory."""
     if not array.size:
         return
@@ -157,8 +168,8 @@ def _blocks(array: Array) -> Iterator[tuple[Array, _Rows]]:
     count, width = len(array), array.size // len(array)
     if not (array.flags.c_contiguous or array.flags.f_contiguous):
         start = 0
-        for block in _row_blocks(array, _BLOCK):
-            yield block.reshape(-1), _Rows(start, width, count, fortran=False)
+        for block in row_blocks(array, _BLOCK):
+            yield block.reshape(-1), _Rows(first_row, start, width, count, fortran=False)
             start += block.size
         return
     fortran = not array.flags.c_contiguous
@@ -167,15 +178,16 @@ def _blocks(array: Array) -> Iterator[tuple[Array, _Rows]]:
     for start in range(0, flat.size, step):
         # Data in a zip file starts anywhere, and NumPy is several times slower off its alignment.
         block = np.require(flat[start : start + step], requirements="A")
-        yield block, _Rows(start, width, count, fortran)
+        yield block, _Rows(first_row, start, width, count, fortran)
 
 
-def _row_blocks(array: Array, size: int) -> Iterator[Array]:
-    """Runs of rows of about ``size`` bytes, contiguous in C order."""
-    array = np.atleast_1d(np.asarray(array))
+def row_blocks(array: Column, length: int) -> Iterator[Array]:
+    """Runs of rows of about ``length`` bytes, contiguous in C order."""
+    if not isinstance(array, Stacked):
+        array = np.atleast_1d(np.asarray(array))
     if not array.size:
         return
-    step = max(1, size * len(array) // array.nbytes)
+    step = max(1, length * len(array) // array.nbytes)
     for start in range(0, len(array), step):
         yield np.ascontiguousarray(array[start : start + step])
 

@@ -56,8 +56,17 @@ def _prune(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _path(kind: str, name: str) -> Path:
+def folder(kind: str) -> Path:
+    """Where values of a kind are kept.
+
+    Raises:
+        RuntimeError: where the user has no home.
+    """
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # The XDG specification has relative paths ignored.
-    folder = given if given.is_absolute() else Path.home() / ".cache"
-    return folder / "modelspec" / kind / f"{name}.json"
+    cache = given if given.is_absolute() else Path.home() / ".cache"
+    return cache / "modelspec" / kind
+
+
+def _path(kind: str, name: str) -> Path:
+    return folder(kind) / f"{name}.json"

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from modelspec.arrays import Array, Member, load, read_headers
 from modelspec.diagnostics import Anchor, Diagnostic, Route, did_you_mean, has_errors
+from modelspec.npz import Member
+from modelspec.shards import Paths, Say, columns_of, load_columns, read_shards
+from modelspec.stacked import Column
 
 Part = Literal["train", "test"]
 Targets = Literal["required", "optional"]
@@ -23,45 +24,53 @@ class Dataset:
     ``arrays`` gives the npz array's name for each name of the spec, and for ``NAME_weight``.
     """
 
-    inputs: Mapping[str, Array]
-    targets: Mapping[str, Array]
-    weights: Mapping[str, Array]
+    inputs: Mapping[str, Column]
+    targets: Mapping[str, Column]
+    weights: Mapping[str, Column]
     arrays: Mapping[str, str]
     samples: int
 
 
 def load_dataset(
-    path: Path,
+    paths: Paths,
     *,
     inputs: Sequence[str],
     outputs: Sequence[str],
     names: Mapping[str, str] = MappingProxyType({}),
     part: Part = "train",
     targets: Targets = "required",
+    say: Say | None = None,
 ) -> tuple[Dataset | None, list[Diagnostic]]:
-    """The arrays of ``path`` that the names call for; None where there are errors."""
-    members, problems = read_headers(path)
+    """The arrays that the names call for; None where there are errors.
+
+    ``paths`` are npz files and folders of them, whose arrays of one name are stacked; ``say`` is
+    told what is unpacked to the disk.
+    """
+    shards, problems = read_shards(paths)
+    members: dict[str, Member] = {}
+    for held in shards.values():
+        members = {**held, **members}
+    members = dict(sorted(members.items()))
     if not members and has_errors(problems):
         return None, problems
     chosen, mismatches = match(
         members, inputs=inputs, outputs=outputs, names=names, part=part, targets=targets
     )
     problems += mismatches
+    columns, mismatches = columns_of(shards, (member.name for member in chosen.values()))
+    problems += mismatches
     if has_errors(problems):
         return None, problems
-    arrays: dict[str, Array] = {}
-    for name, member in chosen.items():
-        array, faults = load(member)
-        problems += faults
-        if array is not None:
-            arrays[name] = array
+    arrays, faults = load_columns(columns, say)
+    problems += faults
     if has_errors(problems):
         return None, problems
-    return _dataset(arrays, chosen, inputs, outputs), problems
+    columns_by_name = {name: arrays[member.name] for name, member in chosen.items()}
+    return _dataset(columns_by_name, chosen, inputs, outputs), problems
 
 
 def _dataset(
-    arrays: Mapping[str, Array],
+    arrays: Mapping[str, Column],
     chosen: Mapping[str, Member],
     inputs: Sequence[str],
     outputs: Sequence[str],

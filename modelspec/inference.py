@@ -1,26 +1,31 @@
 """Evaluation and prediction, on a run, a ``.keras`` file or a spec."""
 
-import io
 import tempfile
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset, load_dataset
-from modelspec.diagnostics import Diagnostic, has_errors
+from modelspec.diagnostics import has_errors
 from modelspec.failures import ModelError, RunError
-from modelspec.feed import Array, Feed, split
+from modelspec.feed import Feed
 from modelspec.graph import Graph, Input
+from modelspec.holdout import hold_out
 from modelspec.pipeline import ModelSpec, load, loads
-from modelspec.problems import SpecError, place_all
+from modelspec.problems import Problem, SpecError, place_all
 from modelspec.run import RECORD, Run, replacing
+from modelspec.shards import Paths, Say
+from modelspec.stacked import Array, Column
 from modelspec.summary import Summary
 
 ZIP_MAGIC = b"PK\x03\x04"
+
+Warn: TypeAlias = Callable[[Sequence[Problem]], None]
+"""Is told what is odd about data that can be used all the same."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +134,12 @@ def target_from_bytes(raw: bytes, overrides: Iterable[str] = ()) -> Target:
     return Target(raw=raw)
 
 
-def evaluate(target: Target, data: str | Path) -> dict[str, float]:
-    """Loss and metrics on the test part of an npz file, by Keras's own names.
+def evaluate(
+    target: Target, data: Paths, *, say: Say | None = None, warn: Warn | None = None
+) -> dict[str, float]:
+    """Loss and metrics on the test part of npz files, by Keras's own names.
+
+    ``say`` is told what is unpacked to the disk, ``warn`` what is odd about the data.
 
     Raises:
         SpecError: where the data does not fit.
@@ -140,10 +149,10 @@ def evaluate(target: Target, data: str | Path) -> dict[str, float]:
     if not getattr(model, "compiled", False):
         raise ModelError("the model has no losses to evaluate")
     from modelspec.backend.engine import Engine
-    from modelspec.backend.fitting import evaluate as run_test
+    from modelspec.backend.evaluation import Evaluation
 
-    feed = _feed(target, model, Path(data), targets=True)
-    return run_test(Engine(model), feed)
+    dataset = _dataset(target, model, data, targets=True, say=say, warn=warn)
+    return Evaluation(Engine(model), _feed(dataset, target, model))()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,35 +160,57 @@ class Predictions:
     """One array for each output, by name; and the targets, where the data has them."""
 
     arrays: Mapping[str, Array]
-    targets: Mapping[str, Array]
+    targets: Mapping[str, Column]
 
 
-def predict(target: Target, data: str | Path) -> Predictions:
-    """Predict for the test part of an npz file, which needs no targets.
+@dataclass(frozen=True, slots=True)
+class Predicting:
+    """Predictions that are made as they are asked for, and kept by nobody.
+
+    ``pieces`` gives some rows of each output at a time, by name.
+    """
+
+    pieces: Iterator[Mapping[str, Array]]
+    targets: Mapping[str, Column]
+
+
+def predict(
+    target: Target, data: Paths, *, say: Say | None = None, warn: Warn | None = None
+) -> Predictions:
+    """Predict for the test part of npz files, which need no targets; all in memory.
+
+    Raises:
+        SpecError: where the data does not fit.
+    """
+    made = predicting(target, data, say=say, warn=warn)
+    pieces = list(made.pieces)
+    arrays = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    return Predictions(arrays, made.targets)
+
+
+def predicting(
+    target: Target, data: Paths, *, say: Say | None = None, warn: Warn | None = None
+) -> Predicting:
+    """As ``predict``, a piece at a time, for what is larger than memory.
 
     Raises:
         SpecError: where the data does not fit.
     """
     model = target.model()
     from modelspec.backend.engine import predictor
+    from modelspec.backend.wide import wide_batch
     from modelspec.feed import BatchesPerPiece
 
-    feed = _feed(target, model, Path(data), targets=False)
-    step = predictor(model)
-    pieces = [step(piece) for piece in feed.pieces(feed.rows, BatchesPerPiece(1))]
-    arrays = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-    return Predictions(arrays, feed.dataset.targets)
+    dataset = _dataset(target, model, data, targets=False, say=say, warn=warn)
+    feed = _feed(replace(dataset, targets={}, weights={}), target, model)
+    feed = replace(feed, batch_size=wide_batch(model, feed.batch_size))
+    pieces = map(predictor(model), feed.pieces(feed.rows, BatchesPerPiece(1)))
+    return Predicting(pieces, dataset.targets)
 
 
-def npz_bytes(arrays: Mapping[str, Array]) -> bytes:
-    """Arrays as the bytes of an npz file."""
-    buffer = io.BytesIO()
-    named: dict[str, Any] = dict(arrays)
-    np.savez(buffer, **named)
-    return buffer.getvalue()
-
-
-def _feed(target: Target, model: Any, data: Path, *, targets: bool) -> Feed:
+def _dataset(
+    target: Target, model: Any, data: Paths, *, targets: bool, say: Say | None, warn: Warn | None
+) -> Dataset:
     from modelspec.backend.forms import output_names, output_shapes
 
     graph = _interface(target, model)
@@ -191,26 +222,25 @@ def _feed(target: Target, model: Any, data: Path, *, targets: bool) -> Feed:
         names=target.source.spec.data if target.source and target.source.spec else {},
         part="test",
         targets="required" if targets else "optional",
+        say=say,
     )
     heads = target.source.heads if target.source and targets else ()
     if dataset is not None:
         found += check_data(graph, heads, dataset, output_shapes(model))
-    _require(found, target)
-    assert dataset is not None
-    return _whole(dataset, graph, target)
+    problems = place_all(found, target.source.document if target.source else None)
+    if dataset is None or has_errors(found):
+        raise SpecError(problems)
+    if warn and problems:
+        warn(problems)
+    return dataset
 
 
-def _require(found: list[Diagnostic], target: Target) -> None:
-    if has_errors(found):
-        raise SpecError(place_all(found, target.source.document if target.source else None))
-
-
-def _whole(dataset: Dataset, graph: Graph, target: Target) -> Feed:
-    rows, _ = split(dataset.samples, 0.0, 0)
+def _feed(dataset: Dataset, target: Target, model: Any) -> Feed:
+    graph = _interface(target, model)
     dtypes = {name: given.dtype for name, given in graph.inputs.items()}
     spec = target.source.spec if target.source else None
     batch = max(spec.training.batch_size, 1) if spec else 32
-    return Feed(dataset, rows, batch, dtypes)
+    return Feed(dataset, hold_out(dataset, (), 0.0, 0).rows, batch, dtypes)
 
 
 def _interface(target: Target, model: Any) -> Graph:

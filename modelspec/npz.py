@@ -34,8 +34,9 @@ class Member:
     """One array of an npz file, as its header declares it.
 
     ``dtype`` is as stored, so its byte order may be foreign. ``skip`` is the length in bytes of the
-    header before the data, ``offset`` where in ``file`` the data starts, None if it is compressed.
-    A ``broken`` member only keeps its name known, so that it is not reported missing as well.
+    header before the data, ``offset`` where in ``file`` the data starts, None if it is compressed;
+    ``checksum`` is the CRC-32 of both. A ``broken`` member only keeps its name known, so that it is
+    not reported missing as well.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Member:
     file: Path
     skip: int = 0
     offset: int | None = None
+    checksum: int = 0
     broken: bool = False
 
     @property
@@ -54,6 +56,11 @@ class Member:
     @property
     def nbytes(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def mappable(self) -> bool:
+        """Whether the data lies in the file as it is used: uncompressed, in native byte order."""
+        return self.offset is not None and self.dtype.isnative
 
 
 class _Header(NamedTuple):
@@ -170,7 +177,7 @@ def _read_member(
         return broken, fault
     start = None if offset is None else offset + header.length
     return Member(
-        name, header.dtype, header.shape, header.fortran, path, header.length, start
+        name, header.dtype, header.shape, header.fortran, path, header.length, start, info.CRC
     ), None
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from modelspec.arrays import Array, Values, scan
+from modelspec.arrays import Values, scan
 from modelspec.checks.targets import (
     Head,
     Shape,
@@ -20,6 +20,7 @@ from modelspec.checks.targets import (
 from modelspec.dataset import Dataset, weight_key
 from modelspec.diagnostics import Diagnostic, Route
 from modelspec.graph import Graph, Input, Node
+from modelspec.stacked import Column
 
 __all__ = ["Head", "check_data"]
 
@@ -64,7 +65,7 @@ def _head(head: Head, dataset: Dataset, shape: Shape | None) -> list[Diagnostic]
 
 def _arrays(
     graph: Graph, heads: Sequence[Head], dataset: Dataset
-) -> Iterator[tuple[str, Array, Route]]:
+) -> Iterator[tuple[str, Column, Route]]:
     """Every array with its name in the file and the place in the spec that calls for it."""
     routes = {head.output: head.route for head in heads}
     for name, array in dataset.inputs.items():
@@ -77,7 +78,7 @@ def _arrays(
         yield dataset.arrays.get(key, key), array, routes.get(name, ("outputs",))
 
 
-def _counts(named: Sequence[tuple[str, Array, Route]]) -> list[Diagnostic]:
+def _counts(named: Sequence[tuple[str, Column, Route]]) -> list[Diagnostic]:
     counts = {name: len(array) for name, array, _ in named if array.ndim}
     if len(set(counts.values())) <= 1:
         return []
@@ -89,7 +90,7 @@ def _counts(named: Sequence[tuple[str, Array, Route]]) -> list[Diagnostic]:
     return [Diagnostic("sample-count", message, odd, hint=hint)]
 
 
-def _input(graph: Graph, declared: Input, name: str, array: Array) -> list[Diagnostic]:
+def _input(graph: Graph, declared: Input, name: str, array: Column) -> list[Diagnostic]:
     if declared.dtype == "string":
         return _text(declared, name, array)
     problem = _not_numbers(declared, name, array) or _wrong_shape(declared, name, array)
@@ -104,7 +105,7 @@ def _input(graph: Graph, declared: Input, name: str, array: Array) -> list[Diagn
     return outside or _unrepresentable(declared, name, values)
 
 
-def _text(declared: Input, name: str, array: Array) -> list[Diagnostic]:
+def _text(declared: Input, name: str, array: Column) -> list[Diagnostic]:
     if array.dtype.kind in "US" and array.ndim:
         problem = _wrong_shape(declared, name, array)
         return [problem] if problem else []
@@ -112,14 +113,14 @@ def _text(declared: Input, name: str, array: Array) -> list[Diagnostic]:
     return [Diagnostic("wrong-dtype", message, declared.route)]
 
 
-def _not_numbers(declared: Input, name: str, array: Array) -> Diagnostic | None:
+def _not_numbers(declared: Input, name: str, array: Column) -> Diagnostic | None:
     problem = not_numbers(name, array, f"input {declared.name} ({declared.dtype})", declared.route)
     if problem and array.dtype.kind in "US":
         return replace(problem, hint="turn text into ids first, or declare dtype: string")
     return problem
 
 
-def _wrong_shape(declared: Input, name: str, array: Array) -> Diagnostic | None:
+def _wrong_shape(declared: Input, name: str, array: Column) -> Diagnostic | None:
     sample = array.shape[1:]
     if agree(_as_keras_adjusts(sample, declared.shape), declared.shape):
         return None

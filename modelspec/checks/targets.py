@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
-from modelspec.arrays import Array, Values, scan
+from modelspec.arrays import Values, scan
 from modelspec.diagnostics import Diagnostic, Route
+from modelspec.stacked import Column
 
 Shape = tuple[int | None, ...]
 """Without the batch; None is an unknown length."""
@@ -44,7 +45,7 @@ class Head(Protocol):
 
 
 def check_target(
-    head: Head, name: str, array: Array, output_shape: Shape | None
+    head: Head, name: str, array: Column, output_shape: Shape | None
 ) -> list[Diagnostic]:
     """The first problem of the target ``name``; ``output_shape`` has the batch, None is unknown."""
     problem = not_numbers(name, array, f"output {head.output}", head.route)
@@ -66,7 +67,7 @@ def check_target(
 
 
 def check_weight(
-    head: Head, name: str, array: Array, output_shape: Shape | None, target: Array | None
+    head: Head, name: str, array: Column, output_shape: Shape | None, target: Column | None
 ) -> list[Diagnostic]:
     """The first problem of the per-sample weights ``name`` of a target."""
     problem = not_numbers(name, array, f"weights of output {head.output}", head.route)
@@ -84,7 +85,7 @@ def check_weight(
     return [problem] if problem else []
 
 
-def not_numbers(name: str, array: Array, use: str, route: Route) -> Diagnostic | None:
+def not_numbers(name: str, array: Column, use: str, route: Route) -> Diagnostic | None:
     """The problem of an array without samples of real numbers that Keras can take."""
     dtype = array.dtype
     if dtype.kind not in "biuf" or dtype.itemsize > 8:  # noqa: PLR2004
@@ -96,7 +97,7 @@ def not_numbers(name: str, array: Array, use: str, route: Route) -> Diagnostic |
     return None
 
 
-def _kind(array: Array) -> str:
+def _kind(array: Column) -> str:
     kinds = {"U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "durations"}
     return kinds.get(array.dtype.kind, "extended floats" if array.dtype.kind == "f" else "records")
 
@@ -122,6 +123,12 @@ def agree(one: Shape, other: Shape) -> bool:
     return len(one) == len(other) and all(
         a is None or b is None or a == b for a, b in zip(one, other, strict=True)
     )
+
+
+def loss_family(loss: Any, target: Shape) -> Family | None:
+    """What kind of targets a loss takes; of plain ``crossentropy``, as far as the target tells."""
+    name, _ = _loss(loss, target, target or (1,))
+    return _FAMILIES.get(name)
 
 
 def _ignored(arguments: Mapping[str, Any]) -> int | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from modelspec.cli.options import format_option, set_option, show
+from modelspec.cli.options import PATH, format_option, note, set_option, show
 from modelspec.cli.streams import err, write
 from modelspec.pipeline import load
 from modelspec.report.problems import problems_github, problems_json
@@ -12,13 +12,22 @@ from modelspec.report.problems import problems_github, problems_json
 
 @click.command()
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
-@click.option("--data", type=click.Path(path_type=Path), help="Check this npz file too.")
+@click.option(
+    "--data",
+    type=PATH,
+    multiple=True,
+    help="Check this npz file, or folder of them, too. Repeatable.",
+)
 @format_option("text", "json", "github")
 @set_option
-def check(specs: tuple[str, ...], data: Path | None, form: str, overrides: tuple[str, ...]) -> None:
+def check(
+    specs: tuple[str, ...], data: tuple[Path, ...], form: str, overrides: tuple[str, ...]
+) -> None:
     """Report every problem of specs, and of data, at once."""
     problems = [
-        problem for path in specs for problem in load(path, overrides).check(data, light=True)
+        problem
+        for path in specs
+        for problem in load(path, overrides).check(data or None, light=True, say=note)
     ]
     if form == "json":
         write(problems_json(problems))

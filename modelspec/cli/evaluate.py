@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from modelspec.cli.options import data_option, format_option, set_option
+from modelspec.cli.options import data_option, format_option, note, set_option, show
 from modelspec.cli.streams import out, write
 from modelspec.inference import evaluate as evaluate_target
 from modelspec.inference import open_target
@@ -17,9 +17,9 @@ from modelspec.report.table import print_table
 @data_option
 @format_option("table", "json")
 @set_option
-def evaluate(target: str, data: Path, form: str, overrides: tuple[str, ...]) -> None:
+def evaluate(target: str, data: tuple[Path, ...], form: str, overrides: tuple[str, ...]) -> None:
     """Print loss and metrics on the test part of npz data."""
-    results = evaluate_target(open_target(target, overrides), data)
+    results = evaluate_target(open_target(target, overrides), data, say=note, warn=show)
     if form == "json":
         write(json.dumps(results, indent=2))
     else:

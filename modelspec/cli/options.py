@@ -14,8 +14,14 @@ from modelspec.source import MAX_BYTES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+PATH = click.Path(path_type=Path)
+
 data_option = click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="An npz file."
+    "--data",
+    required=True,
+    multiple=True,
+    type=PATH,
+    help="An npz file, or a folder of them. Repeatable: their rows follow each other.",
 )
 
 
@@ -51,6 +57,11 @@ def load_spec(path: str, overrides: Sequence[str]) -> ModelSpec:
     source.require()
     show(source.problems)
     return source
+
+
+def note(text: str) -> None:
+    """Something worth knowing, on one line of standard error."""
+    err().print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def show(problems: Sequence[Problem]) -> None:

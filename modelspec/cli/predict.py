@@ -4,12 +4,11 @@ from pathlib import Path
 
 import click
 
-from modelspec.cli.options import data_option, set_option
+from modelspec.cli.options import data_option, note, set_option, show
 from modelspec.cli.streams import err, write, write_bytes
-from modelspec.inference import npz_bytes, open_target
-from modelspec.inference import predict as predict_target
-from modelspec.report.predictions import print_predictions
-from modelspec.run import replacing
+from modelspec.inference import open_target, predicting
+from modelspec.npzstream import save_npz, send_npz
+from modelspec.report.predictions import FirstRows, print_predictions
 
 
 @click.command()
@@ -24,14 +23,13 @@ from modelspec.run import replacing
     help="Where to write; - for standard output.",
 )
 @set_option
-def predict(target: str, data: Path, output: str, overrides: tuple[str, ...]) -> None:
+def predict(target: str, data: tuple[Path, ...], output: str, overrides: tuple[str, ...]) -> None:
     """Write one array per output, by name, and print the file's path."""
-    predictions = predict_target(open_target(target, overrides), data)
-    raw = npz_bytes(predictions.arrays)
+    made = predicting(open_target(target, overrides), data, say=note, warn=show)
     if output == "-":
-        write_bytes(raw)
+        send_npz(write_bytes, made.pieces)
         return
-    with replacing(Path(output)) as aside:
-        aside.write_bytes(raw)
-    print_predictions(err(), predictions.arrays, predictions.targets)
+    first = FirstRows()
+    save_npz(Path(output), first.of(made.pieces))
+    print_predictions(err(), first.arrays, made.targets)
     write(output)

@@ -1,18 +1,34 @@
 """A few predictions, beside the targets where the data has them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from rich.console import Console
 
-from modelspec.feed import Array
 from modelspec.report.table import print_table
+from modelspec.stacked import Array, Column
 
 _ROWS = 8
 
 
+class FirstRows:
+    """Keeps the first rows of what passes through."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, Array] = {}
+
+    def of(self, pieces: Iterable[Mapping[str, Array]]) -> Iterator[Mapping[str, Array]]:
+        """The pieces as they are."""
+        for piece in pieces:
+            for name, rows in piece.items():
+                before = self.arrays.get(name, rows[:0])
+                if len(before) < _ROWS:
+                    self.arrays[name] = np.concatenate([before, rows[: _ROWS - len(before)]])
+            yield piece
+
+
 def print_predictions(
-    console: Console, predictions: Mapping[str, Array], targets: Mapping[str, Array]
+    console: Console, predictions: Mapping[str, Array], targets: Mapping[str, Column]
 ) -> None:
     """The first samples, one a line: for several classes the likeliest and its share."""
     header = ["sample"]
@@ -20,10 +36,10 @@ def print_predictions(
     samples = min(_ROWS, *(len(array) for array in predictions.values()))
     for name, array in predictions.items():
         header.append(name)
-        columns.append([_cell(array[row]) for row in range(samples)])
+        columns.append([_cell(row) for row in array[:samples]])
         if name in targets:
             header.append(f"{name} (target)")
-            columns.append([_target(targets[name][row]) for row in range(samples)])
+            columns.append([_target(row) for row in targets[name][:samples]])
     rows = [(str(row), *(column[row] for column in columns)) for row in range(samples)]
     print_table(console, header, rows, set(range(len(header))))
 

@@ -1,0 +1,100 @@
+"""Which samples ``validation_split`` holds out of training, drawn by the seed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelspec.arrays import row_blocks
+from modelspec.checks.targets import Head, loss_family
+from modelspec.dataset import Dataset
+from modelspec.stacked import Array, Column, Rows
+
+_BLOCK = 256 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """``rows`` to train on and ``held`` ones to validate on, both rising.
+
+    ``phrase`` tells a person; it is empty where nothing is held out.
+    """
+
+    rows: Rows
+    held: Rows
+    phrase: str
+
+
+def hold_out(dataset: Dataset, heads: Sequence[Head], fraction: float, seed: int) -> Holdout:
+    """Hold out ``round(samples * fraction)``, where Keras would take the unshuffled tail.
+
+    The first output that is trained to tell classes, of which each has two samples or more, keeps
+    the share of every class as near as whole samples allow.
+    """
+    samples = dataset.samples
+    count = round(samples * fraction)
+    # Half the memory where that is enough, and the same draw.
+    small = samples <= np.iinfo(np.int32).max
+    rows: Rows = np.arange(samples, dtype=np.int32) if small else np.arange(samples, dtype=np.int64)
+    if not count:
+        return Holdout(rows, rows[:0], "")
+    drawn = np.random.default_rng([seed, samples]).permutation(rows)
+    chosen = rows < count
+    phrase = f"{count:,} of {samples:,} samples held out for validation"
+    for head in heads:
+        classes = _classes(head, dataset.targets.get(head.output))
+        if classes is not None:
+            chosen = _shares(classes[drawn], count)
+            phrase += f", stratified by {head.output}"
+            break
+    return Holdout(np.sort(drawn[~chosen]), np.sort(drawn[chosen]), phrase)
+
+
+def _shares(classes: Array, count: int) -> Array:
+    """Marks ``count`` samples, the first of each class, in proportion to the classes' sizes."""
+    sizes = np.bincount(classes)
+    quotas, remainders = np.divmod(sizes * count, len(classes))
+    # What rounding down has left goes to the largest remainders; of equal ones, the lower class.
+    quotas[np.argsort(-remainders, kind="stable")[: count - quotas.sum()]] += 1
+    chosen = np.zeros(len(classes), np.bool_)
+    order = np.argsort(classes, kind="stable")
+    for start, quota in zip(np.cumsum(sizes) - sizes, quotas, strict=True):
+        chosen[order[start : start + quota]] = True
+    return chosen
+
+
+def _classes(head: Head, target: Column | None) -> Array | None:
+    """The class of each sample, counted from 0 without gaps; None where there is none to go by.
+
+    In the smallest type that will do: there is one for each sample, however many there are.
+    """
+    if target is None or not len(target):
+        return None
+    family = loss_family(head.loss, target.shape[1:])
+    known, sizes = np.empty(0, np.int64), np.empty(0, np.int64)
+    for rows in row_blocks(target, _BLOCK):
+        ids = _ids(family, rows)
+        if ids is None or 2 * len(known) > len(target):
+            return None
+        counts = np.concatenate([sizes, np.ones(len(ids), np.int64)])
+        known, at = np.unique(np.concatenate([known, ids]), return_inverse=True)
+        sizes = np.bincount(at, counts)
+    if sizes.min() < 2:  # noqa: PLR2004 - one to train on, one to hold out
+        return None
+    smallest = np.min_scalar_type(len(known))
+    blocks = (_ids(family, rows) for rows in row_blocks(target, _BLOCK))
+    return np.concatenate(
+        [np.searchsorted(known, ids).astype(smallest) for ids in blocks if ids is not None]
+    )
+
+
+def _ids(family: str | None, rows: Array) -> Rows | None:
+    """Class ids of some rows of a target; None where a sample has not just one."""
+    if rows.size == len(rows) and family in ("ids", "one-hot", "binary"):
+        given = rows.reshape(-1)
+    elif family == "one-hot" and rows.ndim == 2 and rows.max() <= 1:  # noqa: PLR2004
+        given = rows.argmax(-1)
+    else:
+        return None
+    ids = given.astype(np.int64)
+    return ids if np.array_equal(ids, given) else None

@@ -1,0 +1,148 @@
+"""Several npz files as one set: which files, what they hold, and their arrays stacked."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from modelspec import arrays
+from modelspec.diagnostics import Diagnostic, has_errors
+from modelspec.npz import Member, read_headers
+from modelspec.sizes import size
+from modelspec.stacked import Column, Stacked
+from modelspec.unpacked import NoRoomError, folder, is_unpacked
+
+Paths: TypeAlias = str | Path | Sequence[str | Path]
+"""An npz file, a folder of them, or several of either, whose rows follow each other."""
+
+Say: TypeAlias = Callable[[str], None]
+"""Is told, on one line, what takes long or is worth knowing."""
+
+Shards: TypeAlias = Mapping[Path, Mapping[str, Member]]
+"""What each file of a set holds, in the order in which their rows follow each other."""
+
+
+def each_path(paths: Paths) -> list[Path]:
+    return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+
+
+def files_of(paths: Paths) -> list[Path]:
+    """The npz files that are meant, each once; a folder's in the order of their names."""
+    return _files(each_path(paths))[0]
+
+
+def read_shards(paths: Paths) -> tuple[Shards, list[Diagnostic]]:
+    """The headers of ``files_of(paths)``, and what is wrong with the files."""
+    files, problems = _files(each_path(paths))
+    shards = {}
+    for file in files:
+        shards[file], found = read_headers(file)
+        problems += found
+    return shards, problems
+
+
+def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Diagnostic]]:
+    files: dict[Path, None] = {}
+    problems = []
+    for path in paths:
+        try:
+            found = sorted(path.glob("*.npz")) if path.is_dir() else [path]
+        except (OSError, ValueError):  # why, will be told by opening it
+            found = [path]
+        files |= dict.fromkeys(found)
+        if not found:
+            message = "this is a folder without npz files"
+            problems.append(Diagnostic("not-npz", message, file=str(path)))
+    return list(files), problems
+
+
+def columns_of(
+    shards: Shards, names: Iterable[str]
+) -> tuple[dict[str, list[Member]], list[Diagnostic]]:
+    """By name, the member of each file; and what keeps them from being stacked."""
+    columns: dict[str, list[Member]] = {}
+    problems = []
+    for name in dict.fromkeys(names):
+        column = [members[name] for members in shards.values() if name in members]
+        columns[name] = column
+        if len(shards) > 1:
+            lacking = (file for file, members in shards.items() if name not in members)
+            problems += [_missing(column[0], file) for file in lacking]
+            problems += [found for each in column if (found := _unlike(column[0], each))]
+    return columns, problems
+
+
+def _missing(first: Member, file: Path) -> Diagnostic:
+    message = f"the file has no array {first.name}, which {first.file} has"
+    hint = "the files of a set all have the same arrays"
+    return Diagnostic("missing-array", message, hint=hint, file=str(file))
+
+
+def _unlike(first: Member, other: Member) -> Diagnostic | None:
+    if first.broken or other.broken:
+        return None
+    if _kind(other.dtype) != _kind(first.dtype):
+        code = "wrong-dtype"
+        message = f"array {other.name} is {other.dtype}, and in {first.file} {first.dtype}"
+    elif not other.shape:
+        code, message = "wrong-shape", f"array {other.name} is a single number, which has no rows"
+    elif first.shape and other.shape[1:] != first.shape[1:]:
+        one, two = list(first.shape[1:]), list(other.shape[1:])
+        code = "wrong-shape"
+        message = f"array {other.name} has samples of shape {two}, and in {first.file} {one}"
+    else:
+        return None
+    return Diagnostic(code, message, file=str(other.file))
+
+
+def _kind(dtype: np.dtype[Any]) -> Any:
+    """What shards have in common: not the byte order, and not the width of texts."""
+    return dtype.kind if dtype.kind in "US" else dtype.newbyteorder("=")
+
+
+def load_columns(
+    columns: Mapping[str, Sequence[Member]], say: Say | None
+) -> tuple[dict[str, Column], list[Diagnostic]]:
+    """Each array, those of several files stacked; none but small ones in memory."""
+    on_disk = _too_much(member for column in columns.values() for member in column)
+    loaded: dict[str, Column] = {}
+    problems: list[Diagnostic] = []
+    for name, column in columns.items():
+        _announce(name, [member for member in column if member in on_disk], say)
+        parts = []
+        for member in column:
+            part, found = arrays.load(member, 0 if member in on_disk else member.nbytes)
+            problems += found
+            parts += [part] if part is not None else []
+        if not has_errors(problems):
+            large = parts[0].nbytes > arrays.IN_MEMORY
+            loaded[name] = Stacked(parts) if large or len(parts) > 1 else parts[0]
+    return loaded, problems
+
+
+def _too_much(members: Iterable[Member]) -> set[Member]:
+    """What of the members must be unpacked, and has no room in memory: the largest.
+
+    The same files always end up in the same place.
+    """
+    packed = (member for member in members if not member.mappable)
+    room, large = arrays.IN_MEMORY, set()
+    for member in sorted(packed, key=lambda each: (each.nbytes, each.name, str(each.file))):
+        room -= member.nbytes
+        if room < 0:
+            large.add(member)
+    return large
+
+
+def _announce(name: str, members: Iterable[Member], say: Say | None) -> None:
+    if say is None:
+        return
+    new = [member for member in members if not is_unpacked(member)]
+    if new:
+        total = size(sum(member.nbytes for member in new))
+        many = f" in {len(new)} files" if len(new) > 1 else ""
+        # Where there is no such folder, unpacking says so, with the array's file.
+        with suppress(NoRoomError):
+            say(f"unpacking {name}, {total}{many}, to {folder()}")

@@ -1,0 +1,137 @@
+"""Arrays of one name from several files, read as if they were one array, and never joined."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from modelspec.maps import Scattered, scattered
+
+Array = npt.NDArray[Any]
+
+# Reading a row from memory takes a tenth of that, from a fast disk five times as much.
+_SLOW_SECONDS = 2e-5
+_PROBED = 64
+
+Rows = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+
+
+class Column(Protocol):
+    """An array of which only the rows that are asked for are in memory: mapped, or stacked.
+
+    The first axis is the sample; what indexing gives are NumPy's own arrays.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice | Rows, /) -> Array: ...
+
+
+class Stacked:
+    """Arrays of equal samples, one after the other along the first axis, none of them copied.
+
+    A large one is worth stacking alone: it is read well in any order. Texts of several widths are
+    read as the widest.
+    """
+
+    def __init__(self, parts: Sequence[Array]) -> None:
+        # A plain view: every index of a memmap costs another look at what it maps.
+        self.parts = tuple(np.asarray(part) for part in parts)
+        self._scattered = tuple(map(scattered, parts))
+        self.stops = np.cumsum([len(part) for part in self.parts], dtype=np.int64)
+        self.starts = self.stops - [len(part) for part in self.parts]
+        self.dtype: np.dtype[Any] = np.result_type(*(part.dtype for part in self.parts))
+        self.shape: tuple[int, ...] = (int(self.stops[-1]), *self.parts[0].shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.parts)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | Rows, /) -> Array:
+        """Rows by their numbers, or a run of them, which is a view where one part holds it.
+
+        Raises:
+            IndexError: where there is no such row.
+        """
+        if not isinstance(rows, slice):
+            return self._gather(np.asarray(rows))
+        start, stop, step = rows.indices(len(self))
+        if step == 1:
+            return self._run(start, stop)
+        return self._gather(np.arange(start, stop, step))
+
+    def _run(self, start: int, stop: int) -> Array:
+        first = int(np.searchsorted(self.stops, start, side="right"))
+        pieces = []
+        while first < len(self.parts) and self.starts[first] < stop:
+            offset = int(self.starts[first])
+            pieces.append(self.parts[first][max(start - offset, 0) : stop - offset])
+            first += 1
+        if not pieces:
+            return np.empty((0, *self.shape[1:]), self.dtype)
+        return (pieces[0] if len(pieces) == 1 else np.concatenate(pieces)).astype(
+            self.dtype, copy=False
+        )
+
+    def _gather(self, rows: Array) -> Array:
+        rows = np.where(rows < 0, rows + len(self), rows)
+        if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
+            raise IndexError(f"rows {rows.min()}..{rows.max()} of an array of {len(self)}")
+        if len(rows) > _PROBED and self._is_slow(rows[:_PROBED]):
+            for part, where in self._by_part(rows):
+                found = self._scattered[part]
+                if isinstance(found, Scattered):
+                    found.fetch(rows[where] - self.starts[part])
+        return self._take(rows)
+
+    def _is_slow(self, rows: Array) -> bool:
+        """Whether rows come from the disk; it decides how they are read, never what."""
+        started = time.perf_counter()
+        self._take(rows)
+        return time.perf_counter() - started > len(rows) * _SLOW_SECONDS
+
+    def _take(self, rows: Array) -> Array:
+        if len(self.parts) == 1:
+            return self._scattered[0][rows]
+        taken = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for part, where in self._by_part(rows):
+            taken[where] = self._scattered[part][rows[where] - self.starts[part]]
+        return taken
+
+    def _by_part(self, rows: Array) -> Iterator[tuple[int, Array]]:
+        """Each part that holds some of the rows, and which of them."""
+        which = np.searchsorted(self.stops, rows, side="right")
+        order = np.argsort(which, kind="stable")
+        for where in np.split(order, np.flatnonzero(np.diff(which[order])) + 1):
+            if len(where):
+                yield int(which[where[0]]), where
+
+
+def parts(array: Column) -> Iterator[tuple[int, Array]]:
+    """The plain arrays of which ``array`` is made, each with the number of its first row."""
+    if isinstance(array, Stacked):
+        yield from zip(map(int, array.starts), array.parts, strict=True)
+    else:
+        yield 0, np.asarray(array)

@@ -1,0 +1,214 @@
+"""Compressed arrays, unpacked once into files of the user's cache folder, to be mapped from there.
+
+A file appears whole or not at all. What was used longest ago is dropped once there is too much. A
+file that another process still reads may go too: what it has mapped stays until it ends.
+"""
+
+import errno
+import fcntl
+import math
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from modelspec import cache
+from modelspec.npz import Member, open_npz, told
+
+LIMIT = "MODELSPEC_CACHE_GB"
+"""The environment's name for how many gigabytes of unpacked arrays are kept."""
+
+_KEPT_GB = 50.0
+_BLOCK = 1 << 20
+_WAIT = 0.1
+_PARTIAL = ".partial"
+
+# What this process has mapped would only be unpacked again by its next run.
+_in_use: set[Path] = set()
+
+
+class NoRoomError(Exception):
+    """An array cannot be kept in the cache folder; the message says why."""
+
+
+def folder() -> Path:
+    """Where unpacked arrays lie.
+
+    Raises:
+        NoRoomError: where the user has no home.
+    """
+    try:
+        return cache.folder("unpacked")
+    except RuntimeError as error:
+        raise NoRoomError(f"there is no cache folder: {told(error)}") from error
+
+
+def is_unpacked(member: Member) -> bool:
+    """Whether the array of a compressed member lies in the cache already."""
+    try:
+        return _is_whole(_place(member), member)
+    except (OSError, NoRoomError):
+        return False
+
+
+def unpack(member: Member) -> Path:
+    """The file that holds the array's data alone, in native byte order; unpacked if need be.
+
+    Raises:
+        NoRoomError: where it cannot be written.
+        ValueError, and whatever zipfile and zlib raise: where the member is damaged.
+    """
+    try:
+        place = _place(member)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        while not _is_whole(place, member):
+            with _claimed(place.with_suffix(_PARTIAL)) as file:
+                if file is None:
+                    time.sleep(_WAIT)
+                elif not _is_whole(place, member):
+                    _write(member, file, place)
+        _in_use.add(place)
+        os.utime(place)
+    except OSError as error:
+        raise NoRoomError(told(error)) from error
+    return place
+
+
+def contents(member: Member) -> Iterator[bytes]:
+    """The array's data in blocks of about 1 MiB, in native byte order, without its header.
+
+    Raises:
+        ValueError, and whatever zipfile and zlib raise: where the bytes are not those of the
+            header, or do not fit the checksum, which is compared at the end.
+    """
+    native = member.dtype.newbyteorder("=")
+    step = max(1, _BLOCK // member.dtype.itemsize) * member.dtype.itemsize
+    done = 0
+    try:
+        with open_npz(member.file) as npz, npz.open(member.entry) as entry:
+            entry.read(member.skip)
+            while block := _filled(entry, step):
+                done += len(block)
+                swapped = not member.dtype.isnative
+                yield (
+                    np.frombuffer(block, member.dtype).astype(native).tobytes()
+                    if swapped
+                    else block
+                )
+    except OSError as error:
+        raise ValueError(told(error)) from error
+    if done != member.nbytes:
+        raise ValueError(f"it has {done} bytes, and not {member.nbytes}")
+
+
+def _filled(entry: IO[bytes], size: int) -> bytes:
+    """The next ``size`` bytes, or all that are left, in reads that ``open_npz`` allows."""
+    pieces = []
+    while size and (piece := entry.read(min(size, _BLOCK))):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+def _place(member: Member) -> Path:
+    """The same file, unchanged, gives the same place; a changed one another."""
+    path = member.file.resolve()
+    state = path.stat()
+    parts = (str(path), state.st_size, state.st_mtime_ns, member.name, member.checksum)
+    return folder() / f"{cache.key(*map(str, parts))}.array"
+
+
+def _is_whole(place: Path, member: Member) -> bool:
+    try:
+        return place.stat().st_size == member.nbytes
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _claimed(partial: Path) -> Iterator[IO[bytes] | None]:
+    """A file to fill and to rename; None while another process fills it.
+
+    The lock dies with its process: what nobody holds is rubbish.
+    """
+    with partial.open("ab") as file:
+        if not _locked(file) or not _is_still(partial, file):
+            yield None
+            return
+        file.truncate(0)
+        try:
+            yield file
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def _locked(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_still(path: Path, file: IO[bytes]) -> bool:
+    """Whether the path still names the file, which another process may have renamed or dropped."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _write(member: Member, file: IO[bytes], place: Path) -> None:
+    _make_room(place.parent, member.nbytes)
+    for block in contents(member):
+        file.write(block)
+    file.flush()
+    os.fsync(file.fileno())
+    if _place(member) != place:
+        raise ValueError("the file changed while it was unpacked")
+    place.with_suffix(_PARTIAL).replace(place)
+
+
+def _make_room(kept: Path, needed: int) -> None:
+    """Drop what dead processes left, and of the rest what was used longest ago.
+
+    Raises:
+        OSError: where the disk still has too little room.
+        NoRoomError: where the limit is no number.
+    """
+    limit = _limit()
+    _drop_rubbish(kept)
+    found = sorted((path.stat().st_mtime_ns, path) for path in kept.glob("*.array"))
+    total = sum(path.stat().st_size for _, path in found) + needed
+    for _, path in found:
+        if total <= limit and shutil.disk_usage(kept).free >= needed:
+            return
+        if path not in _in_use:
+            total -= path.stat().st_size
+            path.unlink(missing_ok=True)
+    if shutil.disk_usage(kept).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _drop_rubbish(kept: Path) -> None:
+    for partial in kept.glob(f"*{_PARTIAL}"):
+        with suppress(FileNotFoundError), partial.open("rb") as file:
+            if _locked(file):
+                partial.unlink()
+
+
+def _limit() -> float:
+    given = os.environ.get(LIMIT) or _KEPT_GB
+    try:
+        limit = float(given)
+    except ValueError:
+        limit = math.nan
+    if not limit >= 0:
+        raise NoRoomError(f"{LIMIT} is a number of gigabytes, and not {given}")
+    return limit * 1e9
