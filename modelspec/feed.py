@@ -6,12 +6,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from modelspec.arrays import scan
 from modelspec.dataset import Dataset
-
-Array = npt.NDArray[Any]
-Rows = npt.NDArray[np.int64]
+from modelspec.stacked import Array, Column, Rows
 
 MAX_PIECE_BYTES = 32 * 2**20
 
@@ -48,15 +46,21 @@ class Feed:
         """Batches in an epoch, the last short one included."""
         return -(-self.samples // self.batch_size)
 
+    @property
+    def row_bytes(self) -> int:
+        """What a sample takes as it is stored."""
+        data = self.dataset
+        arrays = [*data.inputs.values(), *data.targets.values(), *data.weights.values()]
+        return sum(array.nbytes // max(len(array), 1) for array in arrays)
+
     def order(self, seed: int, epoch: int) -> Rows:
-        """The rows of an epoch, shuffled: another order in each, the same for the same seed."""
-        return np.random.default_rng([seed, epoch]).permutation(self.rows)
+        """Positions shuffled for an epoch: another order in each, the same for the same seed."""
+        positions = np.arange(self.samples, dtype=np.int32)
+        return np.random.default_rng([seed, epoch]).permutation(positions)
 
     def max_batches(self) -> int:
         """How many batches stay within the memory that one piece may take."""
-        arrays = [*self.dataset.inputs.values(), *self.dataset.targets.values()]
-        row = sum(array.nbytes // max(len(array), 1) for array in arrays) * 2
-        return max(1, MAX_PIECE_BYTES // max(row * self.batch_size, 1))
+        return max(1, MAX_PIECE_BYTES // max(2 * self.row_bytes * self.batch_size, 1))
 
     def pieces(self, order: Rows, batches: "BatchesPerPiece") -> Iterator[Piece]:
         """Whole batches at a time, as many as ``batches`` says when each piece is asked for."""
@@ -66,8 +70,9 @@ class Feed:
             yield self.gather(order[start:stop])
             start = stop
 
-    def gather(self, rows: Rows) -> Piece:
-        data = self.dataset
+    def gather(self, positions: Rows) -> Piece:
+        """The samples at some positions in ``rows``."""
+        data, rows = self.dataset, self.rows[positions]
         inputs = {
             name: _rows(array, rows).astype(_numpy_dtype(self.dtypes[name], array), copy=False)
             for name, array in data.inputs.items()
@@ -101,7 +106,7 @@ class Feed:
         """Targets whose last axis holds the ids of steps; a one-hot row has nothing above 1."""
         targets = self.dataset.targets.items()
         whole = ((name, target) for name, target in targets if target.dtype.kind in "iu")
-        return frozenset(name for name, target in whole if target.max(initial=0) > 1)
+        return frozenset(name for name, target in whole if (scan(target).high or 0) > 1)
 
 
 @dataclass
@@ -111,17 +116,7 @@ class BatchesPerPiece:
     count: int = 4
 
 
-def split(samples: int, fraction: float, seed: int) -> tuple[Rows, Rows]:
-    """Rows for training and for validation, drawn by the seed; Keras would take the tail."""
-    rows = np.arange(samples, dtype=np.int64)
-    held = round(samples * fraction)
-    if held == 0:
-        return rows, rows[:0]
-    drawn = np.random.default_rng([seed, samples]).permutation(rows)
-    return np.sort(drawn[held:]), np.sort(drawn[:held])
-
-
-def _rows(array: Array, rows: Rows) -> Array:
+def _rows(array: Column, rows: Rows) -> Array:
     """Rows of an array; a slice where they follow each other, which copies nothing."""
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and bool(np.all(np.diff(rows) == 1)):
         return array[rows[0] : rows[-1] + 1]
@@ -133,7 +128,7 @@ def _single(array: Array) -> Array:
     return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
 
 
-def _numpy_dtype(declared: str, array: Array) -> Any:
+def _numpy_dtype(declared: str, array: Column) -> Any:
     """bfloat16 is cast by Keras, text by nobody."""
     if declared == "string":
         return array.dtype if array.dtype.kind == "O" else np.dtype(object)

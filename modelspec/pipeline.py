@@ -7,7 +7,7 @@ shapes, then shapes. Keras is imported only where a method needs it.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from modelspec.verdicts import Verdict, remember_shapes, remember_summary
 
 if TYPE_CHECKING:
     from modelspec.dataset import Dataset, Part
+    from modelspec.shards import Paths, Say
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,13 @@ class ModelSpec:
         assert self.document and self.spec and self.graph  # noqa: PT018
         return self.spec, self.graph, self.document
 
-    def check(self, data: str | Path | None = None, *, light: bool = False) -> list[Problem]:
-        """Every problem, of shapes and, with ``data``, of the arrays in an npz file too.
+    def check(
+        self, data: "Paths | None" = None, *, light: bool = False, say: "Say | None" = None
+    ) -> list[Problem]:
+        """Every problem, of shapes and, with ``data``, of the arrays in npz files too.
 
         ``light`` may start Keras on JAX, which is quicker, and leaves this process unable to train.
+        ``say`` is told what is unpacked to the disk.
         """
         found = list(self.diagnostics)
         shapes: dict[str, Shape] = {}
@@ -84,7 +88,10 @@ class ModelSpec:
             found += problems
         if data is not None:
             well = not has_errors(found)
-            found += self._check_data(self.graph, Path(data), shapes, well=well, light=light)
+            dataset, problems = self.load_data(data, say=say)
+            found += problems
+            if dataset is not None:
+                found += self._check_data(self.graph, dataset, shapes, well=well, light=light)
         return self.place(found)
 
     def _shapes(self, graph: Graph, *, light: bool) -> Verdict:
@@ -92,19 +99,21 @@ class ModelSpec:
             from modelspec.backend.shapes import check_shapes, start_for
 
             start_for(graph, light=light)
-            return check_shapes(graph, self.catalog)
+            from modelspec.backend.trial import try_objects
 
-        return remember_shapes(graph, self.catalog, judge)
+            assert self.spec is not None
+            shapes, problems = check_shapes(graph, self.catalog)
+            return shapes, problems + try_objects(self.spec, self.heads, self.catalog)
+
+        objects = repr((self.heads, self.spec and (self.spec.optimizer, self.spec.training)))
+        return remember_shapes(graph, self.catalog, objects, judge)
 
     def _check_data(
-        self, graph: Graph, path: Path, shapes: dict[str, Shape], *, well: bool, light: bool
+        self, graph: Graph, dataset: "Dataset", shapes: dict[str, Shape], *, well: bool, light: bool
     ) -> list[Diagnostic]:
-        dataset, found = self.load_data(path)
-        if dataset is None:
-            return found
         from modelspec.checks.data import check_data
 
-        found += check_data(graph, self.heads, dataset, shapes)
+        found = check_data(graph, self.heads, dataset, shapes)
         unknown = any(None in given.shape for given in graph.inputs.values())
         if unknown and well and not has_errors(found):
             from modelspec.backend.shapes import check_lengths, start_for
@@ -114,19 +123,25 @@ class ModelSpec:
         return found
 
     def load_data(
-        self, path: Path, part: "Part" = "train", *, targets: bool = True
+        self,
+        paths: "Paths",
+        part: "Part" = "train",
+        *,
+        targets: bool = True,
+        say: "Say | None" = None,
     ) -> "tuple[Dataset | None, list[Diagnostic]]":
-        """The arrays of an npz file that this spec calls for."""
+        """The arrays of npz files that this spec calls for, those of one name stacked."""
         assert self.spec is not None
         from modelspec.dataset import load_dataset
 
         return load_dataset(
-            path,
+            paths,
             inputs=list(self.spec.inputs),
             outputs=self.trained_outputs(),
             names=self.spec.data,
             part=part,
             targets="required" if targets else "optional",
+            say=say,
         )
 
     def trained_outputs(self) -> list[str]:
@@ -145,9 +160,10 @@ class ModelSpec:
 
         start()
         from modelspec.backend.compiling import build_model, compile_model
+        from modelspec.backend.trial import try_objects
 
         model, problems = build_model(graph, spec.training, self.catalog)
-        self.require(problems)
+        self.require([*problems, *try_objects(spec, self.heads, self.catalog)])
         if any(head.loss is not None for head in self.heads):
             compile_model(model, self.heads, spec, self.catalog)
         return model
@@ -179,6 +195,12 @@ class ModelSpec:
 
         precision = spec.training.precision
         return remember_summary(graph, self.catalog, precision, describe).with_lines(lines)
+
+    def with_training(self, **changes: Any) -> "ModelSpec":
+        """The same spec, with other settings of ``training``."""
+        assert self.spec is not None
+        training = self.spec.training.model_copy(update=changes)
+        return replace(self, spec=self.spec.model_copy(update={"training": training}))
 
     def resolved_text(self) -> str:
         """The spec with parameters, overrides and defaults filled in, as YAML."""

@@ -3,21 +3,26 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from modelspec.failures import RunError
+from modelspec.history import history_csv
 
 SPEC = "spec.yaml"
 RECORD = "run.json"
 HISTORY = "history.jsonl"
+TABLE = "history.csv"
 MODEL = "model.keras"
 CHECKPOINTS = "checkpoints"
 LOCK = "lock"
+
+_ASIDE = re.compile(r"\..+\.\d+\.[a-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +78,23 @@ class Run:
             aside.write_text(text, encoding="utf-8")
 
     def update(self, **changes: Any) -> None:
-        """Change what ``run.json`` says."""
-        record = self.record if self.exists() else {}
-        self.write(RECORD, json.dumps({**record, **changes}, indent=2) + "\n")
+        """Change what ``run.json`` says; None takes a key out."""
+        changed = {**(self.record if self.exists() else {}), **changes}
+        record = {name: value for name, value in changed.items() if value is not None}
+        self.write(RECORD, json.dumps(record, indent=2) + "\n")
 
-    def append(self, epoch: Mapping[str, Any]) -> None:
-        """Add a finished epoch to the history, in place of any that a lost checkpoint had."""
-        lines = [*(line for line in self.history if line["epoch"] < epoch["epoch"]), epoch]
+    def append(self, epochs: Sequence[Mapping[str, Any]]) -> None:
+        """Add finished epochs to the history."""
+        self._write_history([*self.history, *epochs])
+
+    def forget_after(self, epoch: int) -> None:
+        """Drop epochs from the history that no checkpoint has: they are run again."""
+        if any(line["epoch"] > epoch for line in self.history):
+            self._write_history([line for line in self.history if line["epoch"] <= epoch])
+
+    def _write_history(self, lines: Sequence[Mapping[str, Any]]) -> None:
         self.write(HISTORY, "".join(json.dumps(line) + "\n" for line in lines))
+        self.write(TABLE, history_csv(lines))
 
 
 def default_path(name: str, now: datetime | None = None) -> Path:
@@ -103,11 +117,12 @@ def locked(run: Run) -> Iterator[None]:
     """
     try:
         run.path.mkdir(parents=True, exist_ok=True)
-        lock = (run.path / LOCK).open("w", encoding="utf-8")
+        lock = (run.path / LOCK).open("a+", encoding="utf-8")
     except OSError as error:
         raise RunError(f"cannot make {run.path}: {error.strerror}") from error
     with lock:
         _take(lock, run)
+        _sweep(run)
         yield
 
 
@@ -116,6 +131,19 @@ def _take(lock: IO[str], run: Run) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise RunError(f"another process is using {run.path}") from error
+    # Only for whoever looks into the folder, which may be on a full disk.
+    with suppress(OSError):
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+
+
+def _sweep(run: Run) -> None:
+    """Remove what a dead process was writing."""
+    for folder in (run.path, run.path / CHECKPOINTS):
+        for file in folder.glob(".*"):
+            if _ASIDE.fullmatch(file.name):
+                file.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -127,5 +155,15 @@ def replacing(path: Path) -> Iterator[Path]:
         with aside.open("rb") as written:
             os.fsync(written.fileno())
         aside.replace(path)
+        _sync_folder(path.parent)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a new name outlive a loss of power, as its contents do."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

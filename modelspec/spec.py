@@ -103,6 +103,17 @@ Flag = Annotated[
 ]
 
 
+def _text_or_plain(value: Any) -> str:
+    return FORM + ("text" if isinstance(value, str) else "plain")
+
+
+StepsPerCall = Annotated[
+    Annotated[Literal["auto"], Tag(FORM + "text")]
+    | Annotated[int, Field(ge=1), Tag(FORM + "plain")],
+    Discriminator(_text_or_plain),
+]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -189,6 +200,7 @@ class Training(_Section):
     class_weights: dict[str, dict[int, Weight]] = Field(default_factory=dict)
     precision: Precision = "float32"
     jit: Annotated[Literal["auto", True, False], _only(bool, "auto, true or false")] = "auto"
+    steps_per_call: StepsPerCall = "auto"
 
 
 class Spec(_Section):

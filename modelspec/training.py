@@ -1,11 +1,7 @@
 """Spec and data → a finished run in its folder."""
 
-import platform
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,83 +9,99 @@ from modelspec.arrays import digest
 from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset
 from modelspec.diagnostics import Diagnostic, has_errors
-from modelspec.failures import RunError, RunInterrupted
-from modelspec.feed import Feed, split
+from modelspec.failures import RunError
+from modelspec.feed import Feed
+from modelspec.holdout import hold_out
+from modelspec.interrupts import Interrupts
 from modelspec.pipeline import ModelSpec, load
-from modelspec.run import (
-    CHECKPOINTS,
-    MODEL,
-    SPEC,
-    Run,
-    default_path,
-    locked,
-    replacing,
-)
+from modelspec.recording import recorded
+from modelspec.run import MODEL, SPEC, Run, default_path, locked, replacing
+from modelspec.shards import Paths, each_path, files_of
+from modelspec.stamps import Stamps
 from modelspec.watcher import Silent, Watcher
 
-_DISTRIBUTIONS = ("keras-modelspec", "keras", "tensorflow", "numpy")
+CHECKPOINT_MINUTES = 10.0
 
 
 def train(
     source: ModelSpec,
-    data: str | Path,
+    data: Paths,
     *,
-    validation: str | Path | None = None,
+    validation: Paths | None = None,
     run: str | Path | None = None,
     resume: bool = False,
+    minutes: float = CHECKPOINT_MINUTES,
+    tensorboard: bool = False,
     watcher: Watcher | None = None,
 ) -> Run:
-    """Train the model of a spec on an npz file.
+    """Train the model of a spec on npz files.
 
     The run's folder is made; one that holds a run already is refused, unless ``resume`` goes on
-    with that run, after its last finished epoch and with the same result as without the break.
+    with that run, after its last checkpoint and with the same result as without the break. There is
+    a checkpoint after each epoch, and every so many ``minutes`` inside of long ones.
 
     Raises:
         SpecError: where the spec or the data has errors.
-        RunError: where the folder cannot be used.
+        RunError: where the folder cannot be used, the data changes, or the loss is not finite.
         RunInterrupted: where Ctrl-C ended the training.
     """
-    dataset, held = _load(source, Path(data), Path(validation) if validation else None)
+    watcher = watcher or Silent()
+    dataset, held = _load(source, data, validation, watcher)
     model = source.build()
     for each in filter(None, (dataset, held)):
         _check(source, model, each)
     made = Run(Path(run) if run else default_path(source.name))
-    arguments = {
-        "data": str(data),
-        "validation": str(validation) if validation else None,
-        "run": str(run) if run else None,
-        "resume": resume,
+    training = source.require()[0].training
+    facts: dict[str, Any] = {
+        "name": source.name,
+        "seed": training.seed,
+        "epochs": training.epochs,
+        "arguments": {
+            "data": [str(path) for path in each_path(data)],
+            "validation": [str(path) for path in each_path(validation or [])],
+            "run": str(run) if run else None,
+            "resume": resume,
+        },
+        "data": {"samples": dataset.samples, "sha256": _digests(dataset)},
     }
     with locked(made):
-        if made.exists():
-            _check_resumable(made, source, dataset, resume=resume)
-        with _recorded(made, source, dataset, arguments):
-            _fit(made, source, model, _feeds(source, dataset, held), watcher or Silent())
+        source = _resumable(made, source, facts["data"], resume=resume)
+        _warn_of_other_data(source, facts["data"], watcher)
+        feeds = _feeds(source, dataset, held, watcher)
+        source = _with_jit(source, model, feeds[0], watcher)
+        # Before the record, which makes the folder a run: what is one can be resumed.
+        made.write(SPEC, source.resolved_text())
+        stamps = Stamps.take(files_of([*each_path(data), *each_path(validation or [])]))
+        with recorded(made, facts):
+            _fit(made, source, model, feeds, _Setting(watcher, stamps, minutes, tensorboard))
     return made
 
 
-def _load(source: ModelSpec, data: Path, validation: Path | None) -> tuple[Dataset, Dataset | None]:
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What surrounds the training of a run, and changes no number of it."""
+
+    watcher: Watcher
+    stamps: Stamps
+    minutes: float
+    tensorboard: bool
+
+
+def _load(
+    source: ModelSpec, data: Paths, validation: Paths | None, watcher: Watcher
+) -> tuple[Dataset, Dataset | None]:
     """The arrays to train and to validate on, before anything heavy is started for them."""
     source.require(_missing_losses(source))
-    dataset, problems = source.load_data(data)
-    held, more = source.load_data(validation, "test") if validation else (None, [])
+    dataset, problems = source.load_data(data, say=watcher.note)
+    held: Dataset | None = None
+    more: list[Diagnostic] = []
+    if validation:
+        held, more = source.load_data(validation, "test", say=watcher.note)
     source.require([*problems, *more])
+    for problem in source.place([*problems, *more]):
+        watcher.warn(problem.message)
     assert dataset is not None
     return dataset, held
-
-
-def _check_resumable(run: Run, source: ModelSpec, dataset: Dataset, *, resume: bool) -> None:
-    """Refuse to go on with a run by anything but its own spec and data.
-
-    More epochs are the one thing that may be asked of it.
-    """
-    if not resume:
-        raise RunError(f"{run.path} holds a run already: resume it, or name another folder")
-    written = load(run.spec_path, [f"training.epochs={source.require()[0].training.epochs}"])
-    if written.resolved_text() != source.resolved_text():
-        raise RunError(f"the spec is not the one that {run.path} was run with: see its {SPEC}")
-    if run.record["data"]["sha256"] != _digests(dataset):
-        raise RunError(f"the data is not what {run.path} was trained on")
 
 
 def _missing_losses(source: ModelSpec) -> list[Diagnostic]:
@@ -111,45 +123,67 @@ def _check(source: ModelSpec, model: Any, dataset: Dataset) -> None:
     source.require(found)
 
 
-def _feeds(source: ModelSpec, dataset: Dataset, held: Dataset | None) -> tuple[Feed, Feed | None]:
+def _resumable(run: Run, source: ModelSpec, data: Mapping[str, Any], *, resume: bool) -> ModelSpec:
+    """Refuse to go on with a run by anything but its own spec and data.
+
+    More epochs are the one thing that may be asked of it; what it chose, it keeps.
+    """
+    if not run.exists():
+        return source
+    if not resume:
+        raise RunError(f"{run.path} holds a run already: resume it, or name another folder")
+    training = source.require()[0].training
+    written = load(run.spec_path, [f"training.epochs={training.epochs}"])
+    if training.jit == "auto":
+        source = source.with_training(jit=written.require()[0].training.jit)
+    if written.resolved_text() != source.resolved_text():
+        raise RunError(f"the spec is not the one that {run.path} was run with: see its {SPEC}")
+    if run.record["data"]["sha256"] != data["sha256"]:
+        raise RunError(f"the data is not what {run.path} was trained on")
+    return source
+
+
+def _warn_of_other_data(source: ModelSpec, data: Mapping[str, Any], watcher: Watcher) -> None:
+    """Where the spec is a run's own, tell when that run saw other data."""
+    _, _, document = source.require()
+    path = Path(document.name)
+    origin = Run(path.parent)
+    if path.name != SPEC or not origin.exists():
+        return
+    if origin.record.get("data", {}).get("sha256") != data["sha256"]:
+        watcher.warn(f"this is not the data that {origin.path} was trained on")
+
+
+def _feeds(
+    source: ModelSpec, dataset: Dataset, held: Dataset | None, watcher: Watcher
+) -> tuple[Feed, Feed | None]:
     spec, graph, _ = source.require()
     training = spec.training
     dtypes = {name: given.dtype for name, given in graph.inputs.items()}
-    fraction = 0.0 if held else training.validation_split
-    rows, drawn = split(dataset.samples, fraction, training.seed)
-    feed = Feed(dataset, rows, training.batch_size, dtypes, training.class_weights)
+    share = 0.0 if held else training.validation_split
+    parts = hold_out(dataset, source.heads, share, training.seed)
+    feed = Feed(dataset, parts.rows, training.batch_size, dtypes, training.class_weights)
+    if parts.phrase:
+        watcher.note(parts.phrase)
     if held is not None:
-        everything, _ = split(held.samples, 0.0, training.seed)
+        everything = hold_out(held, (), 0.0, training.seed).rows
         return feed, Feed(held, everything, training.batch_size, dtypes)
-    return feed, Feed(dataset, drawn, training.batch_size, dtypes) if len(drawn) else None
+    drawn = Feed(dataset, parts.held, training.batch_size, dtypes)
+    return feed, drawn if drawn.samples else None
 
 
-@contextmanager
-def _recorded(
-    run: Run, source: ModelSpec, dataset: Dataset, arguments: Mapping[str, Any]
-) -> Iterator[None]:
-    """Keep ``run.json`` true whatever happens inside."""
-    spec, _, _ = source.require()
-    run.write(SPEC, source.resolved_text())
-    run.update(
-        status="running",
-        name=source.name,
-        versions={"python": platform.python_version(), **_versions()},
-        seed=spec.training.seed,
-        arguments=dict(arguments),
-        data={"samples": dataset.samples, "sha256": _digests(dataset)},
-        started=_now(),
-    )
-    began = time.perf_counter()
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        run.update(status="interrupted", ended=_now())
-        raise RunInterrupted(run.path) from interrupt
-    except BaseException as error:
-        run.update(status="failed", error=str(error), ended=_now())
-        raise
-    run.update(status="completed", ended=_now(), seconds=round(time.perf_counter() - began, 3))
+def _with_jit(source: ModelSpec, model: Any, feed: Feed, watcher: Watcher) -> ModelSpec:
+    """The spec with its choice made, so that the run's own spec repeats it."""
+    from modelspec.backend.jitting import pays
+
+    training = source.require()[0].training
+    if training.jit != "auto":
+        return source
+    steps = training.epochs * feed.steps
+    chosen = pays(model, steps)
+    if chosen:
+        watcher.note(f"XLA compiles the steps, of which there are {steps:,} (training.jit)")
+    return source.with_training(jit=chosen)
 
 
 def _fit(
@@ -157,23 +191,33 @@ def _fit(
     source: ModelSpec,
     model: Any,
     feeds: tuple[Feed, Feed | None],
-    watcher: Watcher,
+    setting: _Setting,
 ) -> None:
-    from modelspec.backend.callbacks import make_callbacks
-    from modelspec.backend.checkpoints import checkpoints, save_checkpoint
-    from modelspec.backend.fitting import finite, fit
+    from modelspec.backend.callbacks import Told, make_callbacks, tensorboard
+    from modelspec.backend.checkpoints import State
+    from modelspec.backend.engine import Engine
+    from modelspec.backend.fitting import Course, Stopped, fit
+    from modelspec.backend.keeping import Keeper
     from modelspec.backend.saving import write_model
 
-    spec, _, _ = source.require()
-    callbacks = make_callbacks(source.catalog, spec.training.callbacks, run.path)
-    folder = run.path / CHECKPOINTS
-    last = next(reversed(checkpoints(folder)), None)
-    epochs = fit(
-        model, *feeds, spec.training, callbacks=callbacks, watcher=watcher, checkpoint=last
-    )
-    for record in epochs:
-        run.append(finite(record))
-        save_checkpoint(folder, model, callbacks, record["epoch"])
+    training = source.require()[0].training
+    callbacks = make_callbacks(source.catalog, training.callbacks, run.path)
+    told = [*callbacks, *([tensorboard(run.path)] if setting.tensorboard else [])]
+    watcher = setting.watcher
+    with Interrupts(lambda: watcher.note("finishing this step")) as interrupts:
+        course = Course(
+            *feeds,
+            training,
+            Told(told, model, epochs=training.epochs, steps=feeds[0].steps),
+            watcher,
+            Keeper(run, State(model, callbacks), 60 * setting.minutes),
+            asked_to_stop=lambda: interrupts.requested,
+            complaint=setting.stamps.complaint,
+        )
+        try:
+            fit(Engine(model, jit=training.jit is True), course)
+        except Stopped:
+            raise KeyboardInterrupt from None
     with replacing(run.path / MODEL) as aside:
         write_model(model, aside)
 
@@ -186,11 +230,3 @@ def _digests(dataset: Dataset) -> dict[str, str]:
         *((f"{name}_weight", array) for name, array in dataset.weights.items()),
     ]
     return {dataset.arrays[name]: digest(array) for name, array in parts}
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in _DISTRIBUTIONS}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -14,9 +14,14 @@ from modelspec.summary import LayerRow, Parameters, Shape, Summary, Tensor
 Verdict = tuple[dict[str, Shape], list[Diagnostic]]
 
 
-def remember_shapes(graph: Graph, catalog: Catalog, judge: Callable[[], Verdict]) -> Verdict:
-    """The shapes of the outputs and what is wrong on the way to them, judged once a graph."""
-    name = _name(graph, catalog)
+def remember_shapes(
+    graph: Graph, catalog: Catalog, objects: str, judge: Callable[[], Verdict]
+) -> Verdict:
+    """The shapes of the outputs and what is wrong on the way to them, judged once a graph.
+
+    ``objects`` tells apart what else was judged with it.
+    """
+    name = _name(graph, catalog, objects)
     stored = cache.load("shapes", name)
     if stored is not None:
         shapes = {key: tuple(shape) for key, shape in stored["shapes"].items()}

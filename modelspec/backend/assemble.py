@@ -3,7 +3,6 @@
 The same walk serves the check of shapes, which allocates no weight, and the real model.
 """
 
-import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import keras
 from keras.src import backend
 
 from modelspec.backend.objects import make
+from modelspec.backend.refusals import first_words, refused_arguments
 from modelspec.catalog import Catalog
 from modelspec.diagnostics import Diagnostic, Related, Route, line_mark
 from modelspec.graph import Graph, Node, Source
@@ -139,7 +139,7 @@ def _construct(node: Node, assembly: Assembly, catalog: Catalog) -> bool:
             catalog, "layer", {node.type: node.arguments}, name=node.layer, **node.options
         )
     except Exception as error:  # noqa: BLE001 - as above
-        assembly.problems.append(_refused_arguments(node, error))
+        assembly.problems.append(refused_arguments(node.type, node.arguments, node.route, error))
         return False
     return True
 
@@ -162,16 +162,6 @@ def _returned_input(node: Node) -> Diagnostic:
     return Diagnostic("returned-input", message, node.route, "key")
 
 
-def _refused_arguments(node: Node, error: Exception) -> Diagnostic:
-    text = _first_words(error)
-    route = (*node.route, node.type)
-    named = (name for name in re.findall(r"`(\w+)`|\b(\w+)=", text) for name in name if name)
-    culprit = next((name for name in named if name in (node.arguments or {})), None)
-    if culprit is not None:
-        return Diagnostic("bad-argument", f"{node.type}: {text}", (*route, culprit))
-    return Diagnostic("bad-argument", f"{node.type}: {text}", route, "key")
-
-
 def _refused_call(node: Node, error: Exception, assembly: Assembly) -> Diagnostic:
     """What each side is, and the line that it comes from, before what Keras says of it."""
     given = {source.name: assembly.shape(source) for source in node.sources()}
@@ -182,7 +172,7 @@ def _refused_call(node: Node, error: Exception, assembly: Assembly) -> Diagnosti
     related = tuple(
         Related(f"{name} is {shape}", assembly.routes[name]) for name, shape in given.items()
     )
-    said = _first_words(error)
+    said = first_words(error)
     message = f"{node.name} (line {line_mark()}): {sides}: {said}"
     hint = _what_to_do(said, given, assembly)
     return Diagnostic("shape-mismatch", message, node.route, "key", hint=hint, related=related)
@@ -203,18 +193,3 @@ def _what_to_do(said: str, given: Mapping[str, Shape | None], assembly: Assembly
     if "fully-defined" in said or "'NoneType'" in said:
         return "weights need a known width: write a number for its null, or pool over that axis"
     return None
-
-
-def _first_words(error: Exception) -> str:
-    """What Keras says, without the frame it puts around the messages of a layer's call."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    text = re.sub(r"^Exception encountered when calling .*?\n\n", "", text, flags=re.DOTALL)
-    text = re.split(r"\n\nArguments received by |\n\s*\n", text)[0]
-    text = " ".join(text.split()).rstrip(".") or type(error).__name__
-    rank = re.search(r"expected (min_|max_)?ndim=(\d+), found ndim=(\d+)", text)
-    if rank:
-        bound = {"min_": "at least ", "max_": "at most "}.get(rank[1] or "", "")
-        return f"it needs {bound}{rank[2]} axes, the batch among them, and gets {rank[3]}"
-    text = re.sub(r"^Input \d+ .*? is incompatible with the layer: ", "", text)
-    # An error of Python's own, from within Keras, says too little without its name.
-    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"

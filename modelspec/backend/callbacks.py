@@ -19,6 +19,11 @@ def make_callbacks(catalog: Catalog, written: Sequence[Any], folder: Path) -> li
     return [make(catalog, "callback", _within(catalog, value, folder)) for value in written]
 
 
+def tensorboard(folder: Path) -> Any:
+    """Keras's own, which writes its logs of each epoch under ``folder``."""
+    return keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
+
+
 class Told:
     """Tells callbacks of events; what they print goes to stderr, since stdout is for data."""
 

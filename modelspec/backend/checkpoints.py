@@ -7,14 +7,15 @@ their generators in variables.
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from modelspec.feed import Array
 from modelspec.run import replacing
+from modelspec.stacked import Array
 
 _KEPT = 2
 _STATE = "state"
@@ -22,57 +23,84 @@ _MONITOR = "monitor_op"
 _PLAIN = (bool, int, float, str, type(None))
 
 
-def save_checkpoint(folder: Path, model: Any, callbacks: Sequence[Any], epoch: int) -> None:
-    """Write the state after ``epoch`` finished epochs, and drop all but the newest two."""
-    arrays = {f"variable/{index}": _array(each) for index, each in enumerate(_variables(model))}
-    states = []
-    for index, callback in enumerate(callbacks):
+class Position(NamedTuple):
+    """How far a run has come: finished epochs; samples and seconds of the one after them."""
+
+    epoch: int = 0
+    samples: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What changes in training, and must be as it was when a run goes on.
+
+    ``extra`` are variables that neither the model nor its optimizer holds. The model's metrics
+    must have been built.
+    """
+
+    model: Any
+    callbacks: Sequence[Any]
+    extra: Sequence[Any] = ()
+
+    def variables(self) -> list[Any]:
+        model = self.model
+        return [*model.variables, *model.optimizer.variables, *self.extra, *model.metrics_variables]
+
+
+def save_checkpoint(folder: Path, state: State, position: Position) -> None:
+    """Write the state at a position, and drop all but the newest two."""
+    arrays = {f"variable/{index}": _array(each) for index, each in enumerate(state.variables())}
+    memories = []
+    for index, callback in enumerate(state.callbacks):
         plain, listed = _memory(callback)
-        states.append({"plain": plain, "armed": getattr(callback, _MONITOR, None) is not None})
+        memories.append({"plain": plain, "armed": getattr(callback, _MONITOR, None) is not None})
         for name, values in listed.items():
-            for position, value in enumerate(values):
-                arrays[f"callback/{index}/{name}/{position}"] = value
-    state = {"epoch": epoch, "stopped": bool(model.stop_training), "callbacks": states}
-    arrays[_STATE] = np.frombuffer(json.dumps(state).encode(), np.uint8)
+            for at, value in enumerate(values):
+                arrays[f"callback/{index}/{name}/{at}"] = value
+    stopped = bool(state.model.stop_training)
+    about = {**position._asdict(), "stopped": stopped, "callbacks": memories}
+    arrays[_STATE] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     folder.mkdir(exist_ok=True)
-    with replacing(folder / f"epoch-{epoch:06}.npz") as aside, aside.open("wb") as file:
+    with replacing(folder / _file(position)) as aside, aside.open("wb") as file:
         named: dict[str, Any] = dict(arrays)
         np.savez(file, **named)
     for old in checkpoints(folder)[:-_KEPT]:
         old.unlink()
 
 
+def _file(position: Position) -> str:
+    within = f"-{position.samples:012}" if position.samples else ""
+    return f"epoch-{position.epoch:06}{within}.npz"
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in a folder, oldest first."""
-    return sorted(folder.glob("epoch-*.npz"))
+    return sorted(folder.glob("epoch-*.npz"), key=lambda path: path.stem.split("-")[1:])
 
 
-def restore(path: Path, model: Any, callbacks: Sequence[Any]) -> int:
-    """Put a checkpoint's state into a model and its callbacks; the number of finished epochs.
+def restore(path: Path, state: State) -> Position:
+    """Put a checkpoint's values into the state; the position that it was written at.
 
     Raises:
         ValueError: where the checkpoint is of another model.
     """
     with np.load(path, allow_pickle=False) as stored:
-        state = json.loads(stored[_STATE].tobytes())
-        variables = _variables(model)
+        about = json.loads(stored[_STATE].tobytes())
+        variables = state.variables()
         if sum(name.startswith("variable/") for name in stored.files) != len(variables):
             raise ValueError(f"{path} is a checkpoint of another model")
         for index, variable in enumerate(variables):
             variable.assign(stored[f"variable/{index}"])
-        for index, callback in enumerate(callbacks):
-            remembered = state["callbacks"][index]
+        for index, callback in enumerate(state.callbacks):
+            remembered = about["callbacks"][index]
             if remembered["armed"] and getattr(callback, _MONITOR) is None:
                 # Keras arms these at the first epoch's end, and turns the sign of min_delta then.
                 callback._set_monitor_op()  # noqa: SLF001
             vars(callback).update(remembered["plain"])
             _restore_lists(callback, index, stored)
-    model.stop_training = state["stopped"]
-    return int(state["epoch"])
-
-
-def _variables(model: Any) -> list[Any]:
-    return [*model.variables, *model.optimizer.variables]
+    state.model.stop_training = about["stopped"]
+    return Position(about["epoch"], about["samples"], about["seconds"])
 
 
 def _array(variable: Any) -> Array:

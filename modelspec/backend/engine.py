@@ -1,71 +1,99 @@
 """Many steps of a compiled Keras model in one call of a TensorFlow function.
 
-``model.fit`` asks Python for every batch. Here a call takes the rows of many batches, and walks
-them inside the graph with the model's own ``train_step`` and ``test_step``: the same arithmetic,
-without the way back to Python between steps.
+``model.fit`` asks Python for every batch. Here a call walks over the batches of a table of row
+numbers, gathers their rows in the graph, and takes the model's own ``train_step`` or ``test_step``:
+the same arithmetic, without the way back to Python between steps.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from modelspec.backend.forms import input_arrays, output_names, target_arrays, weight_arrays
-from modelspec.feed import Array, Piece
+from modelspec.backend.forms import input_arrays, output_names
+from modelspec.backend.supply import Call
+from modelspec.failures import ModelError
+from modelspec.feed import Piece
+from modelspec.stacked import Array
+
+Step = Callable[[Any], Mapping[str, Any]]
+"""One step on a batch in the form of ``fit``: its logs so far in the epoch, ``loss`` among them."""
+
+Walk = Callable[[Any, Any, Any, Any], Any]
 
 
 class Engine:
-    """Steps of one compiled model. ``jit`` compiles each step with XLA."""
+    """Steps of one compiled model. ``jit`` compiles the training of whole batches with XLA.
 
-    def __init__(self, model: Any, *, jit: bool = False) -> None:
+    ``step`` stands in for the model's own ``train_step``.
+    """
+
+    def __init__(self, model: Any, *, jit: bool = False, step: Step | None = None) -> None:
         # The same run must give the same weights; by default TensorFlow sums the gradients of an
         # Embedding in whatever order its threads come.
         tf.config.experimental.enable_op_determinism()
         self.model = model
-        self._walks: dict[Any, Callable[..., None]] = {}
+        self._train = step or model.train_step
+        self._walks: dict[Any, Walk] = {}
         self._jit = jit
         self._built = False
+        self._reset: Callable[[], None] = tf.function(model.reset_metrics, autograph=False)
+        self._read: Callable[[], Any] = tf.function(model.get_metrics_result, autograph=False)
 
-    def train(self, piece: Piece, batch_size: int) -> None:
-        """Update weights, optimizer and metrics by each batch of the piece in turn."""
-        self._walk("train", piece, batch_size)
+    def build(self, data: Any) -> None:
+        """Let Keras make its metrics' variables, which cannot be made inside a loop.
 
-    def test(self, piece: Piece, batch_size: int) -> None:
+        As ``fit`` does it, on symbols: a real step could change the state of layers. ``data`` is
+        a batch in the form of ``fit``, of which only the types matter.
+        """
+        if not self._built:
+            self.model._symbolic_build(data_batch=data)  # noqa: SLF001
+            self._built = True
+
+    def train(self, call: Call) -> int:
+        """Update weights, optimizer and metrics, batch by batch; how many steps that were.
+
+        It ends at the first step that leaves no finite loss.
+        """
+        # XLA compiles one shape at a time; the short last batch of an epoch is not worth another.
+        jit = self._jit and call.whole
+        return int(self._run("train", self._train, call, jit=jit))
+
+    def test(self, call: Call) -> None:
         """Update metrics only."""
-        self._walk("test", piece, batch_size)
+        self._run("test", self.model.test_step, call, jit=False)
+
+    def reset(self) -> None:
+        """Start to count loss and metrics anew."""
+        if self._built:
+            self._reset()
 
     def results(self) -> dict[str, float]:
         """Loss and metrics since the last reset, by Keras's own names.
 
         A metric of several values, such as one for each class, gives ``NAME_0``, ``NAME_1``, ….
         """
-        found = self.model.get_metrics_result().items()
+        found = self._read().items()
         return dict(pair for name, value in found for pair in _numbers(name, np.asarray(value)))
 
-    def _walk(self, phase: str, piece: Piece, batch_size: int) -> None:
-        data = tf.nest.map_structure(tf.convert_to_tensor, self._arrays(piece))
-        if not self._built:
-            self._build(data)
-        specs = tf.nest.map_structure(_any_length, data)
-        key = (phase, tuple(tf.nest.flatten(specs)))
+    def _run(self, phase: str, step: Step, call: Call, *, jit: bool) -> Any:
+        self.build(call.data)
+        specs = tf.nest.map_structure(_any_length, call.data)
+        key = (phase, jit, tuple(tf.nest.flatten(specs)))
         if key not in self._walks:
-            step = self.model.train_step if phase == "train" else self.model.test_step
-            self._walks[key] = _walker(step, specs, jit=self._jit)
-        self._walks[key](data, tf.constant(batch_size))
+            self._walks[key] = _walker(step, specs, jit=jit, guarded=phase == "train")
+        try:
+            return self._walks[key](call.data, call.rows, call.start, call.stop)
+        except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
+            raise ModelError(_refusal(error, jit=jit)) from error
 
-    def _arrays(self, piece: Piece) -> Any:
-        arrays = input_arrays(self.model, piece), target_arrays(self.model, piece)
-        return (*arrays, weight_arrays(self.model, piece)) if piece.weights else arrays
 
-    def _build(self, data: Any) -> None:
-        """Let Keras make its metrics' variables, which cannot be made inside a loop.
-
-        As ``fit`` does it, on symbols: a real step could change the state of layers.
-        """
-        self.model._symbolic_build(data_batch=data)  # noqa: SLF001
-        self._built = True
+def _refusal(error: Exception, *, jit: bool) -> str:
+    first = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
+    way_out = "; training.jit: false runs it without XLA" if jit else ""
+    return f"TensorFlow refuses a step: {first.strip()[:300]}{way_out}"
 
 
 def _numbers(name: str, value: Array) -> Iterator[tuple[str, float]]:
@@ -76,25 +104,39 @@ def _numbers(name: str, value: Array) -> Iterator[tuple[str, float]]:
 
 
 def _any_length(tensor: Any) -> Any:
-    """The type of a tensor whose first axis varies: a short last piece needs no new trace."""
+    """The type of a tensor whose first axis varies, so that other lengths need no new trace."""
     return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
 
 
-def _walker(step: Callable[[Any], Any], specs: Any, *, jit: bool) -> Callable[..., None]:
-    one = tf.function(step, jit_compile=True, reduce_retracing=True) if jit else step
+def _walker(step: Step, specs: Any, *, jit: bool, guarded: bool) -> Walk:
+    """A function of data, a table of its rows by step, and the steps to start and stop at.
 
-    @tf.function(input_signature=[specs, tf.TensorSpec([], tf.int32)], autograph=False)  # type: ignore[untyped-decorator]
-    def walk(data: Any, batch_size: Any) -> None:
-        samples = tf.shape(tf.nest.flatten(data)[0])[0]
+    It gives the number of steps taken; where it is ``guarded``, none after a loss not finite.
+    """
+    number = tf.TensorSpec([], tf.int32)
+    strategy = tf.distribute.get_strategy()
 
-        def body(start: Any) -> tuple[Any]:
-            stop = start + batch_size
-            one(tf.nest.map_structure(lambda tensor: tensor[start:stop], data))
-            return (stop,)
+    @tf.function(  # type: ignore[untyped-decorator]
+        input_signature=[specs, tf.TensorSpec([None, None], tf.int32), number, number],
+        autograph=False,
+        jit_compile=jit,
+    )
+    def walk(data: Any, rows: Any, start: Any, stop: Any) -> Any:
+        def body(at: Any, fine: Any) -> tuple[Any, Any]:
+            batch = tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows[at]), data)
+            logs = strategy.run(step, args=(batch,))
+            if not guarded:
+                return at + 1, fine
+            loss = strategy.experimental_local_results(logs["loss"])[0]
+            return at + 1, tf.math.is_finite(loss)
 
-        tf.while_loop(lambda start: start < samples, body, [tf.constant(0)], parallel_iterations=1)
+        def more(at: Any, fine: Any) -> Any:
+            return tf.logical_and(at < stop, fine)
 
-    walker: Callable[..., None] = walk
+        last, _ = tf.while_loop(more, body, [start, True], parallel_iterations=1)
+        return last - start
+
+    walker: Walk = walk
     return walker
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from modelspec.feed import Array, Piece
+from modelspec.feed import Piece
+from modelspec.stacked import Array
 from modelspec.summary import Shape
 
 
@@ -17,6 +18,12 @@ def output_shapes(model: Any) -> dict[str, Shape]:
     """The shape of each output, with the leading batch, by public name."""
     shapes = (tuple(tensor.shape) for tensor in model.outputs)
     return dict(zip(output_names(model), shapes, strict=True))
+
+
+def batch_arrays(model: Any, piece: Piece) -> Any:
+    """Inputs, targets and, where there are any, weights, as ``fit`` takes them."""
+    arrays = input_arrays(model, piece), target_arrays(model, piece)
+    return (*arrays, weight_arrays(model, piece)) if piece.weights else arrays
 
 
 def input_arrays(model: Any, piece: Piece) -> Any:

@@ -11,6 +11,9 @@ from typing import cast
 
 _CHATTY = ("tensorflow", "absl", "jax", "h5py")
 
+_ASKED_FOR = ("jax", "matplotlib", "sklearn", "torch")
+"""What Keras and TensorFlow import only to learn whether it is there."""
+
 
 def start(*, light: bool = False) -> ModuleType:
     """Import Keras on TensorFlow; ``light`` on JAX instead, where that is installed.
@@ -26,12 +29,11 @@ def start(*, light: bool = False) -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if name == "jax":
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
-        # Keras would import them only to ask whether they are there.
-        for other in ("tensorflow", "sklearn"):
-            sys.modules.setdefault(other, cast("ModuleType", None))
+        # Keras would import it only to ask whether it is there, later too.
+        sys.modules.setdefault("tensorflow", cast("ModuleType", None))
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.ERROR)
-    with _silent_stderr():
+    with _silent_stderr(), _hidden(*_ASKED_FOR):
         import keras  # noqa: F401
 
         if name == "tensorflow":
@@ -39,6 +41,19 @@ def start(*, light: bool = False) -> ModuleType:
 
             tf.constant(0)
     return sys.modules["keras"]
+
+
+@contextmanager
+def _hidden(*packages: str) -> Iterator[None]:
+    """Let packages seem not to be installed, those aside that are in use already."""
+    wanted = {os.environ["KERAS_BACKEND"], *sys.modules}
+    hidden = [each for each in packages if each not in wanted]
+    sys.modules.update(dict.fromkeys(hidden, cast("ModuleType", None)))
+    try:
+        yield
+    finally:
+        for each in hidden:
+            sys.modules.pop(each, None)
 
 
 @contextmanager

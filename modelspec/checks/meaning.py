@@ -7,6 +7,8 @@ from modelspec.checks.arguments import check_object
 from modelspec.checks.losses import check_losses
 from modelspec.checks.monitors import check_monitors
 from modelspec.checks.packages import check_packages
+from modelspec.checks.schedules import check_schedules
+from modelspec.checks.strategies import check_strategy
 from modelspec.diagnostics import Diagnostic, Route, did_you_mean, is_echo
 from modelspec.graph import Graph, Node
 from modelspec.heads import Head, check_names
@@ -30,7 +32,9 @@ def check_meaning(
         route = ("training", "callbacks", position)
         problems += check_object(catalog, "callback", callback, route)
     problems += check_packages(spec.training.callbacks)
+    problems += check_schedules(spec)
     problems += check_losses(spec, graph, heads, catalog)
+    problems += check_strategy(spec, graph, heads)
     problems += check_monitors(spec, heads, catalog)
     given = {
         "losses": spec.losses,

@@ -23,8 +23,9 @@ HELP: Final[dict[str, dict[str, str]]] = {
             "outputs, or output: value."
         ),
         "loss_weights": (
-            "How much each loss counts: one number, a list in the order of outputs, or "
-            "output: number. Default: 1.0."
+            "How much each loss counts: one number, a list in the order of outputs, "
+            "output: number, or a strategy that sets them while training, such as auto. "
+            "Default: 1.0."
         ),
         "metrics": (
             "What is watched besides the losses. With a single output a list is its metrics; "
@@ -66,6 +67,7 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "callbacks": "A list of Keras callbacks.",
         "class_weights": "How much samples of a class count, by output: {income: {3: 5.0}}.",
         "precision": "The type of the computations. Default: float32.",
-        "jit": "Whether XLA compiles the model. Default: auto.",
+        "jit": "Whether XLA compiles the steps of training. Default: auto, where it pays.",
+        "steps_per_call": "How many steps one call of the engine takes. Default: auto.",
     },
 }

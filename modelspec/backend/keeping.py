@@ -1,0 +1,56 @@
+"""When a run's progress reaches the disk: history and checkpoints, always in step."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from modelspec.backend.checkpoints import Position, State, checkpoints, restore, save_checkpoint
+from modelspec.run import CHECKPOINTS, Run
+
+_SECOND = 1.0
+"""Epochs shorter than this share a checkpoint: more would cost short runs more than they lose."""
+
+
+class Keeper:
+    """Keeps a run: after its epochs, and every ``seconds`` inside one."""
+
+    def __init__(self, run: Run, state: State, seconds: float) -> None:
+        self._run, self._state, self._seconds = run, state, seconds
+        self._folder = run.path / CHECKPOINTS
+        self._pending: list[Mapping[str, Any]] = []
+        self._last = time.monotonic()
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The epochs that are on the disk."""
+        return self._run.history
+
+    def restore(self) -> Position:
+        """Take up the newest checkpoint; the start, where there is none."""
+        newest = next(reversed(checkpoints(self._folder)), None)
+        position = restore(newest, self._state) if newest else Position()
+        self._run.forget_after(position.epoch)
+        return position
+
+    def epoch_finished(self, record: Mapping[str, Any], *, last: bool) -> None:
+        """Keep an epoch now, or soon where epochs are short."""
+        self._pending.append(record)
+        if last or time.monotonic() - self._last >= _SECOND:
+            self.keep(Position(record["epoch"]))
+
+    def inside(self, position: Position) -> None:
+        """Keep a position within an epoch where the last one is long ago."""
+        if time.monotonic() - self._last >= self._seconds:
+            self.keep(position)
+
+    def keep(self, position: Position) -> None:
+        """Write what is not on the disk yet; the history first, which a resumed run cuts back."""
+        self.keep_history()
+        save_checkpoint(self._folder, self._state, position)
+        self._last = time.monotonic()
+
+    def keep_history(self) -> None:
+        """Write the epochs that are only in memory, whatever becomes of their state."""
+        if self._pending:
+            self._run.append(self._pending)
+            self._pending = []

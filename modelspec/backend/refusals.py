@@ -1,0 +1,32 @@
+"""What Keras says when it refuses arguments or a call, in a line of our own."""
+
+import re
+from typing import Any
+
+from modelspec.diagnostics import Diagnostic, Route
+
+
+def refused_arguments(name: str, given: Any, route: Route, error: Exception) -> Diagnostic:
+    """The problem of an object at a route; at the argument that Keras blames, if it names one."""
+    text = first_words(error)
+    arguments = given if isinstance(given, dict) else {}
+    named = (each for each in re.findall(r"`(\w+)`|\b(\w+)=", text) for each in each if each)
+    culprit = next((each for each in named if each in arguments), None)
+    if culprit is not None:
+        return Diagnostic("bad-argument", f"{name}: {text}", (*route, name, culprit))
+    return Diagnostic("bad-argument", f"{name}: {text}", (*route, name), "key")
+
+
+def first_words(error: Exception) -> str:
+    """What Keras says, without the frame it puts around the messages of a layer's call."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    text = re.sub(r"^Exception encountered when calling .*?\n\n", "", text, flags=re.DOTALL)
+    text = re.split(r"\n\nArguments received by |\n\s*\n", text)[0]
+    text = " ".join(text.split()).rstrip(".") or type(error).__name__
+    rank = re.search(r"expected (min_|max_)?ndim=(\d+), found ndim=(\d+)", text)
+    if rank:
+        bound = {"min_": "at least ", "max_": "at most "}.get(rank[1] or "", "")
+        return f"it needs {bound}{rank[2]} axes, the batch among them, and gets {rank[3]}"
+    text = re.sub(r"^Input \d+ .*? is incompatible with the layer: ", "", text)
+    # An error of Python's own, from within Keras, says too little without its name.
+    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,129 @@
+"""Where the engine's rows come from: tensors made once, or a stream from files too large for that.
+
+Both give the same batches in the same order; only speed and memory differ.
+"""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from modelspec.backend.forms import batch_arrays
+from modelspec.feed import Feed
+from modelspec.stacked import Rows
+
+RESIDENT_BYTES = 256 * 2**20
+PIECE_BYTES = 16 * 2**20
+_CALL_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one call of the engine walks over.
+
+    ``rows`` has a line of row numbers in ``data`` for each step, of which ``start`` to ``stop`` are
+    taken. ``samples`` is how many rows those have, ``whole`` whether every step has a full batch.
+    """
+
+    data: Any
+    rows: Any
+    start: Any
+    stop: Any
+    samples: int
+    whole: bool
+
+
+class Supply(Protocol):
+    """Rows of a feed, as calls."""
+
+    def calls(self, order: Rows) -> Iterator[Call]:
+        """Positions in the feed, in order, as batches; the last one may be short."""
+
+
+def supply(model: Any, feed: Feed, steps_per_call: int | None = None) -> Supply:
+    """Tensors where the feed is small enough; the choice follows from its size alone.
+
+    Without ``steps_per_call``, calls become as long as progress and Ctrl-C stay prompt.
+    """
+    pace = _Pace(steps_per_call or 1, fixed=steps_per_call is not None)
+    small = feed.row_bytes * feed.samples <= RESIDENT_BYTES
+    return _Resident(model, feed, pace) if small else _Streamed(model, feed, pace)
+
+
+def sample(model: Any, feed: Feed) -> Any:
+    """A small batch, in the form of ``fit``."""
+    return _tensors(model, feed, np.arange(min(2, feed.samples)))
+
+
+@dataclass
+class _Pace:
+    """How many steps a call takes. It changes no number, so a stopwatch may decide it."""
+
+    steps: int
+    fixed: bool
+
+    def adapt(self, seconds: float) -> None:
+        """Aim at calls of ``_CALL_SECONDS``, after one of ``steps`` that took some seconds."""
+        if not self.fixed:
+            wanted = round(self.steps * _CALL_SECONDS / max(seconds, 1e-6))
+            self.steps = max(1, min(8 * self.steps, wanted))
+
+
+class _Resident:
+    def __init__(self, model: Any, feed: Feed, pace: _Pace) -> None:
+        self._batch, self._pace = feed.batch_size, pace
+        self._data = _tensors(model, feed, np.arange(feed.samples))
+
+    def calls(self, order: Rows) -> Iterator[Call]:
+        yield from _calls(self._data, order.astype(np.int32, copy=False), self._batch, self._pace)
+
+
+class _Streamed:
+    """Pieces of one size, gathered one ahead of the call that works on them."""
+
+    def __init__(self, model: Any, feed: Feed, pace: _Pace) -> None:
+        self._model, self._feed, self._pace = model, feed, pace
+        batches = max(1, PIECE_BYTES // max(feed.row_bytes * feed.batch_size, 1))
+        self._size = feed.batch_size * min(batches, feed.steps)
+
+    def calls(self, order: Rows) -> Iterator[Call]:
+        with ThreadPoolExecutor(1) as ahead:
+            coming = ahead.submit(self._gather, order, 0)
+            for start in range(0, len(order), self._size):
+                data = coming.result()
+                coming = ahead.submit(self._gather, order, start + self._size)
+                held = np.arange(min(self._size, len(order) - start), dtype=np.int32)
+                yield from _calls(data, held, self._feed.batch_size, self._pace)
+
+    def _gather(self, order: Rows, start: int) -> Any:
+        """A piece that is always of the same length, since XLA compiles for one."""
+        rows = order[start : start + self._size]
+        if not len(rows):
+            return None
+        return _tensors(self._model, self._feed, np.resize(rows, self._size).astype(np.int64))
+
+
+def _tensors(model: Any, feed: Feed, positions: Rows) -> Any:
+    arrays = batch_arrays(model, feed.gather(positions))
+    return tf.nest.map_structure(tf.convert_to_tensor, arrays)
+
+
+def _calls(data: Any, order: Rows, batch: int, pace: _Pace) -> Iterator[Call]:
+    steps = len(order) // batch
+    table = tf.constant(order[: steps * batch].reshape(steps, batch))
+    at = 0
+    while at < steps:
+        stop = min(at + pace.steps, steps)
+        ends = tf.constant(at), tf.constant(stop)
+        started = time.perf_counter()
+        yield Call(data, table, *ends, samples=(stop - at) * batch, whole=True)
+        if stop - at == pace.steps:
+            pace.adapt(time.perf_counter() - started)
+        at = stop
+    if rest := len(order) - steps * batch:
+        short = tf.constant(order[None, steps * batch :])
+        yield Call(data, short, tf.constant(0), tf.constant(1), samples=rest, whole=False)

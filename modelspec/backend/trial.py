@@ -1,0 +1,43 @@
+"""Optimizer, losses, metrics and callbacks, made once to hear what Keras thinks of their values."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from modelspec.backend.objects import make
+from modelspec.backend.refusals import refused_arguments
+from modelspec.catalog import Catalog, Family
+from modelspec.diagnostics import Diagnostic, Route
+from modelspec.heads import Head
+from modelspec.spec import Spec
+
+_NEEDS_MORE = frozenset({"TensorBoard"})
+"""Made only in training: it wants packages and a folder."""
+
+
+def try_objects(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> list[Diagnostic]:
+    """Every object that Keras refuses to make of the arguments that the spec gives it."""
+    problems = []
+    for family, value, route in _written(spec, heads):
+        [(name, given)] = value.items()
+        if catalog.find(family, name) is None or name in _NEEDS_MORE:
+            continue
+        try:
+            make(catalog, family, value)
+        except ImportError:
+            continue
+        except Exception as error:  # noqa: BLE001 - what a constructor raises is Keras's choice
+            problems.append(refused_arguments(name, given, route, error))
+    return problems
+
+
+def _written(spec: Spec, heads: Sequence[Head]) -> Iterator[tuple[Family, Any, Route]]:
+    """Objects with arguments of their own; a bare name has nothing that could be refused."""
+    objects: list[tuple[Family, Any, Route]] = [("optimizer", spec.optimizer, ("optimizer",))]
+    for head in heads:
+        objects.append(("loss", head.loss, head.route))
+        objects += [("metric", metric.value, metric.route) for metric in head.metrics]
+    objects += [
+        ("callback", callback, ("training", "callbacks", position))
+        for position, callback in enumerate(spec.training.callbacks)
+    ]
+    return (each for each in objects if isinstance(each[1], dict))

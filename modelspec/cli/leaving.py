@@ -1,0 +1,37 @@
+"""The second Ctrl-C, which waits for nothing: not even for a step that TensorFlow is taking."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_INTERRUPTED = 130
+_SHOW_CURSOR = "\x1b[?25h\n"
+
+
+@contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """Within it, the second Ctrl-C ends the process. What is half written then has no name yet."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_count, args=(reader,), daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writer)
+
+
+def _count(reader: int) -> None:
+    """Wait for signals, whose numbers Python writes as they come, even while C code runs."""
+    left = 2
+    while left and (numbers := os.read(reader, 16)):
+        left -= min(left, numbers.count(signal.SIGINT))
+    os.close(reader)
+    if left == 0:
+        if sys.stderr.isatty():
+            sys.stderr.write(_SHOW_CURSOR)
+        os._exit(_INTERRUPTED)

@@ -1,0 +1,42 @@
+"""Ctrl-C and SIGTERM as requests: the step is finished and kept before a run ends."""
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """Within it, the first signal only sets ``requested``; the second raises KeyboardInterrupt.
+
+    Signals reach the main thread alone; in another one it does nothing.
+    """
+
+    def __init__(self, at_first: Callable[[], None]) -> None:
+        self.requested = False
+        self._at_first = at_first
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {each: signal.signal(each, self._handle) for each in _SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+        self._at_first()

@@ -1,0 +1,31 @@
+"""Whether files are still what they were when a run began."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """Size, time of change and identity of some files."""
+
+    of: dict[Path, tuple[int, int, int]]
+
+    @classmethod
+    def take(cls, files: list[Path]) -> Self:
+        return cls({file: _stamp(file) for file in files})
+
+    def complaint(self) -> str | None:
+        """What happened to the first file that is not as it was; None where all are."""
+        for file, stamp in self.of.items():
+            try:
+                if _stamp(file) != stamp:
+                    return f"{file} was changed while it was in use"
+            except OSError:
+                return f"{file} was removed while it was in use"
+        return None
+
+
+def _stamp(file: Path) -> tuple[int, int, int]:
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ino

@@ -1,0 +1,32 @@
+"""Runs that are killed, or run out of room, at random moments end as if nothing had happened."""
+
+import random
+from pathlib import Path
+
+import pytest
+from deaths import SPECS, Doing, befall, fill_disk, fingerprint, kill, train
+
+
+def befallen(kind: str, folder: Path, doings: list[Doing]) -> Path:
+    folder.mkdir(exist_ok=True)
+    run = folder / "befallen"
+    while doings:
+        met = befall(kind, run, doings)
+        # What came too late for one run befalls the next.
+        doings = doings[met:]
+        run = run if not doings else run.with_name(run.name + "-again")
+    return run
+
+
+@pytest.mark.parametrize(("kind", "kills"), [("schedule", 3), ("plateau", 2)])
+def test_killed_runs_go_on_to_the_same_bytes(kind: str, kills: int, tmp_path: Path) -> None:
+    assert kind in SPECS
+    whole = tmp_path / "whole"
+    seconds = train(kind, whole)
+    chance = random.Random()
+    moments = [chance.uniform(0, 0.8 * seconds / kills) for _ in range(kills)]
+    run = befallen(kind, tmp_path, [kill(moment) for moment in moments])
+    assert fingerprint(run) == fingerprint(whole), moments
+    moment = chance.uniform(0, 0.5 * seconds)
+    full = befallen(kind, tmp_path / "full", [fill_disk(moment)])
+    assert fingerprint(full) == fingerprint(whole), moment

@@ -1,0 +1,249 @@
+"""The engine's ways of doing the same: resident or streamed, long calls or short, XLA or not."""
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import modelspec
+from modelspec.backend import supply
+from modelspec.backend.jitting import pays
+from modelspec.backend.wide import adds_up, wide_batch
+from modelspec.watcher import Silent
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT / "data" / "digits.npz"
+SPEC = """
+modelspec: 1
+name: small
+inputs: {image: {shape: [8, 8]}}
+layers:
+  - Flatten
+  - Dense: {units: 16, activation: relu}
+  - BatchNormalization
+  - Dropout: {rate: 0.2}
+  - Dense: {units: 10, activation: softmax}
+    name: digit
+outputs: digit
+losses: sparse_categorical_crossentropy
+metrics: accuracy
+optimizer: adam
+training: {epochs: 3, batch_size: 100, validation_split: 0.1, jit: false}
+"""
+
+
+def train(folder: Path, *overrides: str, **given: Any) -> modelspec.Run:
+    return modelspec.train(modelspec.loads(SPEC, overrides), DATA, run=folder, **given)
+
+
+def end(run: modelspec.Run) -> tuple[list[dict[str, Any]], list[bytes]]:
+    history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in run.history]
+    model = keras.saving.load_model(run.model_path)
+    state = [*model.weights, *model.optimizer.variables]
+    return history, [np.asarray(each).tobytes() for each in state]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> modelspec.Run:
+    return train(tmp_path_factory.mktemp("runs") / "plain")
+
+
+@pytest.mark.parametrize("steps", [1, 5, 1000])
+def test_the_length_of_calls_changes_nothing(
+    plain: modelspec.Run, tmp_path: Path, steps: int
+) -> None:
+    run = train(tmp_path / "run", f"training.steps_per_call={steps}")
+    assert end(run) == end(plain)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_rows_from_files_are_those_from_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, jit: bool
+) -> None:
+    setting = f"training.jit={jit}".lower()
+    resident = train(tmp_path / "resident", setting)
+    monkeypatch.setattr(supply, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(supply, "PIECE_BYTES", 300 * (64 * 4 + 4))
+    streamed = train(tmp_path / "streamed", setting)
+    if not jit:
+        assert end(streamed) == end(resident)
+        return
+    for one, other in zip(end(streamed)[0], end(resident)[0], strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+
+
+def test_xla_gives_the_numbers_of_plain_keras(tmp_path: Path) -> None:
+    # XLA draws other random numbers, so there is no Dropout.
+    text = SPEC.replace("  - Dropout: {rate: 0.2}\n", "").replace("epochs: 3", "epochs: 1")
+    settings = ["training.jit=true", "training.shuffle=false", "training.validation_split=0"]
+    source = modelspec.loads(text, settings)
+    twin = source.build()
+    run = modelspec.train(source, DATA, run=tmp_path)
+    with np.load(DATA) as data:
+        given = {"batch_size": 100, "shuffle": False, "verbose": 0}
+        history = twin.fit(data["image_train"], data["digit_train"], **given).history
+    expected = {name: values[0] for name, values in history.items()}
+    measured = {name: run.history[0][name] for name in expected}
+    assert measured == pytest.approx(expected, rel=1e-4)
+    for one, other in zip(
+        keras.saving.load_model(run.model_path).weights, twin.weights, strict=True
+    ):
+        np.testing.assert_allclose(np.asarray(one), np.asarray(other), rtol=1e-4, atol=1e-6)
+
+
+def test_xla_repeats_itself_and_is_in_the_spec_of_the_run(tmp_path: Path) -> None:
+    run = train(tmp_path / "one", "training.jit=true")
+    assert end(run) == end(train(tmp_path / "two", "training.jit=true"))
+    written = modelspec.load(run.spec_path)
+    assert written.require()[0].training.jit is True
+    again = modelspec.train(written, DATA, run=tmp_path / "again")
+    assert end(again) == end(run)
+
+
+def test_the_choice_of_xla_is_written_down_and_kept(tmp_path: Path) -> None:
+    class Notes(Silent):
+        def __init__(self) -> None:
+            self.notes: list[str] = []
+
+        def note(self, text: str) -> None:
+            self.notes.append(text)
+
+    watcher = Notes()
+    run = train(tmp_path / "run", "training.jit=auto", watcher=watcher)
+    assert "jit: false" in run.spec_path.read_text(encoding="utf-8")
+    assert not any("XLA" in note for note in watcher.notes)
+    longer = "training.epochs=4"
+    train(tmp_path / "run", "training.jit=auto", longer, resume=True)
+    assert "jit: false" in run.spec_path.read_text(encoding="utf-8")
+
+
+def test_xla_is_chosen_where_it_pays() -> None:
+    dense = modelspec.loads(SPEC).build()
+    assert not pays(dense, 100)
+    assert pays(dense, 100_000)
+    conv = modelspec.load(ROOT / "specs" / "digits_conv.yaml").build()
+    assert not pays(conv, 100_000)
+    nested = modelspec.load(ROOT / "specs" / "question_answering.yaml").build()
+    assert not pays(nested, 100_000)
+
+
+def test_evaluation_takes_larger_batches_only_where_that_changes_nothing() -> None:
+    model = modelspec.loads(SPEC).build()
+    assert adds_up(model)
+    assert wide_batch(model, 100) == 1024
+    summed = "losses: {SparseCategoricalCrossentropy: {reduction: sum}}"
+    assert not adds_up(
+        modelspec.loads(SPEC.replace("losses: sparse_categorical_crossentropy", summed)).build()
+    )
+    assert not adds_up(modelspec.load(ROOT / "specs" / "digits_heads.yaml").build())
+    unknown = modelspec.load(ROOT / "specs" / "question_answering.yaml").build()
+    assert wide_batch(unknown, 128) == 128
+
+
+class At(Silent):
+    """Does something once, in the middle of the second epoch."""
+
+    def __init__(self, doing: Any) -> None:
+        self.doing, self.epoch, self.done = doing, 0, False
+
+    def epoch_started(self, epoch: int, epochs: int, samples: int) -> None:
+        del epochs, samples
+        self.epoch = epoch
+
+    def samples_done(self, done: int, logs: Mapping[str, float]) -> None:
+        del logs
+        if self.epoch == 2 and done >= 500 and not self.done:
+            self.done = True
+            self.doing()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_to_stop_keeps_the_step_and_goes_on_from_there(
+    plain: modelspec.Run, tmp_path: Path, number: signal.Signals
+) -> None:
+    short = "training.steps_per_call=1"
+    stop = At(lambda: os.kill(os.getpid(), number))
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt, match="--resume"):
+        train(tmp_path, short, watcher=stop)
+    assert signal.getsignal(signal.SIGTERM) is before
+    cut = modelspec.Run.open(tmp_path)
+    assert cut.status == "interrupted"
+    kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert "epoch-000001-000000000500.npz" in kept
+    assert end(train(tmp_path, short, resume=True)) == end(plain)
+    assert cut.status == "completed"
+    assert len(cut.record["resumed"]) == 1
+
+
+def test_what_dies_inside_an_epoch_goes_on_inside_it(plain: modelspec.Run, tmp_path: Path) -> None:
+    def die() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train(tmp_path, "training.steps_per_call=2", minutes=0.0, watcher=At(die))
+    assert modelspec.Run.open(tmp_path).status == "failed"
+
+    class Counts(Silent):
+        def __init__(self) -> None:
+            self.first: int | None = None
+
+        def samples_done(self, done: int, logs: Mapping[str, float]) -> None:
+            del logs
+            self.first = self.first or done
+
+    counts = Counts()
+    run = train(tmp_path, "training.steps_per_call=2", resume=True, watcher=counts)
+    assert counts.first is not None
+    assert counts.first > 400
+    assert end(run) == end(plain)
+
+
+@pytest.mark.parametrize("what", ["changed", "removed"])
+def test_data_that_goes_away_ends_the_run_where_it_was(tmp_path: Path, what: str) -> None:
+    data = tmp_path / "data.npz"
+    data.write_bytes(DATA.read_bytes())
+
+    def spoil() -> None:
+        if what == "removed":
+            data.unlink()
+        else:
+            os.utime(data, ns=(time.time_ns(), time.time_ns() + 10**9))
+
+    source = modelspec.loads(SPEC, ["training.steps_per_call=1"])
+    with pytest.raises(modelspec.RunError, match=rf"was {what} while.*: step 5, epoch 2"):
+        modelspec.train(source, data, run=tmp_path / "run", watcher=At(spoil))
+    run = modelspec.Run.open(tmp_path / "run")
+    assert run.status == "failed"
+    assert what in run.record["error"]
+    assert len(list((run.path / "checkpoints").iterdir())) == 1
+
+
+def test_the_spec_of_a_run_warns_on_other_data(plain: modelspec.Run, tmp_path: Path) -> None:
+    class Warnings(Silent):
+        def __init__(self) -> None:
+            self.heard: list[str] = []
+
+        def warn(self, text: str) -> None:
+            self.heard.append(text)
+
+    with np.load(DATA) as stored:
+        arrays: dict[str, Any] = dict(stored)
+    shuffled = dict(reversed(arrays.items()))
+    np.savez(tmp_path / "same.npz", **shuffled)
+    arrays["image_train"] = arrays["image_train"][:, ::-1]
+    np.savez(tmp_path / "other.npz", **arrays)
+    for name, heard in (("same", False), ("other", True)):
+        watcher = Warnings()
+        source = modelspec.load(plain.spec_path)
+        run = modelspec.train(
+            source, tmp_path / f"{name}.npz", run=tmp_path / name, watcher=watcher
+        )
+        assert any("not the data" in text for text in watcher.heard) is heard
+        assert (end(run) == end(plain)) is not heard
