@@ -1,22 +1,29 @@
 """Summaries of models as tables, JSON, CSV and Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.text import Text
 
-from modelspec.report.table import as_csv, as_markdown, print_table
+from modelspec.costs import Costs
+from modelspec.report.costs import cost_lines, operations
+from modelspec.report.table import Row, as_csv, as_markdown, print_table
+from modelspec.sizes import size
 from modelspec.summary import LayerRow, Summary
+
+Shown: TypeAlias = tuple[Summary, Costs | None]
+"""A model, and its costs where they are asked for."""
 
 _HEADER = ("layer", "type", "output shape", "params", "trainable", "from", "line")
 _NUMERIC = {3, 4, 6}
-_UNITS = ("bytes", "KB", "MB", "GB", "TB")
+_COSTS = ("flops", "training flops", "activation bytes")
 
 
-def print_summary(console: Console, summary: Summary) -> None:
+def print_summary(console: Console, summary: Summary, costs: Costs | None = None) -> None:
     """The layers as a table, and the counts of parameters below it."""
     console.print(Text(summary.name, style="bold"))
-    print_table(console, _HEADER, _rows(summary, thousands=True), _NUMERIC)
+    print_table(console, *_table(summary, costs))
     params = summary.params
     console.print(
         f"parameters: {params.total:,} ({size(params.bytes)}); "
@@ -24,49 +31,63 @@ def print_summary(console: Console, summary: Summary) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    for line in cost_lines(costs):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def summary_csv(summaries: Sequence[Summary]) -> str:
-    """One row a layer; with several models, a first column says which."""
-    if len(summaries) == 1:
-        return as_csv(_HEADER, _rows(summaries[0]))
-    rows = [[summary.name, *row] for summary in summaries for row in _rows(summary)]
-    return as_csv(("model", *_HEADER), rows)
+def summary_csv(shown: Sequence[Shown]) -> str:
+    """One row a layer; with several models, a first column says which. Costs are of one sample."""
+    header = (*_HEADER, *_COSTS) if shown[0][1] else _HEADER
+    if len(shown) == 1:
+        return as_csv(header, _rows(*shown[0], plain=True))
+    rows = [[each[0].name, *row] for each in shown for row in _rows(*each, plain=True)]
+    return as_csv(("model", *header), rows)
 
 
-def summary_markdown(summary: Summary) -> str:
-    table = as_markdown(_HEADER, _rows(summary, thousands=True), _NUMERIC)
+def summary_markdown(summary: Summary, costs: Costs | None = None) -> str:
     params = summary.params
+    lines = "".join(f"\n{line[0].upper()}{line[1:]}\n" for line in cost_lines(costs))
     return (
-        f"## {summary.name}\n\n{table}\n"
+        f"## {summary.name}\n\n{as_markdown(*_table(summary, costs))}\n"
         f"Parameters: {params.total:,} ({size(params.bytes)}); trainable: {params.trainable:,}; "
-        f"non-trainable: {params.non_trainable:,}\n"
+        f"non-trainable: {params.non_trainable:,}\n{lines}"
     )
 
 
-def size(count: float) -> str:
-    """Bytes in the unit that reads best: ``13.5 KB``, by powers of 1,000."""
-    for unit in _UNITS:
-        if count < 1000 or unit == _UNITS[-1]:  # noqa: PLR2004 - the step between units
-            return f"{count:.0f} {unit}" if unit == _UNITS[0] else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError
+def _table(summary: Summary, costs: Costs | None) -> tuple[Row, list[list[str]], set[int]]:
+    """Header, rows, and which columns are numbers; costs are of one sample."""
+    if costs is None:
+        return _HEADER, _rows(summary, None), _NUMERIC
+    header = (*_HEADER, "flops", "training", "activations")
+    return header, _rows(summary, costs), _NUMERIC | set(range(len(_HEADER), len(header)))
 
 
-def _rows(summary: Summary, *, thousands: bool = False) -> list[list[str]]:
-    count = "{:,}" if thousands else "{}"
+def _rows(summary: Summary, costs: Costs | None, *, plain: bool = False) -> list[list[str]]:
+    """``plain`` numbers for programs, or such as are easily read."""
+    count: Callable[[int], str] = str if plain else "{:,}".format
+    more = _cost_cells(costs, plain=plain) if costs else {}
     return [
         [
             layer.name,
             layer.type,
             shape_text(layer),
-            count.format(layer.params),
-            count.format(layer.trainable_params),
+            count(layer.params),
+            count(layer.trainable_params),
             ", ".join(layer.sources),
             "" if layer.line is None else str(layer.line),
+            *more.get(layer.name, ["", "", ""] if costs else []),
         ]
         for layer in summary.layers
     ]
+
+
+def _cost_cells(costs: Costs, *, plain: bool) -> dict[str, list[str]]:
+    flops: Callable[[int], str] = str if plain else operations
+    count: Callable[[int], str] = str if plain else size
+    return {
+        layer.name: [flops(layer.flops), flops(layer.training_flops), count(layer.activations)]
+        for layer in costs.layers
+    }
 
 
 def shape_text(layer: LayerRow) -> str:

@@ -1,0 +1,140 @@
+"""Every call that a Keras model makes of its layers, with the shapes that pass through it."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras.src import backend
+
+from modelspec.backend.assemble import symbols_only
+from modelspec.failures import ModelError
+from modelspec.summary import Shape
+
+Sizes = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a layer on one sample: shapes are without the batch.
+
+    ``inputs`` are the tensors given by position, lists of them flattened; ``named`` those given by
+    keyword. ``flags`` are the other keywords. ``learned`` says whether what is given depends on
+    trainable weights, so that gradients go further back. ``owner`` is the name of the layer of the
+    whole model in which the call is made.
+    """
+
+    owner: str
+    layer: Any
+    inputs: tuple[Sizes, ...]
+    outputs: tuple[Sizes, ...]
+    named: Mapping[str, Sizes]
+    flags: Mapping[str, Any]
+    learned: bool = False
+
+    @property
+    def input(self) -> Sizes:
+        """The shape of the first tensor that is given."""
+        return (*self.inputs, *self.named.values())[0]
+
+    @property
+    def elements(self) -> int:
+        """In all results together."""
+        return sum(map(math.prod, self.outputs))
+
+    def tensor(self, name: str, position: int) -> Sizes | None:
+        """An argument that may be given by name or by position."""
+        if name in self.named:
+            return self.named[name]
+        return self.inputs[position] if position < len(self.inputs) else None
+
+
+def calls(model: Any, lengths: Mapping[str, Shape] | None = None) -> Iterator[Call]:
+    """The calls of a functional or sequential model, and of models in it, in order.
+
+    ``lengths`` are shapes without the batch, by input, in place of those with unknown axes. Nothing
+    is computed and no weight is made.
+
+    Raises:
+        ModelError: where an axis is unknown all the same.
+    """
+    given = [_lengthened(tensor, (lengths or {}).get(tensor.name)) for tensor in model.inputs]
+    for old, new in zip(model.inputs, given, strict=True):
+        yield _call(None, old._keras_history.operation, (), {}, [new], learned=False)  # noqa: SLF001
+    yield from _walk(None, model, given, [False] * len(given))
+
+
+def _lengthened(tensor: Any, shape: Shape | None) -> Any:
+    if shape is None or None not in tensor.shape[1:]:
+        return tensor
+    return keras.KerasTensor((None, *shape), dtype=tensor.dtype, name=tensor.name)
+
+
+def _walk(owner: str | None, model: Any, given: list[Any], learned: list[bool]) -> Iterator[Call]:
+    model = getattr(model, "_functional", None) or model
+    known = {id(old): new for old, new in zip(model.inputs, given, strict=True)}
+    tainted = {id(old) for old, flag in zip(model.inputs, learned, strict=True) if flag}
+    by_depth = model._nodes_by_depth  # noqa: SLF001 - as Keras's own summary reads them
+    for depth in sorted(by_depth, reverse=True):
+        for node in by_depth[depth]:
+            if node.is_input:
+                continue
+            layer = node.operation
+            args, kwargs = node.arguments.fill_in(known)
+            results = _results(node, args, kwargs)
+            behind = [id(tensor) in tainted for tensor in node.input_tensors]
+            if getattr(layer, "_nodes_by_depth", None) or getattr(layer, "_functional", None):
+                yield from _walk(owner or layer.name, layer, _tensors((args, kwargs)), behind)
+            else:
+                yield _call(owner, layer, args, kwargs, results, learned=any(behind))
+            known |= {id(old): new for old, new in zip(node.outputs, results, strict=True)}
+            if any(behind) or getattr(layer, "trainable_weights", None):
+                tainted |= {id(tensor) for tensor in node.outputs}
+
+
+def _results(node: Any, args: Any, kwargs: Any) -> list[Any]:
+    """What the layer returned; worked out again where its shape had unknown axes."""
+    if _known(node.outputs):
+        return list(node.outputs)
+    layer = node.operation
+    with symbols_only():
+        results = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
+        if not _known(results):
+            # Some layers declare a length unknown that their call makes known.
+            results = keras.tree.flatten(backend.compute_output_spec(layer.call, *args, **kwargs))
+    return list(results)
+
+
+def _known(tensors: Iterable[Any]) -> bool:
+    return all(None not in tensor.shape[1:] for tensor in tensors)
+
+
+def _call(
+    owner: str | None, layer: Any, args: Any, kwargs: Any, results: list[Any], *, learned: bool
+) -> Call:
+    tensors = {name: value for name, value in kwargs.items() if _is_tensor(value)}
+    return Call(
+        owner or layer.name,
+        layer,
+        inputs=tuple(_sizes(layer, each) for each in _tensors(args)),
+        outputs=tuple(_sizes(layer, result) for result in results),
+        named={name: _sizes(layer, value) for name, value in tensors.items()},
+        flags={name: value for name, value in kwargs.items() if name not in tensors},
+        learned=learned,
+    )
+
+
+def _tensors(given: Any) -> list[Any]:
+    return [each for each in keras.tree.flatten(given) if _is_tensor(each)]
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, keras.KerasTensor)
+
+
+def _sizes(layer: Any, tensor: Any) -> Sizes:
+    sizes = tuple(tensor.shape[1:])
+    if None in sizes:
+        raise ModelError(f"{layer.name} has a length that is not known: {tuple(tensor.shape)}")
+    return sizes

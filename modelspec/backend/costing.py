@@ -1,0 +1,128 @@
+"""A Keras model → its Costs."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from modelspec.backend.calls import Call, calls
+from modelspec.backend.deep import run_deep
+from modelspec.backend.flops import class_names, flops, kept, training_flops
+from modelspec.costs import Costs, LayerCosts
+from modelspec.summary import Shape
+
+
+def costs(model: Any, optimizer: Any | None, lengths: Mapping[str, Shape] | None = None) -> Costs:
+    """What training costs, of batches of one sample.
+
+    ``optimizer`` must not be built yet, or be the model's own; ``lengths`` are as in ``calls``.
+
+    Raises:
+        ModelError: where a length is not known.
+    """
+    made: dict[str, list[Call]] = {layer.name: [] for layer in model.layers}
+    for call in run_deep(lambda: list(calls(model, lengths))):
+        # What is no layer, such as an addition of two tensors, has no row of its own.
+        made.setdefault(call.owner, []).append(call)
+    learned = model.trainable_weights
+    return Costs(
+        name=model.name,
+        batch_size=1,
+        lengths=dict(lengths or {}),
+        layers=tuple(_of_layer(name, each) for name, each in made.items()),
+        parameters=_bytes(model.weights),
+        gradients=_bytes(learned),
+        optimizer=None if optimizer is None else optimizer_bytes(optimizer, learned),
+    )
+
+
+def _of_layer(name: str, made: Iterable[Call]) -> LayerCosts:
+    each = list(made)
+    return LayerCosts(
+        name,
+        flops=sum(map(flops, each)),
+        training_flops=sum(map(training_flops, each)),
+        activations=sum(kept(call) * _itemsize(_dtype(call.layer)) for call in each),
+    )
+
+
+def _dtype(layer: Any) -> Any:
+    """Operations that are no layers have none of their own."""
+    return getattr(layer, "compute_dtype", None) or keras.config.floatx()
+
+
+def optimizer_bytes(optimizer: Any, variables: Iterable[Any]) -> int:
+    """What an optimizer keeps for each weight; its few single numbers are left out.
+
+    One that is not built is built on stand-ins for the weights, and good for nothing else after.
+    """
+    if optimizer.built:
+        return _bytes(variable for variable in optimizer.variables if len(variable.shape))
+    slots: list[_Weight] = []
+
+    def add_variable(shape: Shape, *_: Any, dtype: Any = None, **__: Any) -> None:
+        slots.append(_Weight(tuple(shape), dtype or keras.config.floatx()))
+
+    def add_like(reference_variable: _Weight, *_: Any, **__: Any) -> None:
+        slots.append(reference_variable)
+
+    for each in (optimizer, getattr(optimizer, "inner_optimizer", optimizer)):
+        each.add_variable, each.add_variable_from_reference = add_variable, add_like
+        # On TensorFlow it would ask for the values of the weights.
+        each._var_key = id  # noqa: SLF001
+    optimizer.build([_Weight(tuple(each.shape), each.dtype, each.path) for each in variables])
+    return _bytes(variable for variable in slots if variable.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Weight:
+    """A weight, or a slot for one, as far as optimizers look at it when they make their slots."""
+
+    shape: Shape
+    dtype: str
+    path: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+def _bytes(variables: Iterable[Any]) -> int:
+    return sum(math.prod(each.shape) * _itemsize(each.dtype) for each in variables)
+
+
+def _itemsize(dtype: Any) -> int:
+    name = str(keras.backend.standardize_dtype(dtype))
+    digits = "".join(filter(str.isdigit, name.partition("_")[0]))
+    return int(digits) // 8 if digits else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one sample asks of a model, forward.
+
+    ``calls`` are of layers; ``recurrent`` and ``convolutional`` say whether any of those is among
+    them, inside a wrapper too.
+    """
+
+    flops: int
+    calls: int
+    recurrent: bool
+    convolutional: bool
+
+
+def work(model: Any, shapes: Mapping[str, Shape] | None = None) -> Work:
+    """The work of a model; ``shapes`` are its inputs' real ones, without the batch.
+
+    It follows from the model and the shapes alone, so a choice may rest on it.
+    """
+    made = run_deep(lambda: list(calls(model, shapes)))
+    kinds = {name for call in made for name in class_names(call.layer)}
+    return Work(
+        flops=sum(map(flops, made)),
+        calls=len(made),
+        recurrent="RNN" in kinds,
+        convolutional=any("Conv" in name for name in kinds),
+    )

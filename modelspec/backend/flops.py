@@ -1,0 +1,250 @@
+"""Floating-point operations of one call of a Keras layer on one sample, by what layers do.
+
+Rules are found by the names of a layer's classes, most special first, so that what Keras derives
+from a known class is known too.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from modelspec.backend import sequences
+from modelspec.backend.calls import Call, Sizes
+
+Rule = Callable[[Call], int]
+
+_ACTIVATIONS = {
+    "linear": 0,
+    "softmax": sequences.SOFTMAX,
+    "log_softmax": sequences.SOFTMAX,
+    "gelu": 9,
+    "silu": 2,
+    "swish": 2,
+}
+"""Operations for each element; one for those that are not here."""
+
+
+def flops(call: Call) -> int:
+    """Of the forward pass; one for each element of the results where no rule knows better."""
+    return _rule(call.layer, _RULES)(call)
+
+
+def training_flops(call: Call) -> int:
+    """Of the forward pass, and of the backward pass, which repeats it for each side of a product.
+
+    That is once for gradients of weights, where the layer learns, and once for gradients of its
+    input, where anything before it does. A layer of several steps has inner sides too; half of
+    its arithmetic is reckoned to be there.
+    """
+    forward = flops(call)
+    learns = bool(getattr(call.layer, "trainable_weights", None))
+    twice = 2 * (learns + call.learned)
+    if learns and not call.learned and class_names(call.layer) & _OF_STEPS:
+        twice += 1
+    return forward + forward * twice // 2
+
+
+def kept(call: Call) -> int:
+    """Elements that the backward pass needs of the forward one."""
+    return _rule(call.layer, _KEPT)(call)
+
+
+def _rule(layer: Any, rules: Mapping[str, Rule]) -> Rule:
+    names = (each.__name__ for each in type(layer).__mro__)
+    return next((rules[name] for name in names if name in rules), _per_element(1))
+
+
+def class_names(layer: Any) -> set[str]:
+    """The names of the classes of a layer, and of what it wraps."""
+    inner = getattr(layer, "layer", None) or getattr(layer, "forward_layer", None)
+    names = {each.__name__ for each in type(layer).__mro__}
+    return names | (class_names(inner) if inner is not None else set())
+
+
+def _per_element(count: int) -> Rule:
+    return lambda call: count * call.elements
+
+
+def _finish(call: Call) -> int:
+    """Bias and activation."""
+    bias = bool(getattr(call.layer, "use_bias", getattr(call.layer, "bias_axes", None)))
+    return (bias + _activation(call.layer)) * call.elements
+
+
+def _activation(layer: Any) -> int:
+    name = getattr(getattr(layer, "activation", None), "__name__", "linear")
+    return _ACTIVATIONS.get(name, 1)
+
+
+def _activated(call: Call) -> int:
+    return _activation(call.layer) * call.elements
+
+
+def _channels(layer: Any, shape: Sizes) -> int:
+    return shape[0] if layer.data_format == "channels_first" else shape[-1]
+
+
+def _dense(call: Call) -> int:
+    return 2 * call.input[-1] * call.elements + _finish(call)
+
+
+def _einsum_dense(call: Call) -> int:
+    """Every label once: those of the kernel are the input's or the output's."""
+    given, _, result = call.layer.equation.replace(" ", "").partition("->")
+    sizes = _labelled(given.partition(",")[0], call.input)
+    sizes |= _labelled(result, call.outputs[0])
+    return 2 * math.prod(sizes.values()) + _finish(call)
+
+
+def _labelled(labels: str, shape: Sizes) -> dict[str, int]:
+    """Sizes by label, the batch's left out; ``...`` stands for all leading axes."""
+    if not labels.startswith("..."):
+        return dict(zip(labels[1:], shape, strict=True))
+    named = labels[3:]
+    start = len(shape) - len(named)
+    return {"...": math.prod(shape[:start]), **dict(zip(named, shape[start:], strict=True))}
+
+
+def _conv(call: Call) -> int:
+    layer = call.layer
+    taps = sequences.window(layer) * _channels(layer, call.input) // int(layer.groups)
+    return 2 * taps * call.elements + _finish(call)
+
+
+def _depthwise(call: Call) -> int:
+    return 2 * sequences.window(call.layer) * call.elements + _finish(call)
+
+
+def _separable(call: Call) -> int:
+    layer = call.layer
+    filters: int = layer.filters
+    deep = call.elements // filters * _channels(layer, call.input) * int(layer.depth_multiplier)
+    return 2 * deep * (sequences.window(layer) + filters) + _finish(call)
+
+
+def _conv_transpose(call: Call) -> int:
+    taps = sequences.window(call.layer) * int(call.layer.filters)
+    return 2 * taps * math.prod(call.input) + _finish(call)
+
+
+def _bidirectional(call: Call) -> int:
+    joined = call.layer.merge_mode in ("sum", "mul", "ave")
+    return _both_ways(flops)(call) + (call.elements if joined else 0)
+
+
+def _both_ways(count: Rule) -> Rule:
+    def rule(call: Call) -> int:
+        parts = 2 if call.layer.merge_mode == "concat" else 1
+        outputs = tuple((*shape[:-1], shape[-1] // parts) for shape in call.outputs)
+        ways = call.layer.forward_layer, call.layer.backward_layer
+        return sum(count(replace(call, layer=way, outputs=outputs)) for way in ways)
+
+    return rule
+
+
+def _time_distributed(count: Rule) -> Rule:
+    def rule(call: Call) -> int:
+        step = replace(
+            call,
+            layer=call.layer.layer,
+            inputs=tuple(shape[1:] for shape in call.inputs),
+            outputs=tuple(shape[1:] for shape in call.outputs),
+        )
+        return call.input[0] * count(step)
+
+    return rule
+
+
+def _spectral_normalization(call: Call) -> int:
+    weights: int = math.prod(call.layer.kernel.shape)
+    return flops(replace(call, layer=call.layer.layer)) + weights
+
+
+def _embedding(call: Call) -> int:
+    """A look-up; or, in reverse, scores of all entries."""
+    entries: int = call.layer.input_dim if call.flags.get("reverse", False) else 0
+    return 2 * math.prod(call.input) * entries
+
+
+def _dot(call: Call) -> int:
+    axes = call.layer.axes
+    axis = axes if isinstance(axes, int) else axes[0]
+    return 2 * call.inputs[0][axis - 1 if axis > 0 else axis] * call.elements
+
+
+def _matmul(call: Call) -> int:
+    return 2 * call.input[-1] * call.elements
+
+
+def _merge(call: Call) -> int:
+    return max(len(call.inputs) - 1, 1) * call.elements
+
+
+def _pooling(call: Call) -> int:
+    window: int = math.prod(call.layer.pool_size)
+    return window * call.elements
+
+
+def _of_input(call: Call) -> int:
+    return math.prod(call.input)
+
+
+_MOVING = (
+    *("InputLayer", "Reshape", "Flatten", "Permute", "Concatenate", "RepeatVector", "Identity"),
+    *("Cropping1D", "Cropping2D", "Cropping3D", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"),
+    *("UpSampling1D", "UpSampling2D", "UpSampling3D", "ActivityRegularization", "GetItem"),
+    *("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise"),
+    *("Hashing", "HashedCrossing", "IndexLookup", "TextVectorization"),
+)
+"""What moves numbers, or draws them in training alone."""
+
+_OF_STEPS = {"RNN", "BaseSeparableConv", "MultiHeadAttention", "GroupedQueryAttention"}
+
+_RULES: dict[str, Rule] = {
+    **dict.fromkeys(_MOVING, _per_element(0)),
+    "Dense": _dense,
+    "EinsumDense": _einsum_dense,
+    "BaseConv": _conv,
+    "BaseDepthwiseConv": _depthwise,
+    "BaseSeparableConv": _separable,
+    "BaseConvTranspose": _conv_transpose,
+    "RNN": sequences.recurrent,
+    **dict.fromkeys(sequences.CELLS, sequences.one_step),
+    "ConvLSTM": sequences.conv_lstm,
+    "Bidirectional": _bidirectional,
+    "TimeDistributed": _time_distributed(flops),
+    "SpectralNormalization": _spectral_normalization,
+    "Attention": sequences.attention,
+    "AdditiveAttention": sequences.additive_attention,
+    "MultiHeadAttention": sequences.multi_head,
+    "GroupedQueryAttention": sequences.multi_head,
+    "Embedding": _embedding,
+    "Dot": _dot,
+    "Matmul": _matmul,
+    "Merge": _merge,
+    "BatchNormalization": _per_element(2),
+    "LayerNormalization": _per_element(8),
+    "GroupNormalization": _per_element(8),
+    "RMSNormalization": _per_element(4),
+    "UnitNormalization": _per_element(3),
+    "Normalization": _per_element(2),
+    "Rescaling": _per_element(2),
+    "Softmax": _per_element(sequences.SOFTMAX),
+    "Activation": _activated,
+    "BasePooling": _pooling,
+    "BaseGlobalPooling": _of_input,
+    "BaseAdaptivePooling": _of_input,
+}
+
+_KEPT: dict[str, Rule] = {
+    # These give what they were given.
+    **dict.fromkeys(("Reshape", "Flatten", "Identity", "ActivityRegularization"), _per_element(0)),
+    "RNN": sequences.recurrent_kept,
+    "ConvLSTM": sequences.conv_lstm_kept,
+    "Bidirectional": _both_ways(kept),
+    "TimeDistributed": _time_distributed(kept),
+    "Attention": sequences.attention_kept,
+    "MultiHeadAttention": sequences.multi_head_kept,
+    "GroupedQueryAttention": sequences.multi_head_kept,
+}

@@ -1,0 +1,148 @@
+"""How long training takes here, by a short run on random data."""
+
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from modelspec.costs import Measured
+from modelspec.estimates import with_lengths
+from modelspec.failures import RunInterrupted
+from modelspec.graph import Graph
+from modelspec.heads import Head
+from modelspec.pipeline import ModelSpec
+from modelspec.summary import Shape
+from modelspec.training import train
+from modelspec.watcher import Silent
+
+Array = npt.NDArray[Any]
+
+_EPOCHS = 3
+_FIRST_BATCHES = 8
+_ENOUGH_SECONDS = 0.3
+_MAX_ELEMENTS = 2**25
+
+
+def measure(source: ModelSpec, lengths: Mapping[str, Shape]) -> Measured:
+    """Train for some epochs, and tell what the fastest of the later ones took for a sample.
+
+    The data is as the spec wants it: ids in the range of their Embedding, targets that fit their
+    losses. ``lengths`` are the shapes of inputs that have unknown ones.
+
+    Raises:
+        SpecError: where the spec has errors, or cannot be trained.
+    """
+    spec, graph, _ = source.require()
+    known = with_lengths(graph, lengths)
+    shapes = _output_shapes(source, known)
+    samples = _FIRST_BATCHES * spec.training.batch_size
+    seconds = _epoch(source, _arrays(source, known, shapes, samples))
+    if seconds < _ENOUGH_SECONDS:
+        sizes = [given.shape for given in known.inputs.values()] + list(shapes.values())
+        most = _MAX_ELEMENTS // sum(math.prod(size or 1 for size in shape) for shape in sizes)
+        wanted = round(samples * _ENOUGH_SECONDS / max(seconds, 1e-3))
+        samples = max(samples, min(wanted, most))
+        seconds = _epoch(source, _arrays(source, known, shapes, samples))
+    return Measured(samples, max(seconds, 1e-3) / samples)
+
+
+def _output_shapes(source: ModelSpec, graph: Graph) -> dict[str, Shape]:
+    """Without the batch."""
+    from modelspec.backend.start import start
+
+    start()
+    from modelspec.backend.shapes import check_shapes
+
+    shapes, problems = check_shapes(graph, source.catalog)
+    source.require(problems)
+    return {name: shape[1:] for name, shape in shapes.items()}
+
+
+def _epoch(source: ModelSpec, arrays: Mapping[str, Array]) -> float:
+    """Seconds of a steady epoch.
+
+    The run keeps its own number of epochs, since the choice of a compiler may rest on it, and is
+    interrupted after a few.
+    """
+    stopwatch = _Stopwatch()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.npz"
+        named: dict[str, Any] = dict(arrays)
+        np.savez(path, **named)
+        try:
+            train(source, path, run=Path(folder) / "run", watcher=stopwatch)
+        except RunInterrupted:
+            if len(stopwatch.seconds) < _EPOCHS:
+                raise
+    return min(stopwatch.seconds[1:] or stopwatch.seconds)
+
+
+@dataclass
+class _Stopwatch(Silent):
+    seconds: list[float] = field(default_factory=list)
+
+    def epoch_finished(self, record: Mapping[str, Any]) -> None:
+        self.seconds.append(record["seconds"])
+        if len(self.seconds) == _EPOCHS:
+            raise KeyboardInterrupt
+
+
+def _arrays(
+    source: ModelSpec, graph: Graph, shapes: Mapping[str, Shape], samples: int
+) -> dict[str, Array]:
+    """Random data of a spec, by the names that its file would have."""
+    spec, _, _ = source.require()
+    random = np.random.default_rng(0)
+    trained = source.trained_outputs()
+    made = {name: _input(random, graph, name, samples) for name in graph.inputs}
+    made |= {
+        head.output: _target(random, head, (samples, *(size or 1 for size in shapes[head.output])))
+        for head in source.heads
+        if head.output in trained
+    }
+    return {spec.data.get(name, name): array for name, array in made.items()}
+
+
+def _input(random: np.random.Generator, graph: Graph, name: str, samples: int) -> Array:
+    given = graph.inputs[name]
+    shape = (samples, *(size or 1 for size in given.shape))
+    if given.dtype == "string":
+        return np.full(shape, "text")
+    if "int" not in given.dtype:
+        return random.random(shape, np.float32).astype(_kept(given.dtype))
+    return random.integers(_ids(graph, name), size=shape).astype(given.dtype)
+
+
+def _kept(dtype: str) -> str:
+    """NumPy has no bfloat16."""
+    return "float32" if dtype == "bfloat16" else dtype
+
+
+def _ids(graph: Graph, name: str) -> int:
+    """How many ids the embeddings that read an input know; two where none does."""
+    owners = {node.name: node for node in graph.nodes}
+    known = [
+        owners.get(node.layer, node).arguments.get("input_dim")
+        for node in graph.nodes
+        if node.type.endswith("Embedding") and any(each.name == name for each in node.sources())
+    ]
+    return min((size for size in known if isinstance(size, int)), default=2)
+
+
+def _target(random: np.random.Generator, head: Head, shape: tuple[int, ...]) -> Array:
+    """Ids, one-hot rows, zeros and ones, or numbers from 0 to 1, as the loss has it."""
+    name = next(iter(head.loss)) if isinstance(head.loss, Mapping) else str(head.loss)
+    loss = name.replace("_", "").lower()
+    ids = random.integers(max(shape[-1], 2), size=shape[:-1])
+    if "sparse" in loss or "generalized" in loss:
+        return ids.astype(np.int32)
+    if shape[-1] > 1 and ("categorical" in loss or loss in ("crossentropy", "ce")):
+        return np.eye(shape[-1], dtype=np.float32)[ids]
+    if "cross" in loss or loss in ("bce", "ce"):
+        return random.integers(2, size=shape).astype(np.float32)
+    return random.random(shape, np.float32)

@@ -1,0 +1,118 @@
+"""What a spec, a run or a ``.keras`` file would cost to train, before it is trained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from modelspec import cache
+from modelspec.costs import Costs, from_stored
+from modelspec.graph import Graph
+from modelspec.inference import Target
+from modelspec.pipeline import ModelSpec
+from modelspec.summary import Shape
+
+BATCH_SIZE = 32
+"""Keras's own, where there is no spec."""
+
+
+class LengthError(ValueError):
+    """Lengths are needed that were not given, or given ones fit no input."""
+
+
+def estimate(
+    target: Target,
+    *,
+    lengths: Mapping[str, Sequence[int]] | None = None,
+    batch_size: int | None = None,
+    light: bool = False,
+) -> Costs:
+    """Arithmetic and memory of training on batches; by default of the spec's size.
+
+    ``lengths`` are, by input, what stands in place of the unknown lengths of its shape, in order;
+    names that the model does not have are passed over. ``light`` may start Keras on JAX, which
+    leaves this process unable to train.
+
+    Raises:
+        SpecError, ModelError: where the model cannot be had.
+        LengthError: where a length is unknown, or too many are given.
+    """
+    spec = target.source.spec if target.source else None
+    batch_size = batch_size or (spec.training.batch_size if spec else BATCH_SIZE)
+    if target.source is not None and target.path is None:
+        found = _of_spec(target.source, lengths or {}, light=light)
+    else:
+        found = _of_model(target.model(), lengths or {})
+    return replace(found, batch_size=batch_size)
+
+
+def with_lengths(graph: Graph, lengths: Mapping[str, Shape]) -> Graph:
+    """The graph with other shapes for some of its inputs."""
+    inputs = {
+        name: replace(given, shape=lengths.get(name, given.shape))
+        for name, given in graph.inputs.items()
+    }
+    return replace(graph, inputs=inputs)
+
+
+def _of_spec(source: ModelSpec, lengths: Mapping[str, Sequence[int]], *, light: bool) -> Costs:
+    spec, graph, _ = source.require()
+    shapes = {name: given.shape for name, given in graph.inputs.items()}
+    filled = _filled(shapes, lengths)
+    known = with_lengths(graph, filled)
+    name = cache.key(
+        repr(known),
+        repr((spec.optimizer, spec.training.precision)),
+        source.catalog.version,
+        cache.stamp(Path(__file__).parent),
+    )
+    stored = cache.load("costs", name)
+    if stored is not None:
+        return replace(from_stored(stored), lengths=filled)
+    found = _of_graph(source, known, light=light)
+    cache.store("costs", name, asdict(found))
+    return replace(found, lengths=filled)
+
+
+def _of_graph(source: ModelSpec, graph: Graph, *, light: bool) -> Costs:
+    """Without allocating a weight."""
+    spec, _, _ = source.require()
+    from modelspec.backend.shapes import start_for
+
+    start_for(graph, light=light)
+    from modelspec.backend.compiling import build_model
+    from modelspec.backend.costing import costs
+    from modelspec.backend.objects import make
+
+    model, problems = build_model(graph, spec.training, source.catalog, allocate=False)
+    source.require(problems)
+    return costs(model, make(source.catalog, "optimizer", spec.optimizer))
+
+
+def _of_model(model: Any, lengths: Mapping[str, Sequence[int]]) -> Costs:
+    from modelspec.backend.costing import costs
+
+    shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+    return costs(model, getattr(model, "optimizer", None), _filled(shapes, lengths))
+
+
+def _filled(shapes: Mapping[str, Shape], lengths: Mapping[str, Sequence[int]]) -> dict[str, Shape]:
+    """The shapes that have unknown lengths, with those that are given in their place."""
+    return {
+        name: _fill(name, shape, lengths.get(name, ()))
+        for name, shape in shapes.items()
+        if None in shape
+    }
+
+
+def _fill(name: str, shape: Shape, given: Sequence[int]) -> Shape:
+    wanted = shape.count(None)
+    if len(given) != wanted:
+        written = ", ".join("null" if size is None else str(size) for size in shape)
+        example = ",".join(["100"] * wanted)
+        raise LengthError(
+            f"costs depend on the lengths that the shape of {name} leaves open, [{written}]: "
+            f"say {wanted}, as in --shape {name}={example}"
+        )
+    rest = iter(given)
+    return tuple(next(rest) if size is None else size for size in shape)

@@ -1,0 +1,46 @@
+"""Costs in words: arithmetic, memory and time."""
+
+from collections.abc import Iterator
+
+from modelspec.costs import Costs
+from modelspec.sizes import size
+
+_PREFIXES = ("", "K", "M", "G", "T", "P")
+
+
+def operations(count: float) -> str:
+    """A count in the unit that reads best: ``269.4 M``, by powers of 1,000."""
+    for prefix in _PREFIXES:
+        if count < 1000 or prefix == _PREFIXES[-1]:  # noqa: PLR2004 - the step between units
+            return f"{count:.0f}" if not prefix else f"{count:.1f} {prefix}"
+        count /= 1000
+    raise AssertionError
+
+
+def cost_lines(costs: Costs | None) -> Iterator[str]:
+    """One line each for arithmetic, memory, and time where it was measured."""
+    if costs is None:
+        return
+    step = costs.batch_size * costs.training_flops
+    yield (
+        f"arithmetic{_lengths(costs)}: {operations(costs.flops)}FLOP a sample, "
+        f"{operations(costs.training_flops)}FLOP in training; "
+        f"{operations(step)}FLOP a step of {costs.batch_size:,} samples"
+    )
+    optimizer = "" if costs.optimizer is None else f", optimizer {size(costs.optimizer)}"
+    yield (
+        f"memory of a step: parameters {size(costs.parameters)}, gradients {size(costs.gradients)}"
+        f"{optimizer}, activations {size(costs.activations)}; {size(costs.bytes)} in all"
+    )
+    if costs.measured is not None:
+        seconds = costs.measured.seconds_per_sample
+        yield (
+            f"time in an epoch: {1000 * seconds:.3g} s for 1,000 samples, "
+            f"{operations(costs.training_flops / seconds)}FLOP/s, "
+            f"measured here on {costs.measured.samples:,} random samples"
+        )
+
+
+def _lengths(costs: Costs) -> str:
+    named = [f"{name} {list(shape)}" for name, shape in costs.lengths.items()]
+    return f" for {', '.join(named)}" if named else ""

@@ -1,0 +1,324 @@
+"""Writes modelspec/BALANCE.md: what strategies for loss weights are worth, on the shipped data.
+
+``python tests/benchmarks/balance.py [--jobs N] [--seeds N] [--output PAGE]``; on two cores it takes
+about half an hour.
+"""
+
+import argparse
+import math
+import os
+import statistics
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = ROOT / "modelspec" / "BALANCE.md"
+SETS = {
+    "digits_heads": "digits_heads",
+    "digits_restored": "digits",
+    "breast_cancer_heads": "breast_cancer",
+}
+STRATEGIES = ("equal_contribution", "uncertainty", "gradnorm")
+ONES, OWN, BEST = "weights of 1", "the spec's own numbers", "best of the grid"
+MEASURED = {
+    "equal_contributions": "`balance`: equal contributions",
+    "equal_gradients": "`balance`: equal gradients",
+}
+
+Weights = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training of a set; ``weights`` as YAML has them."""
+
+    name: str
+    row: str
+    weights: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Head:
+    """An output and the metric that judges it; ``samples`` of the test part."""
+
+    output: str
+    metric: str
+    samples: int
+
+    def error(self, value: float) -> float:
+        """What is better where it is smaller, and never 0."""
+        return max(1 - value, 0.5 / self.samples) if self.metric == "accuracy" else value
+
+
+def train(job: Job) -> dict[str, float]:
+    """Keras's results on the test part."""
+    _calm()
+    import numpy as np
+    import tensorflow as tf
+
+    import modelspec
+    from modelspec.backend.balancing import make_strategy
+    from modelspec.backend.forms import batch_arrays
+    from modelspec.feed import Feed
+
+    source = modelspec.load(
+        ROOT / "specs" / f"{job.name}.yaml",
+        [f"loss_weights={job.weights}", f"training.seed={job.seed}"],
+    )
+    spec, graph, _ = source.require()
+    tf.config.experimental.enable_op_determinism()
+    model = source.build()
+
+    def tensors(part: Any) -> tuple[Feed, Any]:
+        dataset, problems = source.load_data(ROOT / "data" / f"{SETS[job.name]}.npz", part)
+        assert dataset is not None, problems
+        rows = np.arange(dataset.samples)
+        feed = Feed(dataset, rows, spec.training.batch_size, dict.fromkeys(graph.inputs, "float32"))
+        arrays = batch_arrays(model, feed.gather(np.arange(len(rows))))
+        return feed, tf.nest.map_structure(tf.constant, arrays)
+
+    feed, known = tensors("train")
+    _, held = tensors("test")
+    model._symbolic_build(data_batch=known)
+    strategy = make_strategy(model, source.heads, spec, graph, source.catalog)
+    step = strategy.train_step if strategy else model.train_step
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def epoch(order: Any) -> None:
+        def body(start: Any) -> tuple[Any]:
+            rows = order[start : start + feed.batch_size]
+            step(tf.nest.map_structure(lambda array: tf.gather(array, rows), known))
+            return (start + feed.batch_size,)
+
+        tf.while_loop(lambda start: start < feed.samples, body, [0], parallel_iterations=1)
+
+    for number in range(spec.training.epochs):
+        epoch(tf.constant(feed.order(spec.training.seed, number)))
+    if strategy:
+        strategy.finish()
+    found: dict[str, float] = model.evaluate(*held, verbose=0, return_dict=True)
+    return found
+
+
+def _calm() -> None:
+    """Before TensorFlow is imported: no chatter, and one thread for each process of the pool."""
+    os.environ |= {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+    }
+
+
+def measure(name: str) -> dict[str, dict[str, float]]:
+    """The weights that ``modelspec balance`` prints."""
+    _calm()
+    import modelspec
+    from modelspec import measuring
+
+    source = modelspec.load(ROOT / "specs" / f"{name}.yaml")
+    found = measuring.measure(source, ROOT / "data" / f"{SETS[name]}.npz")
+    return {row: getattr(found, row) for row in MEASURED}
+
+
+def heads(name: str) -> tuple[list[Head], Any]:
+    """The heads of a set, and the loss weights of its spec where they are numbers."""
+    import modelspec
+
+    source = modelspec.load(ROOT / "specs" / f"{name}.yaml")
+    dataset, _ = source.load_data(ROOT / "data" / f"{SETS[name]}.npz", "test")
+    assert dataset is not None
+    found = [Head(each.output, each.metrics[0].value, dataset.samples) for each in source.heads]
+    own = source.require()[0].loss_weights
+    return found, None if isinstance(own, str) else own
+
+
+def rows(name: str, measured: Mapping[str, Weights]) -> Iterator[tuple[str, str]]:
+    """What is trained: the row of the table, and the loss weights."""
+    known, own = heads(name)
+    outputs = [head.output for head in known]
+    yield ONES, written(dict.fromkeys(outputs, 1.0))
+    for output in outputs:
+        yield alone(output), written(dict.fromkeys(outputs, 0.0) | {output: 1.0})
+    if own is not None:
+        yield OWN, written(own)
+    yield from ((strategy, strategy) for strategy in STRATEGIES)
+    yield from ((row, written(measured[key])) for key, row in MEASURED.items())
+    yield from ((f"grid {point}", point) for point in grid(measured["equal_contributions"]))
+
+
+def grid(start: Weights) -> Iterator[str]:
+    """Equal contributions; and of each head ten times and a tenth of that."""
+    yield written(start)
+    for output, weight in start.items():
+        for factor in (10, 0.1):
+            yield written({**start, output: factor * weight})
+
+
+def written(weights: Weights) -> str:
+    return "{" + ", ".join(f"{name}: {value:.3g}" for name, value in weights.items()) + "}"
+
+
+def alone(output: str) -> str:
+    return f"{output} alone"
+
+
+class Results:
+    """Test metrics of one set by row and head, one value a seed."""
+
+    def __init__(self, known: Sequence[Head], values: Mapping[str, Sequence[Mapping[str, float]]]):
+        self.heads = known
+        self.values = values
+
+    def of(self, row: str, head: Head) -> list[float]:
+        return [found[f"{head.output}_{head.metric}"] for found in self.values[row]]
+
+    def mean(self, row: str, head: Head) -> float:
+        return statistics.mean(self.of(row, head))
+
+    def score(self, row: str) -> float:
+        """The geometric mean of the heads' errors against those of each trained alone."""
+        ratios = [
+            head.error(self.mean(row, head)) / head.error(self.mean(alone(head.output), head))
+            for head in self.heads
+        ]
+        return math.prod(ratios) ** (1 / len(ratios))
+
+    def best_of_grid(self) -> str:
+        return min((row for row in self.values if row.startswith("grid ")), key=self.score)
+
+    def worse(self, row: str, than: str) -> list[str]:
+        """Heads for which one row loses to another by more than both spreads."""
+        found = []
+        for head in self.heads:
+            one, other = (list(map(head.error, self.of(each, head))) for each in (row, than))
+            gap = statistics.mean(one) - statistics.mean(other)
+            if gap > spread(one) + spread(other):
+                found.append(head.output)
+        return found
+
+
+def spread(values: Sequence[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--output", type=Path, default=PAGE)
+    options = parser.parse_args()
+    # A fresh process each time: TensorFlow keeps the functions of every model that it has traced.
+    with ProcessPoolExecutor(
+        options.jobs, mp_context=get_context("spawn"), max_tasks_per_child=12
+    ) as pool:
+        measured = dict(zip(SETS, pool.map(measure, SETS), strict=True))
+        jobs = [
+            Job(name, row, weights, seed)
+            for name in SETS
+            for row, weights in rows(name, measured[name])
+            for seed in range(options.seeds)
+        ]
+        done: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name in SETS}
+        for number, (job, found) in enumerate(zip(jobs, pool.map(train, jobs), strict=True), 1):
+            done[job.name].setdefault(job.row, []).append(found)
+            print(f"{number}/{len(jobs)} {job.name}: {job.row}, seed {job.seed}", file=sys.stderr)
+    results = {name: Results(heads(name)[0], values) for name, values in done.items()}
+    options.output.write_text(page(results, options.seeds), encoding="utf-8")
+
+
+def page(results: Mapping[str, Results], seeds: int) -> str:
+    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "numpy"))
+    parts = [
+        INTRODUCTION.format(seeds=seeds, date=f"{datetime.now(UTC):%Y-%m-%d}", versions=versions),
+        overview(results),
+    ]
+    parts += [section(name, found) for name, found in results.items()]
+    return "\n".join([*parts, READING])
+
+
+def overview(results: Mapping[str, Results]) -> str:
+    """Scores by row and set; and over all sets."""
+    lines = [f"| | {' | '.join(f'`{name}`' for name in results)} | all |", "|---|" + "---:|" * 4]
+    for row in (ONES, *STRATEGIES, *MEASURED.values(), BEST):
+        scores = [found.score(_real(row, found)) for found in results.values()]
+        overall = math.prod(scores) ** (1 / len(scores))
+        cells = " | ".join(f"{score:.2f}" for score in (*scores, overall))
+        lines.append(f"| {row} | {cells} |")
+    return "\n".join([*lines, ""])
+
+
+def _real(row: str, found: Results) -> str:
+    return found.best_of_grid() if row == BEST else row
+
+
+def section(name: str, found: Results) -> str:
+    titles = [f"{head.output} {head.metric}" for head in found.heads]
+    lines = [f"## `{name}`", "", f"| | {' | '.join(titles)} | score |"]
+    lines.append("|---|" + "---:|" * (len(titles) + 1))
+    single = [alone(head.output) for head in found.heads]
+    cells = " | ".join(
+        _cell(found.of(row, head)) for row, head in zip(single, found.heads, strict=True)
+    )
+    lines.append(f"| each head alone | {cells} | 1.00 |")
+    shown = [row for row in found.values if row not in single and not row.startswith("grid ")]
+    for row in (*shown, BEST):
+        real = _real(row, found)
+        cells = " | ".join(_cell(found.of(real, head)) for head in found.heads)
+        label = f"{BEST}: `{real.removeprefix('grid ')}`" if row == BEST else row
+        lines.append(f"| {label} | {cells} | {found.score(real):.2f} |")
+    return "\n".join([*lines, "", *losses(found), ""])
+
+
+def _cell(values: Sequence[float]) -> str:
+    return f"{statistics.mean(values):.3g} ± {spread(values):.2g}"
+
+
+def losses(found: Results) -> Iterator[str]:
+    """Where a strategy is worse than not having it, or than looking for weights."""
+    for row in STRATEGIES:
+        against = ((ONES, ONES), (BEST, found.best_of_grid()))
+        told = [
+            f"to {label} on {', '.join(outputs)}"
+            for label, other in against
+            if (outputs := found.worse(row, other))
+        ]
+        yield f"- `{row}` loses {' and '.join(told) if told else 'nowhere'}."
+
+
+INTRODUCTION = """\
+# Heads in balance, measured
+
+What strategies for `loss_weights` are worth, on the shipped specs with several heads. Made by
+`python tests/benchmarks/balance.py` on {date} with {versions}: {seeds} seeds each, the specs'
+own epochs, metrics on the test part, ± one standard deviation over the seeds.
+
+A score is the geometric mean over the heads of their error (1 - accuracy, or the mean absolute
+error) against that of the head trained alone: 1 is as good as a model of its own for each head,
+and less is better. The grid is equal contributions as `modelspec balance` measures them, and ten
+times and a tenth of that for each head; its best is chosen by the score on the test part itself,
+which favours it. "Loses" is said of a head where the means are apart by more than both spreads.
+"""
+
+READING = """\
+## How to read it
+
+The strategies all set weights; they differ in what they look at. `equal_contribution` divides each
+loss by its running mean. `uncertainty` learns a log-variance for each head: nearly the same, but
+the weights may grow together as the losses fall. `gradnorm` looks at gradients on the last shared
+layer, and pulls the slower heads harder.
+
+`modelspec balance` and the strategies know losses, not what a head is worth to you. Where a head
+matters more, multiply its weight.
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""What one writes to see the summary of ``author_profile`` with Keras alone."""
+
+from models import MODELS
+
+MODELS["author_profile"].build().summary()

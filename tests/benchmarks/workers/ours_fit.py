@@ -1,0 +1,48 @@
+"""Steady epochs of ``modelspec.train``: ``ours_fit.py MODEL ROWS``; samples a second."""
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import protocol
+from samples import BATCH, samples
+
+import modelspec
+from modelspec.watcher import Silent
+
+SPECS = Path(__file__).parents[3] / "specs"
+WARM = 3
+EPOCHS = 1000
+"""More than are run: a spec of few epochs may be run otherwise than one of many."""
+
+
+@dataclass
+class Paced(Silent):
+    """Holds training between epochs until the harness asks for the next."""
+
+    rows: int
+
+    def epoch_finished(self, record: Mapping[str, Any]) -> None:
+        if record["epoch"] == WARM:
+            protocol.ready()
+        elif record["epoch"] > WARM:
+            protocol.told(self.rows / max(record["seconds"], 1e-3))
+
+
+def main() -> None:
+    name, rows = sys.argv[1], int(sys.argv[2])
+    overrides = [f"training.epochs={EPOCHS}", f"training.batch_size={BATCH[name]}"]
+    arrays: dict[str, Any] = samples(name, rows)
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data.npz"
+        np.savez(data, **arrays)
+        source = modelspec.load(SPECS / f"{name}.yaml", overrides)
+        modelspec.train(source, data, run=Path(folder) / "run", watcher=Paced(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""``summary --costs``: held against XLA's own counts, Keras's own optimizers, and arithmetic."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from test_sweep import LAYERS, offered
+
+import modelspec
+from modelspec.backend.assemble import symbols_only
+from modelspec.backend.costing import optimizer_bytes, work
+from modelspec.calibration import _arrays, _output_shapes, measure
+from modelspec.costs import Costs
+from modelspec.estimates import LengthError, estimate, with_lengths
+from modelspec.inference import Target
+
+ROOT = Path(__file__).parent.parent
+SPECS = ROOT / "specs"
+LENGTHS = {"posts": (280,), "text": (40,), "question": (10,)}
+XLA = (
+    "import runpy; from modelspec.backend.start import start; start(light=True); "
+    f"runpy.run_path({str(ROOT / 'tests' / 'xla_flops.py')!r}, run_name='__main__')"
+)
+LOOSE = {"conv lstm": 0.08, "additive attention": 0.2}
+"""XLA leaves out the padding of the one, and knows that nothing asks for half of the other."""
+
+
+def test_arithmetic_is_what_xla_counts() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", XLA], capture_output=True, text=True, check=False, env=clean()
+    )
+    assert ran.returncode == 0, ran.stderr
+    counted = json.loads(ran.stdout)
+    assert len(counted) >= 20
+    for name, counts in counted.items():
+        ours, theirs = counts["forward"]
+        assert ours == pytest.approx(theirs, rel=max(0.03, LOOSE.get(name, 0))), name
+        if "training" in counts:
+            ours, theirs = counts["training"]
+            assert ours == pytest.approx(theirs, rel=max(0.07, LOOSE.get(name, 0))), name
+
+
+def clean() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+
+
+def of(name: str, *overrides: str, **options: Any) -> Costs:
+    target = Target(modelspec.load(SPECS / f"{name}.yaml", overrides))
+    return estimate(target, **{"lengths": LENGTHS, **options})
+
+
+def test_mlp_by_hand() -> None:
+    """Products, a bias and an activation for each unit; softmax is five operations."""
+    costs = of("mlp")
+    layers = [2 * 64 * 32 + 2 * 32, 2 * 32 * 32 + 2 * 32, 2 * 32 * 10 + (1 + 5) * 10]
+    assert [layer.flops for layer in costs.layers] == [0, *layers]
+    assert costs.flops == sum(layers)
+    # Nothing before the first layer learns, so that its input needs no gradient.
+    assert costs.training_flops == 2 * layers[0] + 3 * layers[1] + 3 * layers[2]
+    assert costs.parameters == costs.gradients == costs.optimizer == 4 * 3_466
+    assert costs.batch_size == 32
+    assert costs.activations == 32 * 4 * (64 + 32 + 32 + 10)
+    assert costs.bytes == 3 * 4 * 3_466 + costs.activations
+
+
+def test_what_is_frozen_has_no_gradients() -> None:
+    text = (SPECS / "mlp.yaml").read_text().replace("name: label", "name: label\n    trainable: no")
+    frozen = text.replace("trainable: no", "trainable: false")
+    costs = estimate(Target(modelspec.loads(frozen)))
+    assert costs.parameters == 4 * 3_466
+    assert costs.gradients == costs.optimizer == 4 * (3_466 - 330)
+    assert costs.layers[-1].training_flops == 2 * costs.layers[-1].flops
+
+
+def test_half_precision_halves_activations() -> None:
+    full, half = of("residual"), of("residual", "training.precision=mixed_bfloat16")
+    assert half.parameters == full.parameters
+    assert half.activations == full.activations // 2
+    assert half.flops == full.flops
+
+
+def test_shared_layers_count_each_call_and_weigh_once() -> None:
+    costs = of("siamese")
+    [code] = [layer for layer in costs.layers if layer.name == "encoder.code"]
+    assert code.flops == 2 * (2 * 2_304 * 32 + 32)
+    assert costs.parameters == 4 * of_summary("siamese")
+
+
+def of_summary(name: str) -> int:
+    return modelspec.load(SPECS / f"{name}.yaml").summary().params.total
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SPECS.glob("*.yaml")))
+def test_a_built_model_costs_what_its_spec_does(name: str) -> None:
+    source = modelspec.load(SPECS / f"{name}.yaml")
+    costs = of(name)
+    found = work(source.build(), LENGTHS)
+    assert found.flops == costs.flops > 0
+    assert found.calls >= len(costs.layers)
+    types = " ".join(layer.type for layer in source.summary().layers)
+    assert found.recurrent == bool(re.search("LSTM|GRU|Bidirectional", types))
+    assert found.convolutional == ("Conv" in types)
+
+
+def test_a_model_file_costs_what_its_spec_does(tmp_path: Path) -> None:
+    source = modelspec.load(SPECS / "question_answering.yaml")
+    path = tmp_path / "model.keras"
+    source.build().save(path)
+    loaded = estimate(Target(path=path), lengths=LENGTHS, batch_size=128)
+    costs = of("question_answering")
+    assert loaded.as_json() == costs.as_json()
+
+
+def test_weights_are_not_made() -> None:
+    """Two times 32 GB, were they."""
+    text = """\
+modelspec: 1
+inputs: {ids: {shape: [null], dtype: int32}}
+layers:
+  - Embedding: {input_dim: 2000000, output_dim: 4000}
+  - GlobalAveragePooling1D
+  - Dense: {units: 1}
+    name: y
+outputs: y
+optimizer: adam
+"""
+    costs = estimate(Target(modelspec.loads(text)), lengths={"ids": (7,)})
+    assert costs.parameters == 4 * (8_000_000_000 + 4001)
+    assert costs.optimizer == 2 * costs.parameters
+
+
+def optimizers() -> Iterator[tuple[str, dict[str, Any]]]:
+    for entry in modelspec.loads("").catalog.names("optimizer"):
+        yield entry, {}
+        yield entry, {"use_ema": True}
+        yield entry, {"gradient_accumulation_steps": 2}
+    yield "Adam", {"amsgrad": True}
+    yield "SGD", {"momentum": 0.9}
+    yield "RMSprop", {"momentum": 0.9, "centered": True}
+
+
+def small() -> Any:
+    layers = keras.layers
+    stack = [layers.Embedding(11, 6), layers.Conv1D(3, 2), layers.Flatten(), layers.Dense(1)]
+    return keras.Sequential([keras.Input((5,), dtype="int32"), *stack])
+
+
+@pytest.mark.parametrize(("name", "arguments"), list(optimizers()))
+def test_optimizer_memory_is_what_keras_allocates(name: str, arguments: dict[str, Any]) -> None:
+    def make() -> Any:
+        if name == "LossScaleOptimizer":
+            return keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(**arguments))
+        return getattr(keras.optimizers, name)(**arguments)
+
+    optimizer, model = make(), small()
+    optimizer.build(model.trainable_variables)
+    held = [each for each in optimizer.variables if len(each.shape)]
+    with symbols_only():
+        symbols = small()
+    found = optimizer_bytes(make(), symbols.trainable_variables)
+    assert found == sum(np.asarray(each).nbytes for each in held)
+
+
+def test_every_layer_is_counted() -> None:
+    """Those that do products as such, and the rest without a fault."""
+    products = "Dense|Conv|RNN|LSTM|GRU|Attention|Bidirectional|TimeDistributed|Dot"
+    for name in offered("layer", LAYERS):
+        if name == "TextVectorization":  # how many words a text has is not known
+            continue
+        costs = estimate(Target(modelspec.loads(LAYERS[name].spec(name))))
+        assert costs.flops >= 0
+        if re.search(products, name):
+            [layer] = [each for each in costs.layers if each.flops]
+            assert layer.flops >= costs.parameters // 4, name
+
+
+def test_unknown_lengths_are_asked_for() -> None:
+    with pytest.raises(LengthError, match="posts"):
+        of("author_profile", lengths={})
+    with pytest.raises(LengthError, match="say 1"):
+        of("author_profile", lengths={"posts": (500, 2)})
+    short, long = (of("author_profile", lengths={"posts": (steps,)}) for steps in (280, 500))
+    assert short.flops < long.flops
+    assert short.parameters == long.parameters
+
+
+def test_a_length_too_short_is_a_problem_of_the_spec() -> None:
+    with pytest.raises(modelspec.SpecError) as caught:
+        of("author_profile", lengths={"posts": (100,)})
+    [problem] = caught.value.problems
+    assert problem.code == "shape-mismatch"
+
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def summary() -> Command:
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "modelspec", "summary", *arguments]
+        return subprocess.run(
+            command, cwd=SPECS, capture_output=True, text=True, check=False, env=clean()
+        )
+
+    return run
+
+
+def test_json_has_costs_beside_the_summary(summary: Command) -> None:
+    """The light start's answer is TensorFlow's."""
+    given = ("author_profile.yaml", "--format", "json")
+    plain = json.loads(summary(*given).stdout)
+    asked = json.loads(summary(*given, "--costs", "--shape", "posts=280").stdout)
+    costs = asked.pop("costs")
+    assert asked == plain
+    assert costs == of("author_profile").as_json()
+    assert costs["flops"]["training_batch"] == 64 * costs["flops"]["training_sample"]
+    assert costs["bytes"]["total"] == sum(costs["bytes"].values()) - costs["bytes"]["total"]
+
+
+def test_csv_table_and_markdown_have_them_too(summary: Command) -> None:
+    costs = of("residual", batch_size=8)
+    options = ("residual.yaml", "--costs", "--batch-size", "8", "--format")
+    rows = list(csv.DictReader(io.StringIO(summary(*options, "csv").stdout)))
+    assert [int(row["flops"]) for row in rows] == [layer.flops for layer in costs.layers]
+    assert sum(int(row["training flops"]) for row in rows) == costs.training_flops
+    assert 8 * sum(int(row["activation bytes"]) for row in rows) == costs.activations
+    for form in ("table", "markdown"):
+        shown = summary(*options, form).stdout
+        assert "1.8 MFLOP a sample" in shown
+        assert "step of 8 samples" in shown
+        assert "optimizer 133.2 KB" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("author_profile.yaml", "--costs"), "--shape posts="),
+        (("mlp.yaml", "--costs", "--shape", "posts=5"), "--shape posts"),
+        (("mlp.yaml", "--costs", "--shape", "posts"), "posts=500"),
+        (("mlp.yaml", "--measure"), "--costs"),
+    ],
+)
+def test_wrong_usage(summary: Command, arguments: tuple[str, ...], said: str) -> None:
+    ran = summary(*arguments)
+    assert ran.returncode == 2, ran.stderr
+    assert said in ran.stderr
+    assert not ran.stdout
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SPECS.glob("*.yaml")))
+def test_random_data_fits_its_spec(name: str, tmp_path: Path) -> None:
+    source = modelspec.load(SPECS / f"{name}.yaml")
+    assert source.graph is not None
+    graph = with_lengths(source.graph, of(name).lengths)
+    arrays: dict[str, Any] = _arrays(source, graph, _output_shapes(source, graph), 64)
+    np.savez(tmp_path / "data.npz", **arrays)
+    assert source.check(tmp_path / "data.npz") == []
+
+
+def test_time_is_measured_by_training() -> None:
+    source = modelspec.load(SPECS / "mlp.yaml")
+    found = measure(source, {})
+    assert found.samples >= 8 * 32
+    assert 0 < found.seconds_per_sample < 0.1
