@@ -8,10 +8,12 @@ RUN := runs/demo
 
 demo: $(READY)
 	rm -rf $(RUN)
-	$(BIN)/modelspec summary specs/digits.yaml
-	$(BIN)/modelspec train specs/digits.yaml --data data/digits.npz --run $(RUN)
-	$(BIN)/modelspec evaluate $(RUN) --data data/digits.npz
-	$(BIN)/modelspec predict $(RUN) --data data/digits.npz -o $(RUN)/predictions.npz
+	$(BIN)/modelspec summary specs/digits_heads.yaml
+	$(BIN)/modelspec train specs/digits_heads.yaml --data data/digits_heads.npz --run $(RUN) \
+		--set training.validation_split=0.2
+	$(BIN)/modelspec evaluate $(RUN) --data data/digits_heads.npz
+	$(BIN)/modelspec predict $(RUN) --data data/digits_heads.npz -o $(RUN)/predictions.npz
+	$(BIN)/modelspec runs
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -24,6 +26,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/check.py
+	$(BIN)/python tests/benchmarks/training.py --output runs/benchmarks.md $(BENCH)
 
 fuzz: $(READY)
 	$(BIN)/python tests/fuzz.py --cases 20000 --seed 1

@@ -13,11 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from modelspec.failures import ModelError, RunError, RunInterrupted
-from modelspec.pipeline import ModelSpec, load, loads
-from modelspec.problems import Problem, SpecError
 
 if TYPE_CHECKING:
     from modelspec.inference import evaluate, open_target, predict
+    from modelspec.pipeline import ModelSpec, load, loads
+    from modelspec.problems import Problem, SpecError
     from modelspec.run import Run
     from modelspec.training import train
 
@@ -39,13 +39,15 @@ __all__ = [
 
 _LATER = {
     "inference": ("evaluate", "open_target", "predict"),
+    "pipeline": ("ModelSpec", "load", "loads"),
+    "problems": ("Problem", "SpecError"),
     "run": ("Run",),
     "training": ("train",),
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import what only training and inference need when it is asked for."""
+    """Import what is asked for when it is asked for: most commands need little of it."""
     for module, names in _LATER.items():
         if name in names:
             return getattr(import_module(f"modelspec.{module}"), name)

@@ -1,11 +1,14 @@
 """Who is told how training goes: a live table, plain lines, or nobody."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 
 class Watcher(Protocol):
     """Called as training goes; ``epoch`` counts from 1."""
+
+    def training_started(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Before the first epoch; ``history`` has the records of those that a resumed run has."""
 
     def epoch_started(self, epoch: int, epochs: int, samples: int) -> None: ...
 
@@ -16,9 +19,14 @@ class Watcher(Protocol):
     def note(self, text: str) -> None:
         """Something worth knowing, on one line."""
 
+    def warn(self, text: str) -> None:
+        """Something that is probably not meant, on one line."""
+
 
 class Silent:
     """A watcher that tells nobody."""
+
+    def training_started(self, history: Sequence[Mapping[str, Any]]) -> None: ...
 
     def epoch_started(self, epoch: int, epochs: int, samples: int) -> None: ...
 
@@ -27,3 +35,5 @@ class Silent:
     def epoch_finished(self, record: Mapping[str, Any]) -> None: ...
 
     def note(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...

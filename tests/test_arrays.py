@@ -285,16 +285,6 @@ def test_bomb_is_refused_by_its_directory_alone(tmp_path: Path) -> None:
     assert codes(path) == ["zip-bomb"]
 
 
-def test_array_larger_than_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    np.savez_compressed(tmp_path / "x.npz", a=np.zeros(1000))
-    monkeypatch.setattr("modelspec.arrays._available_memory", lambda: 7999)
-    array, [problem] = load(one(tmp_path / "x.npz"))
-    assert array is None
-    assert problem.code == "array-too-large"
-    np.savez(tmp_path / "y.npz", a=np.zeros(1000))
-    assert loaded(tmp_path / "y.npz").size == 1000
-
-
 def flipped(path: Path, back: int) -> Path:
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\x01\x02") - back] ^= 0x55

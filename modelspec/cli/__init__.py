@@ -13,7 +13,6 @@ import click
 from modelspec.cli.commands import Verbs
 from modelspec.cli.streams import err
 from modelspec.failures import ModelError, RunError
-from modelspec.problems import SpecError
 
 SPEC_PROBLEM, USAGE, OUR_FAULT, INTERRUPTED = 1, 2, 3, 130
 
@@ -56,14 +55,21 @@ def _exit_code(error: Exception) -> int:
             return _interrupted("")
         case BrokenPipeError():
             return _reader_left()
-        case SpecError():
-            from modelspec.cli.options import show
-
-            show(error.problems)
         case RunError() | ModelError() | OSError():
             err().print(f"error: {error}", markup=False, soft_wrap=True)
         case _:
-            return _our_fault(error)
+            return _problems_or_fault(error)
+    return SPEC_PROBLEM
+
+
+def _problems_or_fault(error: Exception) -> int:
+    from modelspec.problems import SpecError
+
+    if not isinstance(error, SpecError):
+        return _our_fault(error)
+    from modelspec.cli.options import show
+
+    show(error.problems)
     return SPEC_PROBLEM
 
 

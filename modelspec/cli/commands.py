@@ -13,10 +13,12 @@ VERBS = (
     "check",
     "explain",
     "summary",
+    "balance",
     "build",
     "train",
     "evaluate",
     "predict",
+    "runs",
 )
 
 

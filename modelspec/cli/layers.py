@@ -1,32 +1,42 @@
 """``modelspec layers``."""
 
+from typing import cast
+
 import click
 
 from modelspec import catalog
 from modelspec.cli.streams import out
 from modelspec.diagnostics import did_you_mean
 from modelspec.report.layers import find_entries, print_entry, print_names
+from modelspec.report.strategies import STRATEGY, print_strategies, print_strategy
+from modelspec.strategies import STRATEGIES
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option(
     "--family",
-    type=click.Choice(catalog.FAMILIES),
+    type=click.Choice((*catalog.FAMILIES, STRATEGY)),
     default="layer",
     show_default=True,
     help="What to list.",
 )
-def layers(name: str | None, family: catalog.Family) -> None:
+def layers(name: str | None, family: str) -> None:
     """List what a spec can write; with NAME, its arguments, defaults and help."""
+    if name is not None and name in STRATEGIES:
+        print_strategy(out(), name)
+        return
+    if name is None and family == STRATEGY:
+        print_strategies(out())
+        return
     offered = catalog.load()
     if name is None:
-        print_names(out(), offered, family)
+        print_names(out(), offered, cast("catalog.Family", family))
         return
     found = find_entries(offered, name)
     if not found:
-        known = (known for each in catalog.FAMILIES for known in offered.known(each))
-        hint = did_you_mean(name, known)
+        known = [known for each in catalog.FAMILIES for known in offered.known(each)]
+        hint = did_you_mean(name, [*known, *STRATEGIES])
         raise click.BadParameter(
             f"Keras offers no {name}" + (f": {hint}" if hint else ""), param_hint="NAME"
         )

@@ -2,38 +2,121 @@
 
 import json
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import zip_longest
+from typing import Any
 
 import click
 
 from modelspec.cli.options import format_option, set_option
-from modelspec.cli.streams import out, write
-from modelspec.inference import open_target, target_from_bytes
-from modelspec.report.summaries import print_summary, summary_csv, summary_markdown
-from modelspec.summary import Summary
+from modelspec.cli.streams import err, out, write
+from modelspec.costs import Costs
+from modelspec.inference import Target, open_target, target_from_bytes
+from modelspec.report.summaries import Shown, print_summary, summary_csv, summary_markdown
+
+Lengths = Mapping[str, tuple[int, ...]]
+
+
+def _lengths(_context: Any, _option: Any, given: tuple[str, ...]) -> Lengths:
+    """``posts=500``, or ``image=224,224`` where several lengths of one input are unknown."""
+    found = {}
+    for text in given:
+        name, _, sizes = text.partition("=")
+        try:
+            found[name] = tuple(int(size) for size in sizes.split(","))
+        except ValueError:
+            raise click.BadParameter(f"{text} is not NAME=LENGTH, as in posts=500") from None
+        if min(found[name]) < 1:
+            raise click.BadParameter(f"{text}: a length is 1 or more")
+    return found
 
 
 @click.command()
 @click.argument("targets", nargs=-1, metavar="[SPEC|MODEL.keras|RUN]...")
 @format_option("table", "json", "csv", "markdown")
 @set_option
-def summary(targets: tuple[str, ...], form: str, overrides: tuple[str, ...]) -> None:
+@click.option("--costs", is_flag=True, help="Add the arithmetic and the memory of training.")
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), help="With --costs: the samples of a batch."
+)
+@click.option(
+    "--shape",
+    "lengths",
+    multiple=True,
+    metavar="NAME=LENGTH,...",
+    callback=_lengths,
+    help="With --costs: the lengths of an input that the spec leaves open. Repeatable.",
+)
+@click.option(
+    "--measure", is_flag=True, help="With --costs: train for a moment, and tell how long it takes."
+)
+def summary(
+    *,
+    targets: tuple[str, ...],
+    form: str,
+    overrides: tuple[str, ...],
+    costs: bool,
+    batch_size: int | None,
+    lengths: Lengths,
+    measure: bool,
+) -> None:
     """Show layers, shapes and parameters; without arguments, of what standard input holds."""
-    summaries = [_summary(target, overrides) for target in targets or ("-",)]
+    if not costs and (batch_size or lengths or measure):
+        raise click.UsageError("--batch-size, --shape and --measure say more of --costs: add it")
+    if batch_size:
+        overrides = (*overrides, f"training.batch_size={batch_size}")
+    opened = [_open(target, overrides) for target in targets or ("-",)]
+    # What has started Keras lightly cannot train.
+    summaries = [target.summary(light=not measure) for target in opened]
+    found = [_costs(target, lengths, batch_size, measure=measure) for target in opened if costs]
+    _check_used(lengths, found)
+    _show(list(zip_longest(summaries, found)), form)
+
+
+def _open(path: str, overrides: tuple[str, ...]) -> Target:
+    if path == "-":
+        return target_from_bytes(sys.stdin.buffer.read(), overrides)
+    return open_target(path, overrides)
+
+
+def _costs(target: Target, lengths: Lengths, batch_size: int | None, *, measure: bool) -> Costs:
+    from modelspec.estimates import LengthError, estimate
+
+    try:
+        found = estimate(target, lengths=lengths, batch_size=batch_size, light=not measure)
+    except LengthError as error:
+        raise click.UsageError(str(error)) from error
+    if not measure:
+        return found
+    if target.source is None:
+        raise click.UsageError("--measure trains on random data, and needs a spec for that")
+    from modelspec.calibration import measure as measure_training
+
+    err().print(f"training {found.name} for a moment, on random data", highlight=False)
+    return replace(found, measured=measure_training(target.source, found.lengths))
+
+
+def _check_used(lengths: Lengths, found: list[Costs]) -> None:
+    known = {name for costs in found for name in costs.lengths}
+    for name in lengths:
+        if name not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            raise click.UsageError(
+                f"--shape {name}: no such input of unknown length; there is: {listed}"
+            )
+
+
+def _show(shown: list[Shown], form: str) -> None:
     if form == "json":
-        data = [each.as_json() for each in summaries]
+        data = [
+            each.as_json() | ({"costs": costs.as_json()} if costs else {}) for each, costs in shown
+        ]
         write(json.dumps(data if len(data) > 1 else data[0], indent=2))
     elif form == "csv":
-        write(summary_csv(summaries))
+        write(summary_csv(shown))
     elif form == "markdown":
-        write("\n".join(summary_markdown(each) for each in summaries))
+        write("\n".join(summary_markdown(*each) for each in shown))
     else:
-        for each in summaries:
-            print_summary(out(), each)
-
-
-def _summary(path: str, overrides: tuple[str, ...]) -> Summary:
-    if path == "-":
-        target = target_from_bytes(sys.stdin.buffer.read(), overrides)
-    else:
-        target = open_target(path, overrides)
-    return target.summary(light=True)
+        for each in shown:
+            print_summary(out(), *each)

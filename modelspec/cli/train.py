@@ -1,44 +1,88 @@
 """``modelspec train``."""
 
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from modelspec.cli.options import data_option, load_spec, set_option
+from modelspec.cli.leaving import leaving_at_once
+from modelspec.cli.options import PATH, data_option, load_spec, set_option
 from modelspec.cli.streams import err, write
-from modelspec.report.progress import watcher_for
+from modelspec.failures import RunError
+from modelspec.report import curves
+from modelspec.report.finish import print_finish
+from modelspec.report.progress import Screen, watcher_for
+from modelspec.run import Run
+from modelspec.training import CHECKPOINT_MINUTES
 from modelspec.training import train as train_spec
 
 
 @click.command()
 @click.argument("spec", metavar="SPEC")
 @data_option
-@click.option("--validation", type=click.Path(path_type=Path), help="An npz file to validate on.")
-@click.option("--run", type=click.Path(path_type=Path), help="The run's folder.")
+@click.option("--validation", multiple=True, type=PATH, help="What to validate on, as --data.")
+@click.option("--run", type=PATH, help="The run's folder.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --run, where it stopped.")
 @click.option("--epochs", type=click.IntRange(min=1), help="In place of training.epochs.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="In place of training.batch_size.")
+@click.option(
+    "--checkpoint-minutes",
+    "minutes",
+    type=click.FloatRange(min=0),
+    default=CHECKPOINT_MINUTES,
+    show_default=True,
+    help="How often to save inside of long epochs.",
+)
+@click.option("--tensorboard", is_flag=True, help="Write logs for TensorBoard in the run's folder.")
+@click.option("--quiet", is_flag=True, help="Say nothing but warnings and errors.")
 @set_option
 def train(
     *,
     spec: str,
-    data: Path,
-    validation: Path | None,
+    data: tuple[Path, ...],
+    validation: tuple[Path, ...],
     run: Path | None,
     resume: bool,
     epochs: int | None,
     batch_size: int | None,
+    minutes: float,
+    tensorboard: bool,
+    quiet: bool,
     overrides: tuple[str, ...],
 ) -> None:
     """Train a spec on npz data, and print the run's folder."""
     if resume and run is None:
         raise click.UsageError("--resume needs --run: which run to go on with")
+    if tensorboard and find_spec("tensorboard") is None:
+        raise RunError("--tensorboard needs the package tensorboard, which is not installed")
     given = {"training.epochs": epochs, "training.batch_size": batch_size}
     options = [f"{path}={value}" for path, value in given.items() if value is not None]
     source = load_spec(spec, [*overrides, *options])
-    with closing(watcher_for(err())) as watcher:
+    with leaving_at_once(), closing(watcher_for(err(), quiet=quiet)) as watcher:
         finished = train_spec(
-            source, data, validation=validation, run=run, resume=resume, watcher=watcher
+            source,
+            data,
+            validation=validation,
+            run=run,
+            resume=resume,
+            minutes=minutes,
+            tensorboard=tensorboard,
+            watcher=watcher,
         )
+    _draw(finished, watcher)
+    if not quiet:
+        print_finish(err(), finished, watcher.samples)
     write(str(finished.path))
+
+
+def _draw(run: Run, watcher: Screen) -> None:
+    """Draw the curves, where that can be done; a run without them is a run all the same."""
+    history = run.history
+    if history and not curves.can_draw():
+        watcher.note("without matplotlib there is no curves.png: install it, or the extra curves")
+    elif history:
+        try:
+            curves.draw_curves(history, run.path / curves.NAME)
+        except OSError as error:
+            watcher.warn(f"cannot write {curves.NAME}: {error.strerror}")

@@ -1,68 +1,71 @@
-"""Training as it goes: a live bar on a terminal, plain lines elsewhere."""
+"""Training as it goes: a live table on a terminal, plain lines elsewhere."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from modelspec.watcher import Silent, Watcher
 
 
-def watcher_for(console: Console) -> "Lines":
-    return Bars(console) if console.is_terminal else Lines(console)
+class Screen(Watcher, Protocol):
+    """A watcher that holds the terminal until it is closed; ``samples`` are those of an epoch."""
 
-
-class Lines:
-    """One line for each finished epoch."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.epochs = 0
-
-    def epoch_started(self, epoch: int, epochs: int, samples: int) -> None:
-        del epoch, samples
-        self.epochs = epochs
-
-    def samples_done(self, done: int, logs: Mapping[str, float]) -> None: ...
-
-    def epoch_finished(self, record: Mapping[str, Any]) -> None:
-        line = f"epoch {record['epoch']}/{self.epochs}  {logs_text(record)}  {record['seconds']} s"
-        self.console.print(line, highlight=False, soft_wrap=not self.console.is_terminal)
-
-    def note(self, text: str) -> None:
-        self.console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
+    @property
+    def samples(self) -> int: ...
 
     def close(self) -> None: ...
 
 
-class Bars(Lines):
-    """The epoch that is running as a bar, the finished ones as lines above it."""
+def watcher_for(console: Console, *, quiet: bool = False) -> Screen:
+    if quiet:
+        return Quiet(console)
+    if console.is_terminal and not console.is_dumb_terminal:
+        from modelspec.report.live import LiveTable
+
+        return LiveTable(console)
+    return Lines(console)
+
+
+class Quiet(Silent):
+    """Warnings, and nothing else."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.samples = 0
+
+    def epoch_started(self, epoch: int, epochs: int, samples: int) -> None:
+        del epoch, epochs
+        self.samples = samples
+
+    def warn(self, text: str) -> None:
+        self._write(f"warning: {text}")
+
+    def close(self) -> None: ...
+
+    def _write(self, line: str) -> None:
+        """As it is: rich would take as long as a short epoch does."""
+        self._console.file.write(f"{line}\n")
+        self._console.file.flush()
+
+
+class Lines(Quiet):
+    """One line for each finished epoch."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[logs]}"),
-        )
-        self.progress = Progress(*columns, console=console, transient=True)
-        self.task: TaskID | None = None
+        self._epochs = 0
 
     def epoch_started(self, epoch: int, epochs: int, samples: int) -> None:
         super().epoch_started(epoch, epochs, samples)
-        if self.task is None:
-            self.progress.start()
-            self.task = self.progress.add_task("", total=samples, logs="")
-        self.progress.reset(
-            self.task, total=samples, logs="", description=f"epoch {epoch}/{epochs}"
-        )
+        self._epochs = epochs
 
-    def samples_done(self, done: int, logs: Mapping[str, float]) -> None:
-        if self.task is not None:
-            self.progress.update(self.task, completed=done, logs=logs_text(logs))
+    def epoch_finished(self, record: Mapping[str, Any]) -> None:
+        values = logs_text(record)
+        self._write(f"epoch {record['epoch']}/{self._epochs}  {values}  {record['seconds']} s")
 
-    def close(self) -> None:
-        self.progress.stop()
+    def note(self, text: str) -> None:
+        self._write(f"note: {text}")
 
 
 def logs_text(logs: Mapping[str, Any]) -> str:

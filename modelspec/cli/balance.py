@@ -1,0 +1,37 @@
+"""``modelspec balance``."""
+
+from pathlib import Path
+
+import click
+
+from modelspec.cli.options import data_option, format_option, load_spec, note, set_option
+from modelspec.cli.streams import out, write
+from modelspec.measuring import BATCHES, measure
+from modelspec.report.balance import balance_json, balance_yaml, print_balance
+
+_MOST = 300
+
+
+@click.command()
+@click.argument("spec", metavar="SPEC")
+@data_option
+@click.option(
+    "--batches",
+    type=click.IntRange(1, _MOST),
+    default=BATCHES,
+    show_default=True,
+    help="How long to train before the second measurement.",
+)
+@format_option("table", "json", "yaml")
+@set_option
+def balance(
+    spec: str, data: tuple[Path, ...], batches: int, form: str, overrides: tuple[str, ...]
+) -> None:
+    """Measure how heads drown each other, and the loss_weights that even them out."""
+    found = measure(load_spec(spec, overrides), data, batches=batches, say=note)
+    if form == "json":
+        write(balance_json(found))
+    elif form == "yaml":
+        write(balance_yaml(found))
+    else:
+        print_balance(out(), found)

@@ -1,0 +1,99 @@
+"""What the records of a run's epochs say: outputs, the best epoch, CSV.
+
+A record is one line of ``history.jsonl``: ``epoch`` from 1, ``seconds``, and Keras's own names for
+losses and metrics, with ``val_`` before those of validation. What was not finite is None.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Record = Mapping[str, Any]
+
+VALIDATION = "val_"
+_OF_THE_EPOCH = frozenset({"epoch", "seconds"})
+_FIRST = {"loss": 0, "share": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The epoch with the lowest loss, of validation where there is one."""
+
+    epoch: int
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The values of one output, or with ``output`` empty of the whole model.
+
+    ``names`` are the records' names by what they are of the output: ``age_mae`` by ``mae``,
+    ``val_age_loss`` by ``val_loss``. Losses come first, validation last.
+    """
+
+    output: str
+    names: Mapping[str, str]
+
+
+def best(records: Iterable[Record]) -> Best | None:
+    """The best epoch; None where no loss was finite."""
+    rows = list(records)
+    name = "val_loss" if any(is_number(row.get("val_loss")) for row in rows) else "loss"
+    found = [row for row in rows if is_number(row.get(name))]
+    if not found:
+        return None
+    least = min(found, key=lambda row: float(row[name]))
+    return Best(least["epoch"], name, least[name])
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def groups(names: Iterable[str]) -> list[Group]:
+    """The names of a record by output, the whole model's first.
+
+    Keras names what is of one output of several ``OUTPUT_loss`` and ``OUTPUT_metric``.
+    """
+    known = [name for name in dict.fromkeys(names) if name not in _OF_THE_EPOCH]
+    trained = [name for name in known if not _is_validation(name, known)]
+    outputs = [name.removesuffix("_loss") for name in trained if name.endswith("_loss")]
+    found: dict[str, dict[str, str]] = {output: {} for output in ("", *outputs)}
+    for name in known:
+        validation = _is_validation(name, known)
+        bare = name.removeprefix(VALIDATION) if validation else name
+        output = max((each for each in outputs if bare.startswith(f"{each}_")), key=len, default="")
+        label = bare.removeprefix(f"{output}_") if output else bare
+        found[output][VALIDATION + label if validation else label] = name
+    return [Group(output, _sorted(labels)) for output, labels in found.items() if labels]
+
+
+def _is_validation(name: str, known: Sequence[str]) -> bool:
+    """An output may be called ``val_x``, but every value of validation has one of training."""
+    return name.startswith(VALIDATION) and name.removeprefix(VALIDATION) in known
+
+
+def _sorted(labels: Mapping[str, str]) -> dict[str, str]:
+    def order(label: str) -> tuple[bool, int]:
+        bare = label.removeprefix(VALIDATION)
+        return bare != label, _FIRST.get(bare, len(_FIRST))
+
+    return {label: labels[label] for label in sorted(labels, key=order)}
+
+
+def columns(records: Iterable[Record]) -> list[str]:
+    """Every name in any record, in the order in which they first appear."""
+    return list(dict.fromkeys(name for record in records for name in record))
+
+
+def history_csv(records: Sequence[Record]) -> str:
+    """One row an epoch; what a record lacks, or what was not finite, is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns(records), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()

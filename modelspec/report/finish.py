@@ -1,0 +1,92 @@
+"""What was learned, where it lies, and what to type next: the end of ``modelspec train``."""
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import median
+
+from rich.console import Console
+from rich.text import Text
+
+from modelspec.history import VALIDATION, Record, best, columns, groups
+from modelspec.report.curves import NAME as CURVES
+from modelspec.report.epochs import cell
+from modelspec.report.table import print_table
+from modelspec.run import HISTORY, MODEL, Run
+
+_FILES = (MODEL, HISTORY, "history.csv", CURVES, "tensorboard")
+
+
+def print_finish(console: Console, run: Run, samples: int) -> None:
+    """Sum up a run; ``samples`` are those of each epoch that ran now, 0 where none did."""
+    history = run.history
+    if history:
+        heading = Text(_heading(run, history, samples))
+        console.print(heading, soft_wrap=not console.is_terminal)
+        _print_measures(console, history)
+    there = [name for name in _FILES if (run.path / name).exists()]
+    _print(console, f"{run.path} holds {', '.join(there)}")
+    for start, command in zip(("next: ", *[" " * 6] * 2), _commands(run, history), strict=False):
+        _print(console, f"{start}modelspec {shlex.join(command)}")
+
+
+def _print(console: Console, line: str) -> None:
+    """A line to copy, which no line break of ours may cut."""
+    console.print(Text(line), soft_wrap=True)
+
+
+def _heading(run: Run, history: Sequence[Record], samples: int) -> str:
+    seconds = [record["seconds"] for record in history]
+    count = f"{len(history)} epoch{'s' if len(history) > 1 else ''}"
+    text = f"{run.record['name']}: {count} in {sum(seconds):,.1f} s"
+    if samples:
+        # The first epoch compiles the steps.
+        usual = median(seconds[1:] or seconds)
+        text += f", {samples / max(usual, 1e-9):,.0f} samples/s"
+    found = best(history)
+    if found is not None:
+        text += f"; best: epoch {found.epoch}, {found.name} {found.value:.4g}"
+    return text
+
+
+def _print_measures(console: Console, history: Sequence[Record]) -> None:
+    """Every measure at the best epoch and at the last, of validation too."""
+    found, last = best(history), history[-1]
+    shown = {f"epoch {last['epoch']}": last}
+    if found is not None and found.epoch != last["epoch"]:
+        [at_best] = [record for record in history if record["epoch"] == found.epoch]
+        shown = {f"epoch {found.epoch} (best)": at_best, **shown}
+    names = [
+        (label, name)
+        for group in groups(columns(history))
+        for label, name in group.names.items()
+        if not label.startswith(VALIDATION)
+    ]
+    validated = any(name.startswith(VALIDATION) for name in last)
+    header = ["measure"]
+    for title in shown:
+        header += [title, "validation"] if validated else [title]
+    rows = [
+        [name, *_cells(label, name, shown.values(), validated=validated)] for label, name in names
+    ]
+    print_table(console, header, rows, set(range(1, len(header))))
+
+
+def _cells(label: str, name: str, records: Iterable[Record], *, validated: bool) -> Iterator[str]:
+    for record in records:
+        yield cell(label, record.get(name))
+        if validated:
+            yield cell(label, record.get(f"{VALIDATION}{name}"))
+
+
+def _commands(run: Run, history: Sequence[Record]) -> Iterator[list[str]]:
+    folder, given = str(run.path), run.record["arguments"]
+    data = _option("--data", given["data"])
+    yield ["evaluate", folder, *data]
+    yield ["predict", folder, *data]
+    more = ["--run", folder, "--resume", "--epochs", str(2 * max(len(history), 1))]
+    validation = _option("--validation", given["validation"])
+    yield ["train", str(run.spec_path), *data, *validation, *more]
+
+
+def _option(name: str, values: Sequence[str]) -> list[str]:
+    return [part for value in values for part in (name, value)]

@@ -1,0 +1,126 @@
+"""The runs under a folder, each by what its own files say."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modelspec.failures import RunError
+from modelspec.history import Best, Record, best
+from modelspec.run import HISTORY, LOCK, RECORD
+
+DIED = "died"
+_STATUSES = frozenset({"running", "completed", "interrupted", "failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A run in a list.
+
+    ``status`` is ``run.json``'s, or ``died`` where that says ``running`` and no process holds the
+    folder. ``epochs`` are finished, ``asked`` what the spec asks for (None where ``run.json`` does
+    not say). ``started`` is ISO 8601 with its zone, ``seconds`` what its epochs took together.
+    """
+
+    path: Path
+    name: str
+    status: str
+    started: str | None
+    seconds: float
+    epochs: int
+    asked: int | None
+    best: Best | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "folder": str(self.path),
+            "name": self.name,
+            "status": self.status,
+            "started": self.started,
+            "seconds": self.seconds,
+            "epochs": self.epochs,
+            "epochs_asked": self.asked,
+            "best_epoch": self.best and self.best.epoch,
+            "best_metric": self.best and self.best.name,
+            "best_value": self.best and self.best.value,
+        }
+
+
+def find_runs(folder: Path) -> tuple[list[Listed], list[str]]:
+    """The runs in and under a folder, newest first, and why others could not be read.
+
+    Raises:
+        RunError: where the folder cannot be listed.
+    """
+    try:
+        list(folder.iterdir())
+    except OSError as error:
+        raise RunError(f"cannot list {folder}: {error.strerror}") from error
+    runs, refused = [], []
+    for path in _folders(folder):
+        try:
+            runs.append(_listed(path))
+        except (OSError, ValueError, RecursionError) as error:
+            refused.append(f"{path / RECORD} is not a run's: {_reason(error)}")
+    return sorted(runs, key=lambda run: (run.started or "", str(run.path)), reverse=True), refused
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    """Folders that hold a run; what lies inside one belongs to it."""
+    for path, inside, files in os.walk(folder):
+        if RECORD in files and Path(path, RECORD).is_file():
+            inside.clear()
+            yield Path(path)
+        inside.sort()
+
+
+def _listed(path: Path) -> Listed:
+    record = json.loads((path / RECORD).read_text(encoding="utf-8"))
+    if not isinstance(record, dict) or record.get("status") not in _STATUSES:
+        raise ValueError("it has no status of a run")
+    status, records = record["status"], _records(path / HISTORY)
+    return Listed(
+        path=path,
+        name=_one(record.get("name"), str) or path.name,
+        status=DIED if status == "running" and not is_held(path) else status,
+        started=_one(record.get("started"), str),
+        seconds=round(sum(_one(each.get("seconds"), int, float) or 0 for each in records), 3),
+        epochs=len(records),
+        asked=_one(record.get("epochs"), int),
+        best=best(records),
+    )
+
+
+def _one(value: Any, *types: type) -> Any:
+    return value if isinstance(value, types) and not isinstance(value, bool) else None
+
+
+def _records(path: Path) -> list[Record]:
+    """The finished epochs; none where nothing was written yet."""
+    if not path.exists():
+        return []
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    if not all(isinstance(record, dict) and "epoch" in record for record in records):
+        raise ValueError(f"{HISTORY} has lines that are no epochs")
+    return records
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock on a run's folder, which it does as long as it lives."""
+    try:
+        with (path / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "it is not JSON" if isinstance(error, json.JSONDecodeError) else str(error)

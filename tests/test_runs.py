@@ -1,0 +1,171 @@
+"""``modelspec runs``, on folders as training leaves them and as accidents do."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelspec.failures import RunError
+from modelspec.history import Best
+from modelspec.runs import find_runs
+
+FIELDS = ["folder", "name", "status", "started", "seconds", "epochs", "epochs_asked"]
+FIELDS += ["best_epoch", "best_metric", "best_value"]
+HOLDS = """
+import sys
+from pathlib import Path
+from modelspec.run import Run, locked
+run = Run(Path(sys.argv[1]))
+with locked(run):
+    run.update(status="running", name="held")
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def made(folder: Path, losses: list[Any], **record: Any) -> Path:
+    """A run's folder, with an epoch for each loss."""
+    folder.mkdir(parents=True)
+    given = {"status": "completed", "name": folder.name, "started": "2026-11-24T02:00:00+00:00"}
+    (folder / "run.json").write_text(json.dumps(given | record), encoding="utf-8")
+    lines = [
+        json.dumps({"epoch": epoch, "loss": loss, "seconds": 0.25}) + "\n"
+        for epoch, loss in enumerate(losses, 1)
+    ]
+    (folder / "history.jsonl").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+def command(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "modelspec", "runs", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_newest_first_however_deep(tmp_path: Path) -> None:
+    made(tmp_path / "a" / "old", [3.0, 1.0, 2.0], started="2026-11-23T09:00:00+00:00", epochs=5)
+    made(tmp_path / "new", [], started="2026-11-24T09:00:00+00:00", status="failed")
+    inside = made(tmp_path / "b" / "c" / "middle", [None], started="2026-11-23T10:00:00+00:00")
+    made(inside / "checkpoints", [1.0])
+    found, refused = find_runs(tmp_path)
+    assert refused == []
+    assert [(run.name, run.status, run.epochs) for run in found] == [
+        ("new", "failed", 0),
+        ("middle", "completed", 1),
+        ("old", "completed", 3),
+    ]
+    assert [run.best for run in found] == [None, None, Best(2, "loss", 1.0)]
+    assert (found[2].asked, found[2].seconds) == (5, 0.75)
+
+
+def test_a_folder_that_is_a_run(tmp_path: Path) -> None:
+    folder = made(tmp_path / "run", [1.0])
+    assert [run.path for run in find_runs(folder)[0]] == [folder]
+
+
+def test_a_killed_run_died(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        [alive], _ = find_runs(tmp_path)
+        process.kill()
+    [dead], _ = find_runs(tmp_path)
+    assert (alive.status, dead.status) == ("running", "died")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '"running"', '{"name": "of another tool"}', '{"status": "ok"}', "[" * 100_000],
+)
+def test_what_is_no_run_is_told_of(tmp_path: Path, text: str) -> None:
+    made(tmp_path / "good", [1.0])
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "run.json").write_text(text, encoding="utf-8")
+    found, [reason] = find_runs(tmp_path)
+    assert [run.name for run in found] == ["good"]
+    assert reason.startswith(f"{tmp_path / 'bad' / 'run.json'} ")
+
+
+@pytest.mark.parametrize("history", ["{", "[1]\n", b"\xff\n", '{"loss": 1}\n'])
+def test_a_history_that_cannot_be_read(tmp_path: Path, history: str | bytes) -> None:
+    folder = made(tmp_path / "run", [])
+    raw = history if isinstance(history, bytes) else history.encode()
+    (folder / "history.jsonl").write_bytes(raw)
+    found, refused = find_runs(tmp_path)
+    assert (found, len(refused)) == ([], 1)
+
+
+def test_fields_of_other_types(tmp_path: Path) -> None:
+    made(tmp_path / "run", ["high", True], name=3, started=4, epochs="five")
+    [run], refused = find_runs(tmp_path)
+    assert refused == []
+    assert (run.name, run.started, run.asked, run.best) == ("run", None, None, None)
+
+
+def test_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="nosuch"):
+        find_runs(tmp_path / "nosuch")
+
+
+def test_formats(tmp_path: Path) -> None:
+    made(tmp_path / "runs" / "first", [2.0, 1.5], epochs=2)
+    (tmp_path / "runs" / "foreign").mkdir()
+    (tmp_path / "runs" / "foreign" / "run.json").write_text("no", encoding="utf-8")
+    table = command(tmp_path)
+    assert table.returncode == 0
+    assert table.stderr == "warning: runs/foreign/run.json is not a run's: it is not JSON\n"
+    lines = [line.split() for line in table.stdout.splitlines()]
+    assert lines[0] == ["name", "status", "started", "epochs", "best", "folder"]
+    assert lines[1][0:2] + lines[1][-5:] == [
+        *("first", "completed"),
+        *("2/2", "loss", "1.5", "(2)", "runs/first"),
+    ]
+    [row] = json.loads(command(tmp_path, "--format", "json").stdout)
+    assert list(row) == FIELDS
+    assert (row["folder"], row["best_metric"], row["best_value"]) == ("runs/first", "loss", 1.5)
+    [line] = csv.DictReader(io.StringIO(command(tmp_path, "--format", "csv").stdout))
+    assert list(line) == FIELDS
+    assert line == {name: str(value) for name, value in row.items()}
+
+
+def test_without_runs(tmp_path: Path) -> None:
+    default = command(tmp_path)
+    assert (default.returncode, default.stdout) == (0, "")
+    assert default.stderr == "no runs under runs\n"
+    (tmp_path / "empty").mkdir()
+    empty = command(tmp_path, "empty", "--format", "json")
+    assert (empty.returncode, json.loads(empty.stdout)) == (0, [])
+    missing = command(tmp_path, "nosuch")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr == "error: cannot list nosuch: No such file or directory\n"
+
+
+def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
+    made(tmp_path / "run", [1.0])
+    heavy = "{'numpy', 'keras', 'tensorflow', 'jax', 'matplotlib'}"
+    code = (
+        f"import sys; from modelspec.cli import modelspec; "
+        f"modelspec(['runs', {str(tmp_path)!r}], standalone_mode=False); "
+        f"sys.exit(bool({heavy} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
