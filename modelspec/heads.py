@@ -14,6 +14,7 @@ from typing import Any, Literal
 from modelspec.catalog import Catalog
 from modelspec.diagnostics import UNKNOWN, Diagnostic, Route, did_you_mean
 from modelspec.spec import Spec
+from modelspec.strategies import find_strategy, read_strategy
 
 _Part = Literal["losses", "loss_weights", "metrics"]
 
@@ -44,10 +45,12 @@ class Head:
 def make_heads(
     spec: Spec, outputs: Sequence[str], catalog: Catalog
 ) -> tuple[tuple[Head, ...], list[Diagnostic]]:
-    """One head for each of ``outputs``, in order."""
+    """One head for each of ``outputs``, in order; weights that a strategy sets start at 1."""
     matcher = _Matcher(tuple(outputs), catalog)
     losses = matcher.match("losses", spec.losses)
-    weights = matcher.match("loss_weights", spec.loss_weights)
+    _, misread = read_strategy(spec.loss_weights, outputs)
+    strategy = find_strategy(spec.loss_weights, outputs)
+    weights = matcher.match("loss_weights", None if strategy else spec.loss_weights)
     metrics = matcher.match("metrics", spec.metrics)
     heads = tuple(
         Head(
@@ -59,7 +62,7 @@ def make_heads(
         )
         for name in outputs
     )
-    return heads, matcher.problems
+    return heads, [*matcher.problems, *misread]
 
 
 class _Matcher:

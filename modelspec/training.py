@@ -18,6 +18,7 @@ from modelspec.recording import recorded
 from modelspec.run import MODEL, SPEC, Run, default_path, locked, replacing
 from modelspec.shards import Paths, each_path, files_of
 from modelspec.stamps import Stamps
+from modelspec.tally import Tally
 from modelspec.watcher import Silent, Watcher
 
 CHECKPOINT_MINUTES = 10.0
@@ -193,31 +194,39 @@ def _fit(
     feeds: tuple[Feed, Feed | None],
     setting: _Setting,
 ) -> None:
+    from modelspec.backend.balancing import make_strategy
     from modelspec.backend.callbacks import Told, make_callbacks, tensorboard
     from modelspec.backend.checkpoints import State
     from modelspec.backend.engine import Engine
     from modelspec.backend.fitting import Course, Stopped, fit
+    from modelspec.backend.jitting import extent
     from modelspec.backend.keeping import Keeper
     from modelspec.backend.saving import write_model
 
-    training = source.require()[0].training
+    spec, graph, _ = source.require()
+    training, watcher = spec.training, setting.watcher
     callbacks = make_callbacks(source.catalog, training.callbacks, run.path)
     told = [*callbacks, *([tensorboard(run.path)] if setting.tensorboard else [])]
-    watcher = setting.watcher
+    strategy = make_strategy(model, source.heads, spec, graph, source.catalog)
+    state = State(model, callbacks, strategy.variables if strategy else ())
+    step = strategy.train_step if strategy else None
     with Interrupts(lambda: watcher.note("finishing this step")) as interrupts:
         course = Course(
             *feeds,
             training,
             Told(told, model, epochs=training.epochs, steps=feeds[0].steps),
             watcher,
-            Keeper(run, State(model, callbacks), 60 * setting.minutes),
+            Keeper(run, state, 60 * setting.minutes),
             asked_to_stop=lambda: interrupts.requested,
             complaint=setting.stamps.complaint,
+            tally=Tally(source.heads, strategy.weights if strategy else None, watcher.warn),
         )
         try:
-            fit(Engine(model, jit=training.jit is True), course)
+            fit(Engine(model, jit=extent(model, jit=training.jit is True), step=step), course)
         except Stopped:
             raise KeyboardInterrupt from None
+    if strategy:
+        strategy.finish()
     with replacing(run.path / MODEL) as aside:
         write_model(model, aside)
 

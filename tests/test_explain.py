@@ -33,7 +33,7 @@ OTHER_WORDS = {
 """Texts in the package that look like codes and are none."""
 
 TOLD = {
-    "array-too-large": "needs an array larger than the machine's memory",
+    "array-too-large": "needs a cache folder without room",
     "bad-override": "is a mistake in an option",
     "data-unreadable": "needs a file that this user may not read",
     "missing-losses": "is found by training, not by check",

@@ -1,7 +1,8 @@
 """Graph and heads → a compiled Keras functional model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -43,30 +44,44 @@ def build_model(
     return run_deep(build)
 
 
-def compile_model(model: Any, heads: Sequence[Head], spec: Spec, catalog: Catalog) -> None:
-    """Give a model its optimizer, losses, weights and metrics, each matched to its output by us."""
-    named = len(heads) > 1 or isinstance(model.output, dict)
+def compile_model(
+    model: Any,
+    heads: Sequence[Head],
+    spec: Spec,
+    catalog: Catalog,
+    optimizer: Any = None,
+    *,
+    weights: Mapping[str, float] = MappingProxyType({}),
+) -> None:
+    """Give a model its optimizer, losses, weights and metrics, each matched to its output by us.
 
-    def shaped(values: list[Any]) -> Any:
-        """In the form of the model's outputs, which is how Keras matches them."""
-        if not named:
-            return values[0]
-        if isinstance(model.output, dict):
-            return {head.output: value for head, value in zip(heads, values, strict=True)}
-        return values
-
-    weights = [head.weight for head in heads]
+    An ``optimizer`` that is given keeps its state; ``weights`` take the place of the heads' own.
+    """
+    losses = {head.output: _as_keras(catalog, "loss", head.loss) for head in heads}
+    metrics = {
+        head.output: [_as_keras(catalog, "metric", item.value) for item in head.metrics]
+        for head in heads
+    }
+    factors = {head.output: weights.get(head.output, head.weight) for head in heads}
+    weighted = any(factor != 1.0 for factor in factors.values())
     model.compile(
-        optimizer=_optimizer(spec, catalog),
-        loss=shaped([_as_keras(catalog, "loss", head.loss) for head in heads]),
-        loss_weights=shaped(weights) if any(weight != 1.0 for weight in weights) else None,
-        metrics=shaped(
-            [[_as_keras(catalog, "metric", item.value) for item in head.metrics] for head in heads]
-        ),
+        optimizer=optimizer or _optimizer(spec, catalog),
+        loss=in_form(model, losses),
+        loss_weights=in_form(model, factors) if weighted else None,
+        metrics=in_form(model, metrics),
         # The engine compiles the steps, where the spec wants that; Keras's own loop never runs.
         jit_compile=False,
     )
-    model.optimizer.build(model.trainable_variables)
+    if optimizer is None:
+        model.optimizer.build(model.trainable_variables)
+
+
+def in_form(model: Any, values: Mapping[str, Any]) -> Any:
+    """A value for each output in the form of the outputs, which is how Keras matches them."""
+    if isinstance(model.output, dict):
+        return dict(values)
+    several = list(values.values())
+    return several if len(several) > 1 else several[0]
 
 
 def _optimizer(spec: Spec, catalog: Catalog) -> Any:

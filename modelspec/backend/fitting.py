@@ -29,7 +29,7 @@ class Course:
     """What a run goes through, beside the model: rows, settings, and who takes part.
 
     ``asked_to_stop`` and ``complaint``, which says why the run cannot go on, are asked after every
-    call of the engine. ``shares`` adds to the logs of an epoch.
+    call of the engine. ``tally`` adds to the logs of an epoch.
     """
 
     feed: Feed
@@ -40,7 +40,7 @@ class Course:
     keeper: Keeper
     asked_to_stop: Callable[[], bool]
     complaint: Callable[[], str | None]
-    shares: Callable[[Logs], Logs] = lambda _: {}
+    tally: Callable[[Logs], Logs]
 
 
 def fit(engine: Engine, course: Course) -> None:
@@ -83,7 +83,7 @@ def _epoch(
     epochs = course.training.epochs
     course.watcher.epoch_started(at.epoch + 1, epochs, course.feed.samples)
     logs = _train_epoch(engine, course, rows, at, started)
-    logs |= course.shares(logs)
+    logs |= course.tally(logs)
     if exam is not None:
         logs |= {f"val_{name}": value for name, value in exam().items()}
     course.told("on_epoch_end", at.epoch, logs)

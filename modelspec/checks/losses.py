@@ -124,6 +124,11 @@ def _read(catalog: Catalog, family: Family, value: Any) -> tuple[str, Mapping[An
     return _folded(entry.name) if entry else "", arguments if isinstance(arguments, Mapping) else {}
 
 
+def is_regression(loss: Any, catalog: Catalog) -> bool:
+    """Whether a loss is that of a quantity, and not of classes."""
+    return _read(catalog, "loss", loss)[0] in _REGRESSION
+
+
 def _check_loss(head: Head, last: _Last, catalog: Catalog) -> Iterator[Diagnostic]:
     """What is wrong with a loss on its output: the first, since one change may cure all."""
     loss, given = _read(catalog, "loss", head.loss)

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from modelspec.catalog import Catalog, Family
-from modelspec.schema.expressions import Schema, expression
+from modelspec.schema.expressions import Schema, expression, opened
 from modelspec.schema.objects import MAPPING, bare, properties
+from modelspec.strategies import STRATEGIES, Strategy
 
 
 def heads(catalog: Catalog, keys: Mapping[str, Schema]) -> dict[str, Schema]:
@@ -12,13 +13,11 @@ def heads(catalog: Catalog, keys: Mapping[str, Schema]) -> dict[str, Schema]:
     loss = {"$ref": "#/definitions/loss"}
     metric = {"$ref": "#/definitions/metric"}
     metrics = {"anyOf": [metric, {"type": ["array", "null"], "items": metric}]}
-    weight = expression() | {"type": ["number", "null", "string"]}
-    table = {"type": ["number", "array", "object", "null", "string"]}
     parts = {
         "optimizer": {"$ref": "#/definitions/optimizer"},
         "losses": _by_output(catalog, "loss", {"anyOf": [loss, {"type": "null"}]}),
         "metrics": _by_output(catalog, "metric", metrics),
-        "loss_weights": expression() | table | {"items": weight, "additionalProperties": weight},
+        "loss_weights": _loss_weights(),
     }
     said = {key: {"description": keys[key]["description"]} for key in parts}
     return {key: schema | said[key] for key, schema in parts.items()}
@@ -36,3 +35,35 @@ def _by_output(catalog: Catalog, family: Family, each: Schema) -> Schema:
     mapping = MAPPING | known | {"patternProperties": patterns, "additionalProperties": each}
     several = {"type": ["array", "null"], "items": each}
     return {"anyOf": [*bare(catalog, family), mapping, several, expression()]}
+
+
+def _loss_weights() -> Schema:
+    """A strategy, by name or with its arguments, or numbers; outputs may be called like one."""
+    weight = expression() | {"type": ["number", "null", "string"]}
+    helped = {name: kind.__doc__ for name, kind in STRATEGIES.items()}
+    bare_names: Schema = {
+        "type": "string",
+        "enum": list(helped),
+        "markdownEnumDescriptions": list(helped.values()),
+        "errorMessage": "no strategy has this name",
+    }
+    objects = {
+        name: {"anyOf": [_arguments(kind), weight], "description": kind.__doc__}
+        for name, kind in STRATEGIES.items()
+    }
+    mapping = MAPPING | {"properties": objects, "additionalProperties": weight}
+    numbers: Schema = {"type": ["number", "array", "null"], "items": weight}
+    return {"anyOf": [bare_names, mapping, numbers, expression()]}
+
+
+def _arguments(kind: type[Strategy]) -> Schema:
+    known = kind.model_json_schema()["properties"]
+    properties = {
+        name: opened({key: value for key, value in part.items() if key != "title"})
+        for name, part in known.items()
+    }
+    return {
+        "type": ["object", "null"],
+        "properties": properties,
+        "additionalProperties": False,
+    }

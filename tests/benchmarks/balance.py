@@ -1,17 +1,18 @@
 """Writes modelspec/BALANCE.md: what strategies for loss weights are worth, on the shipped data.
 
-``python tests/benchmarks/balance.py [--jobs N] [--seeds N] [--output PAGE]``; on two cores it takes
-about half an hour.
+``python tests/benchmarks/balance.py [--jobs N] [--seeds N] [--keep FILE] [--output PAGE]`` takes
+about half an hour on two cores.
 """
 
 import argparse
+import json
 import math
 import os
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from multiprocessing import get_context
@@ -214,8 +215,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--output", type=Path, default=PAGE)
+    parser.add_argument("--keep", type=Path, help="Where results stay, to go on after a break.")
     options = parser.parse_args()
-    # A fresh process each time: TensorFlow keeps the functions of every model that it has traced.
+    kept = Kept(options.keep)
+    # A fresh process now and then: TensorFlow keeps the functions of every model it has traced.
     with ProcessPoolExecutor(
         options.jobs, mp_context=get_context("spawn"), max_tasks_per_child=12
     ) as pool:
@@ -226,12 +229,38 @@ def main() -> None:
             for row, weights in rows(name, measured[name])
             for seed in range(options.seeds)
         ]
-        done: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name in SETS}
-        for number, (job, found) in enumerate(zip(jobs, pool.map(train, jobs), strict=True), 1):
-            done[job.name].setdefault(job.row, []).append(found)
-            print(f"{number}/{len(jobs)} {job.name}: {job.row}, seed {job.seed}", file=sys.stderr)
-    results = {name: Results(heads(name)[0], values) for name, values in done.items()}
+        missing = [job for job in jobs if job not in kept]
+        for number, (job, found) in enumerate(zip(missing, pool.map(train, missing), strict=True)):
+            kept.add(job, found)
+            print(f"{number + 1}/{len(missing)} {job}", file=sys.stderr)
+    results = {name: Results(heads(name)[0], kept.by_row(jobs, name)) for name in SETS}
     options.output.write_text(page(results, options.seeds), encoding="utf-8")
+
+
+class Kept:
+    """Results by training, in a file of JSON lines where there is one."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
+        pairs = (json.loads(line) for line in lines)
+        self.found: dict[Job, dict[str, float]] = {Job(**job): found for job, found in pairs}
+
+    def __contains__(self, job: Job) -> bool:
+        return job in self.found
+
+    def add(self, job: Job, found: dict[str, float]) -> None:
+        self.found[job] = found
+        if self.path:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([asdict(job), found]) + "\n")
+
+    def by_row(self, jobs: Sequence[Job], name: str) -> dict[str, list[dict[str, float]]]:
+        found: dict[str, list[dict[str, float]]] = {}
+        for job in jobs:
+            if job.name == name:
+                found.setdefault(job.row, []).append(self.found[job])
+        return found
 
 
 def page(results: Mapping[str, Results], seeds: int) -> str:

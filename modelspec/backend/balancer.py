@@ -1,0 +1,136 @@
+"""A training step whose weights of losses are chosen between the losses and their sum.
+
+What a strategy remembers is in variables, so that a checkpoint of them goes on exactly. Nothing is
+made inside a step.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from modelspec.backend.compiling import in_form
+from modelspec.backend.forms import output_names
+from modelspec.backend.headlosses import HeadLosses
+
+Recompile = Callable[..., None]
+"""``compile_model`` with everything given but the weights."""
+
+
+class Balancer:
+    """A vector of weights, one for each output, and the step that has them.
+
+    Strategies say how the weights are chosen, and what is learned from a step.
+    """
+
+    def __init__(self, model: Any, outputs: Sequence[str], recompile: Recompile) -> None:
+        self.model = model
+        self.losses = HeadLosses(model, outputs)
+        self.count = len(outputs)
+        self._recompile = recompile
+        self._plain_config = model.get_compile_config
+        self._variables: list[Any] = []
+        self._optimizers: list[Any] = []
+        self.current = self.state([1.0] * self.count, "loss_weights")
+        self.steps = self.state(0.0, "steps")
+        # Where Keras lets others compute a loss: validation and saved models have the weights too.
+        model.compute_loss = self._compute_loss
+        model.get_compile_config = self._compile_config
+
+    def choose(self, losses: Any, tape: Any) -> tuple[Any, Any]:
+        """The weights of a step, and what they were chosen by.
+
+        The tape can tell gradients of the losses, and records nothing now.
+        """
+        raise NotImplementedError
+
+    def learn(self, losses: Any, weights: Any) -> None:
+        """Change the state by what a step has shown."""
+
+    def beside(self) -> Any:
+        """What else is minimised; the model's own variables have no part in it."""
+        return 0.0
+
+    def state(self, value: Any, name: str, *, trainable: bool = False) -> Any:
+        variable = keras.Variable(value, dtype="float32", trainable=trainable, name=name)
+        self._variables.append(variable)
+        return variable
+
+    def learned(self, value: Any, name: str) -> Any:
+        return self.state(value, name, trainable=True)
+
+    def adam(self, learning_rate: float, variable: Any, epsilon: float = 1e-7) -> Any:
+        """An optimizer of our own, so that the model's stays what plain Keras would save."""
+        optimizer = keras.optimizers.Adam(learning_rate, epsilon=epsilon)
+        optimizer.build([variable])
+        self._optimizers.append(optimizer)
+        return optimizer
+
+    def keep(self, variable: Any, value: Any) -> Any:
+        """Assign what is finite: a step whose float16 overflowed teaches nothing."""
+        variable.assign(tf.where(all_finite(value), value, variable))
+        return tf.convert_to_tensor(variable)
+
+    def at_first(self, value: Any, later: Any) -> Any:
+        """One or the other, by whether a step has taught anything yet."""
+        return tf.where(self.steps > 0, later, value)
+
+    @property
+    def variables(self) -> Sequence[Any]:
+        return [*self._variables, *(each for own in self._optimizers for each in own.variables)]
+
+    def weights(self) -> dict[str, float]:
+        values = keras.ops.convert_to_numpy(self.current).tolist()
+        return dict(zip(self.losses.outputs, values, strict=True))
+
+    def train_step(self, data: Any) -> Any:
+        """As Keras's own, but for the weights."""
+        model, optimizer = self.model, self.model.optimizer
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape(persistent=True) as tape:
+            y_pred = model(x, training=True)
+            losses = self.losses(x, y, y_pred, sample_weight)
+            with tape.stop_recording():
+                chosen, seen = self.choose(losses, tape)
+                weights = self.keep(self.current, chosen)
+            total = tf.reduce_sum(weights * losses) + self.losses.penalties()
+            scaled = optimizer.scale_loss(total)
+        variables = model.trainable_variables
+        gradients = tape.gradient(scaled, variables)
+        rows = tf.shape(keras.tree.flatten(x)[0])[0]
+        model._loss_tracker.update_state(total + self.beside(), sample_weight=rows)  # noqa: SLF001
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self.learn(losses, weights)
+        self.steps.assign_add(tf.cast(all_finite(seen), tf.float32))
+        return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    def finish(self) -> None:
+        """Leave a plain Keras model, compiled with the current weights as numbers."""
+        weights = self.weights()
+        del self.model.compute_loss, self.model.get_compile_config
+        self._recompile(weights=weights)
+
+    def _compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        **training: Any,
+    ) -> Any:
+        """Keras's, with the current weights."""
+        del training
+        if not self.losses.ready:
+            return self.losses.total(x, y, y_pred, sample_weight)
+        losses = self.losses(x, y, y_pred, sample_weight)
+        total = tf.reduce_sum(self.current * losses) + self.losses.penalties()
+        return total + self.beside()
+
+    def _compile_config(self) -> Any:
+        weights = dict.fromkeys(output_names(self.model), 1.0) | self.weights()
+        return {**self._plain_config(), "loss_weights": in_form(self.model, weights)}
+
+
+def all_finite(value: Any) -> Any:
+    return tf.reduce_all(tf.math.is_finite(value))

@@ -1,0 +1,77 @@
+"""The strategy that sets the weights of a model's losses while it is trained."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from modelspec.backend.compiling import compile_model
+from modelspec.backend.gradients import common_layer
+from modelspec.backend.weighing import EqualContributionStep, GradNormStep, UncertaintyStep
+from modelspec.catalog import Catalog
+from modelspec.checks.losses import is_regression
+from modelspec.diagnostics import Diagnostic
+from modelspec.graph import Graph
+from modelspec.heads import Head
+from modelspec.spec import Spec
+from modelspec.strategies import EqualContribution, GradNorm, Uncertainty, read_strategy
+
+
+class Strategy(Protocol):
+    """Trains a compiled model while it sets the weights of its losses."""
+
+    @property
+    def variables(self) -> Sequence[Any]:
+        """State beyond the model's and its optimizer's: it belongs into checkpoints."""
+
+    def train_step(self, data: Any) -> Any:
+        """Do what ``model.train_step`` does, in a TensorFlow function."""
+
+    def weights(self) -> dict[str, float]:
+        """The current weight of each trained output."""
+
+    def finish(self) -> None:
+        """Leave a plain Keras model, compiled with the current weights as numbers."""
+
+
+def check_strategy(model: Any, heads: Sequence[Head], spec: Spec, graph: Graph) -> list[Diagnostic]:
+    """What only the built model shows: whether the layers that heads share have weights."""
+    settings, _ = read_strategy(spec.loss_weights, [head.output for head in heads])
+    outputs = _trained(heads)
+    if not isinstance(settings, GradNorm) or common_layer(model, graph, outputs) is not None:
+        return []
+    message = f"gradnorm needs a layer with weights that {', '.join(outputs)} share"
+    hint = "uncertainty and equal_contribution need none"
+    return [Diagnostic("no-shared-layers", message, ("loss_weights",), "key", hint=hint)]
+
+
+def make_strategy(
+    model: Any, heads: Sequence[Head], spec: Spec, graph: Graph, catalog: Catalog
+) -> Strategy | None:
+    """The strategy that a spec without problems asks for; None where it gives numbers.
+
+    The model is compiled already. Until ``finish``, its validation loss has the strategy's weights,
+    and so has what is saved of it.
+    """
+    settings, _ = read_strategy(spec.loss_weights, [head.output for head in heads])
+    outputs = _trained(heads)
+    recompile = partial(compile_model, model, heads, spec, catalog, model.optimizer)
+    match settings:
+        case None:
+            return None
+        case GradNorm():
+            layer = common_layer(model, graph, outputs)
+            assert layer is not None
+            return GradNormStep(model, outputs, recompile, settings, layer.trainable_variables)
+        case Uncertainty():
+            forms = [
+                0.5 if is_regression(head.loss, catalog) else 1.0
+                for head in heads
+                if head.loss is not None
+            ]
+            return UncertaintyStep(model, outputs, recompile, settings, forms)
+    assert isinstance(settings, EqualContribution)
+    return EqualContributionStep(model, outputs, recompile, settings)
+
+
+def _trained(heads: Sequence[Head]) -> list[str]:
+    return [head.output for head in heads if head.loss is not None]

@@ -1,0 +1,115 @@
+"""Measures heads against each other: losses, and gradients on the layers that they share."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from modelspec.backend.forms import batch_arrays
+from modelspec.backend.gradients import gradient_of, product, shared_variables
+from modelspec.backend.headlosses import HeadLosses
+from modelspec.backend.weighing import EqualContributionStep
+from modelspec.balance import Gauge
+from modelspec.feed import Feed
+from modelspec.graph import Graph
+from modelspec.strategies import EqualContribution
+
+_GAUGED = 8
+_GAUGED_A_DRAW = 2
+"""Batches of which a measurement is the mean: after the warm-up, and of each draw of weights."""
+
+
+def gauge_twice(
+    model: Any,
+    graph: Graph,
+    outputs: Sequence[str],
+    feed: Feed,
+    *,
+    seed: int,
+    batches: int,
+    draws: Iterable[Sequence[Any]],
+) -> tuple[Gauge, Gauge]:
+    """A compiled model's heads at the start, and after training on some batches.
+
+    The start is the mean over ``draws``, each the model's fresh weights by another seed: a single
+    draw may favour a head. In the warm-up each head contributes the same to the total loss, so that
+    none waits for another.
+    """
+    # As training has it: the same spec and data give the same numbers.
+    tf.config.experimental.enable_op_determinism()
+    first = next(_batches(model, feed, seed, 1))
+    model._symbolic_build(data_batch=first)  # noqa: SLF001 - as the engine does
+    step = _on_batches(gauge_step(model, outputs, shared_variables(model, graph, outputs)), first)
+    warm = EqualContributionStep(model, outputs, _never, EqualContribution())
+    train = _on_batches(warm.train_step, first)
+    own = model.get_weights()
+    drawn = []
+    for weights in draws:
+        model.set_weights(weights)
+        drawn += [step(batch) for batch in _batches(model, feed, seed, _GAUGED_A_DRAW)]
+    model.set_weights(own)
+    for batch in _batches(model, feed, seed, batches):
+        train(batch)
+    return mean(drawn), mean([step(batch) for batch in _batches(model, feed, seed, _GAUGED)])
+
+
+def _never(*, weights: Mapping[str, float]) -> None:
+    """The model is thrown away: nobody finishes it."""
+    raise AssertionError(weights)
+
+
+def _on_batches(step: Callable[[Any], Any], first: Any) -> Callable[[Any], Any]:
+    specs = tf.nest.map_structure(
+        lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), first
+    )
+    traced: Callable[[Any], Any] = tf.function(step, input_signature=[specs], autograph=False)
+    return traced
+
+
+def _batches(model: Any, feed: Feed, seed: int, count: int) -> Iterator[Any]:
+    """The first batches of a training, epoch after epoch."""
+    epoch = 0
+    while count > 0:
+        order = feed.order(seed, epoch)
+        for start in range(0, min(feed.samples, count * feed.batch_size), feed.batch_size):
+            piece = feed.gather(order[start : start + feed.batch_size])
+            yield tf.nest.map_structure(tf.convert_to_tensor, batch_arrays(model, piece))
+        count -= feed.steps
+        epoch += 1
+
+
+def gauge_step(
+    model: Any, outputs: Sequence[str], shared: Sequence[Any]
+) -> Callable[[Any], tuple[Any, Any]]:
+    """A function from a batch to the losses, and the products of each two heads' gradients.
+
+    The gradients are of the losses without weights, on the ``shared`` variables.
+    """
+    head_losses = HeadLosses(model, outputs)
+
+    def step(data: Any) -> tuple[Any, Any]:
+        x, y, *weights = data
+        with tf.GradientTape(persistent=True) as tape:
+            y_pred = model(x, training=True)
+            losses = head_losses(x, y, y_pred, weights[0] if weights else None)
+        scale = model.optimizer.scale_loss(tf.constant(1.0))
+        found = [gradient_of(tape, losses, head, shared, scale) for head in range(len(outputs))]
+        products = [tf.stack([product(one, other) for other in found]) for one in found]
+        return losses, tf.stack(products)
+
+    return step
+
+
+def mean(steps: Sequence[tuple[Any, Any]]) -> Gauge:
+    """The mean over what ``gauge_step`` found in several batches."""
+    losses = np.stack([each for each, _ in steps]).mean(axis=0)
+    products = np.stack([each for _, each in steps]).astype(np.float64)
+    norms = np.sqrt(np.diagonal(products, axis1=1, axis2=2))
+    lengths = norms[:, :, None] * norms[:, None, :]
+    cosines = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+    return Gauge(
+        tuple(map(float, losses)),
+        tuple(map(float, norms.mean(axis=0))),
+        tuple(tuple(map(float, row)) for row in cosines.mean(axis=0)),
+    )

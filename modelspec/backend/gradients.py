@@ -1,0 +1,55 @@
+"""Gradients of heads' losses on the layers that heads share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from modelspec.graph import Graph
+from modelspec.sharing import outputs_of_layers
+
+
+def weighted_layers(model: Any, graph: Graph, outputs: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The layers with trainable weights, in the order of the calls, and the outputs they serve."""
+    return {
+        name: served
+        for name, served in outputs_of_layers(graph, outputs).items()
+        if served and model.get_layer(name).trainable_variables
+    }
+
+
+def shared_variables(model: Any, graph: Graph, outputs: Sequence[str]) -> list[Any]:
+    """The weights of all layers on which more than one of ``outputs`` depends."""
+    layers = weighted_layers(model, graph, outputs)
+    return [
+        variable
+        for name, served in layers.items()
+        if len(served) > 1
+        for variable in model.get_layer(name).trainable_variables
+    ]
+
+
+def common_layer(model: Any, graph: Graph, outputs: Sequence[str]) -> Any:
+    """The last layer with weights on which all ``outputs`` depend; None where there is none."""
+    layers = weighted_layers(model, graph, outputs)
+    common = [name for name, served in layers.items() if served.issuperset(outputs)]
+    return model.get_layer(common[-1]) if common else None
+
+
+def gradient_of(tape: Any, losses: Any, head: int, variables: Sequence[Any], scale: Any) -> Any:
+    """The gradient of one of a vector of losses, as one float32 tensor for each variable.
+
+    It is computed ``scale`` times as large, for what float16 would lose, and given back unscaled.
+    """
+    found = tape.gradient(
+        losses,
+        variables,
+        output_gradients=scale * tf.one_hot(head, losses.shape[0]),
+        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+    )
+    return [tf.cast(tf.convert_to_tensor(each), tf.float32) / scale for each in found]
+
+
+def product(one: Sequence[Any], other: Sequence[Any]) -> Any:
+    """The scalar product of two gradients."""
+    return tf.add_n([tf.reduce_sum(a * b) for a, b in zip(one, other, strict=True)])

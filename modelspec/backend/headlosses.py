@@ -1,0 +1,67 @@
+"""The losses of a compiled model's outputs, each for itself, as Keras computes them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+
+class HeadLosses:
+    """The unweighted losses of some outputs of a model that has several losses.
+
+    Keras adds losses up inside ``compute_loss``, but tells each to a metric named ``OUTPUT_loss``
+    before; what they are told is listened to. So targets, sample weights, masks and reductions are
+    Keras's own affair, and its metrics are updated as ever.
+    """
+
+    def __init__(self, model: Any, outputs: Sequence[str]) -> None:
+        self.outputs = tuple(outputs)
+        self._model = model
+        self._compute = model.compute_loss
+
+    @property
+    def ready(self) -> bool:
+        """Whether Keras has made these metrics, as it does when it first sees a batch."""
+        return self._names() <= {metric.name for metric in self._model.metrics}
+
+    def total(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:
+        """What Keras's own ``compute_loss`` returns."""
+        return self._compute(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+
+    def __call__(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:
+        """A float32 vector, one loss for each output in order; differentiable."""
+        with self._listening() as heard:
+            self.total(x, y, y_pred, sample_weight)
+        return tf.stack([tf.cast(heard[f"{name}_loss"], tf.float32) for name in self.outputs])
+
+    def penalties(self) -> Any:
+        """What regularizers and the like add to the total."""
+        added = [tf.reduce_sum(tf.cast(each, tf.float32)) for each in self._model.losses]
+        return tf.add_n([tf.constant(0.0), *added])
+
+    def _names(self) -> set[str]:
+        return {f"{name}_loss" for name in self.outputs}
+
+    @contextmanager
+    def _listening(self) -> Iterator[dict[str, Any]]:
+        heard: dict[str, Any] = {}
+        names = self._names()
+        metrics = [metric for metric in self._model.metrics if metric.name in names]
+        for metric in metrics:
+            metric.update_state = _hearing(metric, heard)
+        try:
+            yield heard
+        finally:
+            for metric in metrics:
+                del metric.update_state
+
+
+def _hearing(metric: Any, heard: dict[str, Any]) -> Any:
+    update = metric.update_state
+
+    def update_state(value: Any, *given: Any, **named: Any) -> Any:
+        heard[metric.name] = value
+        return update(value, *given, **named)
+
+    return update_state

@@ -1,0 +1,152 @@
+"""How much each head contributes to the total loss, and the weights that would even it out."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+DOMINANT = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """One head in an epoch: its own loss, its weight, their product, and its share of the total."""
+
+    output: str
+    loss: float
+    weight: float
+    weighted: float
+    share: float
+
+
+def contributions(
+    logs: Mapping[str, float], weights: Mapping[str, float]
+) -> tuple[Contribution, ...]:
+    """What each head contributed; empty where fewer than two are trained.
+
+    ``logs`` are an epoch's by Keras's names, ``weights`` the current ones of the trained outputs.
+    Penalties of regularizers are no head's. A loss below zero contributes by its size.
+    """
+    losses = {name: logs[f"{name}_loss"] for name in weights if f"{name}_loss" in logs}
+    if len(losses) < 2:  # noqa: PLR2004 - one head has nothing to share
+        return ()
+    weighted = {name: weights[name] * loss for name, loss in losses.items()}
+    total = sum(map(abs, weighted.values()))
+    even = 1 / len(losses)
+    return tuple(
+        Contribution(
+            name,
+            loss,
+            weights[name],
+            weighted[name],
+            abs(weighted[name]) / total if total else even,
+        )
+        for name, loss in losses.items()
+    )
+
+
+def shares(logs: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
+    """``OUTPUT_share`` of each head, for an epoch's record; they add up to 1."""
+    return {f"{each.output}_share": each.share for each in contributions(logs, weights)}
+
+
+def dominance(
+    logs: Mapping[str, float], weights: Mapping[str, float], bound: float = DOMINANT
+) -> str | None:
+    """What to tell a person whose model trains for one head alone; None where it does not."""
+    found = contributions(logs, weights)
+    largest = max(found, key=lambda each: each.share, default=None)
+    if largest is None or not largest.share > bound:
+        return None
+    return (
+        f"{largest.output} holds {largest.share:.1%} of the total loss, so what the heads share "
+        f"learns for it alone: `modelspec balance` measures better loss_weights, and "
+        "`loss_weights: auto` sets them while training"
+    )
+
+
+def even_out(sizes: Mapping[str, float]) -> dict[str, float]:
+    """Weights that make all weighted ``sizes`` equal, and that average 1.
+
+    A head whose size is zero, or not finite, cannot be evened out and keeps a weight of 1.
+    """
+    usable = {name: size for name, size in sizes.items() if math.isfinite(size) and size > 0}
+    inverse = {name: 1 / size for name, size in usable.items()}
+    scale = len(usable) / sum(inverse.values()) if usable else 1.0
+    return {name: inverse[name] * scale if name in inverse else 1.0 for name in sizes}
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """Heads at one point of training, over the same batches.
+
+    ``losses`` and ``norms`` (of the gradients on the layers that heads share) are means over the
+    batches, in the order of the outputs; so are ``cosines``, of each output with each. A norm of
+    0 is that of a head that shares no layer.
+    """
+
+    losses: tuple[float, ...]
+    norms: tuple[float, ...]
+    cosines: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerUse:
+    """A layer with weights, the line where the spec has it, and the trained outputs it serves."""
+
+    name: str
+    line: int
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What ``modelspec balance`` measures: at the start, and after a warm-up of some batches.
+
+    Weights even out the geometric means of both: at the start a loss depends on the luck of the
+    draw, and after the warm-up on how quickly its head learns.
+    """
+
+    outputs: tuple[str, ...]
+    start: Gauge
+    warm: Gauge
+    batches: int
+    layers: tuple[LayerUse, ...]
+
+    @property
+    def shared(self) -> tuple[LayerUse, ...]:
+        return tuple(layer for layer in self.layers if len(layer.outputs) > 1)
+
+    @property
+    def private(self) -> tuple[LayerUse, ...]:
+        return tuple(layer for layer in self.layers if len(layer.outputs) == 1)
+
+    @property
+    def equal_contributions(self) -> dict[str, float]:
+        """Weights by output that make the losses count the same."""
+        return self._even(self.start.losses, self.warm.losses)
+
+    @property
+    def equal_gradients(self) -> dict[str, float]:
+        """Weights by output that make the gradients equally long."""
+        return self._even(self.start.norms, self.warm.norms)
+
+    def _even(self, start: Sequence[float], warm: Sequence[float]) -> dict[str, float]:
+        sizes = (math.sqrt(abs(one * other)) for one, other in zip(start, warm, strict=True))
+        return even_out(dict(zip(self.outputs, sizes, strict=True)))
+
+
+def loss_weights_line(weights: Mapping[str, float]) -> str:
+    """A line of YAML to paste into a spec."""
+    inside = ", ".join(f"{name}: {number(weight)}" for name, weight in weights.items())
+    return f"loss_weights: {{{inside}}}"
+
+
+def number(value: float) -> str:
+    """Three digits: more would say more than was measured."""
+    return f"{value:.3g}"
+
+
+def pairs(outputs: Sequence[str]) -> list[tuple[int, int]]:
+    """The positions of each two outputs."""
+    count = len(outputs)
+    return [(one, other) for one in range(count) for other in range(one + 1, count)]

@@ -1,0 +1,53 @@
+"""Strategies for loss weights against the graph: whether there is anything to weigh."""
+
+from collections.abc import Iterator, Sequence
+
+from modelspec.diagnostics import Diagnostic, Route
+from modelspec.graph import Graph
+from modelspec.heads import Head
+from modelspec.sharing import outputs_of_layers
+from modelspec.spec import Spec
+from modelspec.strategies import GradNorm, read_strategy
+
+_ROUTE: Route = ("loss_weights",)
+
+
+def check_strategy(spec: Spec, graph: Graph, heads: Sequence[Head]) -> Iterator[Diagnostic]:
+    """Whether a strategy has anything to weigh."""
+    strategy, _ = read_strategy(spec.loss_weights, [head.output for head in heads])
+    trained = [head.output for head in heads if head.loss is not None]
+    if strategy is None or (len(heads) > 1 and not trained):
+        return
+    if len(trained) < 2:  # noqa: PLR2004 - one loss has nothing to be weighed against
+        yield single_head(trained or [heads[0].output], _ROUTE)
+    elif all(name in graph.outputs for name in trained):
+        together = isinstance(strategy, GradNorm)
+        yield from check_sharing(graph, trained, _ROUTE, together=together)
+
+
+def single_head(outputs: Sequence[str], route: Route) -> Diagnostic:
+    message = f"{outputs[0]} is the only output with a loss: there is nothing to weigh it against"
+    hint = "leave out loss_weights" if route == _ROUTE else None
+    return Diagnostic("single-head", message, route, hint=hint)
+
+
+def check_sharing(
+    graph: Graph, outputs: Sequence[str], route: Route, *, together: bool = False
+) -> Iterator[Diagnostic]:
+    """Heads without a layer in common; ``together`` asks for one that all of them share.
+
+    Layers are taken to have weights here: that only the built model shows.
+    """
+    served = outputs_of_layers(graph, outputs).values()
+    shared = [names for names in served if len(names) > 1]
+    if not shared or (together and not any(names.issuperset(outputs) for names in shared)):
+        message = f"no layer is shared by {', '.join(outputs)}"
+        hint = "heads that share nothing cannot drown each other: they need no weights"
+        if shared:
+            hint = "gradnorm needs one; uncertainty and equal_contribution need none"
+        yield Diagnostic("no-shared-layers", message, route, hint=hint)
+        return
+    for name in outputs:
+        if not any(name in names for names in shared):
+            message = f"{name} shares no layer with other outputs: its weight changes nothing else"
+            yield Diagnostic("no-shared-layers", message, route, severity="warning")

@@ -1,0 +1,94 @@
+"""Spec and data → how the heads of the model stand to each other."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from modelspec.balance import Balance, LayerUse
+from modelspec.checks.data import check_data
+from modelspec.checks.strategies import check_sharing, single_head
+from modelspec.dataset import Dataset
+from modelspec.diagnostics import Diagnostic, Route, has_errors
+from modelspec.feed import Feed
+from modelspec.pipeline import ModelSpec
+from modelspec.shards import Paths, Say
+
+BATCHES = 30
+_DRAWS = 6
+_ROUTE: Route = ("outputs",)
+
+
+def measure(
+    source: ModelSpec, data: Paths, *, batches: int = BATCHES, say: Say | None = None
+) -> Balance:
+    """Measure the heads at the start, and after a warm-up of some batches, on the training rows.
+
+    ``say`` is told what is unpacked to the disk.
+
+    Raises:
+        SpecError: where the spec or the data has errors, or there is nothing to balance.
+    """
+    spec, graph, document = source.require()
+    outputs = [head.output for head in source.heads if head.loss is not None]
+    source.require(_unbalanceable(source, outputs))
+    dataset, problems = source.load_data(data, say=say)
+    source.require(problems)
+    assert dataset is not None
+    model = source.build()
+    source.require(_misfits(source, model, dataset))
+    from modelspec.backend.gauging import gauge_twice
+    from modelspec.backend.gradients import weighted_layers
+
+    layers = weighted_layers(model, graph, outputs)
+    if not any(len(served) > 1 for served in layers.values()):
+        source.require([_no_weights(outputs)])
+    rows = np.arange(dataset.samples, dtype=np.int64)
+    dtypes = {name: given.dtype for name, given in graph.inputs.items()}
+    feed = Feed(dataset, rows, spec.training.batch_size, dtypes, spec.training.class_weights)
+    seed = spec.training.seed
+    draws = (_drawn(source, seed + more) for more in range(_DRAWS))
+    start, warm = gauge_twice(model, graph, outputs, feed, seed=seed, batches=batches, draws=draws)
+    routes = {node.layer: node.route for node in reversed(graph.nodes)}
+    uses = (
+        LayerUse(
+            name,
+            document.locate(routes[name]).span.line,
+            tuple(output for output in outputs if output in served),
+        )
+        for name, served in layers.items()
+    )
+    return Balance(tuple(outputs), start, warm, batches, tuple(uses))
+
+
+def _drawn(source: ModelSpec, seed: int) -> list[Any]:
+    """Fresh weights of the model, by another seed."""
+    spec, _, _ = source.require()
+    training = spec.training.model_copy(update={"seed": seed % 2**32})
+    other = replace(source, spec=spec.model_copy(update={"training": training}))
+    weights: list[Any] = other.build().get_weights()
+    return weights
+
+
+def _unbalanceable(source: ModelSpec, outputs: list[str]) -> list[Diagnostic]:
+    _, graph, _ = source.require()
+    if not outputs:
+        hint = "losses: output: loss for each output"
+        return [Diagnostic("missing-losses", "balance needs losses", ("losses",), "key", hint=hint)]
+    if len(outputs) == 1:
+        return [single_head(outputs, _ROUTE)]
+    return list(check_sharing(graph, outputs, _ROUTE))
+
+
+def _misfits(source: ModelSpec, model: Any, dataset: Dataset) -> list[Diagnostic]:
+    from modelspec.backend.forms import output_shapes
+    from modelspec.backend.shapes import check_lengths
+
+    _, graph, _ = source.require()
+    found = check_data(graph, source.heads, dataset, output_shapes(model))
+    return found if has_errors(found) else [*found, *check_lengths(graph, source.catalog, dataset)]
+
+
+def _no_weights(outputs: list[str]) -> Diagnostic:
+    message = f"what {', '.join(outputs)} share has no weights that training changes"
+    return Diagnostic("no-shared-layers", message, _ROUTE)

@@ -1,0 +1,31 @@
+"""The strategies for loss weights, as the catalogue's objects are shown."""
+
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+
+from modelspec.report.table import print_table
+from modelspec.strategies import STRATEGIES
+
+STRATEGY: Final = "strategy"
+"""What they are called among the families of Keras's objects."""
+
+
+def print_strategies(console: Console) -> None:
+    rows = [(name, kind.__doc__ or "") for name, kind in STRATEGIES.items()]
+    print_table(console, (STRATEGY, "help"), rows, set())
+
+
+def print_strategy(console: Console, name: str) -> None:
+    """One strategy: what it does, and its arguments with defaults and help."""
+    kind = STRATEGIES[name]
+    console.print(f"[bold]{name}[/bold] ({STRATEGY} for loss_weights)", highlight=False)
+    console.print(escape(kind.__doc__ or ""), highlight=False, soft_wrap=True)
+    rows = [
+        (argument, str(field.default), field.description or "")
+        for argument, field in kind.model_fields.items()
+    ]
+    if rows:
+        console.print()
+        print_table(console, ("argument", "default", "help"), rows, set())

@@ -1,0 +1,122 @@
+"""Strategies that set the weights of losses while a model is trained, as ``loss_weights`` has them.
+
+A strategy is written as Keras objects are: its name, or one key, its name, with its arguments. What
+names an output is no strategy: a mapping whose keys are outputs holds their weights.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from modelspec.diagnostics import UNKNOWN, Anchor, Diagnostic, Route, did_you_mean
+from modelspec.envelope import problems_of
+
+_ROUTE: Route = ("loss_weights",)
+
+
+class Strategy(BaseModel):
+    """A strategy and its arguments; a subclass's docstring is its help."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class EqualContribution(Strategy):
+    """Each loss is divided by its running mean, so that all heads contribute the same."""
+
+    momentum: float = Field(
+        0.99, ge=0.0, lt=1.0, description="How much of the running mean each step keeps."
+    )
+
+
+class GradNorm(Strategy):
+    """Each head pulls the last shared layer equally hard, and the slower ones harder."""
+
+    alpha: float = Field(
+        1.5, ge=0.0, description="How much harder a head pulls that learns more slowly."
+    )
+    learning_rate: float = Field(0.025, gt=0.0, description="Of the Adam that learns the weights.")
+    from_first_batch: bool = Field(
+        True, description="Start where the first batch's gradients are equal; otherwise at 1."
+    )
+
+
+class Uncertainty(Strategy):
+    """Weights are learned as the variances of the heads' errors."""
+
+    learning_rate: float = Field(
+        0.01, gt=0.0, description="Of the Adam that learns the log-variances."
+    )
+    from_first_batch: bool = Field(
+        True, description="Start at the optimum for the first batch; otherwise at variances of 1."
+    )
+
+
+class Auto(Strategy):
+    """The strategy that did best in modelspec's own measurements: equal_contribution."""
+
+
+BEST: Final = EqualContribution
+"""What ``auto`` stands for; modelspec/BALANCE.md has the measurements."""
+
+STRATEGIES: Final[Mapping[str, type[Strategy]]] = {
+    "auto": Auto,
+    "equal_contribution": EqualContribution,
+    "gradnorm": GradNorm,
+    "uncertainty": Uncertainty,
+}
+
+
+def find_strategy(given: Any, outputs: Sequence[str]) -> tuple[str, Any] | None:
+    """The name, known or not, and the arguments of a value that is written as a strategy."""
+    if isinstance(given, str):
+        meant = given in STRATEGIES or (given.isidentifier() and len(outputs) > 1)
+        return (given, None) if meant else None
+    if not isinstance(given, Mapping) or len(given) != 1:
+        return None
+    [(name, arguments)] = given.items()
+    meant = name in STRATEGIES or isinstance(arguments, Mapping)
+    return (str(name), arguments) if meant and name not in outputs else None
+
+
+def read_strategy(given: Any, outputs: Sequence[str]) -> tuple[Strategy | None, list[Diagnostic]]:
+    """The strategy that ``loss_weights`` asks for; None where it gives numbers, or is wrong."""
+    found = find_strategy(given, outputs)
+    if found is None:
+        return None, []
+    name, arguments = found
+    route = _ROUTE if isinstance(given, str) else (*_ROUTE, name)
+    if name not in STRATEGIES:
+        hint = did_you_mean(name, STRATEGIES) or f"there are {', '.join(STRATEGIES)}"
+        message = f"no strategy for loss weights is named {name}"
+        anchor: Anchor = "value" if isinstance(given, str) else "key"
+        return None, [Diagnostic("unknown-strategy", message, route, anchor, hint=hint)]
+    if arguments is UNKNOWN:
+        return None, []
+    if arguments is not None and not isinstance(arguments, Mapping):
+        message = f"the arguments of {name} are written as a mapping, argument: value"
+        return None, [Diagnostic("not-an-object", message, route)]
+    return _validated(name, arguments or {}, route)
+
+
+def _validated(
+    name: str, arguments: Mapping[Any, Any], route: Route
+) -> tuple[Strategy | None, list[Diagnostic]]:
+    kind = STRATEGIES[name]
+    try:
+        settings = kind.model_validate(arguments)
+    except ValidationError as error:
+        found = [_in_words(name, each) for each in problems_of(error, arguments, kind)]
+        return None, [replace(each, route=(*route, *each.route)) for each in found]
+    return BEST() if kind is Auto else settings, []
+
+
+def _in_words(name: str, problem: Diagnostic) -> Diagnostic:
+    """What the envelope calls a key is an argument here, as it is of any object."""
+    if problem.code != "unknown-key":
+        return problem
+    known = STRATEGIES[name].model_fields
+    message = f"{name} has no argument {problem.route[-1]}"
+    hint = problem.hint or (f"it takes {', '.join(known)}" if known else "it takes none")
+    return replace(problem, code="unknown-argument", message=message, hint=hint)

@@ -1,0 +1,32 @@
+"""What an epoch's record says of the heads: their shares of the loss, and weights that change."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from modelspec.balance import dominance, shares
+from modelspec.heads import Head
+
+
+@dataclass
+class Tally:
+    """Called with the logs of each epoch; gives what to add to them.
+
+    ``current`` tells the weights that a strategy sets, where one does. ``warn`` hears once of a
+    head that holds nearly all of the loss.
+    """
+
+    heads: Sequence[Head]
+    current: Callable[[], Mapping[str, float]] | None
+    warn: Callable[[str], None]
+    _warned: bool = False
+
+    def __call__(self, logs: Mapping[str, float]) -> dict[str, float]:
+        set_now = self.current() if self.current else {}
+        fixed = {head.output: head.weight for head in self.heads if head.loss is not None}
+        weights = {**fixed, **set_now}
+        said = dominance(logs, weights)
+        if said and not self._warned:
+            self._warned = True
+            self.warn(said)
+        changing = {f"{name}_weight": value for name, value in set_now.items()}
+        return {**shares(logs, weights), **changing}

@@ -1,0 +1,77 @@
+"""Steady epochs with strategies for loss weights, against the same with fixed weights."""
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from harness import REPOSITORY, Measured, Row, Table, alternate
+
+import modelspec
+from modelspec.backend.start import start
+
+BARS = {"equal_contribution": 0.7, "uncertainty": 0.7, "gradnorm": 0.4}
+SETS = {
+    "digits_heads": "digits_heads",
+    "digits_restored": "digits",
+    "breast_cancer_heads": "breast_cancer",
+}
+FIXED = "fixed weights"
+SECONDS = 1.0
+
+
+def epochs(name: str, weights: str) -> Measured:
+    """Steady training of a spec in the engine; samples a second."""
+    from modelspec.backend.balancing import make_strategy
+    from modelspec.backend.engine import Engine
+    from modelspec.backend.supply import supply
+    from modelspec.feed import Feed
+
+    source = modelspec.load(REPOSITORY / "specs" / f"{name}.yaml", [f"loss_weights={weights}"])
+    spec, graph, _ = source.require()
+    dataset, problems = source.load_data(REPOSITORY / "data" / f"{SETS[name]}.npz")
+    assert dataset is not None, problems
+    dtypes = {name: given.dtype for name, given in graph.inputs.items()}
+    feed = Feed(dataset, np.arange(dataset.samples), spec.training.batch_size, dtypes)
+    model = source.build()
+    strategy = make_strategy(model, source.heads, spec, graph, source.catalog)
+    engine = Engine(model, step=strategy.train_step if strategy else None)
+    rows: Any = supply(model, feed)
+
+    def run() -> float:
+        started, number = time.perf_counter(), 0
+        while time.perf_counter() - started < SECONDS:
+            for call in rows.calls(feed.order(0, number)):
+                engine.train(call)
+            number += 1
+        return number * feed.samples / (time.perf_counter() - started)
+
+    run()
+    return run
+
+
+def compared(name: str, rounds: int) -> Iterator[Row]:
+    outputs = [head.output for head in modelspec.load(REPOSITORY / "specs" / f"{name}.yaml").heads]
+    fixed = "{" + ", ".join(f"{output}: 0.5" for output in outputs) + "}"
+    sides = {FIXED: epochs(name, fixed)} | {each: epochs(name, each) for each in BARS}
+    found = alternate(sides, rounds)
+    for strategy, bar in BARS.items():
+        work = f"{name}, steady epoch, {strategy}"
+        yield Row(work, FIXED, "samples/s", found[strategy], found[FIXED], bar)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--output", type=Path, help="Where the table goes too.")
+    options = parser.parse_args()
+    start()
+    table = Table(options.output)
+    for name in SETS:
+        table.extend(compared(name, options.rounds))
+
+
+if __name__ == "__main__":
+    main()

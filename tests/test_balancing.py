@@ -1,0 +1,466 @@
+"""Strategies at work: their papers' equations by hand, and Keras's own step in all else."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+
+import modelspec
+from modelspec.backend.balancing import Strategy, check_strategy, make_strategy
+from modelspec.backend.forms import batch_arrays
+from modelspec.feed import Piece
+
+Array = NDArray[Any]
+Batch = tuple[Any, ...]
+
+TRUNK = """
+modelspec: 1
+name: heads
+inputs: {{x: {{shape: [6]}}}}
+layers:
+  - Dense: {{units: 8, activation: tanh, kernel_regularizer: {{L2: {{l2: 0.01}}}}}}
+  - Dense: {{units: 5, activation: tanh}}
+    name: shared
+  - Dropout: {{rate: 0.0}}
+    name: kept
+  - {{Dense: {{units: 1}}, name: size, from: kept}}
+  - {{Dense: {{units: 3, activation: softmax}}, name: kind, from: kept}}
+outputs: {outputs}
+losses: {{size: mse, kind: sparse_categorical_crossentropy}}
+metrics: {{size: mae, kind: accuracy}}
+loss_weights: {weights}
+optimizer: {optimizer}
+training: {{precision: {precision}}}
+"""
+LIST, MAPPING = "[size, kind]", "{size: size, kind: kind}"
+
+
+def built(
+    weights: str,
+    outputs: str = LIST,
+    *,
+    optimizer: str = "{SGD: {learning_rate: 0.1}}",
+    precision: str = "float32",
+) -> tuple[modelspec.ModelSpec, Any, Strategy | None]:
+    """A spec, its model, and its strategy, after Keras has seen what batches look like."""
+    spec = modelspec.loads(
+        TRUNK.format(weights=weights, outputs=outputs, optimizer=optimizer, precision=precision)
+    )
+    assert spec.problems == []
+    model = spec.build()
+    known, graph, _ = spec.require()
+    strategy = make_strategy(model, spec.heads, known, graph, spec.catalog)
+    model._symbolic_build(data_batch=batches(model, 1)[0])
+    return spec, model, strategy
+
+
+def batches(model: Any, count: int, *, weighted: bool = True) -> list[Batch]:
+    """Batches of different length in the form that the model takes; one loss is much larger."""
+    random = np.random.default_rng(3)
+    found = []
+    for number in range(count):
+        rows = 16 if number % 3 else 12
+        piece = Piece(
+            inputs={"x": random.normal(size=(rows, 6)).astype("f")},
+            targets={
+                "size": 30 * random.normal(size=(rows, 1)).astype("f"),
+                "kind": random.integers(3, size=rows).astype("i"),
+            },
+            weights={"kind": random.uniform(0.5, 2, rows).astype("f")} if weighted else {},
+        )
+        found.append(tf.nest.map_structure(tf.convert_to_tensor, batch_arrays(model, piece)))
+    return found
+
+
+def stepper(step: Callable[[Any], Any], **options: Any) -> Callable[[Any], Any]:
+    """Any number of rows in one trace, inside a loop as in the engine."""
+
+    def looped(data: Any) -> Any:
+        tf.while_loop(lambda at: at < 1, lambda at: (step(data) and at + 1,), [tf.constant(0)])
+
+    traced: Callable[[Any], Any] = tf.function(
+        looped, reduce_retracing=True, autograph=False, **options
+    )
+    return traced
+
+
+def results(model: Any) -> dict[str, float]:
+    return {name: float(value) for name, value in model.get_metrics_result().items()}
+
+
+def all_variables(model: Any, strategy: Strategy | None) -> list[Array]:
+    more = strategy.variables if strategy else []
+    return list(map(values, (*model.variables, *model.optimizer.variables, *more)))
+
+
+def values(variable: Any) -> Array:
+    array: Array = keras.ops.convert_to_numpy(variable)
+    return array
+
+
+class ByHand:
+    """The same model, trained with nothing but a tape and arithmetic."""
+
+    def __init__(self) -> None:
+        _, self.model, _ = built("[1.0, 1.0]")
+
+    def losses(self, batch: Batch) -> tuple[Any, Any]:
+        """The two losses and the tape that saw them."""
+        x, (size, kind), (_, weight) = batch
+        with tf.GradientTape(persistent=True) as tape:
+            sizes, kinds = self.model(x, training=True)
+            one = tf.reduce_mean((sizes - size) ** 2)
+            picked = tf.gather(kinds, kind, batch_dims=1)
+            other = tf.reduce_mean(-tf.math.log(picked) * weight)
+            penalty = 0.01 * tf.reduce_sum(self.model.layers[1].kernel ** 2)
+        return (one, other, penalty), tape
+
+    def update(self, losses: Any, tape: Any, weights: Array) -> None:
+        one, other, penalty = losses
+        for variable in self.model.trainable_variables:
+            parts = [tape.gradient(each, variable) for each in (one, other, penalty)]
+            factors = (*weights, 1.0)
+            total = sum(
+                factor * part
+                for factor, part in zip(factors, parts, strict=True)
+                if part is not None
+            )
+            variable.assign_sub(0.1 * total)
+
+    def norms(self, losses: Any, tape: Any) -> Array:
+        """Of the gradients on the weights of the last shared layer."""
+        shared = self.model.get_layer("shared").trainable_variables
+        gradients = [tape.gradient(loss, shared) for loss in losses[:2]]
+        squares = [sum(float(tf.reduce_sum(part**2)) for part in each) for each in gradients]
+        return np.sqrt(squares)
+
+
+class Adam:
+    """Kingma and Ba 2015, in the form at the end of their section 2, which is Keras's too."""
+
+    def __init__(self, learning_rate: float, epsilon: float = 1e-7) -> None:
+        self.learning_rate, self.epsilon = learning_rate, epsilon
+        self.m, self.v, self.t = np.zeros(2), np.zeros(2), 0
+
+    def step(self, values: Array, gradient: Array) -> Array:
+        self.t += 1
+        self.m = 0.9 * self.m + 0.1 * gradient
+        self.v = 0.999 * self.v + 0.001 * gradient**2
+        rate = self.learning_rate * np.sqrt(1 - 0.999**self.t) / (1 - 0.9**self.t)
+        moved: Array = values - rate * self.m / (np.sqrt(self.v) + self.epsilon)
+        return moved
+
+
+def numbers(losses: Any) -> Array:
+    return np.array([float(each) for each in losses[:2]])
+
+
+def averaging_one(weights: Array) -> Array:
+    scaled: Array = weights * len(weights) / weights.sum()
+    return scaled
+
+
+def uncertainty_by_hand(hand: ByHand, given: list[Batch], *, fitted: bool) -> list[Array]:
+    forms, adam, s, used = np.array([0.5, 1.0]), Adam(0.05, 1e-5), np.zeros(2), []
+    for number, batch in enumerate(given):
+        losses, tape = hand.losses(batch)
+        if fitted and number == 0:
+            s = np.log(2 * forms * numbers(losses))
+        weights = forms * np.exp(-s)
+        hand.update(losses, tape, weights)
+        # d/ds of form * exp(-s) * loss + s / 2
+        s = adam.step(s, 0.5 - weights * numbers(losses))
+        used.append(forms * np.exp(-s))
+    return used
+
+
+def gradnorm_by_hand(hand: ByHand, given: list[Batch], *, fitted: bool) -> list[Array]:
+    adam, relative, units, used = Adam(0.05), np.ones(2), np.ones(2), []
+    first = np.ones(2)
+    for number, batch in enumerate(given):
+        losses, tape = hand.losses(batch)
+        norms = hand.norms(losses, tape)
+        if number == 0:
+            first = numbers(losses)
+            units = averaging_one(1 / norms) if fitted else units
+        weights = relative * units
+        hand.update(losses, tape, weights)
+        pulls = weights * norms
+        rates = numbers(losses) / first
+        targets = pulls.mean() * (rates / rates.mean()) ** 1.5
+        # d/dw of |w * norm - target|, for w in its unit
+        apart = np.where(np.isclose(pulls, targets), 0, pulls - targets)
+        moved = adam.step(relative, np.sign(apart) * norms * units)
+        relative = moved * 2 / (moved * units).sum()
+        used.append(relative * units)
+    return used
+
+
+def equal_by_hand(hand: ByHand, given: list[Batch], *, fitted: bool) -> list[Array]:
+    del fitted
+    sums, used = np.zeros(2), []
+    for batch in given:
+        losses, tape = hand.losses(batch)
+        sums = 0.9 * sums + 0.1 * numbers(losses)
+        weights = averaging_one(1 / sums)
+        hand.update(losses, tape, weights)
+        used.append(weights)
+    return used
+
+
+BY_HAND = {
+    "{uncertainty: {learning_rate: 0.05}}": (uncertainty_by_hand, True),
+    "{uncertainty: {learning_rate: 0.05, from_first_batch: false}}": (uncertainty_by_hand, False),
+    "{gradnorm: {learning_rate: 0.05}}": (gradnorm_by_hand, True),
+    "{gradnorm: {learning_rate: 0.05, from_first_batch: false}}": (gradnorm_by_hand, False),
+    "{equal_contribution: {momentum: 0.9}}": (equal_by_hand, True),
+}
+
+
+@pytest.mark.parametrize("given", BY_HAND)
+def test_three_steps_by_hand(given: str) -> None:
+    by_hand, fitted = BY_HAND[given]
+    _, model, strategy = built(given)
+    assert strategy is not None
+    data = batches(model, 3)
+    hand = ByHand()
+    expected = by_hand(hand, data, fitted=fitted)
+    train = stepper(strategy.train_step)
+    for batch, weights in zip(data, expected, strict=True):
+        train(batch)
+        found = [strategy.weights()[name] for name in ("size", "kind")]
+        np.testing.assert_allclose(found, weights, rtol=1e-4)
+    for ours, theirs in zip(model.weights, hand.model.weights, strict=True):
+        np.testing.assert_allclose(values(ours), values(theirs), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("outputs", [LIST, MAPPING])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_with_weights_of_one_the_step_is_keras_own(outputs: str, *, weighted: bool) -> None:
+    still = "{gradnorm: {learning_rate: 1e-12, from_first_batch: false}}"
+    _, ours, strategy = built(still, outputs, optimizer="adam")
+    _, theirs, none = built("[1.0, 1.0]", outputs, optimizer="adam")
+    assert strategy is not None
+    assert none is None
+    ours_step, their_step = stepper(strategy.train_step), stepper(theirs.train_step)
+    for batch in batches(ours, 4, weighted=weighted):
+        ours_step(batch)
+        their_step(batch)
+    expected = results(theirs)
+    assert list(results(ours)) == list(expected)
+    assert {"size_loss", "kind_loss", "size_mae", "kind_accuracy"} < expected.keys()
+    np.testing.assert_allclose(list(results(ours).values()), list(expected.values()), rtol=1e-5)
+    for one, other in zip(ours.variables, theirs.variables, strict=True):
+        np.testing.assert_allclose(values(one), values(other), rtol=1e-4, atol=1e-6)
+
+
+STRATEGIES = ["equal_contribution", "uncertainty", "gradnorm"]
+
+
+@pytest.mark.parametrize("given", STRATEGIES)
+def test_a_restored_state_goes_on_to_the_same_bits(given: str) -> None:
+    _, whole, strategy = built(given, optimizer="adam")
+    _, other, again = built(given, optimizer="adam")
+    assert strategy
+    assert again
+    data = batches(whole, 6)
+    train = stepper(strategy.train_step)
+    for batch in data[:3]:
+        train(batch)
+    places = (*other.variables, *other.optimizer.variables, *again.variables)
+    for variable, value in zip(places, all_variables(whole, strategy), strict=True):
+        variable.assign(value)
+    go_on = stepper(again.train_step)
+    for batch in data[3:]:
+        train(batch)
+        go_on(batch)
+    pairs = zip(all_variables(whole, strategy), all_variables(other, again), strict=True)
+    assert all(np.array_equal(one, other) for one, other in pairs)
+
+
+@pytest.mark.parametrize("given", STRATEGIES)
+def test_xla_and_half_precision(given: str) -> None:
+    _, plain, one = built(given, optimizer="adam")
+    _, compiled, two = built(given, optimizer="adam")
+    _, half, three = built(given, optimizer="adam", precision="mixed_float16")
+    assert one
+    assert two
+    assert three
+    steps = [stepper(one.train_step), stepper(two.train_step, jit_compile=True)]
+    for batch in batches(plain, 4):
+        for step in steps:
+            step(batch)
+    for ours, theirs in zip(plain.variables, compiled.variables, strict=True):
+        np.testing.assert_allclose(values(ours), values(theirs), rtol=1e-3, atol=1e-4)
+    assert isinstance(half.optimizer, keras.optimizers.LossScaleOptimizer)
+    step = stepper(three.train_step)
+    for batch in batches(half, 10):  # of which the first overflow, until Keras has found a scale
+        step(batch)
+    weights = three.weights()
+    assert 0 < weights["size"] < 0.1 < weights["kind"]
+
+
+def test_an_overflow_of_float16_leaves_the_weights_as_they_are() -> None:
+    _, model, strategy = built("gradnorm", precision="mixed_float16")
+    assert strategy
+    train = stepper(strategy.train_step)
+    first, second, *_ = batches(model, 2)
+    train(first)
+    before = strategy.weights()
+    x, targets, weights = second
+    train((x * 1e30, [targets[0] * 1e30, targets[1]], weights))
+    assert strategy.weights() == pytest.approx(before, rel=0.1)
+    train(second)
+    assert all(np.isfinite(list(strategy.weights().values())))
+
+
+@pytest.mark.parametrize("given", STRATEGIES)
+@pytest.mark.parametrize("outputs", [LIST, MAPPING])
+def test_what_is_saved_is_plain_keras_with_numbers(
+    given: str, outputs: str, tmp_path: Path
+) -> None:
+    _, model, strategy = built(given, outputs, optimizer="adam")
+    assert strategy
+    train = stepper(strategy.train_step)
+    for batch in batches(model, 4):
+        train(batch)
+    during = tmp_path / "during.keras"
+    model.save(during)  # as ModelCheckpoint does
+    state = list(map(values, model.optimizer.variables))
+    weights = strategy.weights()
+    strategy.finish()
+    assert "compute_loss" not in vars(model)
+    final = tmp_path / "final.keras"
+    model.save(final)
+    for path in (during, final):
+        loaded = keras.saving.load_model(path, safe_mode=True)
+        kept = loaded.get_compile_config()["loss_weights"]
+        kept = kept if isinstance(kept, dict) else dict(zip(("size", "kind"), kept, strict=True))
+        assert kept == pytest.approx(weights)
+        for one, other in zip(loaded.optimizer.variables, state, strict=True):
+            np.testing.assert_array_equal(values(one), other)
+        x, y, weight = batches(model, 1)[0]
+        found = loaded.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
+        heads = sum(weights[name] * found[f"{name}_loss"] for name in weights)
+        penalty = 0.01 * float(np.sum(values(loaded.layers[1].kernel) ** 2))
+        assert found["loss"] == pytest.approx(heads + penalty, rel=1e-4)
+
+
+@pytest.mark.parametrize("given", STRATEGIES)
+def test_validation_has_the_current_weights(given: str) -> None:
+    _, model, strategy = built(given)
+    assert strategy
+    train, check = stepper(strategy.train_step), stepper(model.test_step)
+    first, second = batches(model, 2)
+    train(first)
+    model.reset_metrics()
+    before = all_variables(model, strategy)
+    check(second)
+    found, weights = results(model), strategy.weights()
+    heads = sum(weights[name] * found[f"{name}_loss"] for name in weights)
+    penalty = 0.01 * float(np.sum(values(model.layers[1].kernel) ** 2))
+    beside = 0.0
+    if given == "uncertainty":
+        forms = {"size": 0.5, "kind": 1.0}
+        beside = sum(np.log(forms[name] / weights[name]) / 2 for name in weights)
+    assert found["loss"] == pytest.approx(heads + penalty + beside, rel=1e-4)
+    metrics = {id(each) for metric in model.metrics for each in metric.variables}
+    places = (*model.variables, *model.optimizer.variables, *strategy.variables)
+    after = all_variables(model, strategy)
+    changed = [
+        place.name
+        for place, one, other in zip(places, before, after, strict=True)
+        if id(place) not in metrics and not np.array_equal(one, other)
+    ]
+    assert changed == []
+
+
+def test_a_head_that_is_not_trained_has_no_weight() -> None:
+    text = TRUNK.format(
+        weights="auto", outputs="[size, kind]", optimizer="adam", precision="float32"
+    )
+    more = "  - {Dense: {units: 1}, name: idle, from: kept}\noutputs: [idle, size, kind]"
+    spec = modelspec.loads(text.replace(f"outputs: {LIST}", more))
+    model = spec.build()
+    known, graph, _ = spec.require()
+    strategy = make_strategy(model, spec.heads, known, graph, spec.catalog)
+    assert strategy
+    x, targets, _ = batches(built("auto")[1], 1)[0]
+    batch = (x, [tf.zeros((len(x), 1)), *targets])
+    model._symbolic_build(data_batch=batch)
+    with pytest.warns(UserWarning, match="idle"):  # Keras's own, as without a strategy
+        stepper(strategy.train_step)(batch)
+    assert list(strategy.weights()) == ["size", "kind"]
+    strategy.finish()
+    assert model.get_compile_config()["loss_weights"][0] == 1.0
+
+
+FLAT = """
+modelspec: 1
+inputs: {x: {shape: [2, 3]}}
+layers:
+  - Flatten
+  - {Dense: {units: 1}, name: a, from: flatten}
+  - {Dense: {units: 1}, name: b, from: flatten}
+outputs: [a, b]
+losses: [mse, mse]
+loss_weights: gradnorm
+"""
+
+
+def test_gradnorm_needs_shared_weights() -> None:
+    spec = modelspec.loads(FLAT)
+    known, graph, _ = spec.require()
+    [problem] = check_strategy(spec.build(), spec.heads, known, graph)
+    assert problem.code == "no-shared-layers"
+    other = modelspec.loads(FLAT, ["loss_weights=uncertainty"])
+    assert check_strategy(other.build(), other.heads, other.require()[0], graph) == []
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "heads.npz"
+    random = np.random.default_rng(5)
+    x = random.normal(size=(90, 6)).astype("f")
+    size, kind = 30 * x[:, :1] + 1, (x[:, 1] > 0).astype("i") + (x[:, 2] > 0)
+    np.savez(path, x=x, size=size, kind=kind.astype("i"))
+    return path
+
+
+def run(data: Path, folder: Path, given: str, epochs: int, **options: Any) -> modelspec.Run:
+    text = TRUNK.format(weights=given, outputs=LIST, optimizer="adam", precision="float32")
+    overrides = [f"training.epochs={epochs}", "training.validation_split=0.2"]
+    return modelspec.train(modelspec.loads(text, overrides), data, run=folder, **options)
+
+
+@pytest.mark.parametrize("given", ["auto", "uncertainty", "{gradnorm: {alpha: 1}}"])
+def test_runs_tell_weights_and_shares_and_go_on_exactly(
+    given: str, data: Path, tmp_path: Path
+) -> None:
+    whole = run(data, tmp_path / "whole", given, 4)
+    run(data, tmp_path / "parts", given, 2)
+    parts = run(data, tmp_path / "parts", given, 4, resume=True)
+    histories = [
+        [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in each]
+        for each in (whole.history, parts.history)
+    ]
+    assert histories[0] == histories[1]
+    last = histories[0][-1]
+    assert last["size_share"] + last["kind_share"] == pytest.approx(1)
+    models = [keras.saving.load_model(each.model_path) for each in (whole, parts)]
+    for one, other in zip(*(model.weights for model in models), strict=True):
+        np.testing.assert_array_equal(values(one), values(other))
+    kept = models[0].get_compile_config()["loss_weights"]
+    assert kept == [last["size_weight"], last["kind_weight"]]
+
+
+def test_fixed_weights_tell_shares_alone(data: Path, tmp_path: Path) -> None:
+    last = run(data, tmp_path / "run", "[0.25, 1.0]", 1).history[-1]
+    weighted = 0.25 * last["size_loss"], last["kind_loss"]
+    assert last["size_share"] == pytest.approx(weighted[0] / sum(weighted))
+    assert "size_weight" not in last
