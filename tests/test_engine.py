@@ -13,7 +13,7 @@ import pytest
 
 import modelspec
 from modelspec.backend import supply
-from modelspec.backend.jitting import pays
+from modelspec.backend.jitting import extent, pays
 from modelspec.backend.wide import adds_up, wide_batch
 from modelspec.watcher import Silent
 
@@ -36,6 +36,10 @@ metrics: accuracy
 optimizer: adam
 training: {epochs: 3, batch_size: 100, validation_split: 0.1, jit: false}
 """
+
+CONVOLVED = """  - Reshape: {target_shape: [8, 8, 1]}
+  - Conv2D: {filters: 4, kernel_size: 3}
+  - Flatten"""
 
 
 def train(folder: Path, *overrides: str, **given: Any) -> modelspec.Run:
@@ -104,6 +108,20 @@ def test_xla_repeats_itself_and_is_in_the_spec_of_the_run(tmp_path: Path) -> Non
     assert written.require()[0].training.jit is True
     again = modelspec.train(written, DATA, run=tmp_path / "again")
     assert end(again) == end(run)
+
+
+def test_xla_compiles_convolutions_step_by_step(tmp_path: Path) -> None:
+    convolved = SPEC.replace("  - Flatten", CONVOLVED)
+    model = modelspec.loads(convolved).build()
+    assert extent(model, jit=True) == "steps"
+    assert extent(modelspec.loads(SPEC).build(), jit=True) == "loops"
+    assert extent(model, jit=False) == "off"
+    source = modelspec.loads(convolved, ["training.jit=true", "training.epochs=1"])
+    assert modelspec.train(source, DATA, run=tmp_path / "run").status == "completed"
+    pooled = convolved.replace("  - Flatten", "  - MaxPooling2D\n  - Flatten")
+    refused = modelspec.loads(pooled, ["training.jit=true"])
+    with pytest.raises(modelspec.ModelError, match="jit: false"):
+        modelspec.train(refused, DATA, run=tmp_path / "refused")
 
 
 def test_the_choice_of_xla_is_written_down_and_kept(tmp_path: Path) -> None:
@@ -182,27 +200,43 @@ def test_a_request_to_stop_keeps_the_step_and_goes_on_from_there(
     assert len(cut.record["resumed"]) == 1
 
 
-def test_what_dies_inside_an_epoch_goes_on_inside_it(plain: modelspec.Run, tmp_path: Path) -> None:
+HEADS = ROOT / "specs" / "digits_heads.yaml"
+
+
+class First(Silent):
+    """Remembers how far into the epoch the first call came."""
+
+    def __init__(self) -> None:
+        self.done: int | None = None
+
+    def samples_done(self, done: int, logs: Mapping[str, float]) -> None:
+        del logs
+        self.done = self.done or done
+
+
+@pytest.mark.parametrize("case", ["plain", "XLA", "uncertainty", "gradnorm", "equal_contribution"])
+def test_what_dies_inside_an_epoch_goes_on_inside_it(case: str, tmp_path: Path) -> None:
+    settings = ["training.epochs=2", "training.steps_per_call=2"]
+    if case in ("plain", "XLA"):
+        jit = str(case == "XLA").lower()
+        source = modelspec.loads(SPEC, [*settings, f"training.jit={jit}"])
+        data = DATA
+    else:
+        settings += ["training.batch_size=100", f"loss_weights={case}"]
+        source, data = modelspec.load(HEADS, settings), DATA.with_name("digits_heads.npz")
+
     def die() -> None:
         raise ZeroDivisionError
 
+    whole = modelspec.train(source, data, run=tmp_path / "whole")
     with pytest.raises(ZeroDivisionError):
-        train(tmp_path, "training.steps_per_call=2", minutes=0.0, watcher=At(die))
-    assert modelspec.Run.open(tmp_path).status == "failed"
-
-    class Counts(Silent):
-        def __init__(self) -> None:
-            self.first: int | None = None
-
-        def samples_done(self, done: int, logs: Mapping[str, float]) -> None:
-            del logs
-            self.first = self.first or done
-
-    counts = Counts()
-    run = train(tmp_path, "training.steps_per_call=2", resume=True, watcher=counts)
-    assert counts.first is not None
-    assert counts.first > 400
-    assert end(run) == end(plain)
+        modelspec.train(source, data, run=tmp_path / "cut", minutes=0.0, watcher=At(die))
+    assert modelspec.Run.open(tmp_path / "cut").status == "failed"
+    first = First()
+    run = modelspec.train(source, data, run=tmp_path / "cut", resume=True, watcher=first)
+    assert first.done is not None
+    assert first.done > 400
+    assert end(run) == end(whole)
 
 
 @pytest.mark.parametrize("what", ["changed", "removed"])

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from modelspec.backend.forms import input_arrays, output_names
+from modelspec.backend.jitting import Jit
 from modelspec.backend.supply import Call
 from modelspec.failures import ModelError
 from modelspec.feed import Piece
@@ -25,12 +26,12 @@ Walk = Callable[[Any, Any, Any, Any], Any]
 
 
 class Engine:
-    """Steps of one compiled model. ``jit`` compiles the training of whole batches with XLA.
+    """Steps of one compiled model. ``jit`` is what XLA compiles of training on whole batches.
 
     ``step`` stands in for the model's own ``train_step``.
     """
 
-    def __init__(self, model: Any, *, jit: bool = False, step: Step | None = None) -> None:
+    def __init__(self, model: Any, *, jit: Jit = "off", step: Step | None = None) -> None:
         # The same run must give the same weights; by default TensorFlow sums the gradients of an
         # Embedding in whatever order its threads come.
         tf.config.experimental.enable_op_determinism()
@@ -58,12 +59,12 @@ class Engine:
         It ends at the first step that leaves no finite loss.
         """
         # XLA compiles one shape at a time; the short last batch of an epoch is not worth another.
-        jit = self._jit and call.whole
-        return int(self._run("train", self._train, call, jit=jit))
+        jit = self._jit if call.whole else "off"
+        return int(self._run("train", self._train, call, jit))
 
     def test(self, call: Call) -> None:
         """Update metrics only."""
-        self._run("test", self.model.test_step, call, jit=False)
+        self._run("test", self.model.test_step, call, "off")
 
     def reset(self) -> None:
         """Start to count loss and metrics anew."""
@@ -78,21 +79,21 @@ class Engine:
         found = self._read().items()
         return dict(pair for name, value in found for pair in _numbers(name, np.asarray(value)))
 
-    def _run(self, phase: str, step: Step, call: Call, *, jit: bool) -> Any:
+    def _run(self, phase: str, step: Step, call: Call, jit: Jit) -> Any:
         self.build(call.data)
         specs = tf.nest.map_structure(_any_length, call.data)
         key = (phase, jit, tuple(tf.nest.flatten(specs)))
         if key not in self._walks:
-            self._walks[key] = _walker(step, specs, jit=jit, guarded=phase == "train")
+            self._walks[key] = _walker(step, specs, jit, guarded=phase == "train")
         try:
             return self._walks[key](call.data, call.rows, call.start, call.stop)
         except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
-            raise ModelError(_refusal(error, jit=jit)) from error
+            raise ModelError(_refusal(error, jit)) from error
 
 
-def _refusal(error: Exception, *, jit: bool) -> str:
+def _refusal(error: Exception, jit: Jit) -> str:
     first = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
-    way_out = "; training.jit: false runs it without XLA" if jit else ""
+    way_out = "; training.jit: false runs it without XLA" if jit != "off" else ""
     return f"TensorFlow refuses a step: {first.strip()[:300]}{way_out}"
 
 
@@ -108,23 +109,24 @@ def _any_length(tensor: Any) -> Any:
     return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
 
 
-def _walker(step: Step, specs: Any, *, jit: bool, guarded: bool) -> Walk:
+def _walker(step: Step, specs: Any, jit: Jit, *, guarded: bool) -> Walk:
     """A function of data, a table of its rows by step, and the steps to start and stop at.
 
     It gives the number of steps taken; where it is ``guarded``, none after a loss not finite.
     """
     number = tf.TensorSpec([], tf.int32)
     strategy = tf.distribute.get_strategy()
+    one = tf.function(step, jit_compile=True, reduce_retracing=True) if jit == "steps" else step
 
     @tf.function(  # type: ignore[untyped-decorator]
         input_signature=[specs, tf.TensorSpec([None, None], tf.int32), number, number],
         autograph=False,
-        jit_compile=jit,
+        jit_compile=jit == "loops",
     )
     def walk(data: Any, rows: Any, start: Any, stop: Any) -> Any:
         def body(at: Any, fine: Any) -> tuple[Any, Any]:
             batch = tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows[at]), data)
-            logs = strategy.run(step, args=(batch,))
+            logs = strategy.run(one, args=(batch,))
             if not guarded:
                 return at + 1, fine
             loss = strategy.experimental_local_results(logs["loss"])[0]

@@ -5,7 +5,7 @@ choose the same. The constants were measured on two cores; `modelspec/README.md`
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import keras
 
@@ -27,6 +27,9 @@ Convolutions and pooling become several times slower there, and recurrent layers
 compile; what is not named here is left to TensorFlow.
 """
 
+Jit: TypeAlias = Literal["off", "steps", "loops"]
+"""What XLA compiles: nothing, each step, or all steps of a call together."""
+
 _SAVED_SECONDS = 30e-6
 """What XLA saves in a step, for each trainable variable: TensorFlow's cost of starting its ops."""
 
@@ -41,6 +44,17 @@ def pays(model: Any, steps: int) -> bool:
     variables = len(model.trainable_variables)
     cost = _COMPILE_SECONDS + _COMPILE_SECONDS_EACH * variables
     return _SAVED_SECONDS * variables * steps > cost
+
+
+def extent(model: Any, *, jit: bool) -> Jit:
+    """How much of training XLA compiles, where the spec or ``pays`` says that it does.
+
+    Convolutions lose their quick form inside of XLA's loops, so theirs stay TensorFlow's.
+    """
+    if not jit:
+        return "off"
+    names = (type(layer).__name__ for layer in _layers(model))
+    return "steps" if any("Conv" in name or "Pool" in name for name in names) else "loops"
 
 
 def _layers(model: Any) -> Iterator[Any]:

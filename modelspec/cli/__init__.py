@@ -52,7 +52,8 @@ def _exit_code(error: Exception) -> int:
             error.show(sys.stderr)
             return error.exit_code
         case click.Abort():
-            return _interrupted("")
+            # What click makes of a KeyboardInterrupt, ours among them.
+            return _interrupted(str(error.__cause__ or ""))
         case BrokenPipeError():
             return _reader_left()
         case RunError() | ModelError() | OSError():

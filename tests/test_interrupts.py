@@ -1,0 +1,62 @@
+"""Ctrl-C, as the command line answers it: in a process of its own."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from deaths import start, wait_for_run, whole_files
+
+SLOW = """
+modelspec: 1
+name: slow
+inputs: {x: {shape: [16]}}
+layers:
+  - Dense: {units: 6000}
+  - Dense: {units: 6000}
+  - Dense: {units: 1}
+    name: y
+outputs: y
+losses: mse
+training: {epochs: 100, batch_size: 8192, jit: false}
+"""
+
+
+def test_ctrl_c_keeps_the_step_says_how_to_go_on_and_leaves_with_130(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with start("plateau", folder) as process:
+        wait_for_run(process, folder)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        message = process.stderr.read().decode()
+    assert process.returncode == 130, message
+    assert "finishing this step" in message
+    assert f"--run {folder} --resume" in message
+    assert "Traceback" not in message
+    assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
+    assert list((folder / "checkpoints").glob("epoch-*.npz"))
+    whole_files(folder)
+
+
+def test_a_second_ctrl_c_waits_for_no_step(tmp_path: Path) -> None:
+    (tmp_path / "slow.yaml").write_text(SLOW, encoding="utf-8")
+    np.savez(tmp_path / "x.npz", x=np.ones((8192, 16), "f"), y=np.ones((8192, 1), "f"))
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "modelspec", "train", str(tmp_path / "slow.yaml")]
+    command += ["--data", str(tmp_path / "x.npz"), "--run", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        wait_for_run(process, folder)
+        # By then the graph is made, and a step of several seconds has begun.
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        process.wait(timeout=30)
+        assert time.monotonic() - began < 2
+    assert process.returncode == 130
