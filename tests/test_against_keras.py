@@ -281,7 +281,12 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def logs(record: Mapping[str, Any]) -> dict[str, float]:
-    return {name: value for name, value in record.items() if name not in {"epoch", "seconds"}}
+    """What Keras reports too."""
+    return {
+        name: value
+        for name, value in record.items()
+        if name not in {"epoch", "seconds"} and not name.endswith("_share")
+    }
 
 
 def flat(outputs: Any) -> dict[str, Any]:

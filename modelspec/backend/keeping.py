@@ -8,7 +8,10 @@ from modelspec.backend.checkpoints import Position, State, checkpoints, restore,
 from modelspec.run import CHECKPOINTS, Run
 
 _SECOND = 1.0
-"""Epochs shorter than this share a checkpoint: more would cost short runs more than they lose."""
+"""Epochs shorter than this share a checkpoint: more would cost short runs more than they lose.
+
+A young run has them more often, so that a break loses half of it at most.
+"""
 
 
 class Keeper:
@@ -18,7 +21,7 @@ class Keeper:
         self._run, self._state, self._seconds = run, state, seconds
         self._folder = run.path / CHECKPOINTS
         self._pending: list[Mapping[str, Any]] = []
-        self._last = time.monotonic()
+        self._began = self._last = time.monotonic()
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -35,7 +38,7 @@ class Keeper:
     def epoch_finished(self, record: Mapping[str, Any], *, last: bool) -> None:
         """Keep an epoch now, or soon where epochs are short."""
         self._pending.append(record)
-        if last or time.monotonic() - self._last >= _SECOND:
+        if last or time.monotonic() - self._last >= min(_SECOND, self._last - self._began):
             self.keep(Position(record["epoch"]))
 
     def inside(self, position: Position) -> None:

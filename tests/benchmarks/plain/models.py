@@ -77,6 +77,25 @@ def digits_heads() -> Any:
     return keras.Model(image, [digit, parity, layers.Dense(1, name="ink")(x)])
 
 
+def digits_restored() -> Any:
+    image = keras.Input((8, 8), name="image")
+    x = layers.Dense(64, activation="relu")(layers.Flatten()(image))
+    code = layers.Dense(16, activation="relu", name="code")(x)
+    digit = layers.Dense(10, activation="softmax", name="digit")(code)
+    x = layers.Dense(64, activation="relu")(code)
+    x = layers.Dense(64, activation="sigmoid")(x)
+    return keras.Model(image, [digit, layers.Reshape((8, 8), name="restored")(x)])
+
+
+def breast_cancer_heads() -> Any:
+    inputs = [keras.Input((10,), name=name) for name in ("mean", "error")]
+    x = layers.BatchNormalization(momentum=0.9)(layers.Concatenate()(inputs))
+    x = layers.Dense(32, activation="relu")(x)
+    x = layers.Dense(32, activation="relu", name="shared")(x)
+    malignant = layers.Dense(1, activation="sigmoid", name="malignant")(x)
+    return keras.Model(inputs, [malignant, layers.Dense(10, name="worst")(x)])
+
+
 def breast_cancer() -> Any:
     inputs = [keras.Input((10,), name=name) for name in ("mean", "error", "worst")]
     branches = []
@@ -157,6 +176,24 @@ def heads() -> dict[str, Any]:
     }
 
 
+def restored() -> dict[str, Any]:
+    return {
+        "optimizer": "adam",
+        "loss": ["sparse_categorical_crossentropy", "mse"],
+        "loss_weights": [0.1, 1.9],
+        "metrics": [["accuracy"], ["mae"]],
+    }
+
+
+def measured() -> dict[str, Any]:
+    return {
+        "optimizer": keras.optimizers.Adam(3e-3),
+        "loss": ["binary_crossentropy", "mse"],
+        "loss_weights": [1.0, 1e-4],
+        "metrics": [["accuracy"], ["mae"]],
+    }
+
+
 def malignant() -> dict[str, Any]:
     return {
         "optimizer": keras.optimizers.Adam(3e-3),
@@ -198,6 +235,10 @@ MODELS = {
         *(breast_cancer, malignant, ("mean", "error", "worst"), ("malignant",), 80),
         {"validation_split": 0.1, "class_weight": {0: 1.0, 1: 1.2}},
     ),
+    "breast_cancer_heads": Plain(
+        breast_cancer_heads, measured, ("mean", "error"), ("malignant", "worst"), 60
+    ),
+    "digits_restored": Plain(digits_restored, restored, ("image",), ("digit", "image"), 40),
     "attention": Plain(attention, falling, ("image",), ("digit",), 20),
     "residual": Plain(residual, classes, ("image",), ("digit",), 20),
     "siamese": Plain(siamese, same, ("left", "right"), ("same",), 15),
