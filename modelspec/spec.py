@@ -188,6 +188,9 @@ class BlockSpec(_Section):
     outputs: Outputs
 
 
+Jit = Literal["auto", "optimizer", True, False]
+
+
 class Training(_Section):
     """How to train; the defaults are the language's."""
 
@@ -199,7 +202,7 @@ class Training(_Section):
     callbacks: Annotated[tuple[Any, ...], Strict(False)] = ()
     class_weights: dict[str, dict[int, Weight]] = Field(default_factory=dict)
     precision: Precision = "float32"
-    jit: Annotated[Literal["auto", True, False], _only(bool, "auto, true or false")] = "auto"
+    jit: Annotated[Jit, _only(bool, "auto, optimizer, true or false")] = "auto"
     steps_per_call: StepsPerCall = "auto"
 
 

@@ -175,15 +175,16 @@ def _feeds(
 
 def _with_jit(source: ModelSpec, model: Any, feed: Feed, watcher: Watcher) -> ModelSpec:
     """The spec with its choice made, so that the run's own spec repeats it."""
-    from modelspec.backend.jitting import pays
+    from modelspec.backend.jitting import choose
 
     training = source.require()[0].training
     if training.jit != "auto":
         return source
     steps = training.epochs * feed.steps
-    chosen = pays(model, steps)
+    chosen = choose(model, steps)
     if chosen:
-        watcher.note(f"XLA compiles the steps, of which there are {steps:,} (training.jit)")
+        what = "the steps" if chosen is True else "the optimizer's updates of large weights"
+        watcher.note(f"XLA compiles {what}: {steps:,} steps (training.jit)")
     return source.with_training(jit=chosen)
 
 
@@ -205,6 +206,7 @@ def _fit(
 
     spec, graph, _ = source.require()
     training, watcher = spec.training, setting.watcher
+    assert training.jit != "auto"
     callbacks = make_callbacks(source.catalog, training.callbacks, run.path)
     told = [*callbacks, *([tensorboard(run.path)] if setting.tensorboard else [])]
     strategy = make_strategy(model, source.heads, spec, graph, source.catalog)
@@ -222,7 +224,7 @@ def _fit(
             tally=Tally(source.heads, strategy.weights if strategy else None, watcher.warn),
         )
         try:
-            fit(Engine(model, jit=extent(model, jit=training.jit is True), step=step), course)
+            fit(Engine(model, jit=extent(model, jit=training.jit), step=step), course)
         except Stopped:
             raise KeyboardInterrupt from None
     if strategy:

@@ -10,10 +10,12 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import modelspec
-from modelspec.backend import supply
-from modelspec.backend.jitting import extent, pays
+from modelspec.backend import jitting, supply
+from modelspec.backend.jitting import choose, extent
+from modelspec.backend.updating import fuse_updates
 from modelspec.backend.wide import adds_up, wide_batch
 from modelspec.watcher import Silent
 
@@ -124,6 +126,50 @@ def test_xla_compiles_convolutions_step_by_step(tmp_path: Path) -> None:
         modelspec.train(refused, DATA, run=tmp_path / "refused")
 
 
+OPTIMIZERS = [
+    *("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion"),
+    *("Nadam", "RMSprop", "{SGD: {momentum: 0.9}}", "{Adam: {use_ema: true, clipnorm: 1.0}}"),
+]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_updates_in_one_pass_give_the_numbers_of_keras(
+    optimizer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jitting, "LARGE", 100)
+    x, y = tf.random.normal((8, 8, 8), seed=1), tf.range(8)
+    plain, fused = (modelspec.loads(SPEC, [f"optimizer={optimizer}"]).build() for _ in range(2))
+    fuse_updates(fused.optimizer)
+    compiled: list[Any] = []
+    for model in (plain, fused):
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.rate = 0.0
+        model._symbolic_build(data_batch=(x, y))
+        step = tf.function(model.train_step, autograph=False)
+        for _ in range(3):
+            step((x, y))
+        compiled.append(
+            "_XlaMustCompile" in str(step.get_concrete_function((x, y)).graph.as_graph_def())
+        )
+    assert compiled == [False, True]
+    pairs = zip(fused.variables, plain.variables, strict=True)
+    assert all(np.allclose(one, other, rtol=1e-4, atol=1e-6) for one, other in pairs)
+
+
+def test_updates_in_one_pass_repeat_themselves_and_are_in_the_spec(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jitting, "LARGE", 100)
+    setting = "training.jit=optimizer"
+    run = train(tmp_path / "one", setting)
+    assert "jit: optimizer" in run.spec_path.read_text(encoding="utf-8")
+    train(tmp_path / "two", setting, "training.epochs=1")
+    assert end(train(tmp_path / "two", setting, resume=True)) == end(run)
+    half = train(tmp_path / "half", setting, "training.precision=mixed_float16")
+    assert half.status == "completed"
+
+
 def test_the_choice_of_xla_is_written_down_and_kept(tmp_path: Path) -> None:
     class Notes(Silent):
         def __init__(self) -> None:
@@ -143,12 +189,15 @@ def test_the_choice_of_xla_is_written_down_and_kept(tmp_path: Path) -> None:
 
 def test_xla_is_chosen_where_it_pays() -> None:
     dense = modelspec.loads(SPEC).build()
-    assert not pays(dense, 100)
-    assert pays(dense, 100_000)
+    assert choose(dense, 100) is False
+    assert choose(dense, 100_000) is True
     conv = modelspec.load(ROOT / "specs" / "digits_conv.yaml").build()
-    assert not pays(conv, 100_000)
+    assert choose(conv, 100_000) is False
     nested = modelspec.load(ROOT / "specs" / "question_answering.yaml").build()
-    assert not pays(nested, 100_000)
+    assert choose(nested, 10) is False
+    assert choose(nested, 100_000) == "optimizer"
+    nested.compile(optimizer="sgd")
+    assert choose(nested, 100_000) is False
 
 
 def test_evaluation_takes_larger_batches_only_where_that_changes_nothing() -> None:

@@ -208,7 +208,7 @@ def test_mistakes(
         ("split: 0.5", "split: 1.5", "validation_split is less than 1, not 1.5"),
         ("[4, null]", "[4, 0]", "item 2 of shape is more than 0, not 0"),
         ("shuffle: false", "shuffle: yes", "shuffle is true or false, not 'yes'"),
-        ("jit: auto", "jit: 1", "jit is one of auto, true or false, not 1"),
+        ("jit: auto", "jit: 1", "jit is one of auto, optimizer, true or false, not 1"),
         ("{0: 1, 3", "{0: -1, 3", "the weight of class 0 is at least 0, not -1"),
         ("{0: 1, 3", "{a: 1, 3", "a key of y is a whole number, not 'a'"),
         ("data: {x: X}", "data:", "data is a mapping, not empty"),

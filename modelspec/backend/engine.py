@@ -15,6 +15,7 @@ import tensorflow as tf
 from modelspec.backend.forms import input_arrays, output_names
 from modelspec.backend.jitting import Jit
 from modelspec.backend.supply import Call
+from modelspec.backend.updating import fuse_updates
 from modelspec.failures import ModelError
 from modelspec.feed import Piece
 from modelspec.stacked import Array
@@ -37,8 +38,10 @@ class Engine:
         tf.config.experimental.enable_op_determinism()
         self.model = model
         self._train = step or model.train_step
+        if jit == "optimizer":
+            fuse_updates(model.optimizer)
         self._walks: dict[Any, Walk] = {}
-        self._jit = jit
+        self._jit: Jit = "off" if jit == "optimizer" else jit
         self._built = False
         self._reset: Callable[[], None] = tf.function(model.reset_metrics, autograph=False)
         self._read: Callable[[], Any] = tf.function(model.get_metrics_result, autograph=False)

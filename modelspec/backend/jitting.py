@@ -4,6 +4,7 @@ XLA changes the last bits of a run's numbers, so no stopwatch may decide: the sa
 choose the same. The constants were measured on two cores; `modelspec/README.md` says how.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
@@ -27,8 +28,11 @@ Convolutions and pooling become several times slower there, and recurrent layers
 compile; what is not named here is left to TensorFlow.
 """
 
-Jit: TypeAlias = Literal["off", "steps", "loops"]
-"""What XLA compiles: nothing, each step, or all steps of a call together."""
+Choice: TypeAlias = Literal["optimizer"] | bool
+"""``training.jit`` once chosen: XLA compiles updates of large weights alone, all, or nothing."""
+
+Jit: TypeAlias = Literal["off", "optimizer", "steps", "loops"]
+"""What XLA compiles: nothing, large updates, each step, or all steps of a call together."""
 
 _SAVED_SECONDS = 30e-6
 """What XLA saves in a step, for each trainable variable: TensorFlow's cost of starting its ops."""
@@ -37,8 +41,33 @@ _COMPILE_SECONDS, _COMPILE_SECONDS_EACH = 0.35, 0.035
 """What XLA takes to compile a step, and more for each trainable variable."""
 
 
-def pays(model: Any, steps: int) -> bool:
-    """Whether XLA wins back in ``steps`` training steps what it takes to compile one."""
+LARGE = 2**18
+"""Elements of a weight whose update is bound by memory, not by the start of its operations."""
+
+_UPDATE_SAVED_SECONDS, _UPDATE_COMPILE_SECONDS = 2e-9, 0.1
+"""What XLA saves in the update of a large weight for each element; what it takes to compile it."""
+
+
+def choose(model: Any, steps: int) -> Choice:
+    """What XLA wins back in ``steps`` training steps, against what it takes to compile."""
+    if _pays(model, steps):
+        return True
+    return "optimizer" if _updates_pay(model, steps) else False
+
+
+def is_large(variable: Any) -> bool:
+    return bool(math.prod(variable.shape) >= LARGE)
+
+
+def _updates_pay(model: Any, steps: int) -> bool:
+    if isinstance(model.optimizer, keras.optimizers.SGD) and not model.optimizer.momentum:
+        return False  # it is one pass as it is, over those rows alone that have a gradient
+    sizes = [math.prod(each.shape) for each in model.trainable_variables if is_large(each)]
+    saved = _UPDATE_SAVED_SECONDS * sum(sizes) * steps
+    return bool(sizes) and saved > _UPDATE_COMPILE_SECONDS * len(sizes)
+
+
+def _pays(model: Any, steps: int) -> bool:
     if any(type(layer).__name__ not in _PAYS for layer in _layers(model)):
         return False
     variables = len(model.trainable_variables)
@@ -46,13 +75,15 @@ def pays(model: Any, steps: int) -> bool:
     return _SAVED_SECONDS * variables * steps > cost
 
 
-def extent(model: Any, *, jit: bool) -> Jit:
-    """How much of training XLA compiles, where the spec or ``pays`` says that it does.
+def extent(model: Any, *, jit: Choice) -> Jit:
+    """How much of training XLA compiles, by the choice of the spec or of ``choose``.
 
     Convolutions lose their quick form inside of XLA's loops, so theirs stay TensorFlow's.
     """
     if not jit:
         return "off"
+    if jit == "optimizer":
+        return jit
     names = (type(layer).__name__ for layer in _layers(model))
     return "steps" if any("Conv" in name or "Pool" in name for name in names) else "loops"
 

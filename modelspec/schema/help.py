@@ -61,13 +61,16 @@ HELP: Final[dict[str, dict[str, str]]] = {
     "Training": {
         "epochs": "How often all samples are gone through. Default: 10.",
         "batch_size": "Samples a step. Default: 32.",
-        "validation_split": "The last part of the samples, held back to watch. Default: 0.",
+        "validation_split": "The share of samples that is drawn to validate on. Default: 0.",
         "shuffle": "Whether each epoch has an order of its own. Default: true.",
         "seed": "What weights, order and dropout are drawn from. Default: 0.",
         "callbacks": "A list of Keras callbacks.",
         "class_weights": "How much samples of a class count, by output: {income: {3: 5.0}}.",
         "precision": "The type of the computations. Default: float32.",
-        "jit": "Whether XLA compiles the steps of training. Default: auto, where it pays.",
+        "jit": (
+            "Whether XLA compiles the steps of training, or the optimizer's updates of large "
+            "weights alone. Default: auto, what pays."
+        ),
         "steps_per_call": "How many steps one call of the engine takes. Default: auto.",
     },
 }

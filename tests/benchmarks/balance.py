@@ -11,7 +11,6 @@ import os
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -219,9 +218,8 @@ def main() -> None:
     options = parser.parse_args()
     kept = Kept(options.keep)
     # A fresh process now and then: TensorFlow keeps the functions of every model it has traced.
-    with ProcessPoolExecutor(
-        options.jobs, mp_context=get_context("spawn"), max_tasks_per_child=12
-    ) as pool:
+    # (concurrent.futures would hang there: https://github.com/python/cpython/issues/115634)
+    with get_context("spawn").Pool(options.jobs, maxtasksperchild=12) as pool:
         measured = dict(zip(SETS, pool.map(measure, SETS), strict=True))
         jobs = [
             Job(name, row, weights, seed)
@@ -230,7 +228,7 @@ def main() -> None:
             for seed in range(options.seeds)
         ]
         missing = [job for job in jobs if job not in kept]
-        for number, (job, found) in enumerate(zip(missing, pool.map(train, missing), strict=True)):
+        for number, (job, found) in enumerate(zip(missing, pool.imap(train, missing), strict=True)):
             kept.add(job, found)
             print(f"{number + 1}/{len(missing)} {job}", file=sys.stderr)
     results = {name: Results(heads(name)[0], kept.by_row(jobs, name)) for name in SETS}
