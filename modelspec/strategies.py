@@ -54,10 +54,10 @@ class Uncertainty(Strategy):
 
 
 class Auto(Strategy):
-    """The strategy that did best in modelspec's own measurements: equal_contribution."""
+    """The strategy that did best in modelspec's own measurements: uncertainty."""
 
 
-BEST: Final = EqualContribution
+BEST: Final = Uncertainty
 """What ``auto`` stands for; modelspec/BALANCE.md has the measurements."""
 
 STRATEGIES: Final[Mapping[str, type[Strategy]]] = {

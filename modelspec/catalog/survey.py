@@ -28,6 +28,9 @@ _MACHINERY = frozenset({"get", "serialize", "deserialize"})
 _BY_SHAPE: dict[Family, str] = {"metric": "get_metric", "loss": "get_loss"}
 """Where Keras keeps names like ``acc``, whose meaning depends on the shapes of the data."""
 
+Table = dict[str, tuple[int, list[Any]]]
+"""Arguments that differ, with their number: many classes have the same ones."""
+
 
 def release(source: Source) -> str:
     return source.constant(f"{source.package}.src.version", "__version__") or "unknown"
@@ -35,13 +38,13 @@ def release(source: Source) -> str:
 
 def survey(source: Source) -> Payload:
     """Reads the package's source text; what cannot be read is left out or left open."""
-    table: dict[str, int] = {}
+    table: Table = {}
     families = {family: _family(source, family, table) for family in FAMILIES}
-    arguments = [ast.literal_eval(key) for key in table]
+    arguments = [row for _, row in table.values()]
     return {"version": release(source), "arguments": arguments, "families": families}
 
 
-def _family(source: Source, family: Family, table: dict[str, int]) -> dict[str, Any]:
+def _family(source: Source, family: Family, table: Table) -> dict[str, Any]:
     package = source.package
     public = _exports(source, f"{package}.{_PACKAGES[family]}", family)
     canonical = _canonical(public)
@@ -81,7 +84,7 @@ def _canonical(public: dict[str, Definition]) -> dict[Definition, str]:
 
 
 def _entry(
-    source: Source, family: Family, name: str, definition: Definition, table: dict[str, int]
+    source: Source, family: Family, name: str, definition: Definition, table: Table
 ) -> dict[str, Any]:
     lineage = source.lineage(definition)
     doc = docs.docstring(source, lineage)
@@ -93,7 +96,7 @@ def _entry(
     call = next((each for each in calls if each), None)
     rows = _arguments(source, family, lineage, found)
     return entry | {
-        "arguments": [table.setdefault(repr(row), len(table)) for row in rows],
+        "arguments": [table.setdefault(repr(row), (len(table), row))[0] for row in rows],
         "extra": extra,
         "call_arguments": [each.arg for each in call.args.args[1:]] if call else [],
         "function": False,
