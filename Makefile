@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN := runs/demo
 
-.PHONY: demo test lint bench fuzz data clean
+.PHONY: demo test lint bench balance deaths fuzz data clean
 
 demo: $(READY)
 	rm -rf $(RUN)
@@ -27,6 +27,14 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/check.py
 	$(BIN)/python tests/benchmarks/training.py --output runs/benchmarks.md $(BENCH)
+	$(BIN)/python tests/benchmarks/memory.py
+
+balance: $(READY)
+	$(BIN)/python tests/benchmarks/balance.py
+	$(BIN)/python tests/benchmarks/balance_speed.py
+
+deaths: $(READY)
+	$(BIN)/python tests/deaths.py --kills 100 --full-disks 20
 
 fuzz: $(READY)
 	$(BIN)/python tests/fuzz.py --cases 20000 --seed 1

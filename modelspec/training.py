@@ -50,7 +50,7 @@ def train(
     dataset, held = _load(source, data, validation, watcher)
     model = source.build()
     for each in filter(None, (dataset, held)):
-        _check(source, model, each)
+        watcher.problems(source.place(_checked(source, model, each)))
     made = Run(Path(run) if run else default_path(source.name))
     training = source.require()[0].training
     facts: dict[str, Any] = {
@@ -99,8 +99,7 @@ def _load(
     if validation:
         held, more = source.load_data(validation, "test", say=watcher.note)
     source.require([*problems, *more])
-    for problem in source.place([*problems, *more]):
-        watcher.warn(problem.message)
+    watcher.problems(source.place([*problems, *more]))
     assert dataset is not None
     return dataset, held
 
@@ -112,7 +111,7 @@ def _missing_losses(source: ModelSpec) -> list[Diagnostic]:
     return [Diagnostic("missing-losses", "training needs losses", ("losses",), "key", hint=hint)]
 
 
-def _check(source: ModelSpec, model: Any, dataset: Dataset) -> None:
+def _checked(source: ModelSpec, model: Any, dataset: Dataset) -> list[Diagnostic]:
     """Hold the arrays against the model, and once more with the lengths that they really have."""
     from modelspec.backend.forms import output_shapes
     from modelspec.backend.shapes import check_lengths
@@ -122,6 +121,7 @@ def _check(source: ModelSpec, model: Any, dataset: Dataset) -> None:
     if not has_errors(found):
         found += check_lengths(graph, source.catalog, dataset)
     source.require(found)
+    return found
 
 
 def _resumable(run: Run, source: ModelSpec, data: Mapping[str, Any], *, resume: bool) -> ModelSpec:

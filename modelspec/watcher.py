@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from modelspec.problems import Problem
+
 
 class Watcher(Protocol):
     """Called as training goes; ``epoch`` counts from 1."""
@@ -15,6 +17,9 @@ class Watcher(Protocol):
     def samples_done(self, done: int, logs: Mapping[str, float]) -> None: ...
 
     def epoch_finished(self, record: Mapping[str, Any]) -> None: ...
+
+    def problems(self, found: Sequence[Problem]) -> None:
+        """Warnings about the data, at their places."""
 
     def note(self, text: str) -> None:
         """Something worth knowing, on one line."""
@@ -33,6 +38,8 @@ class Silent:
     def samples_done(self, done: int, logs: Mapping[str, float]) -> None: ...
 
     def epoch_finished(self, record: Mapping[str, Any]) -> None: ...
+
+    def problems(self, found: Sequence[Problem]) -> None: ...
 
     def note(self, text: str) -> None: ...
 

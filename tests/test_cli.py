@@ -533,7 +533,10 @@ def modules_loaded(folder: Path, *arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("layers",), ("layers", "Dense"), ("new",), ("check", "spec.yaml"), ("explain",)],
+    [
+        *(("--help",), ("train", "--help"), ("layers",), ("layers", "Dense"), ("schema",)),
+        *(("new",), ("runs",), ("explain",), ("check", "spec.yaml"), ("summary", "spec.yaml")),
+    ],
     ids=" ".join,
 )
 def test_starts_without_frameworks(tmp_path: Path, arguments: tuple[str, ...]) -> None:

@@ -1,6 +1,6 @@
 """Options that several commands share, and how problems leave a command."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +10,6 @@ from modelspec.cli.streams import err
 from modelspec.pipeline import ModelSpec, load
 from modelspec.problems import Problem
 from modelspec.report.problems import print_problems
-from modelspec.source import MAX_BYTES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -66,19 +65,4 @@ def note(text: str) -> None:
 
 def show(problems: Sequence[Problem]) -> None:
     """Problems as text, on standard error."""
-    print_problems(err(), problems, _texts(problems))
-
-
-def _texts(problems: Iterable[Problem]) -> dict[str, str]:
-    files = {problem.place.file for problem in problems}
-    return {file: _text(file) for file in files}
-
-
-def _text(file: str) -> str:
-    if file.startswith("--set "):
-        return file.removeprefix("--set ")
-    try:
-        with Path(file).open("rb") as opened:
-            return opened.read(MAX_BYTES).decode("utf-8", errors="replace")
-    except (OSError, ValueError):
-        return ""
+    print_problems(err(), problems)

@@ -11,8 +11,10 @@ from rich.text import Text
 
 from modelspec.history import VALIDATION, Best, groups
 from modelspec.history import best as best_of
+from modelspec.problems import Problem
 from modelspec.report.epochs import GAP, EpochTable, OutputTable
 from modelspec.report.pace import Pace, duration
+from modelspec.report.problems import print_problems
 
 _REFRESHES = 5
 _BAR = range(10, 41)
@@ -59,6 +61,9 @@ class LiveTable:
         self._thin(pace.epochs, pace.epoch_seconds or 0.0)
         if record["epoch"] % self._running.stride == 0 or record["epoch"] in {1, pace.epochs}:
             self._print_row(record)
+
+    def problems(self, found: Sequence[Problem]) -> None:
+        print_problems(self._console, found)
 
     def note(self, text: str) -> None:
         self._print(Text(f"note: {text}"))

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from modelspec.problems import Problem
-from modelspec.source import Place
+from modelspec.source import MAX_BYTES, Place
 
 _COLOURS = {"error": "bold red", "warning": "bold yellow"}
 
@@ -23,8 +24,9 @@ def problems_github(problems: Iterable[Problem]) -> str:
     return "\n".join(_annotation(problem) for problem in problems)
 
 
-def print_problems(console: Console, problems: Sequence[Problem], texts: Mapping[str, str]) -> None:
-    """Each problem with its source line underlined; ``texts`` are the files by name."""
+def print_problems(console: Console, problems: Sequence[Problem]) -> None:
+    """Each problem with its source line underlined."""
+    texts = _texts(problems)
     for problem in problems:
         console.print(_headline(problem), soft_wrap=not console.is_terminal)
         for line in _excerpt(problem.place, texts):
@@ -108,3 +110,18 @@ def _escaped_data(text: str) -> str:
 
 def _escaped(text: str) -> str:
     return _escaped_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _texts(problems: Iterable[Problem]) -> dict[str, str]:
+    files = {problem.place.file for problem in problems}
+    return {file: _text(file) for file in files}
+
+
+def _text(file: str) -> str:
+    if file.startswith("--set "):
+        return file.removeprefix("--set ")
+    try:
+        with Path(file).open("rb") as opened:
+            return opened.read(MAX_BYTES).decode("utf-8", errors="replace")
+    except (OSError, ValueError):
+        return ""

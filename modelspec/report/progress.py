@@ -1,10 +1,12 @@
 """Training as it goes: a live table on a terminal, plain lines elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from rich.console import Console
 
+from modelspec.problems import Problem
+from modelspec.report.problems import print_problems
 from modelspec.watcher import Silent, Watcher
 
 
@@ -37,6 +39,9 @@ class Quiet(Silent):
     def epoch_started(self, epoch: int, epochs: int, samples: int) -> None:
         del epoch, epochs
         self.samples = samples
+
+    def problems(self, found: Sequence[Problem]) -> None:
+        print_problems(self._console, found)
 
     def warn(self, text: str) -> None:
         self._write(f"warning: {text}")
