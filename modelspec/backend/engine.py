@@ -6,6 +6,7 @@ the same arithmetic, without the way back to Python between steps.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ import tensorflow as tf
 
 from modelspec.backend.forms import input_arrays, output_names
 from modelspec.backend.jitting import Jit
+from modelspec.backend.randomness import as_without_xla
 from modelspec.backend.supply import Call
 from modelspec.backend.updating import fuse_updates
 from modelspec.failures import ModelError
@@ -89,7 +91,8 @@ class Engine:
         if key not in self._walks:
             self._walks[key] = _walker(step, specs, jit, guarded=phase == "train")
         try:
-            return self._walks[key](call.data, call.rows, call.start, call.stop)
+            with as_without_xla() if jit != "off" else nullcontext():
+                return self._walks[key](call.data, call.rows, call.start, call.stop)
         except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
             raise ModelError(_refusal(error, jit)) from error
 
