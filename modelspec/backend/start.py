@@ -14,6 +14,15 @@ _CHATTY = ("tensorflow", "absl", "jax", "h5py")
 _ASKED_FOR = ("jax", "matplotlib", "sklearn", "torch")
 """What Keras and TensorFlow import only to learn whether it is there."""
 
+_AWAY_FROM_SHAPES = ("PIL", "requests")
+"""What Keras does without where it is missing, and no shape depends on."""
+
+_SPARED = (
+    "jax.experimental.sparse.linalg",
+    "jax.experimental.pallas.ops.tpu.splash_attention",
+)
+"""Solvers, and attention on TPUs: a quarter of what it takes to import Keras on JAX."""
+
 
 def start(*, light: bool = False) -> ModuleType:
     """Import Keras on TensorFlow; ``light`` on JAX instead, where that is installed.
@@ -31,9 +40,12 @@ def start(*, light: bool = False) -> ModuleType:
         os.environ.setdefault("JAX_PLATFORMS", "cpu")
         # Keras would import it only to ask whether it is there, later too.
         sys.modules.setdefault("tensorflow", cast("ModuleType", None))
+        for spared in _SPARED:
+            sys.modules.setdefault(spared, _hollow(spared))
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.ERROR)
-    with _silent_stderr(), _hidden(*_ASKED_FOR):
+    away = _AWAY_FROM_SHAPES if name == "jax" else ()
+    with _silent_stderr(), _hidden(*_ASKED_FOR, *away):
         import keras  # noqa: F401
 
         if name == "tensorflow":
@@ -41,6 +53,13 @@ def start(*, light: bool = False) -> ModuleType:
 
             tf.constant(0)
     return sys.modules["keras"]
+
+
+def _hollow(name: str) -> ModuleType:
+    """A module that has whatever is imported from it, and nothing behind that."""
+    module = ModuleType(name)
+    module.__dict__["__getattr__"] = lambda _: None
+    return module
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Google-style docstrings, as Keras writes them."""
 
-import ast
 import re
+from functools import cache
 from inspect import cleandoc
 
 from modelspec.catalog.source import Definition, Source
@@ -13,7 +13,7 @@ _PLACEHOLDER = re.compile(r"^( *)\{\{(\w+)\}\}", re.MULTILINE)
 
 def docstring(source: Source, lineage: list[Definition]) -> str:
     """The text of a class or function, with Keras's ``{{placeholders}}`` filled in."""
-    text = ast.get_docstring(lineage[0].node) or ""
+    text = source.docstring(lineage[0])
 
     def fill(found: re.Match[str]) -> str:
         indent, name = found.groups()
@@ -29,6 +29,7 @@ def first_sentence(text: str) -> str:
     return re.split(r"(?<=[^.][^.]\.) (?=[A-Z])", paragraph)[0]
 
 
+@cache
 def argument_helps(text: str) -> dict[str, str]:
     """The paragraph for each argument of the "Args" section, on one line."""
     section = _SECTION.search(text + "\n")

@@ -7,6 +7,7 @@ must never be called wrong: whatever the text also mentions is allowed, and wher
 
 import ast
 import re
+from functools import cache
 
 from modelspec.catalog.entries import Family
 
@@ -70,6 +71,7 @@ def objects(owner: Family, name: str) -> tuple[Family | None, frozenset[str]]:
     return None, frozenset()
 
 
+@cache
 def kinds(owner: Family, name: str, default: str | None, text: str) -> frozenset[str]:
     """Which kinds of plain values an argument takes; empty when the text does not say."""
     if name in _STATED:
@@ -91,6 +93,7 @@ def kinds(owner: Family, name: str, default: str | None, text: str) -> frozenset
     return frozenset(found | {"float"} if owner == "schedule" and "int" in found else found)
 
 
+@cache
 def choices(name: str, text: str) -> tuple[str, ...]:
     """The strings of a phrase like ``one of "valid", "same"``; empty if others may be possible."""
     found = _CHOICES.search(text)

@@ -2,6 +2,7 @@
 
 import ast
 from dataclasses import dataclass
+from itertools import chain
 
 from modelspec.catalog.source import Definition
 
@@ -63,11 +64,11 @@ def _complete(lineage: list[Definition]) -> bool:
 
 def _inherited(init: ast.FunctionDef, bases: list[Definition]) -> tuple[list[Parameter], bool]:
     rest = init.args.kwarg
-    if rest is None or _closes(init, rest.arg) or not _uses(init, rest.arg):
+    if rest is None or _closes(init, rest.arg):
         return [], False
     call = _forwards(init, rest.arg)
     if call is None:
-        return [], True
+        return [], _uses(init, rest.arg)
     offered, extra = accepted(bases)
     positional = [each.name for each in offered if each.positional]
     taken = set(positional[: len(call.args)]) | {each.arg for each in call.keywords}
@@ -81,7 +82,7 @@ def _closes(init: ast.FunctionDef, rest: str) -> bool:
         and isinstance(node.test, ast.Name)
         and node.test.id == rest
         and any(isinstance(each, ast.Raise) for each in node.body)
-        for node in ast.walk(init)
+        for node in init.body
     )
 
 
@@ -92,7 +93,8 @@ def _uses(init: ast.FunctionDef, rest: str) -> bool:
 
 def _forwards(init: ast.FunctionDef, rest: str) -> ast.Call | None:
     """The call ``super().__init__(..., **kwargs)``."""
-    for node in ast.walk(init):
+    plain = (each.value for each in init.body if isinstance(each, ast.Expr))
+    for node in chain(plain, ast.walk(init)):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=name)):
                 spread = [ast.unparse(each.value) for each in node.keywords if each.arg is None]

@@ -25,6 +25,7 @@ class Source:
         self._folder = folder
         self.tree = cache(self._tree)
         self.names = cache(self._names)
+        self.docstring = cache(self._docstring)
 
     def resolve(self, module: str, dotted: str, hops: int = _HOPS) -> Definition | None:
         """What a name means in a module, through imports; None if that cannot be read."""
@@ -58,6 +59,9 @@ class Source:
                     if target == name:
                         return text
         return None
+
+    def _docstring(self, definition: Definition) -> str:
+        return ast.get_docstring(definition.node) or ""
 
     def _path(self, module: str) -> Path | None:
         inner = module.removeprefix(self.package).strip(".").replace(".", "/")
