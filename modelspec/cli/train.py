@@ -14,6 +14,7 @@ from modelspec.report import curves
 from modelspec.report.finish import print_finish
 from modelspec.report.progress import Screen, watcher_for
 from modelspec.run import Run
+from modelspec.threads import set_threads
 from modelspec.training import CHECKPOINT_MINUTES
 from modelspec.training import train as train_spec
 
@@ -59,6 +60,7 @@ def train(
     given = {"training.epochs": epochs, "training.batch_size": batch_size}
     options = [f"{path}={value}" for path, value in given.items() if value is not None]
     source = load_spec(spec, [*overrides, *options])
+    set_threads(source)
     with leaving_at_once(), closing(watcher_for(err(), quiet=quiet)) as watcher:
         finished = train_spec(
             source,

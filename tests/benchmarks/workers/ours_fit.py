@@ -12,6 +12,7 @@ import protocol
 from samples import BATCH, samples
 
 import modelspec
+from modelspec.threads import set_threads
 from modelspec.watcher import Silent
 
 SPECS = Path(__file__).parents[3] / "specs"
@@ -41,6 +42,7 @@ def main() -> None:
         data = Path(folder) / "data.npz"
         np.savez(data, **arrays)
         source = modelspec.load(SPECS / f"{name}.yaml", overrides)
+        set_threads(source)  # as the command does
         modelspec.train(source, data, run=Path(folder) / "run", watcher=Paced(rows))
 
 

@@ -1,0 +1,71 @@
+"""How many threads one operation of a model should use, told from its graph."""
+
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from modelspec.graph import Graph, Node
+from modelspec.pipeline import ModelSpec
+
+VARIABLE = "TF_NUM_INTRAOP_THREADS"
+"""TensorFlow reads it when it starts."""
+
+_RECURRENT = frozenset({"GRU", "LSTM", "SimpleRNN"})
+
+_BESIDE = frozenset(
+    {
+        "Activation", "Add", "Average", "Concatenate", "Dropout", "Flatten", "Masking", "Maximum",
+        "Minimum", "Multiply", "Subtract",
+    }
+)  # fmt: skip
+"""Layers that do next to nothing beside a recurrent one."""
+
+_MAX_STATE, _MAX_ROWS = 2**13, 2**16
+"""Elements of a batch of states, and of a batch of what a Dense makes.
+
+To divide smaller operations costs more than it saves. Their numbers are the same to the last bit
+either way, which those of larger ones are not.
+"""
+_MAX_TABLE = 2**21
+"""Elements of an Embedding, whose update gains from threads when it is larger."""
+
+
+def set_threads(source: ModelSpec) -> None:
+    """Give a spec whose steps are many small operations one thread for each operation.
+
+    The directions and branches of a model still run side by side. It holds for the whole process
+    from TensorFlow's start, so it is for a process that trains one model alone; what the
+    environment says already goes before.
+    """
+    if source.graph and source.spec and all_small(source.graph, source.spec.training.batch_size):
+        os.environ.setdefault(VARIABLE, "1")
+
+
+def all_small(graph: Graph, batch_size: int) -> bool:
+    """Whether a recurrent model has nothing that gains from several threads an operation."""
+    calls = [_unwrapped(node) for node in graph.nodes]
+    recurrent = any(kind in _RECURRENT for kind, _ in calls)
+    return recurrent and all(_is_small(kind, given, batch_size) for kind, given in calls)
+
+
+def _unwrapped(node: Node) -> tuple[str, Mapping[str, Any]]:
+    """The type and arguments of what a node calls, of a Bidirectional those of its layer."""
+    inner = node.arguments.get("layer")
+    if node.type != "Bidirectional" or not isinstance(inner, Mapping) or len(inner) != 1:
+        return node.type, node.arguments
+    [(kind, arguments)] = inner.items()
+    return str(kind), arguments if isinstance(arguments, Mapping) else {}
+
+
+def _is_small(kind: str, arguments: Mapping[str, Any], batch_size: int) -> bool:
+    def fits(most: int, *names: str) -> bool:
+        found = [arguments.get(name) for name in names]
+        numbers = [each for each in found if isinstance(each, int)]
+        return len(numbers) == len(names) and math.prod(numbers) <= most
+
+    if kind == "Embedding":
+        return fits(_MAX_TABLE, "input_dim", "output_dim")
+    if kind in _RECURRENT:
+        return fits(_MAX_STATE // batch_size, "units")
+    return kind in _BESIDE or (kind == "Dense" and fits(_MAX_ROWS // batch_size, "units"))

@@ -1,0 +1,86 @@
+"""One thread for each operation, where operations are small."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import modelspec
+from modelspec.threads import VARIABLE, all_small
+
+SPECS = Path(__file__).parent.parent / "specs"
+SMALL = """
+modelspec: 1
+inputs: {text: {shape: [null], dtype: int32}}
+layers:
+  - Embedding: {input_dim: 50, output_dim: 8}
+  - Bidirectional: {layer: {LSTM: {units: 32}}}
+  - Dropout: {rate: 0.2}
+  - Dense: {units: 3, activation: softmax}
+    name: label
+outputs: label
+losses: sparse_categorical_crossentropy
+training: {epochs: 2, batch_size: 64}
+"""
+
+
+def small(text: str) -> bool:
+    source = modelspec.loads(text)
+    assert source.graph and source.spec, source.problems
+    return all_small(source.graph, source.spec.training.batch_size)
+
+
+def test_a_small_recurrent_model_is() -> None:
+    assert small(SMALL)
+    assert small((SPECS / "question_answering.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("units: 32", "units: 256"),
+        ("batch_size: 64", "batch_size: 512"),
+        ("input_dim: 50", "input_dim: 1000000"),
+        ("units: 3,", "units: 5000,"),
+        ("Dropout: {rate: 0.2}", "Attention"),
+        ("Bidirectional: {layer: {LSTM: {units: 32}}}", "GlobalMaxPooling1D"),
+        ("LSTM: {units: 32}", "RNN: {cell: {LSTMCell: {units: 32}}}"),
+    ],
+)
+def test_others_are_not(old: str, new: str) -> None:
+    assert old in SMALL
+    assert not small(SMALL.replace(old, new))
+
+
+@pytest.mark.parametrize("threads", ["", "2", "4"])
+def test_the_numbers_are_the_same_whatever_the_threads(tmp_path: Path, threads: str) -> None:
+    random = np.random.default_rng(0)
+    arrays: dict[str, Any] = {
+        "text": random.integers(0, 50, (300, 20), dtype=np.int32),
+        "label": random.integers(0, 3, 300),
+    }
+    np.savez(tmp_path / "data.npz", **arrays)
+    (tmp_path / "spec.yaml").write_text(SMALL, encoding="utf-8")
+    digests = []
+    for name, given in (
+        ("one", {VARIABLE: "1"}),
+        ("other", {VARIABLE: threads} if threads else {}),
+    ):
+        inherited = {key: value for key, value in os.environ.items() if key != VARIABLE}
+        command = [sys.executable, "-m", "modelspec", "train", "spec.yaml", "--data", "data.npz"]
+        subprocess.run(
+            [*command, "--run", name, "--quiet"],
+            cwd=tmp_path,
+            env=inherited | given,
+            check=True,
+            capture_output=True,
+        )
+        weights = keras.saving.load_model(tmp_path / name / "model.keras").get_weights()
+        digests.append(hashlib.sha256(b"".join(each.tobytes() for each in weights)).hexdigest())
+    assert digests[0] == digests[1]
