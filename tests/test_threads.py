@@ -32,7 +32,8 @@ training: {epochs: 2, batch_size: 64}
 
 def small(text: str) -> bool:
     source = modelspec.loads(text)
-    assert source.graph and source.spec, source.problems
+    assert source.graph
+    assert source.spec
     return all_small(source.graph, source.spec.training.batch_size)
 
 
@@ -58,7 +59,7 @@ def test_others_are_not(old: str, new: str) -> None:
     assert not small(SMALL.replace(old, new))
 
 
-@pytest.mark.parametrize("threads", ["", "2", "4"])
+@pytest.mark.parametrize("threads", ["2", "4"])
 def test_the_numbers_are_the_same_whatever_the_threads(tmp_path: Path, threads: str) -> None:
     random = np.random.default_rng(0)
     arrays: dict[str, Any] = {
@@ -68,19 +69,16 @@ def test_the_numbers_are_the_same_whatever_the_threads(tmp_path: Path, threads: 
     np.savez(tmp_path / "data.npz", **arrays)
     (tmp_path / "spec.yaml").write_text(SMALL, encoding="utf-8")
     digests = []
-    for name, given in (
-        ("one", {VARIABLE: "1"}),
-        ("other", {VARIABLE: threads} if threads else {}),
-    ):
-        inherited = {key: value for key, value in os.environ.items() if key != VARIABLE}
+    for number in ("1", threads):
+        run = tmp_path / f"on-{number}"
         command = [sys.executable, "-m", "modelspec", "train", "spec.yaml", "--data", "data.npz"]
         subprocess.run(
-            [*command, "--run", name, "--quiet"],
+            [*command, "--run", run, "--quiet"],
             cwd=tmp_path,
-            env=inherited | given,
+            env=os.environ | {VARIABLE: number},
             check=True,
             capture_output=True,
         )
-        weights = keras.saving.load_model(tmp_path / name / "model.keras").get_weights()
+        weights = keras.saving.load_model(run / "model.keras").get_weights()
         digests.append(hashlib.sha256(b"".join(each.tobytes() for each in weights)).hexdigest())
     assert digests[0] == digests[1]
