@@ -89,12 +89,11 @@ def digits(rounds: int, *, quick: bool, long: bool) -> Iterator[Row]:
     if quick:
         yield _compare("digits", 1, rounds, None)
         return
-    for name in ("digits", "digits_conv"):
-        wanted = name == "digits"
-        yield _compare(name, 10, rounds, 1.0)
-        yield _compare(name, 100, min(rounds, 5), 1.8 if wanted else None)
-        if long and wanted:
-            yield _compare(name, 1000, min(rounds, 3), 6.0)
+    yield _compare("digits", 10, rounds, 1.0)
+    yield _compare("digits", 100, min(rounds, 5), 1.8)
+    if long:
+        yield _compare("digits", 1000, min(rounds, 3), 6.0)
+    yield _compare("digits_conv", 10, min(rounds, 5), None)
 
 
 def specs(rounds: int, *, quick: bool) -> Iterator[Row]:
