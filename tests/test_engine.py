@@ -173,6 +173,38 @@ def test_updates_in_one_pass_give_the_numbers_of_keras(
     assert all(np.allclose(one, other, rtol=1e-4, atol=1e-6) for one, other in pairs)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad", "{Adam: {amsgrad: true}}"])
+def test_updates_in_one_pass_square_the_rows_of_an_embedding_as_keras_does(
+    optimizer: str, tmp_path: Path
+) -> None:
+    spec = modelspec.loads(
+        f"""
+modelspec: 1
+inputs: {{word: {{shape: [2], dtype: int32}}}}
+layers:
+  - Embedding: {{input_dim: 70000, output_dim: 4}}
+  - Flatten
+  - Dense: {{units: 1}}
+    name: y
+outputs: y
+losses: mse
+optimizer: {optimizer}
+training: {{epochs: 3, batch_size: 4, shuffle: false, jit: optimizer}}
+"""
+    )
+    words = np.array([[1, 1], [1, 2], [1, 1], [2, 1]], np.int32).repeat(4, 0)
+    y = np.linspace(-1, 1, 16, dtype=np.float32)[:, None]
+    np.savez(tmp_path / "words.npz", word=words, y=y)
+    run = modelspec.train(spec, tmp_path / "words.npz", run=tmp_path / "run")
+    model = spec.build()
+    plain = model.fit(words, y, batch_size=4, epochs=3, shuffle=False, verbose=0)
+    assert np.allclose([line["loss"] for line in run.history], plain.history["loss"], rtol=1e-5)
+    for one, other in zip(
+        keras.saving.load_model(run.model_path).get_weights(), model.get_weights(), strict=True
+    ):
+        assert np.allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
 def test_updates_in_one_pass_repeat_themselves_and_are_in_the_spec(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,6 +257,11 @@ def test_evaluation_takes_larger_batches_only_where_that_changes_nothing() -> No
         modelspec.loads(SPEC.replace("losses: sparse_categorical_crossentropy", summed)).build()
     )
     assert not adds_up(modelspec.load(ROOT / "specs" / "digits_heads.yaml").build())
+    dice = SPEC.replace("losses: sparse_categorical_crossentropy", "losses: Dice")
+    assert not adds_up(modelspec.loads(dice.replace("metrics: accuracy", "")).build())
+    for axis in (0, -2):
+        mixed = keras.layers.Softmax(axis=axis)(model.output)
+        assert wide_batch(keras.Model(model.input, mixed), 100) == 100
     unknown = modelspec.load(ROOT / "specs" / "question_answering.yaml").build()
     assert wide_batch(unknown, 128) == 128
 

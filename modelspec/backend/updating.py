@@ -33,10 +33,23 @@ def _fused(update_step: Update) -> Update:
             return
 
         @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
-        def update(gradient: Any, learning_rate: Any) -> None:
-            update_step(gradient, variable, learning_rate)
+        def update(parts: tuple[Any, ...], learning_rate: Any) -> None:
+            update_step(_whole(parts, variable), variable, learning_rate)
 
-        # XLA knows no sparse gradients, which Keras would make dense one operation later.
-        update(tf.convert_to_tensor(gradient), tf.convert_to_tensor(learning_rate))
+        update(_parts(gradient), tf.convert_to_tensor(learning_rate))
 
     return step
+
+
+def _parts(gradient: Any) -> tuple[Any, ...]:
+    """What XLA takes of a gradient, which knows no sparse ones as arguments."""
+    if isinstance(gradient, tf.IndexedSlices):
+        return gradient.values, gradient.indices
+    return (gradient,)
+
+
+def _whole(parts: tuple[Any, ...], variable: Any) -> Any:
+    """The gradient once more: Keras squares a sparse one before rows of one index are added up."""
+    if len(parts) == 1:
+        return parts[0]
+    return tf.IndexedSlices(*parts, dense_shape=tf.constant([*variable.shape]))

@@ -7,24 +7,42 @@ import keras
 
 _ROWS = 1024
 _ACTIVATION_BYTES = 8 * 2**20
+_OF_BATCHES = frozenset({"circle", "dice", "tversky"})
 
 
 def wide_batch(model: Any, batch_size: int) -> int:
-    """A larger batch that gives the same results, as long as the layers' outputs stay in caches."""
-    row = _activation_bytes(model)
+    """A larger batch that gives the same results, as long as the layers' outputs stay in caches.
+
+    It stays as it is where a layer mixes the samples of a batch, as ``Softmax: {axis: 0}`` does.
+    """
+    row = 0 if any(map(_mixes, model.operations)) else _activation_bytes(model)
     return max(batch_size, min(_ROWS, _ACTIVATION_BYTES // row)) if row else batch_size
 
 
 def adds_up(model: Any) -> bool:
     """Whether losses are means over samples, which are the same whatever the batches.
 
-    Sums are not, nor means over weights, nor those of a masked output. Nor are the losses of
+    Sums are not, nor means over weights, nor those of a masked output, nor what is computed of a
+    batch as a whole. Nor are the losses of
     several outputs, in which Keras counts a short batch as much as a whole one.
     """
     losses = keras.tree.flatten(model._compile_loss._user_loss)  # noqa: SLF001
     reductions = {getattr(loss, "reduction", "sum_over_batch_size") for loss in losses}
+    whole = any(_name(loss).lower() in _OF_BATCHES for loss in losses)
     masked = any(getattr(tensor, "_keras_mask", None) is not None for tensor in model.outputs)
-    return reductions == {"sum_over_batch_size"} and len(model.outputs) == 1 and not masked
+    return (
+        reductions == {"sum_over_batch_size"} and len(model.outputs) == 1 and not (masked or whole)
+    )
+
+
+def _name(loss: Any) -> str:
+    return loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
+
+
+def _mixes(operation: Any) -> bool:
+    axes = keras.tree.flatten(getattr(operation, "axis", None))
+    ranks = {len(tensor.shape) for tensor in _outputs(operation)}
+    return any(axis == 0 or -axis in ranks for axis in axes if isinstance(axis, int))
 
 
 def _activation_bytes(model: Any) -> int:
