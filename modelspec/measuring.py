@@ -1,15 +1,18 @@
 """Spec and data → how the heads of the model stand to each other."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from modelspec.balance import Balance, LayerUse
+from modelspec.balance import Balance, Gauge, LayerUse
 from modelspec.checks.data import check_data
 from modelspec.checks.strategies import check_sharing, single_head
 from modelspec.dataset import Dataset
 from modelspec.diagnostics import Diagnostic, Route, has_errors
+from modelspec.failures import RunError
 from modelspec.feed import Feed
 from modelspec.pipeline import ModelSpec
 from modelspec.shards import Paths, Say
@@ -28,7 +31,9 @@ def measure(
 
     Raises:
         SpecError: where the spec or the data has errors, or there is nothing to balance.
+        RunError: where a loss or a gradient is not finite.
     """
+    source = _in_full_precision(source)
     spec, graph, document = source.require()
     outputs = [head.output for head in source.heads if head.loss is not None]
     source.require(_unbalanceable(source, outputs))
@@ -49,6 +54,7 @@ def measure(
     seed = spec.training.seed
     draws = (_drawn(source, seed + more) for more in range(_DRAWS))
     start, warm = gauge_twice(model, graph, outputs, feed, seed=seed, batches=batches, draws=draws)
+    _require_finite(outputs, start, warm)
     routes = {node.layer: node.route for node in reversed(graph.nodes)}
     uses = (
         LayerUse(
@@ -59,6 +65,23 @@ def measure(
         for name, served in layers.items()
     )
     return Balance(tuple(outputs), start, warm, batches, tuple(uses))
+
+
+def _in_full_precision(source: ModelSpec) -> ModelSpec:
+    """Half precision holds no gradient of a large loss; how large it is does not depend on it."""
+    spec, _, _ = source.require()
+    half = spec.training.precision.endswith("16")
+    return source.with_training(precision="float32") if half else source
+
+
+def _require_finite(outputs: Sequence[str], start: Gauge, warm: Gauge) -> None:
+    for when, gauge in (("at the start", start), ("after the warm-up", warm)):
+        for output, *sizes in zip(outputs, gauge.losses, gauge.norms, strict=True):
+            if not all(map(math.isfinite, sizes)):
+                raise RunError(
+                    f"the loss of {output} or its gradient is not finite {when}: a lower learning "
+                    "rate, or scaled targets, may help"
+                )
 
 
 def _drawn(source: ModelSpec, seed: int) -> list[Any]:

@@ -204,6 +204,26 @@ def test_a_loss_scaled_by_a_thousand_is_found(tmp_path: Path) -> None:
     assert measure(source, written(tmp_path, **twins(1))) == plain
 
 
+def test_half_precision_changes_no_advice(tmp_path: Path) -> None:
+    data = written(tmp_path, **twins(1000))
+    half = measure(modelspec.loads(TWINS, ["training.precision=mixed_float16"]), data)
+    assert half == measure(modelspec.loads(TWINS), data)
+
+
+def test_what_is_not_finite_gives_no_advice(tmp_path: Path) -> None:
+    diverging = modelspec.loads(TWINS, ["optimizer={SGD: {learning_rate: 1e20}}"])
+    with pytest.raises(modelspec.RunError, match="not finite after the warm-up"):
+        measure(diverging, written(tmp_path, **twins(1)))
+
+
+def test_a_metric_that_does_not_fit_its_target_is_told_of(tmp_path: Path) -> None:
+    data = twins(1)
+    data["one"] = data["one"][:, 0]
+    options = ["metrics={one: F1Score}"]
+    with pytest.raises(modelspec.ModelError, match=r"a loss or a metric does not fit.*2D inputs"):
+        measure(modelspec.loads(TWINS, options), written(tmp_path, **data))
+
+
 @pytest.fixture(scope="module")
 def alone() -> dict[str, float]:
     """Each head's test metric where it is trained alone."""

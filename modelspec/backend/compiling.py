@@ -10,8 +10,10 @@ import keras
 from modelspec.backend.assemble import Assembly, assemble, check_outputs, symbols_only
 from modelspec.backend.deep import run_deep
 from modelspec.backend.objects import make
+from modelspec.backend.refusals import first_words
 from modelspec.catalog import Catalog, Family
 from modelspec.diagnostics import Diagnostic
+from modelspec.failures import ModelError
 from modelspec.graph import Graph
 from modelspec.heads import Head
 from modelspec.naming import snake_case
@@ -74,6 +76,19 @@ def compile_model(
     )
     if optimizer is None:
         model.optimizer.build(model.trainable_variables)
+
+
+def build_losses(model: Any, batch: Any) -> None:
+    """Let Keras make the variables of losses and metrics, on symbols, for a batch as of ``fit``.
+
+    Raises:
+        ModelError: where Keras cannot compute one of them from the outputs and targets.
+    """
+    try:
+        model._symbolic_build(data_batch=batch)  # noqa: SLF001
+    except Exception as error:  # what a metric raises for shapes it does not fit is its choice
+        why = first_words(error)
+        raise ModelError(f"a loss or a metric does not fit its output and target: {why}") from error
 
 
 def in_form(model: Any, values: Mapping[str, Any]) -> Any:

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from modelspec.backend.compiling import build_losses
 from modelspec.backend.forms import input_arrays, output_names
 from modelspec.backend.jitting import Jit
 from modelspec.backend.randomness import as_without_xla
@@ -55,7 +56,7 @@ class Engine:
         a batch in the form of ``fit``, of which only the types matter.
         """
         if not self._built:
-            self.model._symbolic_build(data_batch=data)  # noqa: SLF001
+            build_losses(self.model, data)
             self._built = True
 
     def train(self, call: Call) -> int:

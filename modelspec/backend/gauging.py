@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from modelspec.backend.compiling import build_losses
 from modelspec.backend.forms import batch_arrays
 from modelspec.backend.gradients import gradient_of, product, shared_variables
 from modelspec.backend.headlosses import HeadLosses
@@ -39,7 +40,7 @@ def gauge_twice(
     # As training has it: the same spec and data give the same numbers.
     tf.config.experimental.enable_op_determinism()
     first = next(_batches(model, feed, seed, 1))
-    model._symbolic_build(data_batch=first)  # noqa: SLF001 - as the engine does
+    build_losses(model, first)
     step = _on_batches(gauge_step(model, outputs, shared_variables(model, graph, outputs)), first)
     warm = EqualContributionStep(model, outputs, _never, EqualContribution())
     train = _on_batches(warm.train_step, first)
