@@ -34,29 +34,34 @@ def recorded(run: Run, facts: Mapping[str, Any]) -> Iterator[None]:
         ended=None,
         error=None,
     )
-    began = time.perf_counter()
+    began = time.perf_counter() - before.get("seconds", 0.0)
+
+    def end(status: str, why: str | None = None) -> None:
+        seconds = round(time.perf_counter() - began, 3)
+        run.update(status=status, ended=_now(), seconds=seconds, error=why)
+
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        _end(run, "interrupted")
+        with suppress(OSError):
+            end("interrupted")
         raise RunInterrupted(run.path) from interrupt
     except OSError as error:
         why = f"cannot write {error.filename or run.path}: {error.strerror or error}"
-        _end(run, "failed", why)
-        raise RunError(
-            f"{why}; what was kept before is whole: free the way, and --resume"
-        ) from error
+        with suppress(OSError):
+            end("failed", why)
+        raise RunError(f"{why}; {_advice(run)}") from error
     except BaseException as error:
-        _end(run, "failed", str(error))
+        with suppress(OSError):
+            end("failed", str(error))
         raise
-    seconds = before.get("seconds", 0.0) + round(time.perf_counter() - began, 3)
-    run.update(status="completed", ended=_now(), seconds=seconds)
+    end("completed")
 
 
-def _end(run: Run, status: str, why: str | None = None) -> None:
-    # The disk may be what failed; what brought us here matters more.
-    with suppress(OSError):
-        run.update(status=status, ended=_now(), error=why)
+def _advice(run: Run) -> str:
+    if not run.path.exists():
+        return "the run's folder is gone"
+    return "what was kept before is whole: free the way, and --resume"
 
 
 def _versions() -> dict[str, str]:

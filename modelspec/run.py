@@ -1,6 +1,8 @@
 """A run's folder: the spec as it was run, its status, history and model."""
 
+import errno
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -97,15 +99,27 @@ class Run:
         self.write(TABLE, history_csv(lines))
 
 
-def default_path(name: str, now: datetime | None = None) -> Path:
-    """``runs/NAME/TIMESTAMP``, with a suffix where that second has a run already."""
+def new_folder(name: str, now: datetime | None = None) -> Path:
+    """Make ``runs/NAME/TIMESTAMP``, with a suffix where that second has a run already.
+
+    Raises:
+        RunError: where it cannot be made.
+    """
     stamp = (now or datetime.now(UTC)).astimezone().strftime("%Y%m%d-%H%M%S")
-    path = Path("runs") / name / stamp
-    count = 1
-    while path.exists():
-        count += 1
-        path = path.with_name(f"{stamp}-{count}")
-    return path
+    names = (f"{stamp}-{count}" if count > 1 else stamp for count in itertools.count(1))
+    while True:
+        path = Path("runs") / name / next(names)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _cannot_make(path, error) from error
+        return path
+
+
+def _cannot_make(path: Path, error: OSError) -> RunError:
+    return RunError(f"cannot make {path}: {error.strerror}")
 
 
 @contextmanager
@@ -119,7 +133,7 @@ def locked(run: Run) -> Iterator[None]:
         run.path.mkdir(parents=True, exist_ok=True)
         lock = (run.path / LOCK).open("a+", encoding="utf-8")
     except OSError as error:
-        raise RunError(f"cannot make {run.path}: {error.strerror}") from error
+        raise _cannot_make(run.path, error) from error
     with lock:
         _take(lock, run)
         _sweep(run)
@@ -148,7 +162,16 @@ def _sweep(run: Run) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to, which takes the place of ``path`` once it is whole on the disk."""
+    """A path to write to, which takes the place of ``path`` once it is whole on the disk.
+
+    A symbolic link stays, and what it names is replaced.
+
+    Raises:
+        OSError: where it cannot be written, or is a pipe or a device, whose place no file may take.
+    """
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield aside

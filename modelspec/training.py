@@ -1,6 +1,5 @@
 """Spec and data → a finished run in its folder."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,13 @@ from modelspec.arrays import digest
 from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset
 from modelspec.diagnostics import Diagnostic, has_errors
-from modelspec.failures import RunError
 from modelspec.feed import Feed
 from modelspec.holdout import hold_out
 from modelspec.interrupts import Interrupts
-from modelspec.pipeline import ModelSpec, load
+from modelspec.pipeline import ModelSpec
 from modelspec.recording import recorded
-from modelspec.run import MODEL, SPEC, Run, default_path, locked, replacing
+from modelspec.resuming import refuse_other_spec, resumable, warn_of_other_data
+from modelspec.run import MODEL, SPEC, Run, locked, new_folder, replacing
 from modelspec.shards import Paths, each_path, files_of
 from modelspec.stamps import Stamps
 from modelspec.tally import Tally
@@ -49,29 +48,33 @@ def train(
     watcher = watcher or Silent()
     dataset, held = _load(source, data, validation, watcher)
     model = source.build()
+    source.require(_strategy_problems(source, model))
     for each in filter(None, (dataset, held)):
         watcher.problems(source.place(_checked(source, model, each)))
-    made = Run(Path(run) if run else default_path(source.name))
     training = source.require()[0].training
     facts: dict[str, Any] = {
         "name": source.name,
         "seed": training.seed,
-        "epochs": training.epochs,
         "arguments": {
             "data": [str(path) for path in each_path(data)],
             "validation": [str(path) for path in each_path(validation or [])],
             "run": str(run) if run else None,
             "resume": resume,
         },
-        "data": {"samples": dataset.samples, "sha256": _digests(dataset)},
+        "data": _identity(dataset),
+        "validation": _identity(held) if held else None,
     }
+    made = Run(Path(run) if run else new_folder(source.name))
     with locked(made):
-        source = _resumable(made, source, facts["data"], resume=resume)
-        _warn_of_other_data(source, facts["data"], watcher)
+        source = resumable(made, source, facts, watcher, resume=resume)
+        facts["epochs"] = source.require()[0].training.epochs
+        warn_of_other_data(source, facts, watcher)
         feeds = _feeds(source, dataset, held, watcher)
         source = _with_jit(source, model, feeds[0], watcher)
         # Before the record, which makes the folder a run: what is one can be resumed.
-        made.write(SPEC, source.resolved_text())
+        text = source.resolved_text()
+        refuse_other_spec(made, text)
+        made.write(SPEC, text)
         stamps = Stamps.take(files_of([*each_path(data), *each_path(validation or [])]))
         with recorded(made, facts):
             _fit(made, source, model, feeds, _Setting(watcher, stamps, minutes, tensorboard))
@@ -111,6 +114,13 @@ def _missing_losses(source: ModelSpec) -> list[Diagnostic]:
     return [Diagnostic("missing-losses", "training needs losses", ("losses",), "key", hint=hint)]
 
 
+def _strategy_problems(source: ModelSpec, model: Any) -> list[Diagnostic]:
+    from modelspec.backend.balancing import check_strategy
+
+    spec, graph, _ = source.require()
+    return check_strategy(model, source.heads, spec, graph)
+
+
 def _checked(source: ModelSpec, model: Any, dataset: Dataset) -> list[Diagnostic]:
     """Hold the arrays against the model, and once more with the lengths that they really have."""
     from modelspec.backend.forms import output_shapes
@@ -122,37 +132,6 @@ def _checked(source: ModelSpec, model: Any, dataset: Dataset) -> list[Diagnostic
         found += check_lengths(graph, source.catalog, dataset)
     source.require(found)
     return found
-
-
-def _resumable(run: Run, source: ModelSpec, data: Mapping[str, Any], *, resume: bool) -> ModelSpec:
-    """Refuse to go on with a run by anything but its own spec and data.
-
-    More epochs are the one thing that may be asked of it; what it chose, it keeps.
-    """
-    if not run.exists():
-        return source
-    if not resume:
-        raise RunError(f"{run.path} holds a run already: resume it, or name another folder")
-    training = source.require()[0].training
-    written = load(run.spec_path, [f"training.epochs={training.epochs}"])
-    if training.jit == "auto":
-        source = source.with_training(jit=written.require()[0].training.jit)
-    if written.resolved_text() != source.resolved_text():
-        raise RunError(f"the spec is not the one that {run.path} was run with: see its {SPEC}")
-    if run.record["data"]["sha256"] != data["sha256"]:
-        raise RunError(f"the data is not what {run.path} was trained on")
-    return source
-
-
-def _warn_of_other_data(source: ModelSpec, data: Mapping[str, Any], watcher: Watcher) -> None:
-    """Where the spec is a run's own, tell when that run saw other data."""
-    _, _, document = source.require()
-    path = Path(document.name)
-    origin = Run(path.parent)
-    if path.name != SPEC or not origin.exists():
-        return
-    if origin.record.get("data", {}).get("sha256") != data["sha256"]:
-        watcher.warn(f"this is not the data that {origin.path} was trained on")
 
 
 def _feeds(
@@ -196,7 +175,7 @@ def _fit(
     setting: _Setting,
 ) -> None:
     from modelspec.backend.balancing import make_strategy
-    from modelspec.backend.callbacks import Told, make_callbacks, tensorboard
+    from modelspec.backend.callbacks import Told, idle, make_callbacks, tensorboard
     from modelspec.backend.checkpoints import State
     from modelspec.backend.engine import Engine
     from modelspec.backend.fitting import Course, Stopped, fit
@@ -208,6 +187,9 @@ def _fit(
     training, watcher = spec.training, setting.watcher
     assert training.jit != "auto"
     callbacks = make_callbacks(source.catalog, training.callbacks, run.path)
+    if feeds[1] is None:
+        for warning in idle(callbacks):
+            watcher.warn(warning)
     told = [*callbacks, *([tensorboard(run.path)] if setting.tensorboard else [])]
     strategy = make_strategy(model, source.heads, spec, graph, source.catalog)
     state = State(model, callbacks, strategy.variables if strategy else ())
@@ -233,11 +215,12 @@ def _fit(
         write_model(model, aside)
 
 
-def _digests(dataset: Dataset) -> dict[str, str]:
-    """The SHA-256 of every array in use, by its name in the npz file."""
+def _identity(dataset: Dataset) -> dict[str, Any]:
+    """The number of samples, and the SHA-256 of every array in use by its name in the npz file."""
     parts = [
         *dataset.inputs.items(),
         *dataset.targets.items(),
         *((f"{name}_weight", array) for name, array in dataset.weights.items()),
     ]
-    return {dataset.arrays[name]: digest(array) for name, array in parts}
+    digests = {dataset.arrays[name]: digest(array) for name, array in parts}
+    return {"samples": dataset.samples, "sha256": digests}

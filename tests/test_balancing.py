@@ -413,11 +413,15 @@ loss_weights: gradnorm
 """
 
 
-def test_gradnorm_needs_shared_weights() -> None:
+def test_gradnorm_needs_shared_weights(tmp_path: Path) -> None:
     spec = modelspec.loads(FLAT)
     known, graph, _ = spec.require()
     [problem] = check_strategy(spec.build(), spec.heads, known, graph)
     assert problem.code == "no-shared-layers"
+    np.savez(tmp_path / "d.npz", x=np.zeros((4, 2, 3)), a=np.zeros((4, 1)), b=np.zeros((4, 1)))
+    with pytest.raises(modelspec.SpecError) as caught:
+        modelspec.train(spec, tmp_path / "d.npz", run=tmp_path / "run")
+    assert "no-shared-layers" in {each.code for each in caught.value.problems}
     other = modelspec.loads(FLAT, ["loss_weights=uncertainty"])
     assert check_strategy(other.build(), other.heads, other.require()[0], graph) == []
 

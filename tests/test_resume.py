@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 import modelspec
+from modelspec.run import new_folder, replacing
 from modelspec.watcher import Silent
 
 ROOT = Path(__file__).parent.parent
@@ -129,3 +131,65 @@ def test_only_the_same_spec_and_data_go_on(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", **arrays)
     with pytest.raises(modelspec.RunError, match="the data is not"):
         modelspec.train(spec, tmp_path / "other.npz", run=tmp_path, resume=True)
+    with pytest.raises(modelspec.RunError, match="the validation is not"):
+        modelspec.train(spec, DATA, validation=DATA, run=tmp_path, resume=True)
+
+
+def test_a_resume_keeps_the_epochs_that_the_run_was_given(tmp_path: Path) -> None:
+    asked = modelspec.loads(SPEC, ["training.epochs=3"])
+    with pytest.raises(KeyboardInterrupt):
+        modelspec.train(asked, DATA, run=tmp_path, watcher=StopAfter(2))
+    fewer = SPEC.replace("epochs: 5", "epochs: 1")
+    option = modelspec.loads(SPEC, ["training.epochs=1"])
+    with pytest.raises(modelspec.RunError, match="has 2 epochs already, more than the 1 asked"):
+        modelspec.train(option, DATA, run=tmp_path, resume=True)
+    run = modelspec.train(modelspec.loads(fewer), DATA, run=tmp_path, resume=True)
+    assert (len(run.history), run.record["epochs"], run.status) == (3, 3, "completed")
+    assert run.record["seconds"] > sum(line["seconds"] for line in run.history)
+
+
+def test_a_spec_that_somebody_wrote_is_not_lost(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(SPEC + "# mine\n")
+    with pytest.raises(modelspec.RunError, match=r"spec\.yaml is not a run's"):
+        modelspec.train(modelspec.load(tmp_path / "spec.yaml"), DATA, run=tmp_path)
+    assert (tmp_path / "spec.yaml").read_text() == SPEC + "# mine\n"
+
+
+def test_runs_of_one_second_have_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    first, second = new_folder("mine", now), new_folder("mine", now)
+    assert first.is_dir()
+    assert second == first.with_name(f"{first.name}-2")
+
+
+def test_a_link_stays_and_a_pipe_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    with replacing(tmp_path / "link") as aside:
+        aside.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"), replacing(tmp_path / "pipe"):
+        pass
+
+
+class Told(Silent):
+    """Remembers warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.mark.filterwarnings("ignore:.*conditioned on metric")
+def test_what_needs_validation_and_has_none_is_told_of(tmp_path: Path) -> None:
+    watcher = Told()
+    options = ["training.validation_split=0", "training.epochs=1"]
+    modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path, watcher=watcher)
+    assert any("no val_loss: EarlyStopping will do nothing" in each for each in watcher.warnings)

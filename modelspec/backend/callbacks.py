@@ -1,7 +1,7 @@
 """Keras callbacks of a spec, kept within the run's folder."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -49,3 +49,12 @@ def _within(catalog: Catalog, value: Any, folder: Path) -> dict[str, Any]:
             place.parent.mkdir(parents=True, exist_ok=True)
             given[path] = str(place)
     return {name: given}
+
+
+def idle(callbacks: Sequence[Any]) -> Iterator[str]:
+    """What to say of callbacks that watch a value of validation, where there is none."""
+    for callback in callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and monitor.startswith("val_"):
+            name = type(callback).__name__
+            yield f"without validation there is no {monitor}: {name} will do nothing"

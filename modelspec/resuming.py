@@ -1,0 +1,93 @@
+"""Whether a run's folder may be used by a spec and data, and what of the run goes on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from modelspec.failures import RunError
+from modelspec.pipeline import ModelSpec, load
+from modelspec.run import SPEC, Run
+from modelspec.watcher import Watcher
+
+Facts: TypeAlias = Mapping[str, Any]
+"""What ``run.json`` says of the arrays under ``data`` and ``validation``: their SHA-256."""
+
+_PARTS = {"data": "trained", "validation": "validated"}
+
+
+def resumable(
+    run: Run, source: ModelSpec, facts: Facts, watcher: Watcher, *, resume: bool
+) -> ModelSpec:
+    """Refuse to go on with a run by anything but its own spec and data.
+
+    More epochs are the one thing that may be asked of it; what it chose, it keeps.
+
+    Raises:
+        RunError: where the run in the folder is another, or is not to be resumed.
+    """
+    if not run.exists():
+        if resume:
+            watcher.note(f"{run.path} holds no run yet: this starts it")
+        return source
+    if not resume:
+        raise RunError(f"{run.path} holds a run already: resume it, or name another folder")
+    source = _with_epochs(run, source, watcher)
+    training = source.require()[0].training
+    written = load(run.spec_path, [f"training.epochs={training.epochs}"])
+    if training.jit == "auto":
+        source = source.with_training(jit=written.require()[0].training.jit)
+    if written.resolved_text() != source.resolved_text():
+        raise RunError(f"the spec is not the one that {run.path} was run with: see its {SPEC}")
+    for part, verb in _PARTS.items():
+        if not _same(run, facts, part):
+            raise RunError(f"the {part} is not what {run.path} was {verb} on")
+    return source
+
+
+def _with_epochs(run: Run, source: ModelSpec, watcher: Watcher) -> ModelSpec:
+    """The spec with the run's own epochs, where it has fewer and no option asks for them."""
+    asked = source.require()[0].training.epochs
+    own = load(run.spec_path).require()[0].training.epochs
+    if asked >= own:
+        return source
+    if not _is_option(source, "training", "epochs"):
+        watcher.note(f"going on to the {own:,} epochs of {run.path}: --epochs asks for others")
+        return source.with_training(epochs=own)
+    done = max((line["epoch"] for line in run.history), default=0)
+    if asked < done:
+        raise RunError(f"{run.path} has {done:,} epochs already, more than the {asked:,} asked for")
+    return source
+
+
+def _is_option(source: ModelSpec, *route: str) -> bool:
+    _, _, document = source.require()
+    return document.locate(route).file != document.name
+
+
+def _same(run: Run, facts: Facts, part: str) -> bool:
+    then, now = ((each.get(part) or {}).get("sha256") for each in (run.record, facts))
+    return bool(then == now)
+
+
+def warn_of_other_data(source: ModelSpec, facts: Facts, watcher: Watcher) -> None:
+    """Where the spec is a run's own, tell when that run saw other data."""
+    _, _, document = source.require()
+    path = Path(document.name)
+    origin = Run(path.parent)
+    if path.name != SPEC or not origin.exists():
+        return
+    for part, verb in _PARTS.items():
+        if not _same(origin, facts, part):
+            watcher.warn(f"this is not the {part} that {origin.path} was {verb} on")
+
+
+def refuse_other_spec(run: Run, text: str) -> None:
+    """Keep a spec that somebody wrote into the folder; a run that broke off left the same text.
+
+    Raises:
+        RunError: where the folder is no run's, and holds another ``spec.yaml``.
+    """
+    if run.exists() or not run.spec_path.exists():
+        return
+    if run.spec_path.read_bytes() != text.encode():
+        raise RunError(f"{run.spec_path} is not a run's, and would be lost: name another folder")
