@@ -40,11 +40,11 @@ def measure(source: ModelSpec, lengths: Mapping[str, Shape]) -> Measured:
     spec, graph, _ = source.require()
     known = with_lengths(graph, lengths)
     shapes = _output_shapes(source, known)
-    samples = _FIRST_BATCHES * spec.training.batch_size
+    sizes = [given.shape for given in known.inputs.values()] + list(shapes.values())
+    most = max(1, _MAX_ELEMENTS // sum(math.prod(size or 1 for size in shape) for shape in sizes))
+    samples = min(_FIRST_BATCHES * spec.training.batch_size, most)
     seconds = _epoch(source, _arrays(source, known, shapes, samples))
     if seconds < _ENOUGH_SECONDS:
-        sizes = [given.shape for given in known.inputs.values()] + list(shapes.values())
-        most = _MAX_ELEMENTS // sum(math.prod(size or 1 for size in shape) for shape in sizes)
         wanted = round(samples * _ENOUGH_SECONDS / max(seconds, 1e-3))
         samples = max(samples, min(wanted, most))
         seconds = _epoch(source, _arrays(source, known, shapes, samples))
@@ -67,8 +67,10 @@ def _epoch(source: ModelSpec, arrays: Mapping[str, Array]) -> float:
     """Seconds of a steady epoch.
 
     The run keeps its own number of epochs, since the choice of a compiler may rest on it, and is
-    interrupted after a few.
+    interrupted after a few. Of fewer than that, all would be slow: the first traces and compiles.
     """
+    epochs = max(_EPOCHS, source.require()[0].training.epochs)
+    source = source.with_training(epochs=epochs)
     stopwatch = _Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "random.npz"
@@ -115,7 +117,8 @@ def _input(random: np.random.Generator, graph: Graph, name: str, samples: int) -
         return np.full(shape, "text")
     if "int" not in given.dtype:
         return random.random(shape, np.float32).astype(_kept(given.dtype))
-    return random.integers(_ids(graph, name), size=shape).astype(given.dtype)
+    ids = min(_ids(graph, name), int(np.iinfo(given.dtype).max) + 1)
+    return random.integers(ids, size=shape).astype(given.dtype)
 
 
 def _kept(dtype: str) -> str:

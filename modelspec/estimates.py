@@ -83,9 +83,10 @@ def _of_graph(source: ModelSpec, graph: Graph, *, light: bool) -> Costs:
     from modelspec.backend.compiling import build_model
     from modelspec.backend.costing import costs
     from modelspec.backend.objects import make
+    from modelspec.backend.trial import try_objects
 
     model, problems = build_model(graph, spec.training, source.catalog, allocate=False)
-    source.require(problems)
+    source.require([*problems, *try_objects(spec, source.heads, source.catalog)])
     return costs(model, make(source.catalog, "optimizer", spec.optimizer))
 
 

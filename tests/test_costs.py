@@ -272,3 +272,26 @@ def test_time_is_measured_by_training() -> None:
     found = measure(source, {})
     assert found.samples >= 8 * 32
     assert 0 < found.seconds_per_sample < 0.1
+
+
+def test_one_epoch_is_not_measured_by_its_tracing() -> None:
+    source = modelspec.load(SPECS / "mlp.yaml", ["training.epochs=1", "training.jit=false"])
+    assert measure(source, {}).seconds_per_sample < 0.001
+
+
+def test_random_ids_fit_a_small_integer(tmp_path: Path) -> None:
+    source = modelspec.loads(
+        "{modelspec: 1, inputs: {word: {shape: [2], dtype: int8}}, "
+        "layers: [Embedding: {input_dim: 1000, output_dim: 4}, {Flatten: , name: y}], "
+        "outputs: y, losses: mse}"
+    )
+    assert source.graph is not None
+    arrays: dict[str, Any] = _arrays(source, source.graph, {"y": (8,)}, 4096)
+    np.savez(tmp_path / "data.npz", **arrays)
+    assert source.check(tmp_path / "data.npz") == []
+
+
+def test_what_an_optimizer_refuses_is_a_problem_of_the_spec() -> None:
+    source = modelspec.load(SPECS / "mlp.yaml", ["optimizer={SGD: {momentum: 2}}"])
+    with pytest.raises(modelspec.SpecError, match="momentum"):
+        estimate(Target(source))
