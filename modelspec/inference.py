@@ -15,9 +15,10 @@ from modelspec.failures import ModelError, RunError
 from modelspec.feed import Feed
 from modelspec.graph import Graph, Input
 from modelspec.holdout import hold_out
+from modelspec.layout import RECORD
 from modelspec.pipeline import ModelSpec, load, loads
 from modelspec.problems import Problem, SpecError, place_all
-from modelspec.run import RECORD, Run, replacing
+from modelspec.run import Run, replacing
 from modelspec.shards import Paths, Say
 from modelspec.stacked import Array, Column
 from modelspec.summary import Summary

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from modelspec.failures import RunError
+from modelspec.layout import SPEC
 from modelspec.pipeline import ModelSpec, load
-from modelspec.run import SPEC, Run
+from modelspec.run import Run
 from modelspec.watcher import Watcher
 
 Facts: TypeAlias = Mapping[str, Any]

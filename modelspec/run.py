@@ -15,14 +15,9 @@ from typing import IO, Any
 
 from modelspec.failures import RunError
 from modelspec.history import history_csv
+from modelspec.layout import CHECKPOINTS, HISTORY, LOCK, MODEL, RECORD, SPEC, TABLE
 
-SPEC = "spec.yaml"
-RECORD = "run.json"
-HISTORY = "history.jsonl"
-TABLE = "history.csv"
-MODEL = "model.keras"
-CHECKPOINTS = "checkpoints"
-LOCK = "lock"
+STATUSES = ("running", "completed", "interrupted", "failed")
 
 _ASIDE = re.compile(r"\..+\.\d+\.[a-z]+")
 
@@ -58,8 +53,15 @@ class Run:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What ``run.json`` says: status, versions, seed, data, arguments, times."""
-        record: dict[str, Any] = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
+        """What ``run.json`` says: status, versions, seed, data, arguments, times.
+
+        Raises:
+            RunError: where it is not a run's.
+        """
+        path = self.path / RECORD
+        record = _decoded(path, path.read_bytes())
+        if not isinstance(record, dict) or record.get("status") not in STATUSES:
+            raise RunError(f"{path} is not a run's: it has no status of a run")
         return record
 
     @property
@@ -68,11 +70,18 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """One mapping for each finished epoch, as ``history.jsonl`` has them."""
+        """One mapping for each finished epoch, as ``history.jsonl`` has them.
+
+        Raises:
+            RunError: where a line is not an epoch.
+        """
         path = self.path / HISTORY
         if not path.exists():
             return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        records = [_decoded(path, line) for line in path.read_bytes().splitlines()]
+        if not all(isinstance(record, dict) and "epoch" in record for record in records):
+            raise RunError(f"{path} is not a run's: it has lines that are no epochs")
+        return records
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the run, whole or not at all."""
@@ -97,6 +106,13 @@ class Run:
     def _write_history(self, lines: Sequence[Mapping[str, Any]]) -> None:
         self.write(HISTORY, "".join(json.dumps(line) + "\n" for line in lines))
         self.write(TABLE, history_csv(lines))
+
+
+def _decoded(path: Path, raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is not a run's: it is not JSON") from error
 
 
 def new_folder(name: str, now: datetime | None = None) -> Path:

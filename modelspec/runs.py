@@ -1,7 +1,6 @@
 """The runs under a folder, each by what its own files say."""
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from modelspec.failures import RunError
-from modelspec.history import Best, Record, best
-from modelspec.run import HISTORY, LOCK, RECORD
+from modelspec.history import Best, best
+from modelspec.layout import LOCK, RECORD
+from modelspec.run import Run
 
 DIED = "died"
-_STATUSES = frozenset({"running", "completed", "interrupted", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,10 @@ def find_runs(folder: Path) -> tuple[list[Listed], list[str]]:
     for path in _folders(folder):
         try:
             runs.append(_listed(path))
-        except (OSError, ValueError, RecursionError) as error:
-            refused.append(f"{path / RECORD} is not a run's: {_reason(error)}")
+        except OSError as error:
+            refused.append(f"{path / RECORD} is not a run's: {error.strerror}")
+        except RunError as error:
+            refused.append(str(error))
     return sorted(runs, key=lambda run: (run.started or "", str(run.path)), reverse=True), refused
 
 
@@ -78,10 +79,9 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 
 def _listed(path: Path) -> Listed:
-    record = json.loads((path / RECORD).read_text(encoding="utf-8"))
-    if not isinstance(record, dict) or record.get("status") not in _STATUSES:
-        raise ValueError("it has no status of a run")
-    status, records = record["status"], _records(path / HISTORY)
+    run = Run(path)
+    record, records = run.record, run.history
+    status = record["status"]
     return Listed(
         path=path,
         name=_one(record.get("name"), str) or path.name,
@@ -98,16 +98,6 @@ def _one(value: Any, *types: type) -> Any:
     return value if isinstance(value, types) and not isinstance(value, bool) else None
 
 
-def _records(path: Path) -> list[Record]:
-    """The finished epochs; none where nothing was written yet."""
-    if not path.exists():
-        return []
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    if not all(isinstance(record, dict) and "epoch" in record for record in records):
-        raise ValueError(f"{HISTORY} has lines that are no epochs")
-    return records
-
-
 def is_held(path: Path) -> bool:
     """Whether a process holds the lock on a run's folder, which it does as long as it lives."""
     try:
@@ -118,9 +108,3 @@ def is_held(path: Path) -> bool:
     except OSError:
         return False
     return False
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return "it is not JSON" if isinstance(error, json.JSONDecodeError) else str(error)

@@ -48,7 +48,7 @@ def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Diagnostic]]:
     problems = []
     for path in paths:
         try:
-            found = sorted(path.glob("*.npz")) if path.is_dir() else [path]
+            found = sorted(path.glob("[!.]*.npz")) if path.is_dir() else [path]
         except (OSError, ValueError):  # why, will be told by opening it
             found = [path]
         files |= dict.fromkeys(found)

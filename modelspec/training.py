@@ -8,13 +8,15 @@ from modelspec.arrays import digest
 from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset
 from modelspec.diagnostics import Diagnostic, has_errors
+from modelspec.failures import RunError
 from modelspec.feed import Feed
 from modelspec.holdout import hold_out
 from modelspec.interrupts import Interrupts
+from modelspec.layout import MODEL, SPEC
 from modelspec.pipeline import ModelSpec
 from modelspec.recording import recorded
 from modelspec.resuming import refuse_other_spec, resumable, warn_of_other_data
-from modelspec.run import MODEL, SPEC, Run, locked, new_folder, replacing
+from modelspec.run import Run, locked, new_folder, replacing
 from modelspec.shards import Paths, each_path, files_of
 from modelspec.stamps import Stamps
 from modelspec.tally import Tally
@@ -142,6 +144,10 @@ def _feeds(
     dtypes = {name: given.dtype for name, given in graph.inputs.items()}
     share = 0.0 if held else training.validation_split
     parts = hold_out(dataset, source.heads, share, training.seed)
+    if not len(parts.rows):
+        raise RunError(f"validation_split leaves none of {dataset.samples:,} samples to train on")
+    if share and not len(parts.held):
+        watcher.warn(f"validation_split holds out none of {dataset.samples:,} samples")
     feed = Feed(dataset, parts.rows, training.batch_size, dtypes, training.class_weights)
     if parts.phrase:
         watcher.note(parts.phrase)
@@ -200,7 +206,7 @@ def _fit(
             training,
             Told(told, model, epochs=training.epochs, steps=feeds[0].steps),
             watcher,
-            Keeper(run, state, 60 * setting.minutes),
+            Keeper(run, state, 60 * setting.minutes, watcher.warn),
             asked_to_stop=lambda: interrupts.requested,
             complaint=setting.stamps.complaint,
             tally=Tally(source.heads, strategy.weights if strategy else None, watcher.warn),

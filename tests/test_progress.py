@@ -367,7 +367,7 @@ def finished(folder: Path, records: list[dict[str, Any]]) -> Run:
     run = Run(folder / "the run")
     run.path.mkdir()
     arguments = {"data": ["a b.npz", "more"], "validation": ["v.npz"]}
-    run.update(name="heads", arguments=arguments)
+    run.update(status="completed", name="heads", arguments=arguments)
     for name in ("model.keras", "curves.png", "lock"):
         (run.path / name).touch()
     run.write("history.jsonl", "".join(f"{json.dumps(record)}\n" for record in records))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -193,3 +194,59 @@ def test_what_needs_validation_and_has_none_is_told_of(tmp_path: Path) -> None:
     options = ["training.validation_split=0", "training.epochs=1"]
     modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path, watcher=watcher)
     assert any("no val_loss: EarlyStopping will do nothing" in each for each in watcher.warnings)
+
+
+@pytest.fixture
+def copied(whole: modelspec.Run, tmp_path: Path) -> modelspec.Run:
+    """A finished run that a test may damage."""
+    shutil.copytree(whole.path, tmp_path / "copied")
+    return modelspec.Run(tmp_path / "copied")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("run.json", "{"), ("run.json", "[]"), ("history.jsonl", '{"epoch": 1}\nxx')]
+)
+def test_a_damaged_file_is_named(copied: modelspec.Run, name: str, text: str) -> None:
+    (copied.path / name).write_text(text)
+    with pytest.raises(modelspec.RunError, match=f"{name} is not a run's"):
+        modelspec.train(modelspec.loads(SPEC), DATA, run=copied.path, resume=True)
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    whole: modelspec.Run, copied: modelspec.Run
+) -> None:
+    folder = copied.path / "checkpoints"
+    os.truncate(max(folder.glob("*.npz")), 1000)
+    watcher = Told()
+    spec = modelspec.loads(SPEC)
+    assert_same(modelspec.train(spec, DATA, run=copied.path, resume=True, watcher=watcher), whole)
+    assert any("going on from the one before" in each for each in watcher.warnings)
+    for path in folder.glob("*.npz"):
+        path.write_bytes(b"rubbish")
+    with pytest.raises(modelspec.RunError, match="no other checkpoint can be"):
+        modelspec.train(spec, DATA, run=copied.path, resume=True)
+
+
+def test_weights_that_early_stopping_keeps_in_bfloat16_go_on(tmp_path: Path) -> None:
+    options = ["training.precision=bfloat16", "layers.0=Flatten", "training.epochs=3"]
+    whole = modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path / "whole")
+    options[-1] = "training.epochs=2"
+    modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path / "cut")
+    options[-1] = "training.epochs=3"
+    spec = modelspec.loads(SPEC, options)
+    run = modelspec.train(spec, DATA, run=tmp_path / "cut", resume=True)
+    assert run.history[-1]["loss"] == whole.history[-1]["loss"]
+
+
+@pytest.mark.parametrize("path", ["run.json", "checkpoints/mine.csv", ".", "./history.jsonl"])
+def test_callbacks_keep_out_of_the_files_of_the_run(path: str) -> None:
+    option = f"training.callbacks=[CSVLogger: {{filename: {path}}}]"
+    [problem] = modelspec.loads(SPEC, [option]).problems
+    assert (problem.code, problem.severity) == ("refused-path", "error")
+
+
+def test_nothing_left_to_train_on_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "few.npz", image=np.zeros((3, 8, 8), "f"), digit=np.arange(3))
+    options = ["training.validation_split=0.9", "training.callbacks=[]"]
+    with pytest.raises(modelspec.RunError, match="leaves none of 3 samples"):
+        modelspec.train(modelspec.loads(SPEC, options), tmp_path / "few.npz", run=tmp_path / "run")

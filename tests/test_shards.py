@@ -174,3 +174,9 @@ def test_counts_are_those_of_all_files(tmp_path: Path) -> None:
     [problem] = loads(SPEC).check([tmp_path / "a.npz", tmp_path / "b.npz"])
     assert problem.code == "sample-count"
     assert problem.message.endswith("x 20, y 10")
+
+
+def test_hidden_files_are_no_shards(tmp_path: Path) -> None:
+    for name in ("a.npz", "._a.npz"):
+        np.savez(tmp_path / name, x=np.zeros(2))
+    assert files_of(tmp_path) == [tmp_path / "a.npz"]

@@ -57,7 +57,7 @@ def save_checkpoint(folder: Path, state: State, position: Position) -> None:
         memories.append({"plain": plain, "armed": getattr(callback, _MONITOR, None) is not None})
         for name, values in listed.items():
             for at, value in enumerate(values):
-                arrays[f"callback/{index}/{name}/{at}"] = value
+                arrays[f"callback/{index}/{name}/{at}"] = _storable(value)
     stopped = bool(state.model.stop_training)
     about = {**position._asdict(), "stopped": stopped, "callbacks": memories}
     arrays[_STATE] = np.frombuffer(json.dumps(about).encode(), np.uint8)
@@ -83,9 +83,11 @@ def restore(path: Path, state: State) -> Position:
     """Put a checkpoint's values into the state; the position that it was written at.
 
     Raises:
-        ValueError: where the checkpoint is of another model.
+        Exception: of any kind, where the file is damaged, or of another model. Some values may have
+            been put in by then.
     """
-    with np.load(path, allow_pickle=False) as stored:
+    # NumPy itself would leave a damaged file open.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         about = json.loads(stored[_STATE].tobytes())
         variables = state.variables()
         if sum(name.startswith("variable/") for name in stored.files) != len(variables):
@@ -104,7 +106,10 @@ def restore(path: Path, state: State) -> Position:
 
 
 def _array(variable: Any) -> Array:
-    array: Array = keras.ops.convert_to_numpy(variable)
+    return _storable(keras.ops.convert_to_numpy(variable))
+
+
+def _storable(array: Array) -> Array:
     # NumPy cannot store bfloat16; float32 holds each of its values exactly.
     return array if array.dtype.kind in "biufc" else array.astype(np.float32)
 

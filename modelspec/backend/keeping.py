@@ -1,11 +1,13 @@
 """When a run's progress reaches the disk: history and checkpoints, always in step."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from modelspec.backend.checkpoints import Position, State, checkpoints, restore, save_checkpoint
-from modelspec.run import CHECKPOINTS, Run
+from modelspec.failures import RunError
+from modelspec.layout import CHECKPOINTS
+from modelspec.run import Run
 
 _SECOND = 1.0
 """Epochs shorter than this share a checkpoint: more would cost short runs more than they lose.
@@ -15,10 +17,13 @@ A young run has them more often, so that a break loses half of it at most.
 
 
 class Keeper:
-    """Keeps a run: after its epochs, and every ``seconds`` inside one."""
+    """Keeps a run: after its epochs, and every ``seconds`` inside one.
 
-    def __init__(self, run: Run, state: State, seconds: float) -> None:
-        self._run, self._state, self._seconds = run, state, seconds
+    ``warn`` is told of checkpoints that cannot be read.
+    """
+
+    def __init__(self, run: Run, state: State, seconds: float, warn: Callable[[str], None]) -> None:
+        self._run, self._state, self._seconds, self._warn = run, state, seconds, warn
         self._folder = run.path / CHECKPOINTS
         self._pending: list[Mapping[str, Any]] = []
         self._began = self._last = time.monotonic()
@@ -29,11 +34,29 @@ class Keeper:
         return self._run.history
 
     def restore(self) -> Position:
-        """Take up the newest checkpoint; the start, where there is none."""
-        newest = next(reversed(checkpoints(self._folder)), None)
-        position = restore(newest, self._state) if newest else Position()
+        """Take up the newest checkpoint that can be read; the start, where there is none at all.
+
+        Raises:
+            RunError: where there are some, and none can be read.
+        """
+        position = self._newest()
         self._run.forget_after(position.epoch)
         return position
+
+    def _newest(self) -> Position:
+        damaged = []
+        for path in reversed(checkpoints(self._folder)):
+            try:
+                position = restore(path, self._state)
+            except Exception as error:  # noqa: BLE001 - what a damaged file raises is its reader's choice
+                damaged.append(f"{path} cannot be read: {error}")
+            else:
+                for each in damaged:
+                    self._warn(f"{each}; going on from the one before")
+                return position
+        if damaged:
+            raise RunError(f"{damaged[0]}; no other checkpoint can be: start in another folder")
+        return Position()
 
     def epoch_finished(self, record: Mapping[str, Any], *, last: bool) -> None:
         """Keep an epoch now, or soon where epochs are short."""

@@ -4,6 +4,7 @@ import re
 from pathlib import PurePosixPath, PureWindowsPath
 
 from modelspec.catalog.entries import Argument, Entry
+from modelspec.layout import OWN
 
 _READ = frozenset({"vocabulary"})
 """Arguments of layers that take values, or a file to read them from."""
@@ -25,6 +26,12 @@ def reads_file(entry: Entry, argument: Argument) -> bool:
 def writes_file(entry: Entry, argument: Argument) -> bool:
     """Whether a string here may be a file that Keras would write."""
     return entry.family == "callback" and argument.name not in _TEXT
+
+
+def is_taken(path: str) -> bool:
+    """Whether a path names the run's folder, or what lies there by itself."""
+    first = next(iter(PurePosixPath(path).parts), None)
+    return first is None or first in OWN
 
 
 def escapes(path: str) -> bool:

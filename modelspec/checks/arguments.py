@@ -236,6 +236,9 @@ def _paths(entry: Entry, argument: Argument, value: Any, route: Route) -> Iterat
         message = f"{argument.name} of {entry.name} leads out of the run's folder: {value}"
         hint = "write a relative path without .., ~ or a scheme"
         yield Diagnostic("refused-path", message, route, hint=hint)
+    elif paths.writes_file(entry, argument) and paths.is_taken(value):
+        message = f"{argument.name} of {entry.name} is a part of the run itself: {value}"
+        yield Diagnostic("refused-path", message, route, hint="write a name of its own")
 
 
 def _mappings(value: Any, route: Route) -> Iterator[Route]:

@@ -10,6 +10,7 @@ from modelspec.cli.leaving import leaving_at_once
 from modelspec.cli.options import PATH, data_option, load_spec, set_option
 from modelspec.cli.streams import err, write
 from modelspec.failures import RunError
+from modelspec.layout import CURVES
 from modelspec.report import curves
 from modelspec.report.finish import print_finish
 from modelspec.report.progress import Screen, watcher_for
@@ -85,6 +86,6 @@ def _draw(run: Run, watcher: Screen) -> None:
         watcher.note("without matplotlib there is no curves.png: install it, or the extra curves")
     elif history:
         try:
-            curves.draw_curves(history, run.path / curves.NAME)
+            curves.draw_curves(history, run.path / CURVES)
         except OSError as error:
-            watcher.warn(f"cannot write {curves.NAME}: {error.strerror}")
+            watcher.warn(f"cannot write {CURVES}: {error.strerror}")

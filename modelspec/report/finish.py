@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from modelspec.history import VALIDATION, Record, best, columns, groups
-from modelspec.report.curves import NAME as CURVES
+from modelspec.layout import CURVES, HISTORY, MODEL
 from modelspec.report.epochs import cell
 from modelspec.report.table import print_table
-from modelspec.run import HISTORY, MODEL, Run
+from modelspec.run import Run
 
 _FILES = (MODEL, HISTORY, "history.csv", CURVES, "tensorboard")
 

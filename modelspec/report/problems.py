@@ -122,6 +122,8 @@ def _text(file: str) -> str:
         return file.removeprefix("--set ")
     try:
         with Path(file).open("rb") as opened:
-            return opened.read(MAX_BYTES).decode("utf-8", errors="replace")
+            raw = opened.read(MAX_BYTES)
     except (OSError, ValueError):
         return ""
+    # An npz file has no lines to show.
+    return "" if b"\0" in raw else raw.decode("utf-8", errors="replace")
