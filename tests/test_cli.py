@@ -557,3 +557,20 @@ def test_loaded_frameworks_would_be_seen(tmp_path: Path) -> None:
     written(tmp_path, yaml.safe_dump(spec))
     loaded = modules_loaded(tmp_path, "check", "spec.yaml")
     assert loaded & FRAMEWORKS >= {"keras"}
+
+
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
+def test_standard_error_costs_no_run(tmp_path: Path, stderr: str) -> None:
+    arguments = f"train {SPECS}/mlp.yaml --data {ROOT}/data/mlp.npz --epochs 1 --run {tmp_path}/run"
+    command = f"{sys.executable} -m modelspec {arguments} {stderr}"
+    ran = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, check=False, timeout=120)
+    assert (ran.returncode, ran.stdout) == (0, f"{tmp_path}/run\n".encode())
+
+
+@pytest.mark.parametrize("verb", ["schema", "layers", "summary specs/mlp.yaml --format json"])
+def test_a_reader_that_leaves_is_no_error(verb: str) -> None:
+    command = f"{sys.executable} -m modelspec {verb} | true; exit ${{PIPESTATUS[0]}}"
+    ran = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, check=False, timeout=120
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")

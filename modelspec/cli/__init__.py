@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from modelspec.cli.commands import Verbs
-from modelspec.cli.streams import err
+from modelspec.cli.streams import err, keep_stderr
 from modelspec.failures import ModelError, RunError
 
 SPEC_PROBLEM, USAGE, OUR_FAULT, INTERRUPTED = 1, 2, 3, 130
@@ -31,6 +31,7 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 1_000)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+    keep_stderr()
     sys.exit(_run())
 
 
@@ -41,6 +42,9 @@ def _run() -> int:
             code = modelspec.main(standalone_mode=False)
     except Exception as error:  # noqa: BLE001 - the one place where every way out is decided
         return _exit_code(error)
+    except SystemExit:
+        # So click and rich leave where a pipe is closed, and nobody else does.
+        return _reader_left()
     except KeyboardInterrupt as interrupt:
         return _interrupted(str(interrupt))
     # Depending on its version, click returns the code of an Exit or lets the Exit pass.

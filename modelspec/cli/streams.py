@@ -1,11 +1,51 @@
 """Standard output for data, standard error for everything else."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from typing import Any, TextIO
 
 from rich.console import Console
 
 _UNBOUNDED = 100_000
+
+
+class _Lasting:
+    """Standard error that may be full, or closed by its reader: no run may end of what it says."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        with self._or_nowhere():
+            return self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._or_nowhere():
+            self._file.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    @contextmanager
+    def _or_nowhere(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            # What waits in buffers is let go too, or Python would fail on it at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._file.fileno())
+
+
+def keep_stderr() -> None:
+    """Let standard error be closed, full or left by its reader, without an end to the command."""
+    if sys.stderr is None:
+        os.open(os.devnull, os.O_WRONLY)
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    lasting: Any = _Lasting(sys.stderr)
+    sys.stderr = sys.__stderr__ = lasting  # type: ignore[misc]
 
 
 @cache
