@@ -145,7 +145,8 @@ def _product(given: Array, by_class: Array) -> Array:
 
 def _by_class(classes: Array, weights: Mapping[int, float]) -> Array:
     classes = classes.round()
-    table = np.ones(int(max(classes.max(initial=0), *weights)) + 1, np.float32)
+    table = np.ones(int(classes.max(initial=0)) + 1, np.float32)
     for name, weight in weights.items():
-        table[name] = weight
+        if name < len(table):
+            table[name] = weight
     return table[classes.astype(np.int64)]

@@ -250,3 +250,16 @@ def test_nothing_left_to_train_on_is_refused(tmp_path: Path) -> None:
     options = ["training.validation_split=0.9", "training.callbacks=[]"]
     with pytest.raises(modelspec.RunError, match="leaves none of 3 samples"):
         modelspec.train(modelspec.loads(SPEC, options), tmp_path / "few.npz", run=tmp_path / "run")
+
+
+def test_what_a_callback_raises_is_told_of(tmp_path: Path) -> None:
+    options = ["training.epochs=1", "training.callbacks=[SwapEMAWeights: {swap_on_epoch: true}]"]
+    with pytest.raises(modelspec.RunError, match=r"a callback .* cannot go on \(on_.*EMA"):
+        modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path)
+    assert modelspec.Run(tmp_path).status == "failed"
+
+
+def test_a_class_that_no_sample_has_may_have_a_weight(tmp_path: Path) -> None:
+    options = ["training.epochs=1", "training.class_weights={digit: {99999999999: 2.0}}"]
+    run = modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path)
+    assert run.status == "completed"

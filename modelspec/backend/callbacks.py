@@ -9,7 +9,9 @@ from typing import Any
 import keras
 
 from modelspec.backend.objects import make
+from modelspec.backend.refusals import first_words
 from modelspec.catalog import Catalog
+from modelspec.failures import RunError
 
 _PATHS = frozenset({"filepath", "filename", "log_dir", "backup_dir", "directory"})
 
@@ -33,9 +35,19 @@ class Told:
         )
 
     def __call__(self, event: str, *given: Any) -> None:
-        """Tell of an event by the name of the callbacks' method for it."""
-        with redirect_stdout(sys.stderr):
-            getattr(self._list, event)(*given)
+        """Tell of an event by the name of the callbacks' method for it.
+
+        Raises:
+            RunError: where a callback cannot go on.
+        """
+        try:
+            with redirect_stdout(sys.stderr):
+                getattr(self._list, event)(*given)
+        except (OSError, RunError):
+            raise
+        except Exception as error:  # what a callback raises is its own choice
+            said = first_words(error)
+            raise RunError(f"a callback of the spec cannot go on ({event}): {said}") from error
 
 
 def _within(catalog: Catalog, value: Any, folder: Path) -> dict[str, Any]:
