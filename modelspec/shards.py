@@ -38,8 +38,11 @@ def read_shards(paths: Paths) -> tuple[Shards, list[Diagnostic]]:
     files, problems = _files(each_path(paths))
     shards = {}
     for file in files:
-        shards[file], found = read_headers(file)
+        members, found = read_headers(file)
         problems += found
+        # Of a file that cannot be read, nothing more is to be said.
+        if members or not has_errors(found):
+            shards[file] = members
     return shards, problems
 
 

@@ -1,6 +1,6 @@
 """Spec and data → a finished run in its folder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,9 @@ def train(
     dataset, held = _load(source, data, validation, watcher)
     model = source.build()
     source.require(_strategy_problems(source, model))
-    for each in filter(None, (dataset, held)):
-        watcher.problems(source.place(_checked(source, model, each)))
+    watcher.problems(source.place(_checked(source, model, dataset)))
+    if held:
+        watcher.problems(source.place(_checked(source, model, held, "validation data: ")))
     training = source.require()[0].training
     facts: dict[str, Any] = {
         "name": source.name,
@@ -123,7 +124,7 @@ def _strategy_problems(source: ModelSpec, model: Any) -> list[Diagnostic]:
     return check_strategy(model, source.heads, spec, graph)
 
 
-def _checked(source: ModelSpec, model: Any, dataset: Dataset) -> list[Diagnostic]:
+def _checked(source: ModelSpec, model: Any, dataset: Dataset, prefix: str = "") -> list[Diagnostic]:
     """Hold the arrays against the model, and once more with the lengths that they really have."""
     from modelspec.backend.forms import output_shapes
     from modelspec.backend.shapes import check_lengths
@@ -132,6 +133,7 @@ def _checked(source: ModelSpec, model: Any, dataset: Dataset) -> list[Diagnostic
     found = check_data(graph, source.heads, dataset, output_shapes(model))
     if not has_errors(found):
         found += check_lengths(graph, source.catalog, dataset)
+    found = [replace(each, message=prefix + each.message) for each in found]
     source.require(found)
     return found
 

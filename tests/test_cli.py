@@ -574,3 +574,23 @@ def test_a_reader_that_leaves_is_no_error(verb: str) -> None:
         ["bash", "-c", command], cwd=ROOT, capture_output=True, check=False, timeout=120
     )
     assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+def test_an_empty_path_is_wrong_usage(run: Run) -> None:
+    ran = run("train", f"{SPECS}/mlp.yaml", "--data", f"{DATA}/mlp.npz", "--run", "")
+    assert (ran.code, ran.out) == (2, "")
+    assert "the path is empty" in ran.err
+
+
+def test_a_missing_file_among_several_is_one_mistake(run: Run) -> None:
+    ran = run("train", f"{SPECS}/mlp.yaml", "--data", f"{DATA}/mlp.npz", "--data", "nosuch.npz")
+    assert ran.code == 1
+    assert ran.err.count(": error: ") == 1
+
+
+def test_validation_data_is_called_that(run: Run, tmp_path: Path) -> None:
+    np.savez(tmp_path / "bad.npz", features=np.full((4, 64), np.nan, "f"), label=np.eye(4, 10))
+    data = ("--data", f"{DATA}/mlp.npz", "--validation", "bad.npz")
+    ran = run("train", f"{SPECS}/mlp.yaml", *data)
+    assert ran.code == 1
+    assert "validation data: " in ran.err
