@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from modelspec.failures import ModelError, RunError, RunInterrupted
 
 if TYPE_CHECKING:
+    from modelspec.failures import SpecError
     from modelspec.inference import evaluate, open_target, predict
     from modelspec.pipeline import ModelSpec, load, loads
-    from modelspec.problems import Problem, SpecError
+    from modelspec.problems import Problem
     from modelspec.run import Run
     from modelspec.training import train
 
@@ -40,7 +41,7 @@ __all__ = [
 _LATER = {
     "inference": ("evaluate", "open_target", "predict"),
     "pipeline": ("ModelSpec", "load", "loads"),
-    "problems": ("Problem", "SpecError"),
+    "problems": ("Problem",),
     "run": ("Run",),
     "training": ("train",),
 }

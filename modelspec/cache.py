@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,19 @@ def key(*parts: str) -> str:
     return hashlib.sha256("|".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def stamp(folder: Path) -> str:
-    """Changes whenever the code in a folder does: what older code found out may be wrong."""
-    return str(max(file.stat().st_mtime_ns for file in folder.rglob("*.py")))
+def code_stamp() -> str:
+    """A stamp of modelspec's own code: what older code stored may be wrong.
+
+    It names the package, wherever this file stands in it.
+    """
+    return str(max(file.stat().st_mtime_ns for file in _package().rglob("*.py")))
+
+
+def _package() -> Path:
+    spec = find_spec("modelspec")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0])
 
 
 def load(kind: str, name: str) -> Any | None:

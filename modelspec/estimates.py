@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from modelspec import cache
@@ -64,7 +63,7 @@ def _of_spec(source: ModelSpec, lengths: Mapping[str, Sequence[int]], *, light: 
         repr(known),
         repr((spec.optimizer, spec.training.precision)),
         source.catalog.version,
-        cache.stamp(Path(__file__).parent),
+        cache.code_stamp(),
     )
     stored = cache.load("costs", name)
     if stored is not None:

@@ -1,6 +1,19 @@
-"""What ends a command though the spec is right: a folder, a file, or Ctrl-C."""
+"""What ends a command: a spec with errors, a folder, a file, or Ctrl-C."""
 
+from collections.abc import Sequence
 from pathlib import Path
+
+from modelspec.problems import Problem
+
+
+class SpecError(Exception):
+    """A spec or its data cannot be used; ``problems`` says why, all of it."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        errors = [problem for problem in problems if problem.severity == "error"]
+        lines = (f"{error.place.file}:{error.place.span.line}: {error.message}" for error in errors)
+        super().__init__("\n".join(lines))
 
 
 class RunError(Exception):

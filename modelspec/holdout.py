@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelspec.arrays import row_blocks
-from modelspec.checks.targets import Head, loss_family
+from modelspec.catalog.losses import Head, loss_family
 from modelspec.dataset import Dataset
 from modelspec.stacked import Array, Column, Rows
 

@@ -10,9 +10,9 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.lib import format as npy
 
+from modelspec.atomic import replacing
 from modelspec.failures import RunError
 from modelspec.npz import told
-from modelspec.run import replacing
 from modelspec.stacked import Array
 
 Pieces = Iterable[Mapping[str, Array]]

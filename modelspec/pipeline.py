@@ -15,11 +15,13 @@ from modelspec import catalog as keras_catalog
 from modelspec.checks.meaning import check_meaning
 from modelspec.diagnostics import Diagnostic, has_errors
 from modelspec.expansion import expand
+from modelspec.failures import SpecError
 from modelspec.graph import Graph
 from modelspec.heads import Head, make_heads
 from modelspec.overrides import apply_overrides
 from modelspec.parameters import put_parameters
-from modelspec.problems import Problem, SpecError, place_all
+from modelspec.places import place_all
+from modelspec.problems import Problem
 from modelspec.resolved import resolved_text
 from modelspec.source import Document, read, read_bytes, read_text
 from modelspec.spec import Spec

@@ -1,6 +1,5 @@
 """A run's folder: the spec as it was run, its status, history and model."""
 
-import errno
 import fcntl
 import itertools
 import json
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from modelspec.atomic import replacing
 from modelspec.failures import RunError
 from modelspec.history import history_csv
 from modelspec.layout import CHECKPOINTS, HISTORY, LOCK, MODEL, RECORD, SPEC, TABLE
@@ -174,35 +174,3 @@ def _sweep(run: Run) -> None:
         for file in folder.glob(".*"):
             if _ASIDE.fullmatch(file.name):
                 file.unlink(missing_ok=True)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to, which takes the place of ``path`` once it is whole on the disk.
-
-    A symbolic link stays, and what it names is replaced.
-
-    Raises:
-        OSError: where it cannot be written, or is a pipe or a device, whose place no file may take.
-    """
-    path = path.resolve() if path.is_symlink() else path
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield aside
-        with aside.open("rb") as written:
-            os.fsync(written.fileno())
-        aside.replace(path)
-        _sync_folder(path.parent)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Let a new name outlive a loss of power, as its contents do."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,18 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from modelspec.diagnostics import Anchor, Diagnostic, Route, Span
+from modelspec.problems import Place
 from modelspec.yamltree import YamlNode, end_of, parse
 
 MAX_BYTES = 8_000_000
 _START = Span(1, 1, 1, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A span of a named text: a file, standard input, or a ``--set`` option."""
-
-    file: str
-    span: Span
 
 
 @dataclass(frozen=True)

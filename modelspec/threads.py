@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelspec.graph import Graph, Node
-from modelspec.pipeline import ModelSpec
 
 VARIABLE = "TF_NUM_INTRAOP_THREADS"
 """TensorFlow reads it when it starts."""
@@ -31,14 +30,14 @@ _MAX_TABLE = 2**21
 """Elements of an Embedding, whose update gains from threads when it is larger."""
 
 
-def set_threads(source: ModelSpec) -> None:
-    """Give a spec whose steps are many small operations one thread for each operation.
+def set_threads(graph: Graph, batch_size: int) -> None:
+    """Give a graph whose steps are many small operations one thread for each operation.
 
     The directions and branches of a model still run side by side. It holds for the whole process
     from TensorFlow's start, so it is for a process that trains one model alone; what the
     environment says already goes before.
     """
-    if source.graph and source.spec and all_small(source.graph, source.spec.training.batch_size):
+    if all_small(graph, batch_size):
         os.environ.setdefault(VARIABLE, "1")
 
 

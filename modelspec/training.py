@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from modelspec.arrays import digest
+from modelspec.atomic import replacing
 from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset
 from modelspec.diagnostics import Diagnostic, has_errors
@@ -16,7 +17,7 @@ from modelspec.layout import MODEL, SPEC
 from modelspec.pipeline import ModelSpec
 from modelspec.recording import recorded
 from modelspec.resuming import refuse_other_spec, resumable, warn_of_other_data
-from modelspec.run import Run, locked, new_folder, replacing
+from modelspec.run import Run, locked, new_folder
 from modelspec.shards import Paths, each_path, files_of
 from modelspec.stamps import Stamps
 from modelspec.tally import Tally

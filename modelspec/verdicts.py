@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from modelspec import cache
@@ -50,7 +49,7 @@ def remember_summary(
 
 def _name(graph: Graph, catalog: Catalog, *more: str) -> str:
     """What a verdict depends on: the graph, Keras's version, and this very code."""
-    return cache.key(repr(graph), catalog.version, cache.stamp(Path(__file__).parent), *more)
+    return cache.key(repr(graph), catalog.version, cache.code_stamp(), *more)
 
 
 def _diagnostic(stored: dict[str, Any]) -> Diagnostic:

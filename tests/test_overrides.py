@@ -7,7 +7,8 @@ import pytest
 from modelspec.diagnostics import Diagnostic, Span
 from modelspec.overrides import apply_overrides
 from modelspec.parameters import put_parameters
-from modelspec.source import Document, Place, read_text
+from modelspec.problems import Place
+from modelspec.source import Document, read_text
 from modelspec.spec import Spec
 
 TEXT = """\

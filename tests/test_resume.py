@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import modelspec
-from modelspec.run import new_folder, replacing
+from modelspec.atomic import replacing
+from modelspec.run import new_folder
 from modelspec.watcher import Silent
 
 ROOT = Path(__file__).parent.parent

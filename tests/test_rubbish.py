@@ -16,7 +16,8 @@ from modelspec.expansion import expand
 from modelspec.heads import make_heads
 from modelspec.overrides import apply_overrides
 from modelspec.parameters import put_parameters
-from modelspec.problems import Problem, place_all
+from modelspec.places import place_all
+from modelspec.problems import Problem
 from modelspec.source import read_text
 from modelspec.spec import Spec
 

@@ -8,7 +8,8 @@ import pytest
 
 from modelspec.diagnostics import Anchor, Route, Span
 from modelspec.overrides import apply_overrides
-from modelspec.source import Document, Place, read, read_text
+from modelspec.problems import Place
+from modelspec.source import Document, read, read_text
 
 TEXT = """\
 modelspec: 1

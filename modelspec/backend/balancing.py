@@ -8,7 +8,7 @@ from modelspec.backend.compiling import compile_model
 from modelspec.backend.gradients import common_layer
 from modelspec.backend.weighing import EqualContributionStep, GradNormStep, UncertaintyStep
 from modelspec.catalog import Catalog
-from modelspec.checks.losses import is_regression
+from modelspec.catalog.losses import is_regression
 from modelspec.diagnostics import Diagnostic
 from modelspec.graph import Graph
 from modelspec.heads import Head

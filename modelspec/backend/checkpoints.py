@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from modelspec.run import replacing
+from modelspec.atomic import replacing
 from modelspec.stacked import Array
 
 _KEPT = 2

@@ -28,7 +28,7 @@ def _keras() -> Path:
 def _read(folder: Path) -> Payload:
     source = Source("keras", folder)
     changed = (folder / "__init__.py").stat().st_mtime_ns
-    code = cache.stamp(Path(__file__).parent)
+    code = cache.code_stamp()
     name = cache.key(code, release(source), str(folder), str(changed))
     payload: Payload | None = cache.load("catalog", name)
     if payload is None:

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from modelspec.arrays import Values, scan
+from modelspec.catalog.losses import Head, Shape
 from modelspec.checks.targets import (
-    Head,
-    Shape,
     agree,
     check_target,
     check_weight,

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelspec.catalog import Catalog, Family
+from modelspec.catalog import Catalog
+from modelspec.catalog.losses import REGRESSION, folded, is_object, read_object
 from modelspec.diagnostics import Diagnostic, Related, Route, Severity
 from modelspec.graph import Graph, Node
 from modelspec.heads import Head, Placed
@@ -28,10 +29,6 @@ _SPARSE = {"sparsecategoricalcrossentropy", "categoricalgeneralizedcrossentropy"
 _CLASSES = _CATEGORICAL | _SPARSE
 _BINARY = {"binarycrossentropy", "binaryfocalcrossentropy"}
 _UNSAID = {"crossentropy", "ce"}
-_REGRESSION = {
-    *("meansquarederror", "meanabsoluteerror", "meanabsolutepercentageerror"),
-    *("meansquaredlogarithmicerror", "huber", "logcosh"),
-}
 _ACCURACIES = {"accuracy", "acc", "binaryaccuracy"}
 _OF_IDS = {"sparsecategoricalaccuracy", "sparsetopkcategoricalaccuracy", *_SPARSE}
 _OF_CLASSES = {"categoricalaccuracy", "topkcategoricalaccuracy", *_CATEGORICAL}
@@ -39,7 +36,7 @@ _OF_ROWS = {
     *("auc", "precision", "recall", "f1score", "fbetascore", "categoricalhinge"),
     *("truepositives", "truenegatives", "falsepositives", "falsenegatives", "binaryaccuracy"),
     *_OF_CLASSES,
-    *_REGRESSION,
+    *REGRESSION,
     *_BINARY,
 }
 
@@ -106,32 +103,12 @@ def _activation(kind: str, given: Mapping[Any, Any], catalog: Catalog) -> str:
     if name is None:
         return "linear"
     entry = catalog.find("activation", name) if isinstance(name, str) else None
-    return _folded(entry.name) if entry else ""
-
-
-def is_object(value: Any) -> bool:
-    return isinstance(value, Mapping) and len(value) == 1
-
-
-def _folded(name: str) -> str:
-    return name.replace("_", "").lower()
-
-
-def _read(catalog: Catalog, family: Family, value: Any) -> tuple[str, Mapping[Any, Any]]:
-    """The folded name and the arguments of a Keras object; an empty name where it is none."""
-    name, arguments = next(iter(value.items())) if is_object(value) else (value, None)
-    entry = catalog.find(family, name) if isinstance(name, str) else None
-    return _folded(entry.name) if entry else "", arguments if isinstance(arguments, Mapping) else {}
-
-
-def is_regression(loss: Any, catalog: Catalog) -> bool:
-    """Whether a loss is that of a quantity, and not of classes."""
-    return _read(catalog, "loss", loss)[0] in _REGRESSION
+    return folded(entry.name) if entry else ""
 
 
 def _check_loss(head: Head, last: _Last, catalog: Catalog) -> Iterator[Diagnostic]:
     """What is wrong with a loss on its output: the first, since one change may cure all."""
-    loss, given = _read(catalog, "loss", head.loss)
+    loss, given = read_object(catalog, "loss", head.loss)
     if loss in _UNSAID:
         loss = "binarycrossentropy" if last.width == 1 else ""
     logits = bool(loss) and given.get("from_logits") is True
@@ -172,7 +149,7 @@ def _unlikely(loss: str, last: _Last) -> tuple[str, str] | None:
     if loss in _CLASSES and last.activation in ("sigmoid", "hardsigmoid"):
         hint = "end it in softmax; for several labels a sample use binary_crossentropy"
         return "ends in sigmoid, whose values do not add up to 1 over the classes", hint
-    if loss in _REGRESSION and last.activation == "softmax":
+    if loss in REGRESSION and last.activation == "softmax":
         hint = "use categorical_crossentropy or sparse_categorical_crossentropy"
         return "is a softmax over classes, and this loss is for quantities", hint
     return None
@@ -181,8 +158,8 @@ def _unlikely(loss: str, last: _Last) -> tuple[str, str] | None:
 def _check_metric(
     head: Head, metric: Placed, last: _Last, catalog: Catalog
 ) -> Iterator[Diagnostic]:
-    name, _ = _read(catalog, "metric", metric.value)
-    loss, _ = _read(catalog, "loss", head.loss)
+    name, _ = read_object(catalog, "metric", metric.value)
+    loss, _ = read_object(catalog, "loss", head.loss)
     several = last.width is not None and last.width > 1
 
     def found(message: str, hint: str, *, error: bool = False) -> Diagnostic:
@@ -199,7 +176,7 @@ def _check_metric(
         message = f"{head.output} has one unit: this metric finds its only class always right"
         yield found(message, "binary_accuracy is the metric for one unit")
     elif (
-        loss in _REGRESSION
+        loss in REGRESSION
         and last.activation in _NOT_PROBABILITIES
         and name in _ACCURACIES | _OF_IDS | _OF_CLASSES
     ):

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from modelspec.catalog import Catalog
-from modelspec.checks.losses import all_placed, is_object
+from modelspec.catalog.losses import is_object
+from modelspec.checks.losses import all_placed
 from modelspec.diagnostics import Diagnostic, did_you_mean
 from modelspec.heads import Head
 from modelspec.spec import Spec

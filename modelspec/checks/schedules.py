@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from modelspec.checks.losses import is_object
+from modelspec.catalog.losses import is_object
 from modelspec.diagnostics import Diagnostic
 from modelspec.spec import Spec
 

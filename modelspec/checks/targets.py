@@ -1,47 +1,15 @@
 """Targets and their weights against the losses that use them."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from modelspec.arrays import Values, scan
+from modelspec.catalog.losses import FAMILIES, Head, Shape, Targets, named_loss
 from modelspec.diagnostics import Diagnostic, Route
 from modelspec.stacked import Column
 
-Shape = tuple[int | None, ...]
-"""Without the batch; None is an unknown length."""
-
-Family = Literal["ids", "one-hot", "binary", "elementwise"]
-
-_ELEMENTWISE = (
-    *("mse", "meansquarederror", "mae", "meanabsoluteerror", "huber", "logcosh", "poisson"),
-    *("mape", "meanabsolutepercentageerror", "msle", "meansquaredlogarithmicerror"),
-    *("cosinesimilarity", "hinge", "squaredhinge", "categoricalhinge", "kld", "kldivergence"),
-    *("dice", "tversky"),
-)
-_FAMILIES: dict[str, Family] = {
-    "sparsecategoricalcrossentropy": "ids",
-    "categoricalgeneralizedcrossentropy": "ids",
-    "categoricalcrossentropy": "one-hot",
-    "categoricalfocalcrossentropy": "one-hot",
-    "binarycrossentropy": "binary",
-    "bce": "binary",
-    "binaryfocalcrossentropy": "binary",
-    **dict.fromkeys(_ELEMENTWISE, "elementwise"),
-}
-
 # These give one loss for each sample or batch, whatever the shape of the output.
 _WHOLE_SAMPLE = {"dice", "tversky", "circle", "ctc"}
-
-
-class Head(Protocol):
-    """An output with its loss as the spec writes it, and the place where it does."""
-
-    @property
-    def output(self) -> str: ...
-    @property
-    def loss(self) -> Any: ...
-    @property
-    def route(self) -> Route: ...
 
 
 def check_target(
@@ -52,8 +20,8 @@ def check_target(
     if problem:
         return [problem]
     shape = output_shape[1:] if output_shape else None
-    loss, arguments = _loss(head.loss, array.shape[1:], shape)
-    family = _FAMILIES.get(loss)
+    loss, arguments = named_loss(head.loss, array.shape[1:], shape)
+    family = FAMILIES.get(loss)
     if family and shape is not None and not _fits(loss, array.shape[1:], shape):
         return [_wrong_shape(head, loss, name, array.shape[1:], shape)]
     ignore = _ignored(arguments) if family == "ids" else None
@@ -125,37 +93,10 @@ def agree(one: Shape, other: Shape) -> bool:
     )
 
 
-def loss_family(loss: Any, target: Shape) -> Family | None:
-    """What kind of targets a loss takes; of plain ``crossentropy``, as far as the target tells."""
-    name, _ = _loss(loss, target, target or (1,))
-    return _FAMILIES.get(name)
-
-
 def _ignored(arguments: Mapping[str, Any]) -> int | None:
     given = arguments.get("ignore_class")
     # NumPy cannot compare with a number that its own types do not hold.
     return given if type(given) is int and abs(given) < 1 << 31 else None
-
-
-def _loss(loss: Any, target: Shape, output: Shape | None) -> tuple[str, Mapping[str, Any]]:
-    """A loss's name, alike for ``MeanSquaredError`` and ``mean_squared_error``, and arguments."""
-    arguments: Any = {}
-    if isinstance(loss, Mapping) and len(loss) == 1:
-        loss, arguments = next(iter(loss.items()))
-    if not isinstance(loss, str):
-        return "", {}
-    name = loss.replace("_", "").lower()
-    if name in ("crossentropy", "ce") and output:
-        name = _chosen_crossentropy(target, output)
-    return name, arguments if isinstance(arguments, Mapping) else {}
-
-
-def _chosen_crossentropy(target: Shape, output: Shape) -> str:
-    """What Keras makes of plain ``crossentropy`` (``trainers/compile_utils.py``, ``get_loss``)."""
-    if output[-1] == 1:
-        return "binarycrossentropy"
-    sparse = len(target) < len(output) or target[-1] == 1
-    return "sparsecategoricalcrossentropy" if sparse else "categoricalcrossentropy"
 
 
 def _same_rank(one: Shape, other: Shape) -> tuple[Shape, Shape]:
@@ -169,7 +110,7 @@ def _same_rank(one: Shape, other: Shape) -> tuple[Shape, Shape]:
 
 def _fits(loss: str, target: Shape, output: Shape) -> bool:
     truth, prediction = _same_rank(target, output)
-    if _FAMILIES[loss] != "ids" or not prediction:
+    if FAMILIES[loss] != "ids" or not prediction:
         return agree(truth, prediction)
     # Only the sparse losses squeeze; the generalized one would broadcast (n, 1) to (n, n).
     if len(truth) == len(prediction) and truth[-1] == 1 and loss.startswith("sparse"):
@@ -178,7 +119,7 @@ def _fits(loss: str, target: Shape, output: Shape) -> bool:
 
 
 def _wrong_shape(head: Head, loss: str, name: str, target: Shape, output: Shape) -> Diagnostic:
-    family = _FAMILIES[loss]
+    family = FAMILIES[loss]
     message = f"array {name} has samples of shape {written(target)}, but "
     hint = None
     if family == "ids" and agree(target, output):
@@ -224,7 +165,7 @@ def _class_id_hint(low: float, high: float, classes: int | None) -> str | None:
     return f"the output needs {high + 1:g} units for these ids"
 
 
-def _probabilities(head: Head, family: Family, name: str, values: Values) -> Diagnostic | None:
+def _probabilities(head: Head, family: Targets, name: str, values: Values) -> Diagnostic | None:
     low, high = values.low, values.high
     if low is None or high is None or (low >= 0 and high <= 1):
         return None
@@ -234,7 +175,7 @@ def _probabilities(head: Head, family: Family, name: str, values: Values) -> Dia
     )
 
 
-def _probability_hint(family: Family, low: float, high: float) -> str | None:
+def _probability_hint(family: Targets, low: float, high: float) -> str | None:
     if (low, high) == (-1, 1):
         return "hinge is the loss for -1 and 1; for this one save (array + 1) / 2"
     if (low, high) == (1, 2):
@@ -248,10 +189,10 @@ def _probability_hint(family: Family, low: float, high: float) -> str | None:
 
 def _loss_shape(head: Head, target: Shape, output: Shape) -> Shape:
     """The shape of the losses of one sample, which the weights multiply."""
-    loss, _ = _loss(head.loss, target, output)
+    loss, _ = named_loss(head.loss, target, output)
     if loss in _WHOLE_SAMPLE:
         return ()
-    return (output if _FAMILIES.get(loss) == "ids" else _same_rank(target, output)[1])[:-1]
+    return (output if FAMILIES.get(loss) == "ids" else _same_rank(target, output)[1])[:-1]
 
 
 def _wrong_weight(head: Head, name: str, weight: Shape, losses: Shape) -> Diagnostic | None:

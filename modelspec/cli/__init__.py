@@ -72,7 +72,7 @@ def _exit_code(error: Exception) -> int:
 
 
 def _problems_or_fault(error: Exception) -> int:
-    from modelspec.problems import SpecError
+    from modelspec.failures import SpecError
 
     if not isinstance(error, SpecError):
         return _our_fault(error)

@@ -61,7 +61,8 @@ def train(
     given = {"training.epochs": epochs, "training.batch_size": batch_size}
     options = [f"{path}={value}" for path, value in given.items() if value is not None]
     source = load_spec(spec, [*overrides, *options])
-    set_threads(source)
+    checked, graph, _ = source.require()
+    set_threads(graph, checked.training.batch_size)
     with leaving_at_once(), closing(watcher_for(err(), quiet=quiet)) as watcher:
         finished = train_spec(
             source,

@@ -42,7 +42,8 @@ def main() -> None:
         data = Path(folder) / "data.npz"
         np.savez(data, **arrays)
         source = modelspec.load(SPECS / f"{name}.yaml", overrides)
-        set_threads(source)  # as the command does
+        spec, graph, _ = source.require()
+        set_threads(graph, spec.training.batch_size)  # as the command does
         modelspec.train(source, data, run=Path(folder) / "run", watcher=Paced(rows))
 
 

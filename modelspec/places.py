@@ -1,0 +1,56 @@
+"""Diagnostics with their places in the text looked up."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from modelspec.diagnostics import Anchor, Diagnostic, Route, Span
+from modelspec.problems import Place, Problem, RelatedPlace
+from modelspec.source import Document
+
+_NOWHERE = Span(1, 1, 1, 1)
+
+
+def place_all(diagnostics: Iterable[Diagnostic], document: Document | None) -> list[Problem]:
+    """Every diagnostic at its place, once, in the order of the text."""
+    placed = dict.fromkeys(_place(diagnostic, document) for diagnostic in diagnostics)
+    return sorted(placed, key=lambda problem: (problem.place.file, problem.place.span))
+
+
+def _place(diagnostic: Diagnostic, document: Document | None) -> Problem:
+    place = _look_up(
+        document, diagnostic.file, diagnostic.span, diagnostic.route, diagnostic.anchor
+    )
+    related = tuple(
+        RelatedPlace(
+            other.message,
+            _look_up(document, diagnostic.file, other.span, other.route, other.anchor),
+        )
+        for other in diagnostic.related
+    )
+    return Problem(
+        diagnostic.code,
+        diagnostic.severity,
+        _with_lines(diagnostic.message, place, related),
+        place,
+        diagnostic.hint,
+        related,
+    )
+
+
+def _with_lines(message: str, place: Place, related: Sequence[RelatedPlace]) -> str:
+    """A message with the lines put in that ``line_mark`` stands for."""
+
+    def line(mark: re.Match[str]) -> str:
+        found = related[int(mark[1])].place if mark[1] else place
+        return str(found.span.line)
+
+    return re.sub(r"\0(\d*)\0", line, message)
+
+
+def _look_up(
+    document: Document | None, file: str | None, span: Span | None, route: Route, anchor: Anchor
+) -> Place:
+    if file is not None or span is not None or document is None:
+        name = file or (document.name if document else "<spec>")
+        return Place(name, span or _NOWHERE)
+    return document.locate(route, anchor)
