@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from modelspec import cache
 from modelspec.costs import Costs, from_stored
 from modelspec.graph import Graph
 from modelspec.inference import Target
 from modelspec.pipeline import ModelSpec
+from modelspec.storage import cache
 from modelspec.summary import Shape
 
 BATCH_SIZE = 32

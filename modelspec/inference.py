@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from modelspec.atomic import replacing
 from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset, load_dataset
 from modelspec.diagnostics import has_errors
@@ -23,6 +22,7 @@ from modelspec.problems import Problem
 from modelspec.run import Run
 from modelspec.shards import Paths, Say
 from modelspec.stacked import Array, Column
+from modelspec.storage.atomic import replacing
 from modelspec.summary import Summary
 
 ZIP_MAGIC = b"PK\x03\x04"

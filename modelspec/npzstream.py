@@ -10,10 +10,10 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.lib import format as npy
 
-from modelspec.atomic import replacing
 from modelspec.failures import RunError
 from modelspec.npz import told
 from modelspec.stacked import Array
+from modelspec.storage.atomic import replacing
 
 Pieces = Iterable[Mapping[str, Array]]
 """The same arrays each time, by name, and of each the rows that follow those before."""

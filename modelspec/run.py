@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from modelspec.atomic import replacing
 from modelspec.failures import RunError
 from modelspec.history import history_csv
 from modelspec.layout import CHECKPOINTS, HISTORY, LOCK, MODEL, RECORD, SPEC, TABLE
+from modelspec.storage.atomic import replacing
 
 STATUSES = ("running", "completed", "interrupted", "failed")
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from modelspec.arrays import digest
-from modelspec.atomic import replacing
 from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset
 from modelspec.diagnostics import Diagnostic, has_errors
@@ -20,6 +19,7 @@ from modelspec.resuming import refuse_other_spec, resumable, warn_of_other_data
 from modelspec.run import Run, locked, new_folder
 from modelspec.shards import Paths, each_path, files_of
 from modelspec.stamps import Stamps
+from modelspec.storage.atomic import replacing
 from modelspec.tally import Tally
 from modelspec.watcher import Silent, Watcher
 

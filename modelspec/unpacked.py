@@ -17,8 +17,8 @@ from typing import IO
 
 import numpy as np
 
-from modelspec import cache
 from modelspec.npz import Member, open_npz, told
+from modelspec.storage import cache
 
 LIMIT = "MODELSPEC_CACHE_GB"
 """The environment's name for how many gigabytes of unpacked arrays are kept."""

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from modelspec import cache
 from modelspec.catalog import Catalog
 from modelspec.diagnostics import Diagnostic, Related, Route, Span
 from modelspec.graph import Graph
+from modelspec.storage import cache
 from modelspec.summary import LayerRow, Parameters, Shape, Summary, Tensor
 
 Verdict = tuple[dict[str, Shape], list[Diagnostic]]

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import modelspec
-from modelspec.atomic import replacing
 from modelspec.run import new_folder
+from modelspec.storage.atomic import replacing
 from modelspec.watcher import Silent
 
 ROOT = Path(__file__).parent.parent

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from modelspec.atomic import replacing
 from modelspec.stacked import Array
+from modelspec.storage.atomic import replacing
 
 _KEPT = 2
 _STATE = "state"

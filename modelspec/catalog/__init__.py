@@ -4,10 +4,10 @@ import functools
 from importlib.util import find_spec
 from pathlib import Path
 
-from modelspec import cache
 from modelspec.catalog.entries import FAMILIES, Argument, Catalog, Entry, Family, Payload
 from modelspec.catalog.source import Source
 from modelspec.catalog.survey import release, survey
+from modelspec.storage import cache
 
 __all__ = ["FAMILIES", "Argument", "Catalog", "Entry", "Family", "load"]
 

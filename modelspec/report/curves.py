@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelspec.atomic import replacing
 from modelspec.history import VALIDATION, Best, Group, Record, best, columns, groups
+from modelspec.storage.atomic import replacing
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
