@@ -12,13 +12,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from modelspec.failures import ModelError, RunError, RunInterrupted
+from modelspec.problems.errors import ModelError, RunError, RunInterrupted
 
 if TYPE_CHECKING:
-    from modelspec.failures import SpecError
     from modelspec.inference import evaluate, open_target, predict
     from modelspec.pipeline import ModelSpec, load, loads
-    from modelspec.problems import Problem
+    from modelspec.problems.errors import SpecError
+    from modelspec.problems.problem import Problem
     from modelspec.run import Run
     from modelspec.training import train
 
@@ -41,7 +41,7 @@ __all__ = [
 _LATER = {
     "inference": ("evaluate", "open_target", "predict"),
     "pipeline": ("ModelSpec", "load", "loads"),
-    "problems": ("Problem",),
+    "problems.problem": ("Problem",),
     "run": ("Run",),
     "training": ("train",),
 }

@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from modelspec.diagnostics import Diagnostic
 from modelspec.maps import mapped
 from modelspec.npz import Member, open_npz, read_headers, told
-from modelspec.sizes import size
+from modelspec.problems.diagnostic import Diagnostic
+from modelspec.problems.units import size
 from modelspec.stacked import Array, Column, Stacked, parts
 from modelspec.unpacked import NoRoomError, contents, folder, unpack
 

@@ -5,9 +5,9 @@ from graphlib import CycleError, TopologicalSorter
 from reprlib import repr as short
 from typing import Any
 
-from modelspec.diagnostics import UNKNOWN, Diagnostic, Related, Route, did_you_mean
 from modelspec.graph import Sources
 from modelspec.ledger import Ledger
+from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Related, Route, did_you_mean
 from modelspec.scope import Value
 from modelspec.spec import BlockSpec
 

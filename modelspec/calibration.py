@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from modelspec.costs import Measured
 from modelspec.estimates import with_lengths
-from modelspec.failures import RunInterrupted
 from modelspec.graph import Graph
 from modelspec.heads import Head
 from modelspec.pipeline import ModelSpec
+from modelspec.problems.errors import RunInterrupted
 from modelspec.summary import Shape
 from modelspec.training import train
 from modelspec.watcher import Silent

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from modelspec.diagnostics import Anchor, Diagnostic, Route, did_you_mean, has_errors
 from modelspec.npz import Member
+from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean, has_errors
 from modelspec.shards import Paths, Say, columns_of, load_columns, read_shards
 from modelspec.stacked import Column
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from modelspec.diagnostics import Anchor, Diagnostic, Route, did_you_mean, is_echo
+from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean, is_echo
 
 FORM = "\0"
 """Marks what is not of the spec in routes and keys; no text of a spec can hold it."""

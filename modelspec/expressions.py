@@ -15,7 +15,7 @@ from itertools import chain, islice
 from reprlib import repr as short
 from typing import Any
 
-from modelspec.diagnostics import UNKNOWN, Diagnostic, Route, did_you_mean
+from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route, did_you_mean
 
 MAX_LENGTH = 400
 MAX_BITS = 256

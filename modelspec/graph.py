@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from modelspec.diagnostics import Route
+from modelspec.problems.diagnostic import Route
 
 
 @dataclass(frozen=True, slots=True)

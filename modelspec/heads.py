@@ -12,7 +12,7 @@ from reprlib import repr as short
 from typing import Any, Literal
 
 from modelspec.catalog import Catalog
-from modelspec.diagnostics import UNKNOWN, Diagnostic, Route, did_you_mean
+from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route, did_you_mean
 from modelspec.spec import Spec
 from modelspec.strategies import find_strategy, read_strategy
 

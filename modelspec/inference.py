@@ -10,15 +10,15 @@ import numpy as np
 
 from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset, load_dataset
-from modelspec.diagnostics import has_errors
-from modelspec.failures import ModelError, RunError, SpecError
 from modelspec.feed import Feed
 from modelspec.graph import Graph, Input
 from modelspec.holdout import hold_out
 from modelspec.layout import RECORD
 from modelspec.pipeline import ModelSpec, load, loads
 from modelspec.places import place_all
-from modelspec.problems import Problem
+from modelspec.problems.diagnostic import has_errors
+from modelspec.problems.errors import ModelError, RunError, SpecError
+from modelspec.problems.problem import Problem
 from modelspec.run import Run
 from modelspec.shards import Paths, Say
 from modelspec.stacked import Array, Column

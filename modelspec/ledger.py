@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelspec.diagnostics import UNKNOWN, Diagnostic, Route
 from modelspec.expressions import fill, has_expression, size
+from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route
 
 MAX_WORK = 2_000_000
 

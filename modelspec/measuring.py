@@ -11,10 +11,10 @@ from modelspec.balance import Balance, Gauge, LayerUse
 from modelspec.checks.data import check_data
 from modelspec.checks.strategies import check_sharing, single_head
 from modelspec.dataset import Dataset
-from modelspec.diagnostics import Diagnostic, Route, has_errors
-from modelspec.failures import RunError
 from modelspec.feed import Feed
 from modelspec.pipeline import ModelSpec
+from modelspec.problems.diagnostic import Diagnostic, Route, has_errors
+from modelspec.problems.errors import RunError
 from modelspec.shards import Paths, Say
 
 BATCHES = 30

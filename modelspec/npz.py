@@ -16,7 +16,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 from numpy.lib import format as npy
 
-from modelspec.diagnostics import Diagnostic
+from modelspec.problems.diagnostic import Diagnostic
 
 _DIRECTORY_LIMIT = 1 << 20
 _MEMBER_LIMIT = 10_000

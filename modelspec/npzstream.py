@@ -10,8 +10,8 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.lib import format as npy
 
-from modelspec.failures import RunError
 from modelspec.npz import told
+from modelspec.problems.errors import RunError
 from modelspec.stacked import Array
 from modelspec.storage.atomic import replacing
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from modelspec.diagnostics import Diagnostic, Span, did_you_mean
+from modelspec.problems.diagnostic import Diagnostic, Span, did_you_mean
 from modelspec.source import Document, child_of
 from modelspec.yamltree import YamlEntry, YamlNode, parse, resolve_scalar
 

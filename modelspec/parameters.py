@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from modelspec.diagnostics import UNKNOWN, Diagnostic, Route
 from modelspec.expressions import compute, has_expression, size
+from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route
 from modelspec.source import Document
 from modelspec.yamltree import MAX_NODES, YamlEntry, YamlNode
 

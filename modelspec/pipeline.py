@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from modelspec import catalog as keras_catalog
 from modelspec.checks.meaning import check_meaning
-from modelspec.diagnostics import Diagnostic, has_errors
 from modelspec.expansion import expand
-from modelspec.failures import SpecError
 from modelspec.graph import Graph
 from modelspec.heads import Head, make_heads
 from modelspec.overrides import apply_overrides
 from modelspec.parameters import put_parameters
 from modelspec.places import place_all
-from modelspec.problems import Problem
+from modelspec.problems.diagnostic import Diagnostic, has_errors
+from modelspec.problems.errors import SpecError
+from modelspec.problems.problem import Problem
 from modelspec.resolved import resolved_text
 from modelspec.source import Document, read, read_bytes, read_text
 from modelspec.spec import Spec

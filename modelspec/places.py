@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from modelspec.diagnostics import Anchor, Diagnostic, Route, Span
-from modelspec.problems import Place, Problem, RelatedPlace
+from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, Span
+from modelspec.problems.problem import Place, Problem, RelatedPlace
 from modelspec.source import Document
 
 _NOWHERE = Span(1, 1, 1, 1)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from modelspec.failures import RunError, RunInterrupted
+from modelspec.problems.errors import RunError, RunInterrupted
 from modelspec.run import Run
 
 _DISTRIBUTIONS = ("keras-modelspec", "keras", "tensorflow", "numpy")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modelspec.diagnostics import UNKNOWN, Route
+from modelspec.problems.diagnostic import UNKNOWN, Route
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from modelspec.failures import RunError
 from modelspec.layout import SPEC
 from modelspec.pipeline import ModelSpec, load
+from modelspec.problems.errors import RunError
 from modelspec.run import Run
 from modelspec.watcher import Watcher
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelspec.failures import RunError
 from modelspec.history import Best, best
 from modelspec.layout import LOCK, RECORD
+from modelspec.problems.errors import RunError
 from modelspec.run import Run
 
 DIED = "died"

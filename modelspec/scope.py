@@ -9,11 +9,11 @@ from itertools import chain
 from reprlib import repr as short
 from typing import Any
 
-from modelspec.diagnostics import UNKNOWN, Diagnostic, Related, Route, did_you_mean
 from modelspec.expressions import has_expression
 from modelspec.graph import Source
 from modelspec.ledger import Ledger
 from modelspec.naming import AutoNames, snake_case
+from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Related, Route, did_you_mean
 from modelspec.references import Reference, References, each_of, holds_unknown, references_of
 from modelspec.spec import LayerItem
 

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from modelspec import arrays
-from modelspec.diagnostics import Diagnostic, has_errors
 from modelspec.npz import Member, read_headers
-from modelspec.sizes import size
+from modelspec.problems.diagnostic import Diagnostic, has_errors
+from modelspec.problems.units import size
 from modelspec.stacked import Column, Stacked
 from modelspec.unpacked import NoRoomError, folder, is_unpacked
 

@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from modelspec.diagnostics import Anchor, Diagnostic, Route, Span
-from modelspec.problems import Place
+from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, Span
+from modelspec.problems.problem import Place
 from modelspec.yamltree import YamlNode, end_of, parse
 
 MAX_BYTES = 8_000_000

@@ -22,9 +22,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from modelspec.diagnostics import Diagnostic
 from modelspec.envelope import FORM, problems_of
 from modelspec.expressions import has_expression
+from modelspec.problems.diagnostic import Diagnostic
 from modelspec.source import Document
 
 LANGUAGE_VERSION = 1

@@ -7,13 +7,13 @@ from typing import Any
 from modelspec.arrays import digest
 from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset
-from modelspec.diagnostics import Diagnostic, has_errors
-from modelspec.failures import RunError
 from modelspec.feed import Feed
 from modelspec.holdout import hold_out
 from modelspec.interrupts import Interrupts
 from modelspec.layout import MODEL, SPEC
 from modelspec.pipeline import ModelSpec
+from modelspec.problems.diagnostic import Diagnostic, has_errors
+from modelspec.problems.errors import RunError
 from modelspec.recording import recorded
 from modelspec.resuming import refuse_other_spec, resumable, warn_of_other_data
 from modelspec.run import Run, locked, new_folder

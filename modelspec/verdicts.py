@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from modelspec.catalog import Catalog
-from modelspec.diagnostics import Diagnostic, Related, Route, Span
 from modelspec.graph import Graph
+from modelspec.problems.diagnostic import Diagnostic, Related, Route, Span
 from modelspec.storage import cache
 from modelspec.summary import LayerRow, Parameters, Shape, Summary, Tensor
 

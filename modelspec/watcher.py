@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from modelspec.problems import Problem
+from modelspec.problems.problem import Problem
 
 
 class Watcher(Protocol):

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from modelspec.diagnostics import UNKNOWN, Diagnostic, Related, Span, Unknown
+from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Related, Span, Unknown
 
 MAX_NODES = 100_000
 MAX_PROBLEMS = 1000

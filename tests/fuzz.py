@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 import modelspec
-from modelspec.problems import Problem
+from modelspec.problems.problem import Problem
 from modelspec.yamltree import parse
 
 LIMIT = 10.0

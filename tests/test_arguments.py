@@ -6,7 +6,7 @@ import pytest
 
 from modelspec.catalog import Catalog, Entry, Family, load
 from modelspec.checks.arguments import check_arguments, check_object
-from modelspec.diagnostics import Route
+from modelspec.problems.diagnostic import Route
 
 HERE = ("spec", 0)
 

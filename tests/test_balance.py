@@ -23,8 +23,8 @@ from modelspec.balance import (
     loss_weights_line,
     shares,
 )
-from modelspec.failures import SpecError
 from modelspec.measuring import measure
+from modelspec.problems.errors import SpecError
 from modelspec.sharing import outputs_of_layers
 
 LOGS = {"loss": 5.0, "a_loss": 4.0, "b_loss": 0.5, "a_mae": 1.0}

@@ -10,8 +10,8 @@ import pytest
 from modelspec.arrays import load, read_headers
 from modelspec.checks.data import check_data
 from modelspec.dataset import Dataset
-from modelspec.diagnostics import Diagnostic, Route
 from modelspec.graph import Graph, Input, Node, Source
+from modelspec.problems.diagnostic import Diagnostic, Route
 
 N = 6
 OK: np.ndarray[Any, Any] = np.zeros((N, 4), np.float32)

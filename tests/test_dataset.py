@@ -6,7 +6,7 @@ import pytest
 
 from modelspec.arrays import Member
 from modelspec.dataset import load_dataset, match
-from modelspec.diagnostics import Diagnostic
+from modelspec.problems.diagnostic import Diagnostic
 
 
 def members(*names: str) -> dict[str, Member]:

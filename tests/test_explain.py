@@ -15,7 +15,7 @@ import pytest
 
 from modelspec import explain
 from modelspec.catalog import FAMILIES
-from modelspec.diagnostics import Diagnostic
+from modelspec.problems.diagnostic import Diagnostic
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "modelspec"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from modelspec.diagnostics import UNKNOWN, Diagnostic
 from modelspec.expressions import ExpressionError, evaluate, fill, substitute
 from modelspec.parameters import put_parameters
+from modelspec.problems.diagnostic import UNKNOWN, Diagnostic
 from modelspec.source import read_text
 from modelspec.yamltree import MAX_NODES
 

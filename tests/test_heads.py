@@ -6,9 +6,9 @@ import pytest
 
 from modelspec.catalog import load
 from modelspec.checks.meaning import check_meaning
-from modelspec.diagnostics import UNKNOWN, Diagnostic, Route
 from modelspec.expansion import expand
 from modelspec.heads import Head, check_names, make_heads
+from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route
 from modelspec.spec import Spec
 
 ONE = ("age",)

@@ -9,8 +9,8 @@ import pytest
 
 from modelspec.arrays import load, read_headers
 from modelspec.dataset import Dataset
-from modelspec.diagnostics import Route
 from modelspec.holdout import Holdout, hold_out
+from modelspec.problems.diagnostic import Route
 from modelspec.stacked import Stacked
 
 SPARSE = {"SparseCategoricalCrossentropy": {"from_logits": True}}

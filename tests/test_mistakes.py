@@ -17,7 +17,7 @@ from _pytest.mark import ParameterSet
 
 import modelspec
 from modelspec.backend.start import start
-from modelspec.problems import Problem
+from modelspec.problems.problem import Problem
 
 FILES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
 _LINE = re.compile(r"# (expect|data|from|set|missed): (\S.*)")

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from modelspec.arrays import load, read_headers
-from modelspec.failures import RunError
 from modelspec.npzstream import save_npz, send_npz
+from modelspec.problems.errors import RunError
 from modelspec.report.predictions import FirstRows
 
 ARRAYS: dict[str, Any] = {

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from modelspec.diagnostics import Diagnostic, Span
 from modelspec.overrides import apply_overrides
 from modelspec.parameters import put_parameters
-from modelspec.problems import Place
+from modelspec.problems.diagnostic import Diagnostic, Span
+from modelspec.problems.problem import Place
 from modelspec.source import Document, read_text
 from modelspec.spec import Spec
 

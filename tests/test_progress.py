@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 from test_curves import epoch, history
 
-from modelspec.failures import RunError
 from modelspec.history import groups
+from modelspec.problems.errors import RunError
 from modelspec.report.epochs import EpochTable, OutputTable, cell
 from modelspec.report.finish import print_finish
 from modelspec.report.live import LiveTable, Running

@@ -11,13 +11,13 @@ import yaml
 
 from modelspec.catalog import load
 from modelspec.checks.meaning import check_meaning
-from modelspec.diagnostics import has_errors
 from modelspec.expansion import expand
 from modelspec.heads import make_heads
 from modelspec.overrides import apply_overrides
 from modelspec.parameters import put_parameters
 from modelspec.places import place_all
-from modelspec.problems import Problem
+from modelspec.problems.diagnostic import has_errors
+from modelspec.problems.problem import Problem
 from modelspec.source import read_text
 from modelspec.spec import Spec
 

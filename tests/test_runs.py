@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from modelspec.failures import RunError
 from modelspec.history import Best
+from modelspec.problems.errors import RunError
 from modelspec.runs import find_runs
 
 FIELDS = ["folder", "name", "status", "started", "seconds", "epochs", "epochs_asked"]

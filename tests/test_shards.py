@@ -8,8 +8,8 @@ import pytest
 
 from modelspec.arrays import digest
 from modelspec.dataset import Dataset, load_dataset
-from modelspec.diagnostics import Diagnostic
 from modelspec.pipeline import loads
+from modelspec.problems.diagnostic import Diagnostic
 from modelspec.shards import Paths, files_of
 
 X = np.random.default_rng(0).random((30, 4)).astype("f4")

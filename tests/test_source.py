@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from modelspec.diagnostics import Anchor, Route, Span
 from modelspec.overrides import apply_overrides
-from modelspec.problems import Place
+from modelspec.problems.diagnostic import Anchor, Route, Span
+from modelspec.problems.problem import Place
 from modelspec.source import Document, read, read_text
 
 TEXT = """\

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from modelspec.diagnostics import Diagnostic, Route
 from modelspec.parameters import put_parameters
+from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.source import Document, read_text
 from modelspec.spec import Spec
 

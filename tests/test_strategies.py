@@ -7,7 +7,7 @@ from jsonschema import Draft7Validator
 
 import modelspec
 from modelspec import catalog
-from modelspec.diagnostics import UNKNOWN, Route
+from modelspec.problems.diagnostic import UNKNOWN, Route
 from modelspec.schema import language_schema
 from modelspec.strategies import (
     BEST,

@@ -20,8 +20,8 @@ import pytest
 from modelspec import unpacked
 from modelspec.arrays import digest, load, read_headers
 from modelspec.dataset import load_dataset
-from modelspec.diagnostics import Diagnostic
 from modelspec.npz import Member
+from modelspec.problems.diagnostic import Diagnostic
 from modelspec.stacked import Stacked
 
 ARRAY = np.random.default_rng(0).integers(0, 99, (4000, 25)).astype("f4")

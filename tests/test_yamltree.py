@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from modelspec import yamltree
-from modelspec.diagnostics import Diagnostic, Span
+from modelspec.problems.diagnostic import Diagnostic, Span
 from modelspec.source import read_bytes, read_text
 from modelspec.yamltree import YamlNode, parse, resolve_scalar
 

@@ -14,8 +14,8 @@ from keras.src import backend
 from modelspec.backend.objects import make
 from modelspec.backend.refusals import first_words, refused_arguments
 from modelspec.catalog import Catalog
-from modelspec.diagnostics import Diagnostic, Related, Route, line_mark
 from modelspec.graph import Graph, Node, Source
+from modelspec.problems.diagnostic import Diagnostic, Related, Route, line_mark
 
 Shape = tuple[int | None, ...]
 

@@ -9,9 +9,9 @@ from modelspec.backend.gradients import common_layer
 from modelspec.backend.weighing import EqualContributionStep, GradNormStep, UncertaintyStep
 from modelspec.catalog import Catalog
 from modelspec.catalog.losses import is_regression
-from modelspec.diagnostics import Diagnostic
 from modelspec.graph import Graph
 from modelspec.heads import Head
+from modelspec.problems.diagnostic import Diagnostic
 from modelspec.spec import Spec
 from modelspec.strategies import EqualContribution, GradNorm, Uncertainty, read_strategy
 

@@ -11,7 +11,7 @@ import keras
 from modelspec.backend.objects import make
 from modelspec.backend.refusals import first_words
 from modelspec.catalog import Catalog
-from modelspec.failures import RunError
+from modelspec.problems.errors import RunError
 
 _PATHS = frozenset({"filepath", "filename", "log_dir", "backup_dir", "directory"})
 

@@ -9,7 +9,7 @@ import keras
 from keras.src import backend
 
 from modelspec.backend.assemble import symbols_only
-from modelspec.failures import ModelError
+from modelspec.problems.errors import ModelError
 from modelspec.summary import Shape
 
 Sizes = tuple[int, ...]

@@ -12,11 +12,11 @@ from modelspec.backend.deep import run_deep
 from modelspec.backend.objects import make
 from modelspec.backend.refusals import first_words
 from modelspec.catalog import Catalog, Family
-from modelspec.diagnostics import Diagnostic
-from modelspec.failures import ModelError
 from modelspec.graph import Graph
 from modelspec.heads import Head
 from modelspec.naming import snake_case
+from modelspec.problems.diagnostic import Diagnostic
+from modelspec.problems.errors import ModelError
 from modelspec.spec import Spec, Training
 
 

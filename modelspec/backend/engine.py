@@ -19,8 +19,8 @@ from modelspec.backend.jitting import Jit
 from modelspec.backend.randomness import as_without_xla
 from modelspec.backend.supply import Call
 from modelspec.backend.updating import fuse_updates
-from modelspec.failures import ModelError
 from modelspec.feed import Piece
+from modelspec.problems.errors import ModelError
 from modelspec.stacked import Array
 
 Step = Callable[[Any], Mapping[str, Any]]

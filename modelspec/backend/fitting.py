@@ -14,8 +14,8 @@ from modelspec.backend.engine import Engine
 from modelspec.backend.evaluation import Evaluation, Logs
 from modelspec.backend.keeping import Keeper
 from modelspec.backend.supply import Supply, sample, supply
-from modelspec.failures import RunError
 from modelspec.feed import Feed
+from modelspec.problems.errors import RunError
 from modelspec.spec import Training
 from modelspec.watcher import Watcher
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from modelspec.backend.checkpoints import Position, State, checkpoints, restore, save_checkpoint
-from modelspec.failures import RunError
 from modelspec.layout import CHECKPOINTS
+from modelspec.problems.errors import RunError
 from modelspec.run import Run
 
 _SECOND = 1.0

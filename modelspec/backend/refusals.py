@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from modelspec.diagnostics import Diagnostic, Route
+from modelspec.problems.diagnostic import Diagnostic, Route
 
 
 def refused_arguments(name: str, given: Any, route: Route, error: Exception) -> Diagnostic:

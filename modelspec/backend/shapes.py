@@ -7,8 +7,8 @@ from typing import Any
 from modelspec.backend.start import start
 from modelspec.catalog import Catalog
 from modelspec.dataset import Dataset
-from modelspec.diagnostics import Diagnostic
 from modelspec.graph import Graph
+from modelspec.problems.diagnostic import Diagnostic
 from modelspec.summary import Shape
 
 _LONGEST = 2**16

@@ -6,8 +6,8 @@ from typing import Any
 from modelspec.backend.objects import make
 from modelspec.backend.refusals import refused_arguments
 from modelspec.catalog import Catalog, Family
-from modelspec.diagnostics import Diagnostic, Route
 from modelspec.heads import Head
+from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.spec import Spec
 
 _NEEDS_MORE = frozenset({"TensorBoard"})

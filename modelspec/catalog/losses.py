@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from modelspec.catalog.entries import Catalog, Family
-from modelspec.diagnostics import Route
+from modelspec.problems.diagnostic import Route
 
 Shape = tuple[int | None, ...]
 """Without the batch; None is an unknown length."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family, paths
-from modelspec.diagnostics import Anchor, Diagnostic, Route, did_you_mean
+from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean
 
 _BESIDE = ("name", "trainable", "dtype")
 _MOVED = {

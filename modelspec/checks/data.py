@@ -17,8 +17,8 @@ from modelspec.checks.targets import (
     written,
 )
 from modelspec.dataset import Dataset, weight_key
-from modelspec.diagnostics import Diagnostic, Route
 from modelspec.graph import Graph, Input, Node
+from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.stacked import Column
 
 __all__ = ["Head", "check_data"]

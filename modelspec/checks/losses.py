@@ -10,9 +10,9 @@ from typing import Any
 
 from modelspec.catalog import Catalog
 from modelspec.catalog.losses import REGRESSION, folded, is_object, read_object
-from modelspec.diagnostics import Diagnostic, Related, Route, Severity
 from modelspec.graph import Graph, Node
 from modelspec.heads import Head, Placed
+from modelspec.problems.diagnostic import Diagnostic, Related, Route, Severity
 from modelspec.spec import Spec
 
 _WIDTHS = {"Dense": "units"} | {

@@ -9,9 +9,9 @@ from modelspec.checks.monitors import check_monitors
 from modelspec.checks.packages import check_packages
 from modelspec.checks.schedules import check_schedules
 from modelspec.checks.strategies import check_strategy
-from modelspec.diagnostics import Diagnostic, Route, did_you_mean, is_echo
 from modelspec.graph import Graph, Node
 from modelspec.heads import Head, check_names
+from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, is_echo
 from modelspec.spec import Spec
 
 

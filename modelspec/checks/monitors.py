@@ -7,8 +7,8 @@ from typing import Any
 from modelspec.catalog import Catalog
 from modelspec.catalog.losses import is_object
 from modelspec.checks.losses import all_placed
-from modelspec.diagnostics import Diagnostic, did_you_mean
 from modelspec.heads import Head
+from modelspec.problems.diagnostic import Diagnostic, did_you_mean
 from modelspec.spec import Spec
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from modelspec.diagnostics import Diagnostic, Route
+from modelspec.problems.diagnostic import Diagnostic, Route
 
 _NEEDS = {"TensorBoard": "tensorboard", "OrbaxCheckpoint": "orbax"}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from modelspec.catalog.losses import is_object
-from modelspec.diagnostics import Diagnostic
+from modelspec.problems.diagnostic import Diagnostic
 from modelspec.spec import Spec
 
 _SETTERS = ("ReduceLROnPlateau",)

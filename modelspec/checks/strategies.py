@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from modelspec.diagnostics import Diagnostic, Route
 from modelspec.graph import Graph
 from modelspec.heads import Head
+from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.sharing import outputs_of_layers
 from modelspec.spec import Spec
 from modelspec.strategies import GradNorm, read_strategy

@@ -5,7 +5,7 @@ from typing import Any
 
 from modelspec.arrays import Values, scan
 from modelspec.catalog.losses import FAMILIES, Head, Shape, Targets, named_loss
-from modelspec.diagnostics import Diagnostic, Route
+from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.stacked import Column
 
 # These give one loss for each sample or batch, whatever the shape of the output.

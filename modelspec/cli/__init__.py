@@ -13,7 +13,7 @@ import click
 
 from modelspec.cli.commands import Verbs
 from modelspec.cli.streams import err, keep_stderr
-from modelspec.failures import ModelError, RunError
+from modelspec.problems.errors import ModelError, RunError
 
 SPEC_PROBLEM, USAGE, OUR_FAULT, INTERRUPTED = 1, 2, 3, 130
 
@@ -72,7 +72,7 @@ def _exit_code(error: Exception) -> int:
 
 
 def _problems_or_fault(error: Exception) -> int:
-    from modelspec.failures import SpecError
+    from modelspec.problems.errors import SpecError
 
     if not isinstance(error, SpecError):
         return _our_fault(error)

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-from modelspec.diagnostics import did_you_mean
+from modelspec.problems.diagnostic import did_you_mean
 
 VERBS = (
     "new",

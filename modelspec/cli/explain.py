@@ -4,7 +4,7 @@ import click
 
 from modelspec import explain as pages
 from modelspec.cli.streams import out, write
-from modelspec.diagnostics import did_you_mean
+from modelspec.problems.diagnostic import did_you_mean
 from modelspec.report.table import print_table
 
 

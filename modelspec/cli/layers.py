@@ -6,7 +6,7 @@ import click
 
 from modelspec import catalog
 from modelspec.cli.streams import out
-from modelspec.diagnostics import did_you_mean
+from modelspec.problems.diagnostic import did_you_mean
 from modelspec.report.layers import find_entries, print_entry, print_names
 from modelspec.report.strategies import STRATEGY, print_strategies, print_strategy
 from modelspec.strategies import STRATEGIES

@@ -8,7 +8,7 @@ import click
 
 from modelspec.cli.streams import err
 from modelspec.pipeline import ModelSpec, load
-from modelspec.problems import Problem
+from modelspec.problems.problem import Problem
 from modelspec.report.problems import print_problems
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -9,8 +9,8 @@ import click
 from modelspec.cli.leaving import leaving_at_once
 from modelspec.cli.options import PATH, data_option, load_spec, set_option
 from modelspec.cli.streams import err, write
-from modelspec.failures import RunError
 from modelspec.layout import CURVES
+from modelspec.problems.errors import RunError
 from modelspec.report import curves
 from modelspec.report.finish import print_finish
 from modelspec.report.progress import Screen, watcher_for

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from modelspec.costs import Costs
-from modelspec.sizes import size
+from modelspec.problems.units import size
 
 _PREFIXES = ("", "K", "M", "G", "T", "P")
 

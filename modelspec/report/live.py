@@ -11,7 +11,7 @@ from rich.text import Text
 
 from modelspec.history import VALIDATION, Best, groups
 from modelspec.history import best as best_of
-from modelspec.problems import Problem
+from modelspec.problems.problem import Problem
 from modelspec.report.epochs import GAP, EpochTable, OutputTable
 from modelspec.report.pace import Pace, duration
 from modelspec.report.problems import print_problems

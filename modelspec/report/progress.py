@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
-from modelspec.problems import Problem
+from modelspec.problems.problem import Problem
 from modelspec.report.problems import print_problems
 from modelspec.watcher import Silent, Watcher
 

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.text import Text
 
 from modelspec.costs import Costs
+from modelspec.problems.units import size
 from modelspec.report.costs import cost_lines, operations
 from modelspec.report.table import Row, as_csv, as_markdown, print_table
-from modelspec.sizes import size
 from modelspec.summary import LayerRow, Summary
 
 Shown: TypeAlias = tuple[Summary, Costs | None]

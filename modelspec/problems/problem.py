@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from modelspec.diagnostics import Severity, Span
+from modelspec.problems.diagnostic import Severity, Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from modelspec.problems import Problem
+from modelspec.problems.problem import Problem
 
 
 class SpecError(Exception):
