@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelspec.costs import Measured
 from modelspec.estimates import with_lengths
 from modelspec.graph import Graph
 from modelspec.heads import Head
 from modelspec.pipeline import ModelSpec
 from modelspec.problems.errors import RunInterrupted
-from modelspec.summary import Shape
+from modelspec.results.costs import Measured
+from modelspec.results.summary import Shape
 from modelspec.training import train
 from modelspec.watcher import Silent
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from modelspec.costs import Costs, from_stored
 from modelspec.graph import Graph
 from modelspec.inference import Target
 from modelspec.pipeline import ModelSpec
+from modelspec.results.costs import Costs, from_stored
+from modelspec.results.summary import Shape
 from modelspec.storage import cache
-from modelspec.summary import Shape
 
 BATCH_SIZE = 32
 """Keras's own, where there is no spec."""

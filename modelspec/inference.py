@@ -19,11 +19,11 @@ from modelspec.places import place_all
 from modelspec.problems.diagnostic import has_errors
 from modelspec.problems.errors import ModelError, RunError, SpecError
 from modelspec.problems.problem import Problem
+from modelspec.results.summary import Summary
 from modelspec.run import Run
 from modelspec.shards import Paths, Say
 from modelspec.stacked import Array, Column
 from modelspec.storage.atomic import replacing
-from modelspec.summary import Summary
 
 ZIP_MAGIC = b"PK\x03\x04"
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from modelspec.balance import Balance, Gauge, LayerUse
 from modelspec.checks.data import check_data
 from modelspec.checks.strategies import check_sharing, single_head
 from modelspec.dataset import Dataset
@@ -15,6 +14,7 @@ from modelspec.feed import Feed
 from modelspec.pipeline import ModelSpec
 from modelspec.problems.diagnostic import Diagnostic, Route, has_errors
 from modelspec.problems.errors import RunError
+from modelspec.results.balance import Balance, Gauge, LayerUse
 from modelspec.shards import Paths, Say
 
 BATCHES = 30

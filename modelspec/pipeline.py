@@ -23,9 +23,9 @@ from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import SpecError
 from modelspec.problems.problem import Problem
 from modelspec.resolved import resolved_text
+from modelspec.results.summary import Shape, Summary
 from modelspec.source import Document, read, read_bytes, read_text
 from modelspec.spec import Spec
-from modelspec.summary import Shape, Summary
 from modelspec.verdicts import Verdict, remember_shapes, remember_summary
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from modelspec.balance import dominance, shares
 from modelspec.heads import Head
+from modelspec.results.balance import dominance, shares
 
 
 @dataclass

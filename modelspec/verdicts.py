@@ -7,8 +7,8 @@ from typing import Any
 from modelspec.catalog import Catalog
 from modelspec.graph import Graph
 from modelspec.problems.diagnostic import Diagnostic, Related, Route, Span
+from modelspec.results.summary import LayerRow, Parameters, Shape, Summary, Tensor
 from modelspec.storage import cache
-from modelspec.summary import LayerRow, Parameters, Shape, Summary, Tensor
 
 Verdict = tuple[dict[str, Shape], list[Diagnostic]]
 

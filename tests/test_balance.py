@@ -16,15 +16,15 @@ import yaml
 import modelspec
 from modelspec.backend.gauging import gauge_step, mean
 from modelspec.backend.gradients import shared_variables, weighted_layers
-from modelspec.balance import (
+from modelspec.measuring import measure
+from modelspec.problems.errors import SpecError
+from modelspec.results.balance import (
     contributions,
     dominance,
     even_out,
     loss_weights_line,
     shares,
 )
-from modelspec.measuring import measure
-from modelspec.problems.errors import SpecError
 from modelspec.sharing import outputs_of_layers
 
 LOGS = {"loss": 5.0, "a_loss": 4.0, "b_loss": 0.5, "a_mae": 1.0}

@@ -20,9 +20,9 @@ import modelspec
 from modelspec.backend.assemble import symbols_only
 from modelspec.backend.costing import optimizer_bytes, work
 from modelspec.calibration import _arrays, _output_shapes, measure
-from modelspec.costs import Costs
 from modelspec.estimates import LengthError, estimate, with_lengths
 from modelspec.inference import Target
+from modelspec.results.costs import Costs
 
 ROOT = Path(__file__).parent.parent
 SPECS = ROOT / "specs"

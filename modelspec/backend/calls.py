@@ -10,7 +10,7 @@ from keras.src import backend
 
 from modelspec.backend.assemble import symbols_only
 from modelspec.problems.errors import ModelError
-from modelspec.summary import Shape
+from modelspec.results.summary import Shape
 
 Sizes = tuple[int, ...]
 

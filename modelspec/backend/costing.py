@@ -10,8 +10,8 @@ import keras
 from modelspec.backend.calls import Call, calls
 from modelspec.backend.deep import run_deep
 from modelspec.backend.flops import class_names, flops, kept, training_flops
-from modelspec.costs import Costs, LayerCosts
-from modelspec.summary import Shape
+from modelspec.results.costs import Costs, LayerCosts
+from modelspec.results.summary import Shape
 
 
 def costs(model: Any, optimizer: Any | None, lengths: Mapping[str, Shape] | None = None) -> Costs:

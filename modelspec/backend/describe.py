@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from modelspec.backend.forms import output_names
-from modelspec.summary import LayerRow, Parameters, Shape, Summary, Tensor
+from modelspec.results.summary import LayerRow, Parameters, Shape, Summary, Tensor
 
 
 def describe(model: Any) -> Summary:

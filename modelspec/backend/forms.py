@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from modelspec.feed import Piece
+from modelspec.results.summary import Shape
 from modelspec.stacked import Array
-from modelspec.summary import Shape
 
 
 def output_names(model: Any) -> list[str]:

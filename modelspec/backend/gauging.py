@@ -11,9 +11,9 @@ from modelspec.backend.forms import batch_arrays
 from modelspec.backend.gradients import gradient_of, product, shared_variables
 from modelspec.backend.headlosses import HeadLosses
 from modelspec.backend.weighing import EqualContributionStep
-from modelspec.balance import Gauge
 from modelspec.feed import Feed
 from modelspec.graph import Graph
+from modelspec.results.balance import Gauge
 from modelspec.strategies import EqualContribution
 
 _GAUGED = 8

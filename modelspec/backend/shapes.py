@@ -9,7 +9,7 @@ from modelspec.catalog import Catalog
 from modelspec.dataset import Dataset
 from modelspec.graph import Graph
 from modelspec.problems.diagnostic import Diagnostic
-from modelspec.summary import Shape
+from modelspec.results.summary import Shape
 
 _LONGEST = 2**16
 _WIDE = ("64", "string")

@@ -11,9 +11,9 @@ import click
 
 from modelspec.cli.options import format_option, set_option
 from modelspec.cli.streams import err, out, write
-from modelspec.costs import Costs
 from modelspec.inference import Target, open_target, target_from_bytes
 from modelspec.report.summaries import Shown, print_summary, summary_csv, summary_markdown
+from modelspec.results.costs import Costs
 
 Lengths = Mapping[str, tuple[int, ...]]
 

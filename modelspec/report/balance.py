@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
-from modelspec.balance import Balance, LayerUse, loss_weights_line, number, pairs
 from modelspec.report.table import print_table
+from modelspec.results.balance import Balance, LayerUse, loss_weights_line, number, pairs
 
 
 def print_balance(console: Console, balance: Balance) -> None:

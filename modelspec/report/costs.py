@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from modelspec.costs import Costs
 from modelspec.problems.units import size
+from modelspec.results.costs import Costs
 
 _PREFIXES = ("", "K", "M", "G", "T", "P")
 

@@ -6,11 +6,11 @@ from typing import TypeAlias
 from rich.console import Console
 from rich.text import Text
 
-from modelspec.costs import Costs
 from modelspec.problems.units import size
 from modelspec.report.costs import cost_lines, operations
 from modelspec.report.table import Row, as_csv, as_markdown, print_table
-from modelspec.summary import LayerRow, Summary
+from modelspec.results.costs import Costs
+from modelspec.results.summary import LayerRow, Summary
 
 Shown: TypeAlias = tuple[Summary, Costs | None]
 """A model, and its costs where they are asked for."""
