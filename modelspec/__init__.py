@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from modelspec.pipeline import ModelSpec, load, loads
     from modelspec.problems.errors import SpecError
     from modelspec.problems.problem import Problem
-    from modelspec.run import Run
+    from modelspec.runs.run import Run
     from modelspec.training import train
 
 __all__ = [
@@ -42,7 +42,7 @@ _LATER = {
     "inference": ("evaluate", "open_target", "predict"),
     "pipeline": ("ModelSpec", "load", "loads"),
     "problems.problem": ("Problem",),
-    "run": ("Run",),
+    "runs.run": ("Run",),
     "training": ("train",),
 }
 

@@ -17,8 +17,8 @@ from modelspec.pipeline import ModelSpec
 from modelspec.problems.errors import RunInterrupted
 from modelspec.results.costs import Measured
 from modelspec.results.summary import Shape
+from modelspec.runs.progress import Silent
 from modelspec.training import train
-from modelspec.watcher import Silent
 
 Array = npt.NDArray[Any]
 

@@ -13,14 +13,14 @@ from modelspec.dataset import Dataset, load_dataset
 from modelspec.feed import Feed
 from modelspec.graph import Graph, Input
 from modelspec.holdout import hold_out
-from modelspec.layout import RECORD
 from modelspec.pipeline import ModelSpec, load, loads
 from modelspec.places import place_all
 from modelspec.problems.diagnostic import has_errors
 from modelspec.problems.errors import ModelError, RunError, SpecError
 from modelspec.problems.problem import Problem
 from modelspec.results.summary import Summary
-from modelspec.run import Run
+from modelspec.runs.layout import RECORD
+from modelspec.runs.run import Run
 from modelspec.shards import Paths, Say
 from modelspec.stacked import Array, Column
 from modelspec.storage.atomic import replacing

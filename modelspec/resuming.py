@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from modelspec.layout import SPEC
 from modelspec.pipeline import ModelSpec, load
 from modelspec.problems.errors import RunError
-from modelspec.run import Run
-from modelspec.watcher import Watcher
+from modelspec.runs.layout import SPEC
+from modelspec.runs.progress import Watcher
+from modelspec.runs.run import Run
 
 Facts: TypeAlias = Mapping[str, Any]
 """What ``run.json`` says of the arrays under ``data`` and ``validation``: their SHA-256."""

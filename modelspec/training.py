@@ -10,18 +10,18 @@ from modelspec.dataset import Dataset
 from modelspec.feed import Feed
 from modelspec.holdout import hold_out
 from modelspec.interrupts import Interrupts
-from modelspec.layout import MODEL, SPEC
 from modelspec.pipeline import ModelSpec
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import RunError
-from modelspec.recording import recorded
 from modelspec.resuming import refuse_other_spec, resumable, warn_of_other_data
-from modelspec.run import Run, locked, new_folder
+from modelspec.runs.layout import MODEL, SPEC
+from modelspec.runs.progress import Silent, Watcher
+from modelspec.runs.record import recorded
+from modelspec.runs.run import Run, locked, new_folder
 from modelspec.shards import Paths, each_path, files_of
 from modelspec.stamps import Stamps
 from modelspec.storage.atomic import replacing
 from modelspec.tally import Tally
-from modelspec.watcher import Silent, Watcher
 
 CHECKPOINT_MINUTES = 10.0
 

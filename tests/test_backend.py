@@ -19,7 +19,7 @@ from modelspec.dataset import Dataset
 from modelspec.feed import Feed
 from modelspec.holdout import hold_out
 from modelspec.npzstream import save_npz
-from modelspec.watcher import Silent
+from modelspec.runs.progress import Silent
 
 Arrays = dict[str, NDArray[Any]]
 

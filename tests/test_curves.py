@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from modelspec.history import Best, best, groups, history_csv
 from modelspec.report import curves
 from modelspec.report.curves import draw_curves, panels
+from modelspec.runs.history import Best, best, groups, history_csv
 
 TRAINING, VALIDATION = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
 ORANGE_AREA = (0xEB, 0xB2, 0x33)

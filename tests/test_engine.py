@@ -18,7 +18,7 @@ from modelspec.backend.jitting import choose, extent
 from modelspec.backend.randomness import as_without_xla
 from modelspec.backend.updating import fuse_updates
 from modelspec.backend.wide import adds_up, wide_batch
-from modelspec.watcher import Silent
+from modelspec.runs.progress import Silent
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data" / "digits.npz"

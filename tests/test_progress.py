@@ -15,14 +15,14 @@ import pytest
 from rich.console import Console
 from test_curves import epoch, history
 
-from modelspec.history import groups
 from modelspec.problems.errors import RunError
 from modelspec.report.epochs import EpochTable, OutputTable, cell
 from modelspec.report.finish import print_finish
 from modelspec.report.live import LiveTable, Running
 from modelspec.report.pace import Pace, duration
 from modelspec.report.progress import Lines, Quiet, watcher_for
-from modelspec.run import Run
+from modelspec.runs.history import groups
+from modelspec.runs.run import Run
 
 SAMPLES = 1000
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import modelspec
-from modelspec.run import new_folder
+from modelspec.runs.progress import Silent
+from modelspec.runs.run import new_folder
 from modelspec.storage.atomic import replacing
-from modelspec.watcher import Silent
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data" / "digits.npz"

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from modelspec.history import Best
 from modelspec.problems.errors import RunError
-from modelspec.runs import find_runs
+from modelspec.runs.history import Best
+from modelspec.runs.listing import find_runs
 
 FIELDS = ["folder", "name", "status", "started", "seconds", "epochs", "epochs_asked"]
 FIELDS += ["best_epoch", "best_metric", "best_value"]
 HOLDS = """
 import sys
 from pathlib import Path
-from modelspec.run import Run, locked
+from modelspec.runs.run import Run, locked
 run = Run(Path(sys.argv[1]))
 with locked(run):
     run.update(status="running", name="held")

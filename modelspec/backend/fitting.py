@@ -16,8 +16,8 @@ from modelspec.backend.keeping import Keeper
 from modelspec.backend.supply import Supply, sample, supply
 from modelspec.feed import Feed
 from modelspec.problems.errors import RunError
+from modelspec.runs.progress import Watcher
 from modelspec.spec import Training
-from modelspec.watcher import Watcher
 
 
 class Stopped(Exception):  # noqa: N818 - a request that was met

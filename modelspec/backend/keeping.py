@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from modelspec.backend.checkpoints import Position, State, checkpoints, restore, save_checkpoint
-from modelspec.layout import CHECKPOINTS
 from modelspec.problems.errors import RunError
-from modelspec.run import Run
+from modelspec.runs.layout import CHECKPOINTS
+from modelspec.runs.run import Run
 
 _SECOND = 1.0
 """Epochs shorter than this share a checkpoint: more would cost short runs more than they lose.

@@ -4,7 +4,7 @@ import re
 from pathlib import PurePosixPath, PureWindowsPath
 
 from modelspec.catalog.entries import Argument, Entry
-from modelspec.layout import OWN
+from modelspec.runs.layout import OWN
 
 _READ = frozenset({"vocabulary"})
 """Arguments of layers that take values, or a file to read them from."""

@@ -8,7 +8,7 @@ import click
 
 from modelspec.cli.streams import err, out, write
 from modelspec.report.table import as_csv, print_table
-from modelspec.runs import Listed, find_runs
+from modelspec.runs.listing import Listed, find_runs
 
 _DEFAULT = Path("runs")
 _HEADER = ("name", "status", "started", "epochs", "best", "folder")

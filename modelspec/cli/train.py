@@ -9,12 +9,12 @@ import click
 from modelspec.cli.leaving import leaving_at_once
 from modelspec.cli.options import PATH, data_option, load_spec, set_option
 from modelspec.cli.streams import err, write
-from modelspec.layout import CURVES
 from modelspec.problems.errors import RunError
 from modelspec.report import curves
 from modelspec.report.finish import print_finish
 from modelspec.report.progress import Screen, watcher_for
-from modelspec.run import Run
+from modelspec.runs.layout import CURVES
+from modelspec.runs.run import Run
 from modelspec.threads import set_threads
 from modelspec.training import CHECKPOINT_MINUTES
 from modelspec.training import train as train_spec

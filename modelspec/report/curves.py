@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelspec.history import VALIDATION, Best, Group, Record, best, columns, groups
+from modelspec.runs.history import VALIDATION, Best, Group, Record, best, columns, groups
 from modelspec.storage.atomic import replacing
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from modelspec.history import VALIDATION, Group
+from modelspec.runs.history import VALIDATION, Group
 
 GAP = "  "
 _NUMBER = 8

@@ -7,11 +7,11 @@ from statistics import median
 from rich.console import Console
 from rich.text import Text
 
-from modelspec.history import VALIDATION, Record, best, columns, groups
-from modelspec.layout import CURVES, HISTORY, MODEL
 from modelspec.report.epochs import cell
 from modelspec.report.table import print_table
-from modelspec.run import Run
+from modelspec.runs.history import VALIDATION, Record, best, columns, groups
+from modelspec.runs.layout import CURVES, HISTORY, MODEL
+from modelspec.runs.run import Run
 
 _FILES = (MODEL, HISTORY, "history.csv", CURVES, "tensorboard")
 

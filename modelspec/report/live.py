@@ -9,12 +9,12 @@ from rich.live import Live
 from rich.segment import ControlType
 from rich.text import Text
 
-from modelspec.history import VALIDATION, Best, groups
-from modelspec.history import best as best_of
 from modelspec.problems.problem import Problem
 from modelspec.report.epochs import GAP, EpochTable, OutputTable
 from modelspec.report.pace import Pace, duration
 from modelspec.report.problems import print_problems
+from modelspec.runs.history import VALIDATION, Best, groups
+from modelspec.runs.history import best as best_of
 
 _REFRESHES = 5
 _BAR = range(10, 41)

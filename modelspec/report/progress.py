@@ -7,7 +7,7 @@ from rich.console import Console
 
 from modelspec.problems.problem import Problem
 from modelspec.report.problems import print_problems
-from modelspec.watcher import Silent, Watcher
+from modelspec.runs.progress import Silent, Watcher
 
 
 class Screen(Watcher, Protocol):

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from modelspec.history import history_csv
-from modelspec.layout import CHECKPOINTS, HISTORY, LOCK, MODEL, RECORD, SPEC, TABLE
 from modelspec.problems.errors import RunError
+from modelspec.runs.history import history_csv
+from modelspec.runs.layout import CHECKPOINTS, HISTORY, LOCK, MODEL, RECORD, SPEC, TABLE
 from modelspec.storage.atomic import replacing
 
 STATUSES = ("running", "completed", "interrupted", "failed")

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from modelspec.problems.errors import RunError, RunInterrupted
-from modelspec.run import Run
+from modelspec.runs.run import Run
 
 _DISTRIBUTIONS = ("keras-modelspec", "keras", "tensorflow", "numpy")
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelspec.history import Best, best
-from modelspec.layout import LOCK, RECORD
 from modelspec.problems.errors import RunError
-from modelspec.run import Run
+from modelspec.runs.history import Best, best
+from modelspec.runs.layout import LOCK, RECORD
+from modelspec.runs.run import Run
 
 DIED = "died"
 
