@@ -6,10 +6,10 @@ from reprlib import repr as short
 from typing import Any
 
 from modelspec.graph import Sources
+from modelspec.language.spec import BlockSpec
 from modelspec.ledger import Ledger
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Related, Route, did_you_mean
 from modelspec.scope import Value
-from modelspec.spec import BlockSpec
 
 MAX_DEPTH = 32
 

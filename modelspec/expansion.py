@@ -6,11 +6,11 @@ from typing import Any, Literal, get_args
 
 from modelspec.blocks import bind_inputs, bind_parameters, check_nesting, check_parameters
 from modelspec.graph import Graph, Input, Node, Source, Sources
+from modelspec.language.spec import BlockSpec, Dtype, Precision, Spec
 from modelspec.ledger import Ledger, TooMuchError
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route, did_you_mean, has_errors
 from modelspec.references import Reference, References
 from modelspec.scope import MAX_CALLS, Item, Scope, Use, Value
-from modelspec.spec import BlockSpec, Dtype, Precision, Spec
 
 _NONE: Mapping[str, Any] = {}
 _DTYPES = {*get_args(Dtype), *get_args(Precision)}

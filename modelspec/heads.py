@@ -12,9 +12,9 @@ from reprlib import repr as short
 from typing import Any, Literal
 
 from modelspec.catalog import Catalog
+from modelspec.language.loss_weights import find_strategy, read_strategy
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route, did_you_mean
-from modelspec.spec import Spec
-from modelspec.strategies import find_strategy, read_strategy
 
 _Part = Literal["losses", "loss_weights", "metrics"]
 

@@ -13,8 +13,8 @@ from modelspec.dataset import Dataset, load_dataset
 from modelspec.feed import Feed
 from modelspec.graph import Graph, Input
 from modelspec.holdout import hold_out
+from modelspec.language.places import place_all
 from modelspec.pipeline import ModelSpec, load, loads
-from modelspec.places import place_all
 from modelspec.problems.diagnostic import has_errors
 from modelspec.problems.errors import ModelError, RunError, SpecError
 from modelspec.problems.problem import Problem

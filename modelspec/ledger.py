@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelspec.expressions import fill, has_expression, size
+from modelspec.language.expressions import fill, has_expression, size
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route
 
 MAX_WORK = 2_000_000

@@ -16,16 +16,16 @@ from modelspec.checks.meaning import check_meaning
 from modelspec.expansion import expand
 from modelspec.graph import Graph
 from modelspec.heads import Head, make_heads
-from modelspec.overrides import apply_overrides
-from modelspec.parameters import put_parameters
-from modelspec.places import place_all
+from modelspec.language.document import Document, read, read_bytes, read_text
+from modelspec.language.overrides import apply_overrides
+from modelspec.language.parameters import put_parameters
+from modelspec.language.places import place_all
+from modelspec.language.resolved import resolved_text
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import SpecError
 from modelspec.problems.problem import Problem
-from modelspec.resolved import resolved_text
 from modelspec.results.summary import Shape, Summary
-from modelspec.source import Document, read, read_bytes, read_text
-from modelspec.spec import Spec
 from modelspec.verdicts import Verdict, remember_shapes, remember_summary
 
 if TYPE_CHECKING:

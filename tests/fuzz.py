@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 
 import modelspec
+from modelspec.language.yaml_tree import parse
 from modelspec.problems.problem import Problem
-from modelspec.yamltree import parse
 
 LIMIT = 10.0
 """Seconds that one check may take."""

@@ -10,10 +10,10 @@ from modelspec.catalog import load
 from modelspec.checks.meaning import check_meaning
 from modelspec.expansion import expand
 from modelspec.graph import Graph, Node, Source
+from modelspec.language.spec import Spec
 from modelspec.ledger import Ledger
 from modelspec.naming import AutoNames, snake_case
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route
-from modelspec.spec import Spec
 
 Layers = Sequence[Any]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from modelspec.expressions import ExpressionError, evaluate, fill, substitute
-from modelspec.parameters import put_parameters
+from modelspec.language.document import read_text
+from modelspec.language.expressions import ExpressionError, evaluate, fill, substitute
+from modelspec.language.parameters import put_parameters
+from modelspec.language.yaml_tree import MAX_NODES
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic
-from modelspec.source import read_text
-from modelspec.yamltree import MAX_NODES
 
 SCOPE: dict[str, Any] = {
     "n": 6,

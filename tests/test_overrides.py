@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from modelspec.overrides import apply_overrides
-from modelspec.parameters import put_parameters
+from modelspec.language.document import Document, read_text
+from modelspec.language.overrides import apply_overrides
+from modelspec.language.parameters import put_parameters
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Span
 from modelspec.problems.problem import Place
-from modelspec.source import Document, read_text
-from modelspec.spec import Spec
 
 TEXT = """\
 modelspec: 1

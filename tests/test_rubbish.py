@@ -13,13 +13,13 @@ from modelspec.catalog import load
 from modelspec.checks.meaning import check_meaning
 from modelspec.expansion import expand
 from modelspec.heads import make_heads
-from modelspec.overrides import apply_overrides
-from modelspec.parameters import put_parameters
-from modelspec.places import place_all
+from modelspec.language.document import read_text
+from modelspec.language.overrides import apply_overrides
+from modelspec.language.parameters import put_parameters
+from modelspec.language.places import place_all
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import has_errors
 from modelspec.problems.problem import Problem
-from modelspec.source import read_text
-from modelspec.spec import Spec
 
 EVERYTHING = """\
 modelspec: 1

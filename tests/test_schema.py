@@ -13,12 +13,12 @@ import pytest
 from jsonschema import Draft7Validator
 
 from modelspec import catalog
+from modelspec.language.document import read, read_text
+from modelspec.language.spec import LAYER_KEYS, BlockSpec, InputSpec, Spec, Training
 from modelspec.pipeline import loads
 from modelspec.schema import language_schema, schema_text
 from modelspec.schema.docs import markdown
 from modelspec.schema.help import HELP
-from modelspec.source import read, read_text
-from modelspec.spec import LAYER_KEYS, BlockSpec, InputSpec, Spec, Training
 
 ROOT = Path(__file__).parent.parent
 SPECS = sorted([*ROOT.glob("specs/*.yaml"), *ROOT.glob("tests/guides/*.yaml")])

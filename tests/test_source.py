@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from modelspec.overrides import apply_overrides
+from modelspec.language.document import Document, read, read_text
+from modelspec.language.overrides import apply_overrides
 from modelspec.problems.diagnostic import Anchor, Route, Span
 from modelspec.problems.problem import Place
-from modelspec.source import Document, read, read_text
 
 TEXT = """\
 modelspec: 1

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from modelspec.parameters import put_parameters
+from modelspec.language.document import Document, read_text
+from modelspec.language.parameters import put_parameters
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Route
-from modelspec.source import Document, read_text
-from modelspec.spec import Spec
 
 GOOD = """\
 modelspec: 1
@@ -270,7 +270,7 @@ def test_a_list_of_refused_items_is_not_empty_too() -> None:
     ],
 )
 def test_the_layer_of_an_item(item: dict[str, Any], kind: str) -> None:
-    from modelspec.spec import object_key
+    from modelspec.language.spec import object_key
 
     assert object_key(item) == kind
 
@@ -286,7 +286,7 @@ def test_unhashable_and_odd_values_anywhere() -> None:
 
 
 def test_version_is_the_languages() -> None:
-    from modelspec.spec import LANGUAGE_VERSION
+    from modelspec.language.spec import LANGUAGE_VERSION
 
     assert validated(GOOD)[0] is not None
     assert f"modelspec: {LANGUAGE_VERSION}\n" in GOOD

@@ -7,9 +7,7 @@ from jsonschema import Draft7Validator
 
 import modelspec
 from modelspec import catalog
-from modelspec.problems.diagnostic import UNKNOWN, Route
-from modelspec.schema import language_schema
-from modelspec.strategies import (
+from modelspec.language.loss_weights import (
     BEST,
     STRATEGIES,
     EqualContribution,
@@ -19,6 +17,8 @@ from modelspec.strategies import (
     find_strategy,
     read_strategy,
 )
+from modelspec.problems.diagnostic import UNKNOWN, Route
+from modelspec.schema import language_schema
 
 TWO = ("a", "b")
 

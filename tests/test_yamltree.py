@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from modelspec import yamltree
+from modelspec.language import yaml_tree as yamltree
+from modelspec.language.document import read_bytes, read_text
+from modelspec.language.yaml_tree import YamlNode, parse, resolve_scalar
 from modelspec.problems.diagnostic import Diagnostic, Span
-from modelspec.source import read_bytes, read_text
-from modelspec.yamltree import YamlNode, parse, resolve_scalar
 
 SCALARS: list[tuple[str, Any]] = [
     ("1", 1),

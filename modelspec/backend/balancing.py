@@ -11,9 +11,9 @@ from modelspec.catalog import Catalog
 from modelspec.catalog.losses import is_regression
 from modelspec.graph import Graph
 from modelspec.heads import Head
+from modelspec.language.loss_weights import EqualContribution, GradNorm, Uncertainty, read_strategy
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic
-from modelspec.spec import Spec
-from modelspec.strategies import EqualContribution, GradNorm, Uncertainty, read_strategy
 
 
 class Strategy(Protocol):

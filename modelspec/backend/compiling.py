@@ -14,10 +14,10 @@ from modelspec.backend.refusals import first_words
 from modelspec.catalog import Catalog, Family
 from modelspec.graph import Graph
 from modelspec.heads import Head
+from modelspec.language.spec import Spec, Training
 from modelspec.naming import snake_case
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import ModelError
-from modelspec.spec import Spec, Training
 
 
 def build_model(

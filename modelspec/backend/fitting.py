@@ -15,9 +15,9 @@ from modelspec.backend.evaluation import Evaluation, Logs
 from modelspec.backend.keeping import Keeper
 from modelspec.backend.supply import Supply, sample, supply
 from modelspec.feed import Feed
+from modelspec.language.spec import Training
 from modelspec.problems.errors import RunError
 from modelspec.runs.progress import Watcher
-from modelspec.spec import Training
 
 
 class Stopped(Exception):  # noqa: N818 - a request that was met

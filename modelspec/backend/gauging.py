@@ -13,8 +13,8 @@ from modelspec.backend.headlosses import HeadLosses
 from modelspec.backend.weighing import EqualContributionStep
 from modelspec.feed import Feed
 from modelspec.graph import Graph
+from modelspec.language.loss_weights import EqualContribution
 from modelspec.results.balance import Gauge
-from modelspec.strategies import EqualContribution
 
 _GAUGED = 8
 _GAUGED_A_DRAW = 2

@@ -7,8 +7,8 @@ from modelspec.backend.objects import make
 from modelspec.backend.refusals import refused_arguments
 from modelspec.catalog import Catalog, Family
 from modelspec.heads import Head
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Route
-from modelspec.spec import Spec
 
 _NEEDS_MORE = frozenset({"TensorBoard"})
 """Made only in training: it wants packages and a folder."""

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from modelspec.backend.balancer import Balancer, Recompile, all_finite
 from modelspec.backend.gradients import gradient_of, product
-from modelspec.strategies import EqualContribution, GradNorm, Uncertainty
+from modelspec.language.loss_weights import EqualContribution, GradNorm, Uncertainty
 
 _SMALLEST = 1e-3
 _LOG_VARIANCES = (-20.0, 80.0)

@@ -12,8 +12,8 @@ from modelspec.catalog import Catalog
 from modelspec.catalog.losses import REGRESSION, folded, is_object, read_object
 from modelspec.graph import Graph, Node
 from modelspec.heads import Head, Placed
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Related, Route, Severity
-from modelspec.spec import Spec
 
 _WIDTHS = {"Dense": "units"} | {
     name: "filters"

@@ -11,8 +11,8 @@ from modelspec.checks.schedules import check_schedules
 from modelspec.checks.strategies import check_strategy
 from modelspec.graph import Graph, Node
 from modelspec.heads import Head, check_names
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, is_echo
-from modelspec.spec import Spec
 
 
 def check_meaning(

@@ -8,8 +8,8 @@ from modelspec.catalog import Catalog
 from modelspec.catalog.losses import is_object
 from modelspec.checks.losses import all_placed
 from modelspec.heads import Head
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, did_you_mean
-from modelspec.spec import Spec
 
 
 def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Iterator[Diagnostic]:

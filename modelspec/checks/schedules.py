@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from modelspec.catalog.losses import is_object
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic
-from modelspec.spec import Spec
 
 _SETTERS = ("ReduceLROnPlateau",)
 

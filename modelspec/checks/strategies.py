@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from modelspec.graph import Graph
 from modelspec.heads import Head
+from modelspec.language.loss_weights import GradNorm, read_strategy
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.sharing import outputs_of_layers
-from modelspec.spec import Spec
-from modelspec.strategies import GradNorm, read_strategy
 
 _ROUTE: Route = ("loss_weights",)
 

@@ -6,10 +6,10 @@ import click
 
 from modelspec import catalog
 from modelspec.cli.streams import out
+from modelspec.language.loss_weights import STRATEGIES
 from modelspec.problems.diagnostic import did_you_mean
 from modelspec.report.layers import find_entries, print_entry, print_names
 from modelspec.report.strategies import STRATEGY, print_strategies, print_strategy
-from modelspec.strategies import STRATEGIES
 
 
 @click.command()

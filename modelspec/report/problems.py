@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from modelspec.language.document import MAX_BYTES
 from modelspec.problems.problem import Place, Problem
-from modelspec.source import MAX_BYTES
 
 _COLOURS = {"error": "bold red", "warning": "bold yellow"}
 

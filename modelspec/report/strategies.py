@@ -5,8 +5,8 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 
+from modelspec.language.loss_weights import STRATEGIES
 from modelspec.report.table import print_table
-from modelspec.strategies import STRATEGIES
 
 STRATEGY: Final = "strategy"
 """What they are called among the families of Keras's objects."""

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from modelspec.envelope import FORM
+from modelspec.language.spec import Spec
+from modelspec.language.validation import FORM
 from modelspec.schema.expressions import Schema, opened, types
 from modelspec.schema.help import HELP
-from modelspec.spec import Spec
 
 _BEFORE_EXPRESSIONS = {"layers", "blocks"}
 """Sections whose own keys are validated as they are written."""

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from modelspec.catalog import Catalog, Family
+from modelspec.language.loss_weights import STRATEGIES, Strategy
 from modelspec.schema.expressions import Schema, expression, opened
 from modelspec.schema.objects import MAPPING, bare, properties
-from modelspec.strategies import STRATEGIES, Strategy
 
 
 def heads(catalog: Catalog, keys: Mapping[str, Schema]) -> dict[str, Schema]:

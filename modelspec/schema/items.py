@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import get_args
 
 from modelspec.catalog import Catalog
+from modelspec.language.spec import LAYER_KEYS, Dtype, Precision
 from modelspec.schema.docs import markdown
 from modelspec.schema.expressions import EXPRESSION, MESSAGE, Schema
 from modelspec.schema.objects import MAPPING, alone_in, properties
-from modelspec.spec import LAYER_KEYS, Dtype, Precision
 
 _BESIDE = "|".join(sorted(LAYER_KEYS))
 _BLOCK = "[a-z][A-Za-z0-9_-]*"

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family
+from modelspec.language.spec import LAYER_KEYS
 from modelspec.schema.docs import first_sentence, markdown
 from modelspec.schema.expressions import EXPRESSION, MESSAGE, Schema, expression
 from modelspec.schema.values import any_case, value
-from modelspec.spec import LAYER_KEYS
 
 MAPPING: Schema = {
     "type": "object",

@@ -268,8 +268,8 @@ def page(results: Mapping[str, Results], seeds: int) -> str:
         overview(results),
     ]
     parts += [section(name, found) for name, found in results.items()]
-    from modelspec.strategies import BEST
-    from modelspec.strategies import STRATEGIES as KINDS
+    from modelspec.language.loss_weights import BEST
+    from modelspec.language.loss_weights import STRATEGIES as KINDS
 
     [auto] = [name for name, kind in KINDS.items() if kind is BEST]
     return "\n".join([*parts, READING.format(auto=auto)])

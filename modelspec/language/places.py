@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from modelspec.language.document import Document
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, Span
 from modelspec.problems.problem import Place, Problem, RelatedPlace
-from modelspec.source import Document
 
 _NOWHERE = Span(1, 1, 1, 1)
 

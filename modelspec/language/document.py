@@ -6,9 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from modelspec.language.yaml_tree import YamlNode, end_of, parse
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, Span
 from modelspec.problems.problem import Place
-from modelspec.yamltree import YamlNode, end_of, parse
 
 MAX_BYTES = 8_000_000
 _START = Span(1, 1, 1, 1)

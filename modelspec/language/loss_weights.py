@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from modelspec.envelope import problems_of
+from modelspec.language.validation import problems_of
 from modelspec.problems.diagnostic import UNKNOWN, Anchor, Diagnostic, Route, did_you_mean
 
 _ROUTE: Route = ("loss_weights",)

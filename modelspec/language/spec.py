@@ -22,10 +22,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from modelspec.envelope import FORM, problems_of
-from modelspec.expressions import has_expression
+from modelspec.language.document import Document
+from modelspec.language.expressions import has_expression
+from modelspec.language.validation import FORM, problems_of
 from modelspec.problems.diagnostic import Diagnostic
-from modelspec.source import Document
 
 LANGUAGE_VERSION = 1
 _TYPE, _ARGUMENTS = f"{FORM}type", f"{FORM}arguments"

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from modelspec.expressions import compute, has_expression, size
+from modelspec.language.document import Document
+from modelspec.language.expressions import compute, has_expression, size
+from modelspec.language.yaml_tree import MAX_NODES, YamlEntry, YamlNode
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route
-from modelspec.source import Document
-from modelspec.yamltree import MAX_NODES, YamlEntry, YamlNode
 
 _EXPANDED_LATER = {"layers", "blocks"}
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from modelspec.language.document import Document, child_of
+from modelspec.language.yaml_tree import YamlEntry, YamlNode, parse, resolve_scalar
 from modelspec.problems.diagnostic import Diagnostic, Span, did_you_mean
-from modelspec.source import Document, child_of
-from modelspec.yamltree import YamlEntry, YamlNode, parse, resolve_scalar
 
 
 def apply_overrides(

@@ -4,10 +4,10 @@ from typing import Any
 
 import yaml
 
-from modelspec.expressions import fill
-from modelspec.source import Document
-from modelspec.spec import Spec
-from modelspec.yamltree import resolve_scalar
+from modelspec.language.document import Document
+from modelspec.language.expressions import fill
+from modelspec.language.spec import Spec
+from modelspec.language.yaml_tree import resolve_scalar
 
 
 class _Dumper(yaml.SafeDumper):

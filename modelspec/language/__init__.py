@@ -1,0 +1,1 @@
+"""Text to Spec: YAML with places, overrides, parameters, validation."""
