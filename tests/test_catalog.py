@@ -11,7 +11,7 @@ import pytest
 
 import modelspec.catalog as catalog_package
 from modelspec.catalog import FAMILIES, Catalog, Family, load
-from modelspec.catalog.refusals import NOT_IN_EVERY_KERAS, REFUSALS
+from modelspec.catalog.disallowed import NOT_IN_EVERY_KERAS, REFUSALS
 from modelspec.catalog.source import Source
 from modelspec.catalog.survey import survey
 from modelspec.checks.arguments import check_arguments

@@ -5,8 +5,8 @@ import re
 from typing import Any
 
 from modelspec.catalog import docs, kinds, signatures
+from modelspec.catalog.disallowed import REFUSALS
 from modelspec.catalog.entries import FAMILIES, Family, Payload
-from modelspec.catalog.refusals import REFUSALS
 from modelspec.catalog.source import Definition, Source
 
 _PACKAGES: dict[Family, str] = {
