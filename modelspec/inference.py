@@ -9,10 +9,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from modelspec.checks.data import check_data
-from modelspec.dataset import Dataset, load_dataset
-from modelspec.feed import Feed
+from modelspec.data.batches import Feed
+from modelspec.data.concatenated import Array, Column
+from modelspec.data.dataset import Dataset, load_dataset
+from modelspec.data.shards import Paths, Say
+from modelspec.data.validation_split import hold_out
 from modelspec.graph import Graph, Input
-from modelspec.holdout import hold_out
 from modelspec.language.places import place_all
 from modelspec.pipeline import ModelSpec, load, loads
 from modelspec.problems.diagnostic import has_errors
@@ -21,8 +23,6 @@ from modelspec.problems.problem import Problem
 from modelspec.results.summary import Summary
 from modelspec.runs.layout import RECORD
 from modelspec.runs.run import Run
-from modelspec.shards import Paths, Say
-from modelspec.stacked import Array, Column
 from modelspec.storage.atomic import replacing
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -202,7 +202,7 @@ def predicting(
     model = target.model()
     from modelspec.backend.engine import predictor
     from modelspec.backend.wide import wide_batch
-    from modelspec.feed import BatchesPerPiece
+    from modelspec.data.batches import BatchesPerPiece
 
     dataset = _dataset(target, model, data, targets=False, say=say, warn=warn)
     feed = _feed(replace(dataset, targets={}, weights={}), target, model)

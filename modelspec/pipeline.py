@@ -29,8 +29,8 @@ from modelspec.results.summary import Shape, Summary
 from modelspec.verdicts import Verdict, remember_shapes, remember_summary
 
 if TYPE_CHECKING:
-    from modelspec.dataset import Dataset, Part
-    from modelspec.shards import Paths, Say
+    from modelspec.data.dataset import Dataset, Part
+    from modelspec.data.shards import Paths, Say
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class ModelSpec:
     ) -> "tuple[Dataset | None, list[Diagnostic]]":
         """The arrays of npz files that this spec calls for, those of one name stacked."""
         assert self.spec is not None
-        from modelspec.dataset import load_dataset
+        from modelspec.data.dataset import load_dataset
 
         return load_dataset(
             paths,

@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from modelspec.arrays import digest
 from modelspec.checks.data import check_data
-from modelspec.dataset import Dataset
-from modelspec.feed import Feed
-from modelspec.holdout import hold_out
+from modelspec.data.arrays import digest
+from modelspec.data.batches import Feed
+from modelspec.data.dataset import Dataset
+from modelspec.data.shards import Paths, each_path, files_of
+from modelspec.data.snapshot import Stamps
+from modelspec.data.validation_split import hold_out
 from modelspec.interrupts import Interrupts
 from modelspec.pipeline import ModelSpec
 from modelspec.problems.diagnostic import Diagnostic, has_errors
@@ -18,8 +20,6 @@ from modelspec.runs.layout import MODEL, SPEC
 from modelspec.runs.progress import Silent, Watcher
 from modelspec.runs.record import recorded
 from modelspec.runs.run import Run, locked, new_folder
-from modelspec.shards import Paths, each_path, files_of
-from modelspec.stamps import Stamps
 from modelspec.storage.atomic import replacing
 from modelspec.tally import Tally
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelspec.arrays import digest, load, read_headers, scan, verify
-from modelspec.npz import Member
+from modelspec.data.arrays import digest, load, read_headers, scan, verify
+from modelspec.data.npz import Member
 
 DTYPES = ["?", "i1", "u1", "i2", "<i4", ">i4", "u8", "f2", "<f4", ">f4", "f8", "c8", "U5", "S3"]
 
@@ -373,7 +373,7 @@ def test_scan_agrees_with_numpy(dtype: str) -> None:
 def test_scan_finds_the_first_row_across_blocks(
     monkeypatch: pytest.MonkeyPatch, order: Any, bad: float
 ) -> None:
-    monkeypatch.setattr("modelspec.arrays._BLOCK", 64)
+    monkeypatch.setattr("modelspec.data.arrays._BLOCK", 64)
     array = np.zeros((50, 3, 2), order=order)
     array[40, 0, 0] = array[31, 2, 1] = bad
     array[20, 1, 0] = 0.5

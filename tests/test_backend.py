@@ -13,12 +13,12 @@ import pytest
 from numpy.typing import NDArray
 
 import modelspec
-from modelspec.arrays import digest
 from modelspec.backend.deep import run_deep
-from modelspec.dataset import Dataset
-from modelspec.feed import Feed
-from modelspec.holdout import hold_out
-from modelspec.npzstream import save_npz
+from modelspec.data.arrays import digest
+from modelspec.data.batches import Feed
+from modelspec.data.dataset import Dataset
+from modelspec.data.npz_writer import save_npz
+from modelspec.data.validation_split import hold_out
 from modelspec.runs.progress import Silent
 
 Arrays = dict[str, NDArray[Any]]

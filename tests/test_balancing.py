@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import modelspec
 from modelspec.backend.balancing import Strategy, check_strategy, make_strategy
 from modelspec.backend.forms import batch_arrays
-from modelspec.feed import Piece
+from modelspec.data.batches import Piece
 
 Array = NDArray[Any]
 Batch = tuple[Any, ...]

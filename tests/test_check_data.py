@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelspec.arrays import load, read_headers
 from modelspec.checks.data import check_data
-from modelspec.dataset import Dataset
+from modelspec.data.arrays import load, read_headers
+from modelspec.data.dataset import Dataset
 from modelspec.graph import Graph, Input, Node, Source
 from modelspec.problems.diagnostic import Diagnostic, Route
 

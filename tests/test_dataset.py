@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelspec.arrays import Member
-from modelspec.dataset import load_dataset, match
+from modelspec.data.arrays import Member
+from modelspec.data.dataset import load_dataset, match
 from modelspec.problems.diagnostic import Diagnostic
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelspec.arrays import load, read_headers
-from modelspec.dataset import Dataset
-from modelspec.holdout import Holdout, hold_out
+from modelspec.data.arrays import load, read_headers
+from modelspec.data.concatenated import Stacked
+from modelspec.data.dataset import Dataset
+from modelspec.data.validation_split import Holdout, hold_out
 from modelspec.problems.diagnostic import Route
-from modelspec.stacked import Stacked
 
 SPARSE = {"SparseCategoricalCrossentropy": {"from_logits": True}}
 
@@ -125,7 +125,7 @@ def test_the_first_output_that_allows_it() -> None:
 def test_mapped_and_stacked_targets_in_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelspec.holdout._BLOCK", 64)
+    monkeypatch.setattr("modelspec.data.validation_split._BLOCK", 64)
     np.savez(tmp_path / "d.npz", y=np.eye(4)[CLASSES])
     mapped, _ = load(read_headers(tmp_path / "d.npz")[0]["y"])
     assert mapped is not None

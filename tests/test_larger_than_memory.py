@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import modelspec
-from modelspec.arrays import digest
 from modelspec.cli import modelspec as command
-from modelspec.dataset import load_dataset
-from modelspec.holdout import hold_out
+from modelspec.data.arrays import digest
+from modelspec.data.dataset import load_dataset
+from modelspec.data.validation_split import hold_out
 
 SPEC = """\
 modelspec: 1
@@ -57,7 +57,7 @@ def weights(run: modelspec.Run) -> list[Any]:
 
 
 def test_a_set_of_files_is_as_good_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelspec.arrays.IN_MEMORY", 0)
+    monkeypatch.setattr("modelspec.data.arrays.IN_MEMORY", 0)
     whole = tmp_path / "whole.npz"
     np.savez(whole, **arrays())
     folder, packed = cut(tmp_path / "cut", 3), cut(tmp_path / "packed", 4, np.savez_compressed)
@@ -85,7 +85,7 @@ def test_the_commands(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("modelspec.arrays.IN_MEMORY", 0)
+    monkeypatch.setattr("modelspec.data.arrays.IN_MEMORY", 0)
     Path("spec.yaml").write_text(SPEC, encoding="utf-8")
     cut(Path("d"), 3)
     np.savez_compressed("more.npz", **arrays(), ids=np.arange(COUNT))
@@ -130,8 +130,8 @@ def test_the_commands(
 def test_what_is_mapped_is_read_in_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: Any, save: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("modelspec.arrays.IN_MEMORY", 1 << 18)
-    monkeypatch.setattr("modelspec.arrays._BLOCK", 1 << 14)
+    monkeypatch.setattr("modelspec.data.arrays.IN_MEMORY", 1 << 18)
+    monkeypatch.setattr("modelspec.data.arrays._BLOCK", 1 << 14)
     x = np.tile(np.random.default_rng(0).integers(0, 3, (400, 64), "u1"), (500, 1))
     save(tmp_path / "d.npz", x=np.asarray(x, order=order), digit=x[:, 0], size=x[:, 1])
     expected = digest(x)

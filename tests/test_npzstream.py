@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelspec.arrays import load, read_headers
-from modelspec.npzstream import save_npz, send_npz
+from modelspec.data.arrays import load, read_headers
+from modelspec.data.npz_writer import save_npz, send_npz
 from modelspec.problems.errors import RunError
 from modelspec.report.predictions import FirstRows
 

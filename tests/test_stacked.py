@@ -9,9 +9,9 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from modelspec.arrays import digest, load, read_headers, scan
-from modelspec.maps import Scattered, scattered
-from modelspec.stacked import Stacked
+from modelspec.data.arrays import digest, load, read_headers, scan
+from modelspec.data.concatenated import Stacked
+from modelspec.data.memory_maps import Scattered, scattered
 
 LENGTHS = (3, 0, 5, 1, 0, 4)
 
@@ -50,7 +50,7 @@ def test_mapped_parts_read_from_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     """Rows, whose pages are asked for first, out of files that memory has forgotten."""
-    monkeypatch.setattr("modelspec.stacked._SLOW_SECONDS", 0)
+    monkeypatch.setattr("modelspec.data.concatenated._SLOW_SECONDS", 0)
     whole = np.random.default_rng(0).integers(0, 99, (500, width), "u1")
     parts = []
     for number, rows in enumerate(np.split(whole, [3, 260])):
@@ -99,7 +99,7 @@ def test_texts_are_as_wide_as_the_widest() -> None:
 
 
 def test_digest_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelspec.arrays._BLOCK", 2)
+    monkeypatch.setattr("modelspec.data.arrays._BLOCK", 2)
     whole = np.random.default_rng(0).random((13, 7))
     assert digest(cut(whole)) == digest(whole)
     assert digest(Stacked([np.asfortranarray(whole), whole])) == digest(np.vstack([whole, whole]))
@@ -107,7 +107,7 @@ def test_digest_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_scan_counts_rows_through_the_parts(monkeypatch: pytest.MonkeyPatch, order: Any) -> None:
-    monkeypatch.setattr("modelspec.arrays._BLOCK", 16)
+    monkeypatch.setattr("modelspec.data.arrays._BLOCK", 16)
     whole = np.arange(26.0).reshape(13, 2)
     whole[10, 1], whole[12, 0], whole[4, 0] = np.nan, np.inf, 0.5
     stacked = Stacked([np.asarray(part, order=order) for part in cut(whole).parts])

@@ -17,12 +17,12 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from modelspec import unpacked
-from modelspec.arrays import digest, load, read_headers
-from modelspec.dataset import load_dataset
-from modelspec.npz import Member
+from modelspec.data import unpacking as unpacked
+from modelspec.data.arrays import digest, load, read_headers
+from modelspec.data.concatenated import Stacked
+from modelspec.data.dataset import load_dataset
+from modelspec.data.npz import Member
 from modelspec.problems.diagnostic import Diagnostic
-from modelspec.stacked import Stacked
 
 ARRAY = np.random.default_rng(0).integers(0, 99, (4000, 25)).astype("f4")
 
@@ -31,7 +31,7 @@ ARRAY = np.random.default_rng(0).integers(0, 99, (4000, 25)).astype("f4")
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of unpacked arrays, and nothing of it in use yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("modelspec.unpacked._in_use", set())
+    monkeypatch.setattr("modelspec.data.unpacking._in_use", set())
     return tmp_path / "cache" / "modelspec" / "unpacked"
 
 
@@ -130,7 +130,7 @@ def test_only_what_has_no_room_in_memory(
     tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     np.savez_compressed(tmp_path / "x.npz", x=ARRAY, y=ARRAY[:, 0], y_weight=ARRAY[:, 1])
-    monkeypatch.setattr("modelspec.arrays.IN_MEMORY", 2 * ARRAY[:, 0].nbytes)
+    monkeypatch.setattr("modelspec.data.arrays.IN_MEMORY", 2 * ARRAY[:, 0].nbytes)
     said: list[str] = []
     for _ in range(2):
         dataset, _ = load_dataset(tmp_path / "x.npz", inputs=["x"], outputs=["y"], say=said.append)
@@ -139,7 +139,7 @@ def test_only_what_has_no_room_in_memory(
         assert not isinstance(dataset.targets["y"], np.memmap)
         assert not isinstance(dataset.weights["y"], np.memmap)
     assert said == [f"unpacking x, 400.0 KB, to {kept}"]
-    monkeypatch.setattr("modelspec.arrays.IN_MEMORY", ARRAY[:, 0].nbytes)
+    monkeypatch.setattr("modelspec.data.arrays.IN_MEMORY", ARRAY[:, 0].nbytes)
     dataset, _ = load_dataset(tmp_path / "x.npz", inputs=["x"], outputs=["y"], say=said.append)
     assert said[1:] == [f"unpacking y_weight, 16.0 KB, to {kept}"]
 
@@ -307,7 +307,7 @@ def test_does_not_claim_what_was_finished_meanwhile(
 UNPACK = """
 import sys
 from pathlib import Path
-from modelspec.arrays import load, read_headers
+from modelspec.data.arrays import load, read_headers
 load(read_headers(Path(sys.argv[1]))[0]["a"], room=0)
 """
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from modelspec.stacked import Array
+from modelspec.data.concatenated import Array
 from modelspec.storage.atomic import replacing
 
 _KEPT = 2

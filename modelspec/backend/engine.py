@@ -19,9 +19,9 @@ from modelspec.backend.jitting import Jit
 from modelspec.backend.randomness import as_without_xla
 from modelspec.backend.supply import Call
 from modelspec.backend.updating import fuse_updates
-from modelspec.feed import Piece
+from modelspec.data.batches import Piece
+from modelspec.data.concatenated import Array
 from modelspec.problems.errors import ModelError
-from modelspec.stacked import Array
 
 Step = Callable[[Any], Mapping[str, Any]]
 """One step on a batch in the form of ``fit``: its logs so far in the epoch, ``loss`` among them."""

@@ -9,7 +9,7 @@ import numpy as np
 from modelspec.backend.engine import Engine
 from modelspec.backend.supply import supply
 from modelspec.backend.wide import adds_up, wide_batch
-from modelspec.feed import Feed
+from modelspec.data.batches import Feed
 
 Logs: TypeAlias = dict[str, float]
 """Values by Keras's own names."""

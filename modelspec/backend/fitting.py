@@ -14,7 +14,7 @@ from modelspec.backend.engine import Engine
 from modelspec.backend.evaluation import Evaluation, Logs
 from modelspec.backend.keeping import Keeper
 from modelspec.backend.supply import Supply, sample, supply
-from modelspec.feed import Feed
+from modelspec.data.batches import Feed
 from modelspec.language.spec import Training
 from modelspec.problems.errors import RunError
 from modelspec.runs.progress import Watcher

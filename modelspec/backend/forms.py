@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from modelspec.feed import Piece
+from modelspec.data.batches import Piece
+from modelspec.data.concatenated import Array
 from modelspec.results.summary import Shape
-from modelspec.stacked import Array
 
 
 def output_names(model: Any) -> list[str]:

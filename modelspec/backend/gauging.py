@@ -11,7 +11,7 @@ from modelspec.backend.forms import batch_arrays
 from modelspec.backend.gradients import gradient_of, product, shared_variables
 from modelspec.backend.headlosses import HeadLosses
 from modelspec.backend.weighing import EqualContributionStep
-from modelspec.feed import Feed
+from modelspec.data.batches import Feed
 from modelspec.graph import Graph
 from modelspec.language.loss_weights import EqualContribution
 from modelspec.results.balance import Gauge

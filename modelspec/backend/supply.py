@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from modelspec.backend.forms import batch_arrays
-from modelspec.feed import Feed
-from modelspec.stacked import Rows
+from modelspec.data.batches import Feed
+from modelspec.data.concatenated import Rows
 
 RESIDENT_BYTES = 256 * 2**20
 PIECE_BYTES = 16 * 2**20

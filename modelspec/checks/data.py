@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from modelspec.arrays import Values, scan
 from modelspec.catalog.losses import Head, Shape
 from modelspec.checks.targets import (
     agree,
@@ -16,10 +15,11 @@ from modelspec.checks.targets import (
     not_numbers,
     written,
 )
-from modelspec.dataset import Dataset, weight_key
+from modelspec.data.arrays import Values, scan
+from modelspec.data.concatenated import Column
+from modelspec.data.dataset import Dataset, weight_key
 from modelspec.graph import Graph, Input, Node
 from modelspec.problems.diagnostic import Diagnostic, Route
-from modelspec.stacked import Column
 
 __all__ = ["Head", "check_data"]
 

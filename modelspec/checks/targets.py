@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from modelspec.arrays import Values, scan
 from modelspec.catalog.losses import FAMILIES, Head, Shape, Targets, named_loss
+from modelspec.data.arrays import Values, scan
+from modelspec.data.concatenated import Column
 from modelspec.problems.diagnostic import Diagnostic, Route
-from modelspec.stacked import Column
 
 # These give one loss for each sample or batch, whatever the shape of the output.
 _WHOLE_SAMPLE = {"dice", "tversky", "circle", "ctc"}

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 from rich.console import Console
 
+from modelspec.data.concatenated import Array, Column
 from modelspec.report.table import print_table
-from modelspec.stacked import Array, Column
 
 _ROWS = 8
 

@@ -67,7 +67,7 @@ def train(job: Job) -> dict[str, float]:
     import modelspec
     from modelspec.backend.balancing import make_strategy
     from modelspec.backend.forms import batch_arrays
-    from modelspec.feed import Feed
+    from modelspec.data.batches import Feed
 
     source = modelspec.load(
         ROOT / "specs" / f"{job.name}.yaml",

@@ -27,7 +27,7 @@ def epochs(name: str, weights: str) -> Measured:
     from modelspec.backend.balancing import make_strategy
     from modelspec.backend.engine import Engine
     from modelspec.backend.supply import supply
-    from modelspec.feed import Feed
+    from modelspec.data.batches import Feed
 
     source = modelspec.load(REPOSITORY / "specs" / f"{name}.yaml", [f"loss_weights={weights}"])
     spec, graph, _ = source.require()

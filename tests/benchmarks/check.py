@@ -145,7 +145,7 @@ SCAN = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from modelspec.arrays import load, read_headers
+from modelspec.data.arrays import load, read_headers
 path = Path(sys.argv[1])
 members, _ = read_headers(path)
 kept = {name: load(member)[0] for name, member in members.items()}

@@ -17,7 +17,7 @@ from typing import IO
 
 import numpy as np
 
-from modelspec.npz import Member, open_npz, told
+from modelspec.data.npz import Member, open_npz, told
 from modelspec.storage import cache
 
 LIMIT = "MODELSPEC_CACHE_GB"

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from modelspec.npz import Member
+from modelspec.data.concatenated import Column
+from modelspec.data.npz import Member
+from modelspec.data.shards import Paths, Say, columns_of, load_columns, read_shards
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean, has_errors
-from modelspec.shards import Paths, Say, columns_of, load_columns, read_shards
-from modelspec.stacked import Column
 
 Part = Literal["train", "test"]
 Targets = Literal["required", "optional"]

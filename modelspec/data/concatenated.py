@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from modelspec.maps import Scattered, scattered
+from modelspec.data.memory_maps import Scattered, scattered
 
 Array = npt.NDArray[Any]
 

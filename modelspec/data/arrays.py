@@ -9,12 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from modelspec.maps import mapped
-from modelspec.npz import Member, open_npz, read_headers, told
+from modelspec.data.concatenated import Array, Column, Stacked, parts
+from modelspec.data.memory_maps import mapped
+from modelspec.data.npz import Member, open_npz, read_headers, told
+from modelspec.data.unpacking import NoRoomError, contents, folder, unpack
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.units import size
-from modelspec.stacked import Array, Column, Stacked, parts
-from modelspec.unpacked import NoRoomError, contents, folder, unpack
 
 __all__ = [
     "Array",

@@ -10,9 +10,9 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.lib import format as npy
 
-from modelspec.npz import told
+from modelspec.data.concatenated import Array
+from modelspec.data.npz import told
 from modelspec.problems.errors import RunError
-from modelspec.stacked import Array
 from modelspec.storage.atomic import replacing
 
 Pieces = Iterable[Mapping[str, Array]]

@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from modelspec import arrays
-from modelspec.npz import Member, read_headers
+from modelspec.data import arrays
+from modelspec.data.concatenated import Column, Stacked
+from modelspec.data.npz import Member, read_headers
+from modelspec.data.unpacking import NoRoomError, folder, is_unpacked
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.units import size
-from modelspec.stacked import Column, Stacked
-from modelspec.unpacked import NoRoomError, folder, is_unpacked
 
 Paths: TypeAlias = str | Path | Sequence[str | Path]
 """An npz file, a folder of them, or several of either, whose rows follow each other."""

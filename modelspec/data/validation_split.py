@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelspec.arrays import row_blocks
 from modelspec.catalog.losses import Head, loss_family
-from modelspec.dataset import Dataset
-from modelspec.stacked import Array, Column, Rows
+from modelspec.data.arrays import row_blocks
+from modelspec.data.concatenated import Array, Column, Rows
+from modelspec.data.dataset import Dataset
 
 _BLOCK = 256 << 10
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from modelspec.arrays import scan
-from modelspec.dataset import Dataset
-from modelspec.stacked import Array, Column, Rows
+from modelspec.data.arrays import scan
+from modelspec.data.concatenated import Array, Column, Rows
+from modelspec.data.dataset import Dataset
 
 MAX_PIECE_BYTES = 32 * 2**20
 

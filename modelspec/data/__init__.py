@@ -1,0 +1,1 @@
+"""Files to batches: npz members, arrays by name, rows of a phase."""
