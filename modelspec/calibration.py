@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from modelspec.estimates import with_lengths
-from modelspec.graph import Graph
-from modelspec.heads import Head
+from modelspec.graph.graph import Graph
+from modelspec.graph.heads import Head
 from modelspec.pipeline import ModelSpec
 from modelspec.problems.errors import RunInterrupted
 from modelspec.results.costs import Measured

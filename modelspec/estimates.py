@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from modelspec.graph import Graph
+from modelspec.graph.graph import Graph
 from modelspec.inference import Target
 from modelspec.pipeline import ModelSpec
 from modelspec.results.costs import Costs, from_stored

@@ -14,7 +14,7 @@ from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import Dataset, load_dataset
 from modelspec.data.shards import Paths, Say
 from modelspec.data.validation_split import hold_out
-from modelspec.graph import Graph, Input
+from modelspec.graph.graph import Graph, Input
 from modelspec.language.places import place_all
 from modelspec.pipeline import ModelSpec, load, loads
 from modelspec.problems.diagnostic import has_errors

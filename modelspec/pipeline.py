@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from modelspec import catalog as keras_catalog
 from modelspec.checks.meaning import check_meaning
-from modelspec.expansion import expand
-from modelspec.graph import Graph
-from modelspec.heads import Head, make_heads
+from modelspec.graph.expansion import expand
+from modelspec.graph.graph import Graph
+from modelspec.graph.heads import Head, make_heads
 from modelspec.language.document import Document, read, read_bytes, read_text
 from modelspec.language.overrides import apply_overrides
 from modelspec.language.parameters import put_parameters

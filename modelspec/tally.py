@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from modelspec.heads import Head
+from modelspec.graph.heads import Head
 from modelspec.results.balance import dominance, shares
 
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from modelspec.graph import Graph, Node
+from modelspec.graph.graph import Graph, Node
 
 VARIABLE = "TF_NUM_INTRAOP_THREADS"
 """TensorFlow reads it when it starts."""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from modelspec.catalog import Catalog
-from modelspec.graph import Graph
+from modelspec.graph.graph import Graph
 from modelspec.problems.diagnostic import Diagnostic, Related, Route, Span
 from modelspec.results.summary import LayerRow, Parameters, Shape, Summary, Tensor
 from modelspec.storage import cache

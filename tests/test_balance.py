@@ -16,6 +16,7 @@ import yaml
 import modelspec
 from modelspec.backend.gauging import gauge_step, mean
 from modelspec.backend.gradients import shared_variables, weighted_layers
+from modelspec.graph.shared_layers import outputs_of_layers
 from modelspec.measuring import measure
 from modelspec.problems.errors import SpecError
 from modelspec.results.balance import (
@@ -25,7 +26,6 @@ from modelspec.results.balance import (
     loss_weights_line,
     shares,
 )
-from modelspec.sharing import outputs_of_layers
 
 LOGS = {"loss": 5.0, "a_loss": 4.0, "b_loss": 0.5, "a_mae": 1.0}
 

@@ -10,7 +10,7 @@ import pytest
 from modelspec.checks.data import check_data
 from modelspec.data.arrays import load, read_headers
 from modelspec.data.dataset import Dataset
-from modelspec.graph import Graph, Input, Node, Source
+from modelspec.graph.graph import Graph, Input, Node, Source
 from modelspec.problems.diagnostic import Diagnostic, Route
 
 N = 6

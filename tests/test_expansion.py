@@ -8,11 +8,11 @@ import pytest
 
 from modelspec.catalog import load
 from modelspec.checks.meaning import check_meaning
-from modelspec.expansion import expand
-from modelspec.graph import Graph, Node, Source
+from modelspec.graph.budget import Ledger
+from modelspec.graph.expansion import expand
+from modelspec.graph.graph import Graph, Node, Source
+from modelspec.graph.naming import AutoNames, snake_case
 from modelspec.language.spec import Spec
-from modelspec.ledger import Ledger
-from modelspec.naming import AutoNames, snake_case
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route
 
 Layers = Sequence[Any]

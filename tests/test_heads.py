@@ -6,8 +6,8 @@ import pytest
 
 from modelspec.catalog import load
 from modelspec.checks.meaning import check_meaning
-from modelspec.expansion import expand
-from modelspec.heads import Head, check_names, make_heads
+from modelspec.graph.expansion import expand
+from modelspec.graph.heads import Head, check_names, make_heads
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route
 

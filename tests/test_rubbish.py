@@ -11,8 +11,8 @@ import yaml
 
 from modelspec.catalog import load
 from modelspec.checks.meaning import check_meaning
-from modelspec.expansion import expand
-from modelspec.heads import make_heads
+from modelspec.graph.expansion import expand
+from modelspec.graph.heads import make_heads
 from modelspec.language.document import read_text
 from modelspec.language.overrides import apply_overrides
 from modelspec.language.parameters import put_parameters

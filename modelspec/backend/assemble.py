@@ -14,7 +14,7 @@ from keras.src import backend
 from modelspec.backend.objects import make
 from modelspec.backend.refusals import first_words, refused_arguments
 from modelspec.catalog import Catalog
-from modelspec.graph import Graph, Node, Source
+from modelspec.graph.graph import Graph, Node, Source
 from modelspec.problems.diagnostic import Diagnostic, Related, Route, line_mark
 
 Shape = tuple[int | None, ...]

@@ -9,8 +9,8 @@ from modelspec.backend.gradients import common_layer
 from modelspec.backend.weighing import EqualContributionStep, GradNormStep, UncertaintyStep
 from modelspec.catalog import Catalog
 from modelspec.catalog.losses import is_regression
-from modelspec.graph import Graph
-from modelspec.heads import Head
+from modelspec.graph.graph import Graph
+from modelspec.graph.heads import Head
 from modelspec.language.loss_weights import EqualContribution, GradNorm, Uncertainty, read_strategy
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic

@@ -12,10 +12,10 @@ from modelspec.backend.deep import run_deep
 from modelspec.backend.objects import make
 from modelspec.backend.refusals import first_words
 from modelspec.catalog import Catalog, Family
-from modelspec.graph import Graph
-from modelspec.heads import Head
+from modelspec.graph.graph import Graph
+from modelspec.graph.heads import Head
+from modelspec.graph.naming import snake_case
 from modelspec.language.spec import Spec, Training
-from modelspec.naming import snake_case
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import ModelError
 

@@ -12,7 +12,7 @@ from modelspec.backend.gradients import gradient_of, product, shared_variables
 from modelspec.backend.headlosses import HeadLosses
 from modelspec.backend.weighing import EqualContributionStep
 from modelspec.data.batches import Feed
-from modelspec.graph import Graph
+from modelspec.graph.graph import Graph
 from modelspec.language.loss_weights import EqualContribution
 from modelspec.results.balance import Gauge
 

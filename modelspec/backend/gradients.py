@@ -5,8 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from modelspec.graph import Graph
-from modelspec.sharing import outputs_of_layers
+from modelspec.graph.graph import Graph
+from modelspec.graph.shared_layers import outputs_of_layers
 
 
 def weighted_layers(model: Any, graph: Graph, outputs: Sequence[str]) -> dict[str, frozenset[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 from modelspec.backend.start import start
 from modelspec.catalog import Catalog
 from modelspec.data.dataset import Dataset
-from modelspec.graph import Graph
+from modelspec.graph.graph import Graph
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.results.summary import Shape
 

@@ -6,7 +6,7 @@ from typing import Any
 from modelspec.backend.objects import make
 from modelspec.backend.refusals import refused_arguments
 from modelspec.catalog import Catalog, Family
-from modelspec.heads import Head
+from modelspec.graph.heads import Head
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Route
 

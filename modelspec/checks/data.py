@@ -18,7 +18,7 @@ from modelspec.checks.targets import (
 from modelspec.data.arrays import Values, scan
 from modelspec.data.concatenated import Column
 from modelspec.data.dataset import Dataset, weight_key
-from modelspec.graph import Graph, Input, Node
+from modelspec.graph.graph import Graph, Input, Node
 from modelspec.problems.diagnostic import Diagnostic, Route
 
 __all__ = ["Head", "check_data"]

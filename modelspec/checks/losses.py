@@ -10,8 +10,8 @@ from typing import Any
 
 from modelspec.catalog import Catalog
 from modelspec.catalog.losses import REGRESSION, folded, is_object, read_object
-from modelspec.graph import Graph, Node
-from modelspec.heads import Head, Placed
+from modelspec.graph.graph import Graph, Node
+from modelspec.graph.heads import Head, Placed
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Related, Route, Severity
 

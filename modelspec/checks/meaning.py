@@ -9,8 +9,8 @@ from modelspec.checks.monitors import check_monitors
 from modelspec.checks.packages import check_packages
 from modelspec.checks.schedules import check_schedules
 from modelspec.checks.strategies import check_strategy
-from modelspec.graph import Graph, Node
-from modelspec.heads import Head, check_names
+from modelspec.graph.graph import Graph, Node
+from modelspec.graph.heads import Head, check_names
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, is_echo
 

@@ -7,7 +7,7 @@ from typing import Any
 from modelspec.catalog import Catalog
 from modelspec.catalog.losses import is_object
 from modelspec.checks.losses import all_placed
-from modelspec.heads import Head
+from modelspec.graph.heads import Head
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, did_you_mean
 

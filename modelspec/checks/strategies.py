@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from modelspec.graph import Graph
-from modelspec.heads import Head
+from modelspec.graph.graph import Graph
+from modelspec.graph.heads import Head
+from modelspec.graph.shared_layers import outputs_of_layers
 from modelspec.language.loss_weights import GradNorm, read_strategy
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Route
-from modelspec.sharing import outputs_of_layers
 
 _ROUTE: Route = ("loss_weights",)
 

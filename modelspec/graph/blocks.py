@@ -5,11 +5,11 @@ from graphlib import CycleError, TopologicalSorter
 from reprlib import repr as short
 from typing import Any
 
-from modelspec.graph import Sources
+from modelspec.graph.budget import Ledger
+from modelspec.graph.graph import Sources
+from modelspec.graph.scope import Value
 from modelspec.language.spec import BlockSpec
-from modelspec.ledger import Ledger
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Related, Route, did_you_mean
-from modelspec.scope import Value
 
 MAX_DEPTH = 32
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from modelspec.graph import Graph
+from modelspec.graph.graph import Graph
 
 
 def outputs_of_layers(graph: Graph, outputs: Iterable[str]) -> dict[str, frozenset[str]]:

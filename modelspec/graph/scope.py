@@ -9,13 +9,13 @@ from itertools import chain
 from reprlib import repr as short
 from typing import Any
 
-from modelspec.graph import Source
+from modelspec.graph.budget import Ledger
+from modelspec.graph.graph import Source
+from modelspec.graph.naming import AutoNames, snake_case
+from modelspec.graph.references import Reference, References, each_of, holds_unknown, references_of
 from modelspec.language.expressions import has_expression
 from modelspec.language.spec import LayerItem
-from modelspec.ledger import Ledger
-from modelspec.naming import AutoNames, snake_case
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Related, Route, did_you_mean
-from modelspec.references import Reference, References, each_of, holds_unknown, references_of
 
 MAX_CALLS = 20_000
 MAX_RINGS = 20

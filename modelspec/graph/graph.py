@@ -1,6 +1,6 @@
 """The graph of a model: every layer call, in an order in which it can be made.
 
-``modelspec.expansion`` makes it from a Spec. Nodes carry routes, not places: where a route stands
+``expansion`` makes it from a Spec. Nodes carry routes, not places: where a route stands
 in the text is looked up when a problem is shown.
 """
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from modelspec.blocks import bind_inputs, bind_parameters, check_nesting, check_parameters
-from modelspec.graph import Graph, Input, Node, Source, Sources
+from modelspec.graph.blocks import bind_inputs, bind_parameters, check_nesting, check_parameters
+from modelspec.graph.budget import Ledger, TooMuchError
+from modelspec.graph.graph import Graph, Input, Node, Source, Sources
+from modelspec.graph.references import Reference, References
+from modelspec.graph.scope import MAX_CALLS, Item, Scope, Use, Value
 from modelspec.language.spec import BlockSpec, Dtype, Precision, Spec
-from modelspec.ledger import Ledger, TooMuchError
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route, did_you_mean, has_errors
-from modelspec.references import Reference, References
-from modelspec.scope import MAX_CALLS, Item, Scope, Use, Value
 
 _NONE: Mapping[str, Any] = {}
 _DTYPES = {*get_args(Dtype), *get_args(Precision)}

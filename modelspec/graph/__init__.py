@@ -1,0 +1,1 @@
+"""Spec to Graph: blocks expanded, names resolved, calls sorted, heads matched."""
