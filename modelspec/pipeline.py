@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelspec import catalog as keras_catalog
-from modelspec.checks.meaning import check_meaning
+from modelspec.checks.semantics import check_meaning
 from modelspec.graph.expansion import expand
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head, make_heads

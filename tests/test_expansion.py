@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from modelspec.catalog import load
-from modelspec.checks.meaning import check_meaning
+from modelspec.checks.semantics import check_meaning
 from modelspec.graph.budget import Ledger
 from modelspec.graph.expansion import expand
 from modelspec.graph.graph import Graph, Node, Source

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from modelspec.catalog import load
-from modelspec.checks.meaning import check_meaning
+from modelspec.checks.semantics import check_meaning
 from modelspec.graph.expansion import expand
 from modelspec.graph.heads import Head, check_names, make_heads
 from modelspec.language.spec import Spec

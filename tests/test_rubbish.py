@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from modelspec.catalog import load
-from modelspec.checks.meaning import check_meaning
+from modelspec.checks.semantics import check_meaning
 from modelspec.graph.expansion import expand
 from modelspec.graph.heads import make_heads
 from modelspec.language.document import read_text

@@ -7,7 +7,8 @@ would read it as ``{class_name, module, config}`` and import what it names.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family, paths
+from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family
+from modelspec.checks import paths
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean
 
 _BESIDE = ("name", "trainable", "dtype")
