@@ -56,7 +56,7 @@ def _output_shapes(source: ModelSpec, graph: Graph) -> dict[str, Shape]:
     from modelspec.backend.start import start
 
     start()
-    from modelspec.backend.shapes import check_shapes
+    from modelspec.backend.model.shapes import check_shapes
 
     shapes, problems = check_shapes(graph, source.catalog)
     source.require(problems)

@@ -76,13 +76,13 @@ def _of_spec(source: ModelSpec, lengths: Mapping[str, Sequence[int]], *, light: 
 def _of_graph(source: ModelSpec, graph: Graph, *, light: bool) -> Costs:
     """Without allocating a weight."""
     spec, _, _ = source.require()
-    from modelspec.backend.shapes import start_for
+    from modelspec.backend.model.shapes import start_for
 
     start_for(graph, light=light)
-    from modelspec.backend.compiling import build_model
-    from modelspec.backend.costing import costs
-    from modelspec.backend.objects import make
-    from modelspec.backend.trial import try_objects
+    from modelspec.backend.costs.costs import costs
+    from modelspec.backend.model.compiling import build_model
+    from modelspec.backend.model.dry_run import try_objects
+    from modelspec.backend.model.objects import make
 
     model, problems = build_model(graph, spec.training, source.catalog, allocate=False)
     source.require([*problems, *try_objects(spec, source.heads, source.catalog)])
@@ -90,7 +90,7 @@ def _of_graph(source: ModelSpec, graph: Graph, *, light: bool) -> Costs:
 
 
 def _of_model(model: Any, lengths: Mapping[str, Sequence[int]]) -> Costs:
-    from modelspec.backend.costing import costs
+    from modelspec.backend.costs.costs import costs
 
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
     return costs(model, getattr(model, "optimizer", None), _filled(shapes, lengths))

@@ -63,7 +63,7 @@ class Target:
         if self.source is not None and self.path is None:
             return self.source.summary(light=light)
         model = self.model()
-        from modelspec.backend.describe import describe
+        from modelspec.backend.model.description import describe
 
         return describe(model)
 
@@ -78,7 +78,7 @@ def load_model(path: Path) -> Any:
     from modelspec.backend.start import start
 
     start()
-    from modelspec.backend.saving import read_model
+    from modelspec.backend.model.saving import read_model
 
     try:
         return read_model(path)
@@ -100,7 +100,7 @@ def _check_magic(path: Path) -> None:
 
 def save_model(model: Any, path: Path) -> None:
     """Write a model as Keras loads it, whole or not at all; ``path`` ends in ``.keras``."""
-    from modelspec.backend.saving import write_model
+    from modelspec.backend.model.saving import write_model
 
     with replacing(path) as aside:
         write_model(model, aside)
@@ -151,8 +151,8 @@ def evaluate(
     model = target.model()
     if not getattr(model, "compiled", False):
         raise ModelError("the model has no losses to evaluate")
-    from modelspec.backend.engine import Engine
-    from modelspec.backend.evaluation import Evaluation
+    from modelspec.backend.training.engine import Engine
+    from modelspec.backend.training.evaluation import Evaluation
 
     dataset = _dataset(target, model, data, targets=True, say=say, warn=warn)
     return Evaluation(Engine(model), _feed(dataset, target, model))()
@@ -200,8 +200,8 @@ def predicting(
         SpecError: where the data does not fit.
     """
     model = target.model()
-    from modelspec.backend.engine import predictor
-    from modelspec.backend.wide import wide_batch
+    from modelspec.backend.training.engine import predictor
+    from modelspec.backend.training.eval_batch_size import wide_batch
     from modelspec.data.batches import BatchesPerPiece
 
     dataset = _dataset(target, model, data, targets=False, say=say, warn=warn)
@@ -214,7 +214,7 @@ def predicting(
 def _dataset(
     target: Target, model: Any, data: Paths, *, targets: bool, say: Say | None, warn: Warn | None
 ) -> Dataset:
-    from modelspec.backend.forms import output_names, output_shapes
+    from modelspec.backend.model.model_io import output_names, output_shapes
 
     graph = _interface(target, model)
     outputs = target.source.trained_outputs() if target.source else output_names(model)

@@ -42,8 +42,8 @@ def measure(
     assert dataset is not None
     model = source.build()
     source.require(_misfits(source, model, dataset))
-    from modelspec.backend.gauging import gauge_twice
-    from modelspec.backend.gradients import weighted_layers
+    from modelspec.backend.loss_weights.gradients import weighted_layers
+    from modelspec.backend.loss_weights.measuring import gauge_twice
 
     layers = weighted_layers(model, graph, outputs)
     if not any(len(served) > 1 for served in layers.values()):
@@ -104,8 +104,8 @@ def _unbalanceable(source: ModelSpec, outputs: list[str]) -> list[Diagnostic]:
 
 
 def _misfits(source: ModelSpec, model: Any, dataset: Dataset) -> list[Diagnostic]:
-    from modelspec.backend.forms import output_shapes
-    from modelspec.backend.shapes import check_lengths
+    from modelspec.backend.model.model_io import output_shapes
+    from modelspec.backend.model.shapes import check_lengths
 
     _, graph, _ = source.require()
     found = check_data(graph, source.heads, dataset, output_shapes(model))

@@ -98,10 +98,10 @@ class ModelSpec:
 
     def _shapes(self, graph: Graph, *, light: bool) -> Verdict:
         def judge() -> Verdict:
-            from modelspec.backend.shapes import check_shapes, start_for
+            from modelspec.backend.model.shapes import check_shapes, start_for
 
             start_for(graph, light=light)
-            from modelspec.backend.trial import try_objects
+            from modelspec.backend.model.dry_run import try_objects
 
             assert self.spec is not None
             shapes, problems = check_shapes(graph, self.catalog)
@@ -118,7 +118,7 @@ class ModelSpec:
         found = check_data(graph, self.heads, dataset, shapes)
         unknown = any(None in given.shape for given in graph.inputs.values())
         if unknown and well and not has_errors(found):
-            from modelspec.backend.shapes import check_lengths, start_for
+            from modelspec.backend.model.shapes import check_lengths, start_for
 
             start_for(graph, light=light)
             found += check_lengths(graph, self.catalog, dataset)
@@ -161,8 +161,8 @@ class ModelSpec:
         from modelspec.backend.start import start
 
         start()
-        from modelspec.backend.compiling import build_model, compile_model
-        from modelspec.backend.trial import try_objects
+        from modelspec.backend.model.compiling import build_model, compile_model
+        from modelspec.backend.model.dry_run import try_objects
 
         model, problems = build_model(graph, spec.training, self.catalog)
         self.require([*problems, *try_objects(spec, self.heads, self.catalog)])
@@ -185,11 +185,11 @@ class ModelSpec:
         lines |= {name: document.locate(("inputs", name), "key").span.line for name in graph.inputs}
 
         def describe() -> Summary:
-            from modelspec.backend.shapes import start_for
+            from modelspec.backend.model.shapes import start_for
 
             start_for(graph, light=light)
-            from modelspec.backend.compiling import build_model
-            from modelspec.backend.describe import describe
+            from modelspec.backend.model.compiling import build_model
+            from modelspec.backend.model.description import describe
 
             model, problems = build_model(graph, spec.training, self.catalog, allocate=False)
             self.require(problems)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from modelspec.backend.training.loss_shares import Tally
 from modelspec.checks.data import check_data
 from modelspec.data.arrays import digest
 from modelspec.data.batches import Feed
@@ -21,7 +22,6 @@ from modelspec.runs.progress import Silent, Watcher
 from modelspec.runs.record import recorded
 from modelspec.runs.run import Run, locked, new_folder
 from modelspec.storage.atomic import replacing
-from modelspec.tally import Tally
 
 CHECKPOINT_MINUTES = 10.0
 
@@ -119,7 +119,7 @@ def _missing_losses(source: ModelSpec) -> list[Diagnostic]:
 
 
 def _strategy_problems(source: ModelSpec, model: Any) -> list[Diagnostic]:
-    from modelspec.backend.balancing import check_strategy
+    from modelspec.backend.loss_weights.factory import check_strategy
 
     spec, graph, _ = source.require()
     return check_strategy(model, source.heads, spec, graph)
@@ -127,8 +127,8 @@ def _strategy_problems(source: ModelSpec, model: Any) -> list[Diagnostic]:
 
 def _checked(source: ModelSpec, model: Any, dataset: Dataset, prefix: str = "") -> list[Diagnostic]:
     """Hold the arrays against the model, and once more with the lengths that they really have."""
-    from modelspec.backend.forms import output_shapes
-    from modelspec.backend.shapes import check_lengths
+    from modelspec.backend.model.model_io import output_shapes
+    from modelspec.backend.model.shapes import check_lengths
 
     _, graph, _ = source.require()
     found = check_data(graph, source.heads, dataset, output_shapes(model))
@@ -163,7 +163,7 @@ def _feeds(
 
 def _with_jit(source: ModelSpec, model: Any, feed: Feed, watcher: Watcher) -> ModelSpec:
     """The spec with its choice made, so that the run's own spec repeats it."""
-    from modelspec.backend.jitting import choose
+    from modelspec.backend.training.xla import choose
 
     training = source.require()[0].training
     if training.jit != "auto":
@@ -183,14 +183,14 @@ def _fit(
     feeds: tuple[Feed, Feed | None],
     setting: _Setting,
 ) -> None:
-    from modelspec.backend.balancing import make_strategy
-    from modelspec.backend.callbacks import Told, idle, make_callbacks, tensorboard
-    from modelspec.backend.checkpoints import State
-    from modelspec.backend.engine import Engine
-    from modelspec.backend.fitting import Course, Stopped, fit
-    from modelspec.backend.jitting import extent
-    from modelspec.backend.keeping import Keeper
-    from modelspec.backend.saving import write_model
+    from modelspec.backend.loss_weights.factory import make_strategy
+    from modelspec.backend.model.saving import write_model
+    from modelspec.backend.training.callbacks import Told, idle, make_callbacks, tensorboard
+    from modelspec.backend.training.checkpointer import Keeper
+    from modelspec.backend.training.checkpoints import State
+    from modelspec.backend.training.engine import Engine
+    from modelspec.backend.training.loop import Course, Stopped, fit
+    from modelspec.backend.training.xla import extent
 
     spec, graph, _ = source.require()
     training, watcher = spec.training, setting.watcher

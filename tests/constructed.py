@@ -7,7 +7,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import modelspec
-from modelspec.backend.balancing import make_strategy
+from modelspec.backend.loss_weights.factory import make_strategy
 
 FACTOR = 1000
 TRAIN, TEST = 4000, 2000

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 import modelspec
-from modelspec.backend.deep import run_deep
+from modelspec.backend.model.recursion import run_deep
 from modelspec.data.arrays import digest
 from modelspec.data.batches import Feed
 from modelspec.data.dataset import Dataset

@@ -14,8 +14,8 @@ import tensorflow as tf
 import yaml
 
 import modelspec
-from modelspec.backend.gauging import gauge_step, mean
-from modelspec.backend.gradients import shared_variables, weighted_layers
+from modelspec.backend.loss_weights.gradients import shared_variables, weighted_layers
+from modelspec.backend.loss_weights.measuring import gauge_step, mean
 from modelspec.graph.shared_layers import outputs_of_layers
 from modelspec.measuring import measure
 from modelspec.problems.errors import SpecError

@@ -11,8 +11,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import modelspec
-from modelspec.backend.balancing import Strategy, check_strategy, make_strategy
-from modelspec.backend.forms import batch_arrays
+from modelspec.backend.loss_weights.factory import Strategy, check_strategy, make_strategy
+from modelspec.backend.model.model_io import batch_arrays
 from modelspec.data.batches import Piece
 
 Array = NDArray[Any]

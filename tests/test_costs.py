@@ -17,8 +17,8 @@ import pytest
 from test_sweep import LAYERS, offered
 
 import modelspec
-from modelspec.backend.assemble import symbols_only
-from modelspec.backend.costing import optimizer_bytes, work
+from modelspec.backend.costs.costs import optimizer_bytes, work
+from modelspec.backend.model.assembly import symbols_only
 from modelspec.calibration import _arrays, _output_shapes, measure
 from modelspec.estimates import LengthError, estimate, with_lengths
 from modelspec.inference import Target

@@ -13,11 +13,11 @@ import pytest
 import tensorflow as tf
 
 import modelspec
-from modelspec.backend import jitting, supply
-from modelspec.backend.jitting import choose, extent
-from modelspec.backend.randomness import as_without_xla
-from modelspec.backend.updating import fuse_updates
-from modelspec.backend.wide import adds_up, wide_batch
+from modelspec.backend.training import batch_source, xla
+from modelspec.backend.training.eval_batch_size import adds_up, wide_batch
+from modelspec.backend.training.xla import choose, extent
+from modelspec.backend.training.xla_random import as_without_xla
+from modelspec.backend.training.xla_updates import fuse_updates
 from modelspec.runs.progress import Silent
 
 ROOT = Path(__file__).parent.parent
@@ -75,8 +75,8 @@ def test_rows_from_files_are_those_from_memory(
 ) -> None:
     setting = f"training.jit={jit}".lower()
     resident = train(tmp_path / "resident", setting)
-    monkeypatch.setattr(supply, "RESIDENT_BYTES", 0)
-    monkeypatch.setattr(supply, "PIECE_BYTES", 300 * (64 * 4 + 4))
+    monkeypatch.setattr(batch_source, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(batch_source, "PIECE_BYTES", 300 * (64 * 4 + 4))
     streamed = train(tmp_path / "streamed", setting)
     if not jit:
         assert end(streamed) == end(resident)
@@ -152,7 +152,7 @@ OPTIMIZERS = [
 def test_updates_in_one_pass_give_the_numbers_of_keras(
     optimizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jitting, "LARGE", 100)
+    monkeypatch.setattr(xla, "LARGE", 100)
     x, y = tf.random.normal((8, 8, 8), seed=1), tf.range(8)
     plain, fused = (modelspec.loads(SPEC, [f"optimizer={optimizer}"]).build() for _ in range(2))
     fuse_updates(fused.optimizer)
@@ -208,7 +208,7 @@ training: {{epochs: 3, batch_size: 4, shuffle: false, jit: optimizer}}
 def test_updates_in_one_pass_repeat_themselves_and_are_in_the_spec(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jitting, "LARGE", 100)
+    monkeypatch.setattr(xla, "LARGE", 100)
     setting = "training.jit=optimizer"
     run = train(tmp_path / "one", setting)
     assert "jit: optimizer" in run.spec_path.read_text(encoding="utf-8")

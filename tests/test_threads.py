@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import modelspec
-from modelspec.threads import VARIABLE, all_small
+from modelspec.backend.training.threads import VARIABLE, all_small
 
 SPECS = Path(__file__).parent.parent / "specs"
 SMALL = """

@@ -24,7 +24,7 @@ outputs: h
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """Counts how often Keras is asked."""
-    from modelspec.backend import compiling, shapes
+    from modelspec.backend.model import compiling, shapes
 
     asked: list[str] = []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -13,8 +13,8 @@ import jax
 import keras
 from keras import layers
 
-from modelspec.backend.assemble import symbols_only
-from modelspec.backend.costing import costs
+from modelspec.backend.costs.costs import costs
+from modelspec.backend.model.assembly import symbols_only
 
 Model = Callable[[], Any]
 

@@ -65,8 +65,8 @@ def train(job: Job) -> dict[str, float]:
     import tensorflow as tf
 
     import modelspec
-    from modelspec.backend.balancing import make_strategy
-    from modelspec.backend.forms import batch_arrays
+    from modelspec.backend.loss_weights.factory import make_strategy
+    from modelspec.backend.model.model_io import batch_arrays
     from modelspec.data.batches import Feed
 
     source = modelspec.load(

@@ -24,9 +24,9 @@ SECONDS = 1.0
 
 def epochs(name: str, weights: str) -> Measured:
     """Steady training of a spec in the engine; samples a second."""
-    from modelspec.backend.balancing import make_strategy
-    from modelspec.backend.engine import Engine
-    from modelspec.backend.supply import supply
+    from modelspec.backend.loss_weights.factory import make_strategy
+    from modelspec.backend.training.batch_source import supply
+    from modelspec.backend.training.engine import Engine
     from modelspec.data.batches import Feed
 
     source = modelspec.load(REPOSITORY / "specs" / f"{name}.yaml", [f"loss_weights={weights}"])

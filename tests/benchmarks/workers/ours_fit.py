@@ -12,8 +12,8 @@ import protocol
 from samples import BATCH, samples
 
 import modelspec
+from modelspec.backend.training.threads import set_threads
 from modelspec.runs.progress import Silent
-from modelspec.threads import set_threads
 
 SPECS = Path(__file__).parents[3] / "specs"
 WARM = 3

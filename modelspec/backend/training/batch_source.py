@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from modelspec.backend.forms import batch_arrays
+from modelspec.backend.model.model_io import batch_arrays
 from modelspec.data.batches import Feed
 from modelspec.data.concatenated import Rows
 

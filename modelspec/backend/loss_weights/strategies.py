@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from modelspec.backend.balancer import Balancer, Recompile, all_finite
-from modelspec.backend.gradients import gradient_of, product
+from modelspec.backend.loss_weights.gradients import gradient_of, product
+from modelspec.backend.loss_weights.weighted_step import Balancer, Recompile, all_finite
 from modelspec.language.loss_weights import EqualContribution, GradNorm, Uncertainty
 
 _SMALLEST = 1e-3

@@ -23,7 +23,7 @@ def start_for(graph: Graph, *, light: bool) -> None:
 
 def check_shapes(graph: Graph, catalog: Catalog) -> tuple[dict[str, Shape], list[Diagnostic]]:
     """The shape of each output, with the leading batch; and every call that Keras refuses."""
-    from modelspec.backend.assemble import check_outputs
+    from modelspec.backend.model.assembly import check_outputs
 
     assembly = _walk(graph, catalog, {})
     shapes = {name: assembly.shape(source) for name, source in graph.outputs.items()}
@@ -87,8 +87,8 @@ def _shortest(
 
 
 def _walk(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape]) -> Any:
-    from modelspec.backend.assemble import assemble, symbols_only
-    from modelspec.backend.deep import run_deep
+    from modelspec.backend.model.assembly import assemble, symbols_only
+    from modelspec.backend.model.recursion import run_deep
 
     def walk() -> Any:
         # Where warnings are errors, Keras's advice would pass for a refusal.

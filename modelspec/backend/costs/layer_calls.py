@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras.src import backend
 
-from modelspec.backend.assemble import symbols_only
+from modelspec.backend.model.assembly import symbols_only
 from modelspec.problems.errors import ModelError
 from modelspec.results.summary import Shape
 

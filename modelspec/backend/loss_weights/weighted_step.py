@@ -10,9 +10,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from modelspec.backend.compiling import in_form
-from modelspec.backend.forms import output_names
-from modelspec.backend.headlosses import HeadLosses
+from modelspec.backend.loss_weights.head_losses import HeadLosses
+from modelspec.backend.model.compiling import in_form
+from modelspec.backend.model.model_io import output_names
 
 Recompile = Callable[..., None]
 """``compile_model`` with everything given but the weights."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from modelspec.backend.calls import Call, Sizes
+from modelspec.backend.costs.layer_calls import Call, Sizes
 
 SOFTMAX = 5
 """Operations for each element: greatest, difference, exponential, sum, quotient."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.assemble import Assembly, assemble, check_outputs, symbols_only
-from modelspec.backend.deep import run_deep
-from modelspec.backend.objects import make
-from modelspec.backend.refusals import first_words
+from modelspec.backend.model.assembly import Assembly, assemble, check_outputs, symbols_only
+from modelspec.backend.model.keras_errors import first_words
+from modelspec.backend.model.objects import make
+from modelspec.backend.model.recursion import run_deep
 from modelspec.catalog import Catalog, Family
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head

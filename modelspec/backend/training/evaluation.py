@@ -6,9 +6,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from modelspec.backend.engine import Engine
-from modelspec.backend.supply import supply
-from modelspec.backend.wide import adds_up, wide_batch
+from modelspec.backend.training.batch_source import supply
+from modelspec.backend.training.engine import Engine
+from modelspec.backend.training.eval_batch_size import adds_up, wide_batch
 from modelspec.data.batches import Feed
 
 Logs: TypeAlias = dict[str, float]

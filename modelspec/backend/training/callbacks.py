@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.objects import make
-from modelspec.backend.refusals import first_words
+from modelspec.backend.model.keras_errors import first_words
+from modelspec.backend.model.objects import make
 from modelspec.catalog import Catalog
 from modelspec.problems.errors import RunError
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from modelspec.backend.objects import make
-from modelspec.backend.refusals import refused_arguments
+from modelspec.backend.model.keras_errors import refused_arguments
+from modelspec.backend.model.objects import make
 from modelspec.catalog import Catalog, Family
 from modelspec.graph.heads import Head
 from modelspec.language.spec import Spec

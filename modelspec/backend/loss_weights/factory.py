@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from modelspec.backend.compiling import compile_model
-from modelspec.backend.gradients import common_layer
-from modelspec.backend.weighing import EqualContributionStep, GradNormStep, UncertaintyStep
+from modelspec.backend.loss_weights.gradients import common_layer
+from modelspec.backend.loss_weights.strategies import (
+    EqualContributionStep,
+    GradNormStep,
+    UncertaintyStep,
+)
+from modelspec.backend.model.compiling import compile_model
 from modelspec.catalog import Catalog
 from modelspec.catalog.losses import is_regression
 from modelspec.graph.graph import Graph

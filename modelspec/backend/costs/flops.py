@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from modelspec.backend import sequences
-from modelspec.backend.calls import Call, Sizes
+from modelspec.backend.costs import sequence_flops
+from modelspec.backend.costs.layer_calls import Call, Sizes
 
 Rule = Callable[[Call], int]
 
 _ACTIVATIONS = {
     "linear": 0,
-    "softmax": sequences.SOFTMAX,
-    "log_softmax": sequences.SOFTMAX,
+    "softmax": sequence_flops.SOFTMAX,
+    "log_softmax": sequence_flops.SOFTMAX,
     "gelu": 9,
     "silu": 2,
     "swish": 2,
@@ -108,23 +108,23 @@ def _labelled(labels: str, shape: Sizes) -> dict[str, int]:
 
 def _conv(call: Call) -> int:
     layer = call.layer
-    taps = sequences.window(layer) * _channels(layer, call.input) // int(layer.groups)
+    taps = sequence_flops.window(layer) * _channels(layer, call.input) // int(layer.groups)
     return 2 * taps * call.elements + _finish(call)
 
 
 def _depthwise(call: Call) -> int:
-    return 2 * sequences.window(call.layer) * call.elements + _finish(call)
+    return 2 * sequence_flops.window(call.layer) * call.elements + _finish(call)
 
 
 def _separable(call: Call) -> int:
     layer = call.layer
     filters: int = layer.filters
     deep = call.elements // filters * _channels(layer, call.input) * int(layer.depth_multiplier)
-    return 2 * deep * (sequences.window(layer) + filters) + _finish(call)
+    return 2 * deep * (sequence_flops.window(layer) + filters) + _finish(call)
 
 
 def _conv_transpose(call: Call) -> int:
-    taps = sequences.window(call.layer) * int(call.layer.filters)
+    taps = sequence_flops.window(call.layer) * int(call.layer.filters)
     return 2 * taps * math.prod(call.input) + _finish(call)
 
 
@@ -209,16 +209,16 @@ _RULES: dict[str, Rule] = {
     "BaseDepthwiseConv": _depthwise,
     "BaseSeparableConv": _separable,
     "BaseConvTranspose": _conv_transpose,
-    "RNN": sequences.recurrent,
-    **dict.fromkeys(sequences.CELLS, sequences.one_step),
-    "ConvLSTM": sequences.conv_lstm,
+    "RNN": sequence_flops.recurrent,
+    **dict.fromkeys(sequence_flops.CELLS, sequence_flops.one_step),
+    "ConvLSTM": sequence_flops.conv_lstm,
     "Bidirectional": _bidirectional,
     "TimeDistributed": _time_distributed(flops),
     "SpectralNormalization": _spectral_normalization,
-    "Attention": sequences.attention,
-    "AdditiveAttention": sequences.additive_attention,
-    "MultiHeadAttention": sequences.multi_head,
-    "GroupedQueryAttention": sequences.multi_head,
+    "Attention": sequence_flops.attention,
+    "AdditiveAttention": sequence_flops.additive_attention,
+    "MultiHeadAttention": sequence_flops.multi_head,
+    "GroupedQueryAttention": sequence_flops.multi_head,
     "Embedding": _embedding,
     "Dot": _dot,
     "Matmul": _matmul,
@@ -230,7 +230,7 @@ _RULES: dict[str, Rule] = {
     "UnitNormalization": _per_element(3),
     "Normalization": _per_element(2),
     "Rescaling": _per_element(2),
-    "Softmax": _per_element(sequences.SOFTMAX),
+    "Softmax": _per_element(sequence_flops.SOFTMAX),
     "Activation": _activated,
     "BasePooling": _pooling,
     "BaseGlobalPooling": _of_input,
@@ -240,11 +240,11 @@ _RULES: dict[str, Rule] = {
 _KEPT: dict[str, Rule] = {
     # These give what they were given.
     **dict.fromkeys(("Reshape", "Flatten", "Identity", "ActivityRegularization"), _per_element(0)),
-    "RNN": sequences.recurrent_kept,
-    "ConvLSTM": sequences.conv_lstm_kept,
+    "RNN": sequence_flops.recurrent_kept,
+    "ConvLSTM": sequence_flops.conv_lstm_kept,
     "Bidirectional": _both_ways(kept),
     "TimeDistributed": _time_distributed(kept),
-    "Attention": sequences.attention_kept,
-    "MultiHeadAttention": sequences.multi_head_kept,
-    "GroupedQueryAttention": sequences.multi_head_kept,
+    "Attention": sequence_flops.attention_kept,
+    "MultiHeadAttention": sequence_flops.multi_head_kept,
+    "GroupedQueryAttention": sequence_flops.multi_head_kept,
 }

@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.calls import Call, calls
-from modelspec.backend.deep import run_deep
-from modelspec.backend.flops import class_names, flops, kept, training_flops
+from modelspec.backend.costs.flops import class_names, flops, kept, training_flops
+from modelspec.backend.costs.layer_calls import Call, calls
+from modelspec.backend.model.recursion import run_deep
 from modelspec.results.costs import Costs, LayerCosts
 from modelspec.results.summary import Shape
 

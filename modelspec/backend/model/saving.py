@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.deep import run_deep
+from modelspec.backend.model.recursion import run_deep
 
 
 def write_model(model: Any, path: Path) -> None:

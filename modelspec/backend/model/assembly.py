@@ -11,8 +11,8 @@ from typing import Any
 import keras
 from keras.src import backend
 
-from modelspec.backend.objects import make
-from modelspec.backend.refusals import first_words, refused_arguments
+from modelspec.backend.model.keras_errors import first_words, refused_arguments
+from modelspec.backend.model.objects import make
 from modelspec.catalog import Catalog
 from modelspec.graph.graph import Graph, Node, Source
 from modelspec.problems.diagnostic import Diagnostic, Related, Route, line_mark

@@ -4,7 +4,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from modelspec.backend.checkpoints import Position, State, checkpoints, restore, save_checkpoint
+from modelspec.backend.training.checkpoints import (
+    Position,
+    State,
+    checkpoints,
+    restore,
+    save_checkpoint,
+)
 from modelspec.problems.errors import RunError
 from modelspec.runs.layout import CHECKPOINTS
 from modelspec.runs.run import Run

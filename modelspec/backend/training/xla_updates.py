@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from modelspec.backend.jitting import is_large
+from modelspec.backend.training.xla import is_large
 
 Update = Callable[[Any, Any, Any], None]
 """Of a gradient, a variable and a learning rate: what Keras's optimizers do for each weight."""

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from modelspec.backend.compiling import build_losses
-from modelspec.backend.forms import batch_arrays
-from modelspec.backend.gradients import gradient_of, product, shared_variables
-from modelspec.backend.headlosses import HeadLosses
-from modelspec.backend.weighing import EqualContributionStep
+from modelspec.backend.loss_weights.gradients import gradient_of, product, shared_variables
+from modelspec.backend.loss_weights.head_losses import HeadLosses
+from modelspec.backend.loss_weights.strategies import EqualContributionStep
+from modelspec.backend.model.compiling import build_losses
+from modelspec.backend.model.model_io import batch_arrays
 from modelspec.data.batches import Feed
 from modelspec.graph.graph import Graph
 from modelspec.language.loss_weights import EqualContribution

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.forms import output_names
+from modelspec.backend.model.model_io import output_names
 from modelspec.results.summary import LayerRow, Parameters, Shape, Summary, Tensor
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from modelspec.backend.callbacks import Told
-from modelspec.backend.checkpoints import Position
-from modelspec.backend.engine import Engine
-from modelspec.backend.evaluation import Evaluation, Logs
-from modelspec.backend.keeping import Keeper
-from modelspec.backend.supply import Supply, sample, supply
+from modelspec.backend.training.batch_source import Supply, sample, supply
+from modelspec.backend.training.callbacks import Told
+from modelspec.backend.training.checkpointer import Keeper
+from modelspec.backend.training.checkpoints import Position
+from modelspec.backend.training.engine import Engine
+from modelspec.backend.training.evaluation import Evaluation, Logs
 from modelspec.data.batches import Feed
 from modelspec.language.spec import Training
 from modelspec.problems.errors import RunError

@@ -13,12 +13,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from modelspec.backend.compiling import build_losses
-from modelspec.backend.forms import input_arrays, output_names
-from modelspec.backend.jitting import Jit
-from modelspec.backend.randomness import as_without_xla
-from modelspec.backend.supply import Call
-from modelspec.backend.updating import fuse_updates
+from modelspec.backend.model.compiling import build_losses
+from modelspec.backend.model.model_io import input_arrays, output_names
+from modelspec.backend.training.batch_source import Call
+from modelspec.backend.training.xla import Jit
+from modelspec.backend.training.xla_random import as_without_xla
+from modelspec.backend.training.xla_updates import fuse_updates
 from modelspec.data.batches import Piece
 from modelspec.data.concatenated import Array
 from modelspec.problems.errors import ModelError

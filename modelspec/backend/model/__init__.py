@@ -1,0 +1,1 @@
+"""Graph to keras.Model, and what Keras says of it."""
