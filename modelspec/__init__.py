@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from modelspec.problems.errors import ModelError, RunError, RunInterrupted
 
 if TYPE_CHECKING:
-    from modelspec.inference import evaluate, open_target, predict
-    from modelspec.pipeline import ModelSpec, load, loads
+    from modelspec.api.inference import evaluate, open_target, predict
+    from modelspec.api.model_spec import ModelSpec, load, loads
+    from modelspec.api.train import train
     from modelspec.problems.errors import SpecError
     from modelspec.problems.problem import Problem
     from modelspec.runs.run import Run
-    from modelspec.training import train
 
 __all__ = [
     "ModelError",
@@ -39,11 +39,11 @@ __all__ = [
 ]
 
 _LATER = {
-    "inference": ("evaluate", "open_target", "predict"),
-    "pipeline": ("ModelSpec", "load", "loads"),
+    "api.inference": ("evaluate", "open_target", "predict"),
+    "api.model_spec": ("ModelSpec", "load", "loads"),
     "problems.problem": ("Problem",),
     "runs.run": ("Run",),
-    "training": ("train",),
+    "api.train": ("train",),
 }
 
 

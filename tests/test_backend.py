@@ -490,7 +490,7 @@ def test_saved_model_takes_inputs_by_name(tmp_path: Path) -> None:
         inputs="zebra: {shape: [2]}, apple: {shape: [2]}",
     )
     path = tmp_path / "model.keras"
-    modelspec.inference.save_model(source.build(), path)
+    modelspec.api.inference.save_model(source.build(), path)
     given = {"apple": np.ones((3, 2), "f"), "zebra": np.full((3, 2), 5.0, "f")}
     with warnings.catch_warnings():
         warnings.simplefilter("error")

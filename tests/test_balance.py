@@ -14,10 +14,10 @@ import tensorflow as tf
 import yaml
 
 import modelspec
+from modelspec.api.balance import measure
 from modelspec.backend.loss_weights.gradients import shared_variables, weighted_layers
 from modelspec.backend.loss_weights.measuring import gauge_step, mean
 from modelspec.graph.shared_layers import outputs_of_layers
-from modelspec.measuring import measure
 from modelspec.problems.errors import SpecError
 from modelspec.results.balance import (
     contributions,

@@ -17,11 +17,11 @@ import pytest
 from test_sweep import LAYERS, offered
 
 import modelspec
+from modelspec.api.costs import LengthError, estimate, with_lengths
+from modelspec.api.inference import Target
+from modelspec.api.timing import _arrays, _output_shapes, measure
 from modelspec.backend.costs.costs import optimizer_bytes, work
 from modelspec.backend.model.assembly import symbols_only
-from modelspec.calibration import _arrays, _output_shapes, measure
-from modelspec.estimates import LengthError, estimate, with_lengths
-from modelspec.inference import Target
 from modelspec.results.costs import Costs
 
 ROOT = Path(__file__).parent.parent

@@ -13,9 +13,9 @@ import pytest
 from jsonschema import Draft7Validator
 
 from modelspec import catalog
+from modelspec.api.model_spec import loads
 from modelspec.language.document import read, read_text
 from modelspec.language.spec import LAYER_KEYS, BlockSpec, InputSpec, Spec, Training
-from modelspec.pipeline import loads
 from modelspec.schema import language_schema, schema_text
 from modelspec.schema.docs import markdown
 from modelspec.schema.help import HELP

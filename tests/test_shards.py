@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from modelspec.api.model_spec import loads
 from modelspec.data.arrays import digest
 from modelspec.data.dataset import Dataset, load_dataset
 from modelspec.data.shards import Paths, files_of
-from modelspec.pipeline import loads
 from modelspec.problems.diagnostic import Diagnostic
 
 X = np.random.default_rng(0).random((30, 4)).astype("f4")

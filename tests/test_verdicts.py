@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import modelspec
-from modelspec import verdicts
+from modelspec.api import model_cache as verdicts
 
 SPEC = """
 modelspec: 1

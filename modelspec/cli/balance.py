@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from modelspec.api.balance import BATCHES, measure
 from modelspec.cli.options import data_option, format_option, load_spec, note, set_option
 from modelspec.cli.streams import out, write
-from modelspec.measuring import BATCHES, measure
 from modelspec.report.balance import balance_json, balance_yaml, print_balance
 
 _MOST = 300

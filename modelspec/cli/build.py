@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
+from modelspec.api.inference import save_model
 from modelspec.cli.options import load_spec, set_option
 from modelspec.cli.streams import write, write_bytes
-from modelspec.inference import save_model
 
 
 @click.command()

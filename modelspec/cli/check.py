@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from modelspec.api.model_spec import load
 from modelspec.cli.options import PATH, format_option, note, set_option, show
 from modelspec.cli.streams import err, write
-from modelspec.pipeline import load
 from modelspec.report.problems import problems_github, problems_json
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
+from modelspec.api.inference import evaluate as evaluate_target
+from modelspec.api.inference import open_target
 from modelspec.cli.options import data_option, format_option, note, set_option, show
 from modelspec.cli.streams import out, write
-from modelspec.inference import evaluate as evaluate_target
-from modelspec.inference import open_target
 from modelspec.report.table import print_table
 
 

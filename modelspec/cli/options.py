@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from modelspec.api.model_spec import ModelSpec, load
 from modelspec.cli.streams import err
-from modelspec.pipeline import ModelSpec, load
 from modelspec.problems.problem import Problem
 from modelspec.report.problems import print_problems
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
+from modelspec.api.inference import open_target, predicting
 from modelspec.cli.options import data_option, note, set_option, show
 from modelspec.cli.streams import err, write, write_bytes
 from modelspec.data.npz_writer import save_npz, send_npz
-from modelspec.inference import open_target, predicting
 from modelspec.report.predictions import FirstRows, print_predictions
 
 

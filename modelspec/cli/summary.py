@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
+from modelspec.api.inference import Target, open_target, target_from_bytes
 from modelspec.cli.options import format_option, set_option
 from modelspec.cli.streams import err, out, write
-from modelspec.inference import Target, open_target, target_from_bytes
 from modelspec.report.summaries import Shown, print_summary, summary_csv, summary_markdown
 from modelspec.results.costs import Costs
 
@@ -81,7 +81,7 @@ def _open(path: str, overrides: tuple[str, ...]) -> Target:
 
 
 def _costs(target: Target, lengths: Lengths, batch_size: int | None, *, measure: bool) -> Costs:
-    from modelspec.estimates import LengthError, estimate
+    from modelspec.api.costs import LengthError, estimate
 
     try:
         found = estimate(target, lengths=lengths, batch_size=batch_size, light=not measure)
@@ -91,7 +91,7 @@ def _costs(target: Target, lengths: Lengths, batch_size: int | None, *, measure:
         return found
     if target.source is None:
         raise click.UsageError("--measure trains on random data, and needs a spec for that")
-    from modelspec.calibration import measure as measure_training
+    from modelspec.api.timing import measure as measure_training
 
     err().print(f"training {found.name} for a moment, on random data", highlight=False)
     return replace(found, measured=measure_training(target.source, found.lengths))

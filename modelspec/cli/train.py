@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from modelspec.api.train import CHECKPOINT_MINUTES
+from modelspec.api.train import train as train_spec
 from modelspec.backend.training.threads import set_threads
 from modelspec.cli.leaving import leaving_at_once
 from modelspec.cli.options import PATH, data_option, load_spec, set_option
@@ -16,8 +18,6 @@ from modelspec.report.finish import print_finish
 from modelspec.report.progress import Screen, watcher_for
 from modelspec.runs.layout import CURVES
 from modelspec.runs.run import Run
-from modelspec.training import CHECKPOINT_MINUTES
-from modelspec.training import train as train_spec
 
 
 @click.command()

@@ -121,7 +121,7 @@ def measure(name: str) -> dict[str, dict[str, float]]:
     """The weights that ``modelspec balance`` prints."""
     _calm()
     import modelspec
-    from modelspec import measuring
+    from modelspec.api import balance as measuring
 
     source = modelspec.load(ROOT / "specs" / f"{name}.yaml")
     found = measuring.measure(source, ROOT / "data" / f"{SETS[name]}.npz")

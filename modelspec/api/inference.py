@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from modelspec.api.model_spec import ModelSpec, load, loads
 from modelspec.checks.data import check_data
 from modelspec.data.batches import Feed
 from modelspec.data.concatenated import Array, Column
@@ -16,7 +17,6 @@ from modelspec.data.shards import Paths, Say
 from modelspec.data.validation_split import hold_out
 from modelspec.graph.graph import Graph, Input
 from modelspec.language.places import place_all
-from modelspec.pipeline import ModelSpec, load, loads
 from modelspec.problems.diagnostic import has_errors
 from modelspec.problems.errors import ModelError, RunError, SpecError
 from modelspec.problems.problem import Problem

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from modelspec.pipeline import ModelSpec, load
+from modelspec.api.model_spec import ModelSpec, load
 from modelspec.problems.errors import RunError
 from modelspec.runs.layout import SPEC
 from modelspec.runs.progress import Watcher

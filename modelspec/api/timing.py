@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelspec.estimates import with_lengths
+from modelspec.api.costs import with_lengths
+from modelspec.api.model_spec import ModelSpec
+from modelspec.api.train import train
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
-from modelspec.pipeline import ModelSpec
 from modelspec.problems.errors import RunInterrupted
 from modelspec.results.costs import Measured
 from modelspec.results.summary import Shape
 from modelspec.runs.progress import Silent
-from modelspec.training import train
 
 Array = npt.NDArray[Any]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from modelspec.api.model_spec import ModelSpec
 from modelspec.checks.data import check_data
 from modelspec.checks.strategies import check_sharing, single_head
 from modelspec.data.batches import Feed
 from modelspec.data.dataset import Dataset
 from modelspec.data.shards import Paths, Say
-from modelspec.pipeline import ModelSpec
 from modelspec.problems.diagnostic import Diagnostic, Route, has_errors
 from modelspec.problems.errors import RunError
 from modelspec.results.balance import Balance, Gauge, LayerUse

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from modelspec.api.inference import Target
+from modelspec.api.model_spec import ModelSpec
 from modelspec.graph.graph import Graph
-from modelspec.inference import Target
-from modelspec.pipeline import ModelSpec
 from modelspec.results.costs import Costs, from_stored
 from modelspec.results.summary import Shape
 from modelspec.storage import cache

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelspec import catalog as keras_catalog
+from modelspec.api.model_cache import Verdict, remember_shapes, remember_summary
 from modelspec.checks.semantics import check_meaning
 from modelspec.graph.expansion import expand
 from modelspec.graph.graph import Graph
@@ -26,7 +27,6 @@ from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import SpecError
 from modelspec.problems.problem import Problem
 from modelspec.results.summary import Shape, Summary
-from modelspec.verdicts import Verdict, remember_shapes, remember_summary
 
 if TYPE_CHECKING:
     from modelspec.data.dataset import Dataset, Part

@@ -4,6 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from modelspec.api.interrupts import Interrupts
+from modelspec.api.model_spec import ModelSpec
+from modelspec.api.resume import refuse_other_spec, resumable, warn_of_other_data
 from modelspec.backend.training.loss_shares import Tally
 from modelspec.checks.data import check_data
 from modelspec.data.arrays import digest
@@ -12,11 +15,8 @@ from modelspec.data.dataset import Dataset
 from modelspec.data.shards import Paths, each_path, files_of
 from modelspec.data.snapshot import Stamps
 from modelspec.data.validation_split import hold_out
-from modelspec.interrupts import Interrupts
-from modelspec.pipeline import ModelSpec
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import RunError
-from modelspec.resuming import refuse_other_spec, resumable, warn_of_other_data
 from modelspec.runs.layout import MODEL, SPEC
 from modelspec.runs.progress import Silent, Watcher
 from modelspec.runs.record import recorded

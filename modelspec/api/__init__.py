@@ -1,0 +1,1 @@
+"""What ``import modelspec`` offers: one file for each verb."""
