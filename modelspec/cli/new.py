@@ -2,7 +2,7 @@
 
 import click
 
-from modelspec import templates
+from modelspec.cli import templates
 from modelspec.cli.streams import write
 
 MODELINE = """\

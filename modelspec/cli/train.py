@@ -9,7 +9,7 @@ import click
 from modelspec.api.train import CHECKPOINT_MINUTES
 from modelspec.api.train import train as train_spec
 from modelspec.backend.training.threads import set_threads
-from modelspec.cli.leaving import leaving_at_once
+from modelspec.cli.hard_interrupt import leaving_at_once
 from modelspec.cli.options import PATH, data_option, load_spec, set_option
 from modelspec.cli.streams import err, write
 from modelspec.problems.errors import RunError
