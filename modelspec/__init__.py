@@ -12,13 +12,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from modelspec.problems.errors import ModelError, RunError, RunInterrupted
+from modelspec.problems.errors import ModelError, RunError, RunInterrupted, SpecError
 
 if TYPE_CHECKING:
-    from modelspec.api.inference import evaluate, open_target, predict
+    from modelspec.api.inference import evaluate, predict
     from modelspec.api.model_spec import ModelSpec, load, loads
+    from modelspec.api.target import open_target
     from modelspec.api.train import train
-    from modelspec.problems.errors import SpecError
     from modelspec.problems.problem import Problem
     from modelspec.runs.run import Run
 
@@ -39,7 +39,8 @@ __all__ = [
 ]
 
 _LATER = {
-    "api.inference": ("evaluate", "open_target", "predict"),
+    "api.inference": ("evaluate", "predict"),
+    "api.target": ("open_target",),
     "api.model_spec": ("ModelSpec", "load", "loads"),
     "problems.problem": ("Problem",),
     "runs.run": ("Run",),

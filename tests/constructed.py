@@ -50,9 +50,8 @@ def arrays(samples: int = TRAIN + TEST) -> Arrays:
 def results(weights: str, epochs: int = 12, seed: int = 0) -> dict[str, float]:
     """Keras's results on the last third, after training on the rest."""
     spec = modelspec.loads(SPEC, [f"loss_weights={weights}", f"training.seed={seed}"])
-    known, graph, _ = spec.require()
     model = spec.build()
-    strategy = make_strategy(model, spec.heads, known, graph, spec.catalog)
+    strategy = make_strategy(model, spec.require())
     whole = arrays()
     train, test = (form(whole, part) for part in (slice(TRAIN), slice(TRAIN, None)))
     model._symbolic_build(data_batch=train)

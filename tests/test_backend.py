@@ -13,13 +13,13 @@ import pytest
 from numpy.typing import NDArray
 
 import modelspec
-from modelspec.backend.model.recursion import run_deep
+from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.data.arrays import digest
-from modelspec.data.batches import Feed
+from modelspec.data.batches import Batches
 from modelspec.data.dataset import Dataset
 from modelspec.data.npz_writer import save_npz
-from modelspec.data.validation_split import hold_out
-from modelspec.runs.progress import Silent
+from modelspec.data.validation_split import split_validation
+from modelspec.runs.progress import NullListener
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -92,10 +92,10 @@ def files(folder: Path) -> set[str]:
 # ---------------------------------------------------------------- order and repeatability
 
 
-def feed(samples: int = SAMPLES) -> Feed:
+def feed(samples: int = SAMPLES) -> Batches:
     rows = np.arange(samples, dtype=np.int64)
     dataset = Dataset({"x": rows[:, None]}, {}, {}, {"x": "x"}, samples)
-    return Feed(dataset, rows, 8, {"x": "int64"})
+    return Batches(dataset, rows, 8, {"x": "int64"})
 
 
 def test_order_differs_in_each_epoch_and_repeats_with_the_seed() -> None:
@@ -118,7 +118,7 @@ def test_training_sees_the_samples_in_another_order_each_epoch(tmp_path: Path) -
     )
     seen: list[list[float]] = []
 
-    class Eyes(Silent):
+    class Eyes(NullListener):
         def epoch_started(self, epoch: int, epochs: int, samples: int) -> None:
             del epoch, epochs, samples
             seen.append([])
@@ -126,7 +126,7 @@ def test_training_sees_the_samples_in_another_order_each_epoch(tmp_path: Path) -
         def samples_done(self, done: int, logs: Mapping[str, float]) -> None:
             seen[-1].append(logs["loss"] * done)
 
-    modelspec.train(source, tmp_path / "data.npz", run=tmp_path / "run", watcher=Eyes())
+    modelspec.train(source, tmp_path / "data.npz", run=tmp_path / "run", listener=Eyes())
     assert len({tuple(epoch) for epoch in seen}) == 3
 
 
@@ -410,7 +410,7 @@ def test_averaged_weights_are_the_final_ones(data: Path, tmp_path: Path) -> None
     plain = source.build()
     dataset, _ = source.load_data(data)
     assert dataset is not None
-    rows = hold_out(dataset, source.heads, 0.2, 0).rows
+    rows = split_validation(dataset, source.heads, 0.2, 0).rows
     with np.load(data) as arrays:
         x, y = arrays["x"][rows], arrays["y"][rows]
     plain.fit(x, y, epochs=3, batch_size=8, shuffle=False, verbose=0)
@@ -653,7 +653,7 @@ def test_folder_with_a_run_is_refused(data: Path, tmp_path: Path) -> None:
     assert {name: (run.path / name).read_bytes() for name in files(run.path)} == before
 
 
-class Stop(Silent):
+class Stop(NullListener):
     """Ends training with an error after some epochs."""
 
     def __init__(self, error: BaseException, after: int) -> None:
@@ -673,7 +673,7 @@ def test_broken_training_says_how_it_ended(
 ) -> None:
     expected = modelspec.RunError if isinstance(error, OSError) else type(error)
     with pytest.raises(expected):
-        modelspec.train(small(), data, run=tmp_path / "run", watcher=Stop(error, 1))
+        modelspec.train(small(), data, run=tmp_path / "run", listener=Stop(error, 1))
     run = modelspec.Run.open(tmp_path / "run")
     assert run.status == status
     assert "full" in run.record.get("error", "full")
@@ -711,6 +711,6 @@ def test_history_is_json_where_a_value_is_not_finite(data: Path, tmp_path: Path)
 
 
 def test_deep_work_returns_and_raises_as_the_function_does() -> None:
-    assert run_deep(lambda: 3) == 3
+    assert with_deep_stack(lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
-        run_deep(lambda: 1 // 0)
+        with_deep_stack(lambda: 1 // 0)

@@ -16,7 +16,7 @@ import yaml
 import modelspec
 from modelspec.api.balance import measure
 from modelspec.backend.loss_weights.gradients import shared_variables, weighted_layers
-from modelspec.backend.loss_weights.measuring import gauge_step, mean
+from modelspec.backend.loss_weights.measuring import mean, measuring_step
 from modelspec.graph.shared_layers import outputs_of_layers
 from modelspec.problems.errors import SpecError
 from modelspec.results.balance import (
@@ -90,7 +90,7 @@ OUTPUTS = ["a", "b", "c", "apart"]
 
 
 def test_layers_and_the_outputs_they_serve() -> None:
-    _, graph, _ = modelspec.loads(FORK).require()
+    graph = modelspec.loads(FORK).require().graph
     served = {
         name: "".join(sorted(found)) for name, found in outputs_of_layers(graph, "abc").items()
     }
@@ -103,7 +103,7 @@ def test_layers_and_the_outputs_they_serve() -> None:
 def fork() -> tuple[Any, Any, Any]:
     """The graph, the model, and a batch with weights for one output."""
     source = modelspec.loads(FORK)
-    _, graph, _ = source.require()
+    graph = source.require().graph
     model = source.build()
     random = np.random.default_rng(0)
     x, z = (tf.constant(random.normal(size=(8, 4)), tf.float32) for _ in range(2))
@@ -119,7 +119,7 @@ def fork() -> tuple[Any, Any, Any]:
 def test_gradient_norms_and_cosines_by_hand() -> None:
     graph, model, batch = fork()
     assert list(weighted_layers(model, graph, OUTPUTS)) == ["trunk", "branch", *OUTPUTS]
-    step = tf.function(gauge_step(model, OUTPUTS, shared_variables(model, graph, OUTPUTS)))
+    step = tf.function(measuring_step(model, OUTPUTS, shared_variables(model, graph, OUTPUTS)))
     gauge = mean([step(batch)])
 
     inputs, (a, b, c, apart, _), (weight, *_) = batch

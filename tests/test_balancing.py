@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 import modelspec
 from modelspec.backend.loss_weights.factory import Strategy, check_strategy, make_strategy
 from modelspec.backend.model.model_io import batch_arrays
-from modelspec.data.batches import Piece
+from modelspec.data.batches import Batch
 
 Array = NDArray[Any]
-Batch = tuple[Any, ...]
+Tensors = tuple[Any, ...]
 
 TRUNK = """
 modelspec: 1
@@ -53,19 +53,18 @@ def built(
     )
     assert spec.problems == []
     model = spec.build()
-    known, graph, _ = spec.require()
-    strategy = make_strategy(model, spec.heads, known, graph, spec.catalog)
+    strategy = make_strategy(model, spec.require())
     model._symbolic_build(data_batch=batches(model, 1)[0])
     return spec, model, strategy
 
 
-def batches(model: Any, count: int, *, weighted: bool = True) -> list[Batch]:
+def batches(model: Any, count: int, *, weighted: bool = True) -> list[Tensors]:
     """Batches of different length in the form that the model takes; one loss is much larger."""
     random = np.random.default_rng(3)
     found = []
     for number in range(count):
         rows = 16 if number % 3 else 12
-        piece = Piece(
+        piece = Batch(
             inputs={"x": random.normal(size=(rows, 6)).astype("f")},
             targets={
                 "size": 30 * random.normal(size=(rows, 1)).astype("f"),
@@ -109,7 +108,7 @@ class ByHand:
     def __init__(self) -> None:
         _, self.model, _ = built("[1.0, 1.0]")
 
-    def losses(self, batch: Batch) -> tuple[Any, Any]:
+    def losses(self, batch: Tensors) -> tuple[Any, Any]:
         """The two losses and the tape that saw them."""
         x, (size, kind), (_, weight) = batch
         with tf.GradientTape(persistent=True) as tape:
@@ -165,7 +164,7 @@ def averaging_one(weights: Array) -> Array:
     return scaled
 
 
-def uncertainty_by_hand(hand: ByHand, given: list[Batch], *, fitted: bool) -> list[Array]:
+def uncertainty_by_hand(hand: ByHand, given: list[Tensors], *, fitted: bool) -> list[Array]:
     forms, adam, s, used = np.array([0.5, 1.0]), Adam(0.05, 1e-5), np.zeros(2), []
     for number, batch in enumerate(given):
         losses, tape = hand.losses(batch)
@@ -179,7 +178,7 @@ def uncertainty_by_hand(hand: ByHand, given: list[Batch], *, fitted: bool) -> li
     return used
 
 
-def gradnorm_by_hand(hand: ByHand, given: list[Batch], *, fitted: bool) -> list[Array]:
+def gradnorm_by_hand(hand: ByHand, given: list[Tensors], *, fitted: bool) -> list[Array]:
     adam, relative, units, used = Adam(0.05), np.ones(2), np.ones(2), []
     first = np.ones(2)
     for number, batch in enumerate(given):
@@ -201,7 +200,7 @@ def gradnorm_by_hand(hand: ByHand, given: list[Batch], *, fitted: bool) -> list[
     return used
 
 
-def equal_by_hand(hand: ByHand, given: list[Batch], *, fitted: bool) -> list[Array]:
+def equal_by_hand(hand: ByHand, given: list[Tensors], *, fitted: bool) -> list[Array]:
     del fitted
     sums, used = np.zeros(2), []
     for batch in given:
@@ -387,8 +386,7 @@ def test_a_head_that_is_not_trained_has_no_weight() -> None:
     more = "  - {Dense: {units: 1}, name: idle, from: kept}\noutputs: [idle, size, kind]"
     spec = modelspec.loads(text.replace(f"outputs: {LIST}", more))
     model = spec.build()
-    known, graph, _ = spec.require()
-    strategy = make_strategy(model, spec.heads, known, graph, spec.catalog)
+    strategy = make_strategy(model, spec.require())
     assert strategy
     x, targets, _ = batches(built("auto")[1], 1)[0]
     batch = (x, [tf.zeros((len(x), 1)), *targets])
@@ -415,15 +413,14 @@ loss_weights: gradnorm
 
 def test_gradnorm_needs_shared_weights(tmp_path: Path) -> None:
     spec = modelspec.loads(FLAT)
-    known, graph, _ = spec.require()
-    [problem] = check_strategy(spec.build(), spec.heads, known, graph)
+    [problem] = check_strategy(spec.build(), spec.require())
     assert problem.code == "no-shared-layers"
     np.savez(tmp_path / "d.npz", x=np.zeros((4, 2, 3)), a=np.zeros((4, 1)), b=np.zeros((4, 1)))
     with pytest.raises(modelspec.SpecError) as caught:
         modelspec.train(spec, tmp_path / "d.npz", run=tmp_path / "run")
     assert "no-shared-layers" in {each.code for each in caught.value.problems}
     other = modelspec.loads(FLAT, ["loss_weights=uncertainty"])
-    assert check_strategy(other.build(), other.heads, other.require()[0], graph) == []
+    assert check_strategy(other.build(), other.require()) == []
 
 
 @pytest.fixture(scope="module")

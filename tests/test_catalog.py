@@ -11,7 +11,7 @@ import pytest
 
 import modelspec.catalog as catalog_package
 from modelspec.catalog import FAMILIES, Catalog, Family, load
-from modelspec.catalog.disallowed import NOT_IN_EVERY_KERAS, REFUSALS
+from modelspec.catalog.disallowed import DISALLOWED, NOT_IN_EVERY_KERAS
 from modelspec.catalog.source import Source
 from modelspec.catalog.survey import survey
 from modelspec.checks.arguments import check_arguments
@@ -137,9 +137,9 @@ def test_names_mean_what_keras_takes_them_for(reality: dict[str, Any], family: F
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_refused_names_are_keras_names(reality: dict[str, Any], family: Family) -> None:
-    listed = set(REFUSALS[family]) - NOT_IN_EVERY_KERAS.get(family, frozenset())
+    listed = set(DISALLOWED[family]) - NOT_IN_EVERY_KERAS.get(family, frozenset())
     assert listed <= set(reality["families"][family]["public"])
-    assert NOT_IN_EVERY_KERAS.get(family, frozenset()) <= set(REFUSALS[family])
+    assert NOT_IN_EVERY_KERAS.get(family, frozenset()) <= set(DISALLOWED[family])
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_layers_go_by_their_class_name_only(name: str) -> None:
 @pytest.mark.parametrize(
     ("family", "name"),
     [
-        *[(family, name) for family, names in REFUSALS.items() for name in names],
+        *[(family, name) for family, names in DISALLOWED.items() for name in names],
         ("activation", "threshold"),
     ],
 )

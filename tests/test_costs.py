@@ -18,7 +18,7 @@ from test_sweep import LAYERS, offered
 
 import modelspec
 from modelspec.api.costs import LengthError, estimate, with_lengths
-from modelspec.api.inference import Target
+from modelspec.api.target import Target
 from modelspec.api.timing import _arrays, _output_shapes, measure
 from modelspec.backend.costs.costs import optimizer_bytes, work
 from modelspec.backend.model.assembly import symbols_only

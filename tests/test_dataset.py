@@ -139,7 +139,7 @@ def test_loads_in_the_order_of_the_spec(tmp_path: Path) -> None:
     assert list(dataset.inputs) == ["a", "b"]
     assert dataset.targets["c"][:].tolist() == [[1], [2]]
     assert dataset.weights["c"][:].tolist() == [1.0, 0.5]
-    assert dataset.arrays == {"a": "a", "b": "b", "c": "c", "c_weight": "c_weight"}
+    assert dataset.array_names == {"a": "a", "b": "b", "c": "c", "c_weight": "c_weight"}
     assert dataset.samples == 2
 
 

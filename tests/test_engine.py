@@ -14,11 +14,11 @@ import tensorflow as tf
 
 import modelspec
 from modelspec.backend.training import batch_source, xla
-from modelspec.backend.training.eval_batch_size import adds_up, wide_batch
+from modelspec.backend.training.eval_batch_size import eval_batch_size, is_batch_size_invariant
 from modelspec.backend.training.xla import choose, extent
 from modelspec.backend.training.xla_random import as_without_xla
 from modelspec.backend.training.xla_updates import fuse_updates
-from modelspec.runs.progress import Silent
+from modelspec.runs.progress import NullListener
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data" / "digits.npz"
@@ -76,7 +76,7 @@ def test_rows_from_files_are_those_from_memory(
     setting = f"training.jit={jit}".lower()
     resident = train(tmp_path / "resident", setting)
     monkeypatch.setattr(batch_source, "RESIDENT_BYTES", 0)
-    monkeypatch.setattr(batch_source, "PIECE_BYTES", 300 * (64 * 4 + 4))
+    monkeypatch.setattr(batch_source, "CHUNK_BYTES", 300 * (64 * 4 + 4))
     streamed = train(tmp_path / "streamed", setting)
     if not jit:
         assert end(streamed) == end(resident)
@@ -107,7 +107,7 @@ def test_xla_repeats_itself_and_is_in_the_spec_of_the_run(tmp_path: Path) -> Non
     run = train(tmp_path / "one", "training.jit=true")
     assert end(run) == end(train(tmp_path / "two", "training.jit=true"))
     written = modelspec.load(run.spec_path)
-    assert written.require()[0].training.jit is True
+    assert written.require().spec.training.jit is True
     again = modelspec.train(written, DATA, run=tmp_path / "again")
     assert end(again) == end(run)
 
@@ -219,17 +219,17 @@ def test_updates_in_one_pass_repeat_themselves_and_are_in_the_spec(
 
 
 def test_the_choice_of_xla_is_written_down_and_kept(tmp_path: Path) -> None:
-    class Notes(Silent):
+    class Notes(NullListener):
         def __init__(self) -> None:
             self.notes: list[str] = []
 
         def note(self, text: str) -> None:
             self.notes.append(text)
 
-    watcher = Notes()
-    run = train(tmp_path / "run", "training.jit=auto", watcher=watcher)
+    listener = Notes()
+    run = train(tmp_path / "run", "training.jit=auto", listener=listener)
     assert "jit: false" in run.spec_path.read_text(encoding="utf-8")
-    assert not any("XLA" in note for note in watcher.notes)
+    assert not any("XLA" in note for note in listener.notes)
     longer = "training.epochs=4"
     train(tmp_path / "run", "training.jit=auto", longer, resume=True)
     assert "jit: false" in run.spec_path.read_text(encoding="utf-8")
@@ -250,23 +250,25 @@ def test_xla_is_chosen_where_it_pays() -> None:
 
 def test_evaluation_takes_larger_batches_only_where_that_changes_nothing() -> None:
     model = modelspec.loads(SPEC).build()
-    assert adds_up(model)
-    assert wide_batch(model, 100) == 1024
+    assert is_batch_size_invariant(model)
+    assert eval_batch_size(model, 100) == 1024
     summed = "losses: {SparseCategoricalCrossentropy: {reduction: sum}}"
-    assert not adds_up(
+    assert not is_batch_size_invariant(
         modelspec.loads(SPEC.replace("losses: sparse_categorical_crossentropy", summed)).build()
     )
-    assert not adds_up(modelspec.load(ROOT / "specs" / "digits_heads.yaml").build())
+    assert not is_batch_size_invariant(modelspec.load(ROOT / "specs" / "digits_heads.yaml").build())
     dice = SPEC.replace("losses: sparse_categorical_crossentropy", "losses: Dice")
-    assert not adds_up(modelspec.loads(dice.replace("metrics: accuracy", "")).build())
+    assert not is_batch_size_invariant(
+        modelspec.loads(dice.replace("metrics: accuracy", "")).build()
+    )
     for axis in (0, -2):
         mixed = keras.layers.Softmax(axis=axis)(model.output)
-        assert wide_batch(keras.Model(model.input, mixed), 100) == 100
+        assert eval_batch_size(keras.Model(model.input, mixed), 100) == 100
     unknown = modelspec.load(ROOT / "specs" / "question_answering.yaml").build()
-    assert wide_batch(unknown, 128) == 128
+    assert eval_batch_size(unknown, 128) == 128
 
 
-class At(Silent):
+class At(NullListener):
     """Does something once, in the middle of the second epoch."""
 
     def __init__(self, doing: Any) -> None:
@@ -291,7 +293,7 @@ def test_a_request_to_stop_keeps_the_step_and_goes_on_from_there(
     stop = At(lambda: os.kill(os.getpid(), number))
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt, match="--resume"):
-        train(tmp_path, short, watcher=stop)
+        train(tmp_path, short, listener=stop)
     assert signal.getsignal(signal.SIGTERM) is before
     cut = modelspec.Run.open(tmp_path)
     assert cut.status == "interrupted"
@@ -305,7 +307,7 @@ def test_a_request_to_stop_keeps_the_step_and_goes_on_from_there(
 HEADS = ROOT / "specs" / "digits_heads.yaml"
 
 
-class First(Silent):
+class First(NullListener):
     """Remembers how far into the epoch the first call came."""
 
     def __init__(self) -> None:
@@ -332,10 +334,10 @@ def test_what_dies_inside_an_epoch_goes_on_inside_it(case: str, tmp_path: Path) 
 
     whole = modelspec.train(source, data, run=tmp_path / "whole")
     with pytest.raises(ZeroDivisionError):
-        modelspec.train(source, data, run=tmp_path / "cut", minutes=0.0, watcher=At(die))
+        modelspec.train(source, data, run=tmp_path / "cut", minutes=0.0, listener=At(die))
     assert modelspec.Run.open(tmp_path / "cut").status == "failed"
     first = First()
-    run = modelspec.train(source, data, run=tmp_path / "cut", resume=True, watcher=first)
+    run = modelspec.train(source, data, run=tmp_path / "cut", resume=True, listener=first)
     assert first.done is not None
     assert first.done > 400
     assert end(run) == end(whole)
@@ -354,7 +356,7 @@ def test_data_that_goes_away_ends_the_run_where_it_was(tmp_path: Path, what: str
 
     source = modelspec.loads(SPEC, ["training.steps_per_call=1"])
     with pytest.raises(modelspec.RunError, match=rf"was {what} while.*: step 5, epoch 2"):
-        modelspec.train(source, data, run=tmp_path / "run", watcher=At(spoil))
+        modelspec.train(source, data, run=tmp_path / "run", listener=At(spoil))
     run = modelspec.Run.open(tmp_path / "run")
     assert run.status == "failed"
     assert what in run.record["error"]
@@ -362,7 +364,7 @@ def test_data_that_goes_away_ends_the_run_where_it_was(tmp_path: Path, what: str
 
 
 def test_the_spec_of_a_run_warns_on_other_data(plain: modelspec.Run, tmp_path: Path) -> None:
-    class Warnings(Silent):
+    class Warnings(NullListener):
         def __init__(self) -> None:
             self.heard: list[str] = []
 
@@ -376,10 +378,10 @@ def test_the_spec_of_a_run_warns_on_other_data(plain: modelspec.Run, tmp_path: P
     arrays["image_train"] = arrays["image_train"][:, ::-1]
     np.savez(tmp_path / "other.npz", **arrays)
     for name, heard in (("same", False), ("other", True)):
-        watcher = Warnings()
+        listener = Warnings()
         source = modelspec.load(plain.spec_path)
         run = modelspec.train(
-            source, tmp_path / f"{name}.npz", run=tmp_path / name, watcher=watcher
+            source, tmp_path / f"{name}.npz", run=tmp_path / name, listener=listener
         )
-        assert any("not the data" in text for text in watcher.heard) is heard
+        assert any("not the data" in text for text in listener.heard) is heard
         assert (end(run) == end(plain)) is not heard

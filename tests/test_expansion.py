@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from modelspec.catalog import load
-from modelspec.checks.semantics import check_meaning
-from modelspec.graph.budget import Ledger
+from modelspec.checks.semantics import check_semantics
+from modelspec.graph.budget import Budget
 from modelspec.graph.expansion import expand
 from modelspec.graph.graph import Graph, Node, Source
 from modelspec.graph.naming import AutoNames, snake_case
@@ -40,7 +40,7 @@ def wrong(layers: Layers, outputs: Any, **top: Any) -> list[tuple[str, Route]]:
     spec = spec_of(layers, outputs, **top)
     graph, problems = expand(spec, "m")
     if graph is not None:
-        problems = [*problems, *check_meaning(spec, graph, (), load())]
+        problems = [*problems, *check_semantics(spec, graph, (), load())]
     return [(problem.code, problem.route) for problem in problems]
 
 
@@ -700,7 +700,7 @@ def test_a_misspelt_block() -> None:
     spec = spec_of([{"residul": {"filters": 1}, "name": "y"}], "y", blocks={"residual": residual()})
     graph, _ = expand(spec, "m")
     assert graph is not None
-    [problem] = check_meaning(spec, graph, (), load())
+    [problem] = check_semantics(spec, graph, (), load())
     assert (problem.code, problem.hint) == ("unknown-layer", "did you mean residual?")
 
 
@@ -774,12 +774,12 @@ def test_large_arguments_repeated(value: list[Any]) -> None:
 
 
 def test_what_failed_is_not_tried_again() -> None:
-    ledger = Ledger()
+    budget = Budget()
     data = ["${x}", "${n}"]
-    assert ledger.fill(data, {"n": 1}, ("a",), ()) == [UNKNOWN, 1]
-    assert ledger.fill(data, {"n": 1}, ("a",), ()) is UNKNOWN
-    assert ledger.fill(data, {"n": 1, "x": 2}, ("b",), ()) == [2, 1]
-    assert [problem.route for problem in ledger.problems] == [("a", 0)]
+    assert budget.fill(data, {"n": 1}, ("a",), ()) == [UNKNOWN, 1]
+    assert budget.fill(data, {"n": 1}, ("a",), ()) is UNKNOWN
+    assert budget.fill(data, {"n": 1, "x": 2}, ("b",), ()) == [2, 1]
+    assert [problem.route for problem in budget.problems] == [("a", 0)]
 
 
 def test_many_mistakes_end() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from modelspec.catalog import load
-from modelspec.checks.semantics import check_meaning
+from modelspec.checks.semantics import check_semantics
 from modelspec.graph.expansion import expand
 from modelspec.graph.heads import Head, check_names, make_heads
 from modelspec.language.spec import Spec
@@ -186,7 +186,7 @@ def meant(**parts: Any) -> list[tuple[str, Route]]:
     graph, problems = expand(spec, "m")
     assert graph is not None
     heads, found = make_heads(spec, ONE, load())
-    problems += found + check_meaning(spec, graph, heads, load())
+    problems += found + check_semantics(spec, graph, heads, load())
     return [(problem.code, problem.route) for problem in problems]
 
 

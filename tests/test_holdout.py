@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from modelspec.data.arrays import load, read_headers
-from modelspec.data.concatenated import Stacked
+from modelspec.data.concatenated import Concatenated
 from modelspec.data.dataset import Dataset
-from modelspec.data.validation_split import Holdout, hold_out
+from modelspec.data.validation_split import ValidationSplit, split_validation
 from modelspec.problems.diagnostic import Route
 
 SPARSE = {"SparseCategoricalCrossentropy": {"from_logits": True}}
@@ -23,10 +23,12 @@ class Head:
     route: Route = ()
 
 
-def draw(losses: dict[str, Any], fraction: float = 0.2, seed: int = 0, **targets: Any) -> Holdout:
+def draw(
+    losses: dict[str, Any], fraction: float = 0.2, seed: int = 0, **targets: Any
+) -> ValidationSplit:
     samples = len(next(iter(targets.values())))
     dataset = Dataset({"x": np.zeros((samples, 1))}, targets, {}, {}, samples)
-    held = hold_out(dataset, [Head(*each) for each in losses.items()], fraction, seed)
+    held = split_validation(dataset, [Head(*each) for each in losses.items()], fraction, seed)
     everything = np.sort(np.concatenate([held.rows, held.held]))
     np.testing.assert_array_equal(everything, np.arange(samples))
     assert len(held.held) == round(samples * fraction)
@@ -130,6 +132,6 @@ def test_mapped_and_stacked_targets_in_blocks(
     mapped, _ = load(read_headers(tmp_path / "d.npz")[0]["y"])
     assert mapped is not None
     expected = draw({"y": "categorical_crossentropy"}, y=np.eye(4)[CLASSES])
-    for target in (mapped, Stacked([mapped[:11], mapped[11:]])):
+    for target in (mapped, Concatenated([mapped[:11], mapped[11:]])):
         held = draw({"y": "categorical_crossentropy"}, y=target)
         np.testing.assert_array_equal(held.held, expected.held)

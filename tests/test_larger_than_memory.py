@@ -12,7 +12,7 @@ import modelspec
 from modelspec.cli import modelspec as command
 from modelspec.data.arrays import digest
 from modelspec.data.dataset import load_dataset
-from modelspec.data.validation_split import hold_out
+from modelspec.data.validation_split import split_validation
 
 SPEC = """\
 modelspec: 1
@@ -147,5 +147,5 @@ def test_what_is_mapped_is_read_in_blocks(
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 0.5 * size
-    held = hold_out(dataset, spec.heads, 0.1, 0)
+    held = split_validation(dataset, spec.heads, 0.1, 0)
     assert held.phrase == "20,000 of 200,000 samples held out for validation, stratified by digit"

@@ -20,7 +20,7 @@ from modelspec.report.epochs import EpochTable, OutputTable, cell
 from modelspec.report.finish import print_finish
 from modelspec.report.live import LiveTable, Running
 from modelspec.report.pace import Pace, duration
-from modelspec.report.progress import Lines, Quiet, watcher_for
+from modelspec.report.progress import Lines, Quiet, make_listener
 from modelspec.runs.history import groups
 from modelspec.runs.run import Run
 
@@ -76,12 +76,12 @@ def shown(running: Running, width: int) -> list[str]:
 
 
 def trained(console: Console, records: list[dict[str, Any]], epochs: int | None = None) -> None:
-    with closing(watcher_for(console)) as watcher:
-        watcher.training_started([])
+    with closing(make_listener(console)) as listener:
+        listener.training_started([])
         for record in records:
-            watcher.epoch_started(record["epoch"], epochs or len(records), SAMPLES)
-            watcher.samples_done(SAMPLES, {"loss": record["loss"]})
-            watcher.epoch_finished(record)
+            listener.epoch_started(record["epoch"], epochs or len(records), SAMPLES)
+            listener.samples_done(SAMPLES, {"loss": record["loss"]})
+            listener.epoch_finished(record)
 
 
 # In a log
@@ -89,13 +89,13 @@ def trained(console: Console, records: list[dict[str, Any]], epochs: int | None 
 
 def test_a_log_has_a_line_for_each_epoch() -> None:
     console = log()
-    with closing(watcher_for(console)) as watcher:
-        watcher.note("the data is [unpacked]")
+    with closing(make_listener(console)) as listener:
+        listener.note("the data is [unpacked]")
         for record in history(2):
-            watcher.epoch_started(record["epoch"], 2, SAMPLES)
-            watcher.epoch_finished(record)
-        watcher.warn("ink holds 97 % of the loss")
-        assert watcher.samples == SAMPLES
+            listener.epoch_started(record["epoch"], 2, SAMPLES)
+            listener.epoch_finished(record)
+        listener.warn("ink holds 97 % of the loss")
+        assert listener.samples == SAMPLES
     assert text(console).splitlines() == [
         "note: the data is [unpacked]",
         "epoch 1/2  loss 3.619  accuracy 0.09516  val_loss 3.981  val_accuracy 0.1047  0.02 s",
@@ -115,21 +115,21 @@ def test_a_log_line_costs_little() -> None:
 
 def test_quiet_says_warnings_alone() -> None:
     console = terminal()
-    with closing(watcher_for(console, quiet=True)) as watcher:
-        assert isinstance(watcher, Quiet)
-        watcher.training_started([])
-        watcher.epoch_started(1, 1, SAMPLES)
-        watcher.samples_done(1, {"loss": 1.0})
-        watcher.note("a note")
-        watcher.warn("ink holds 97 % of the loss")
-        watcher.epoch_finished(epoch(1))
+    with closing(make_listener(console, quiet=True)) as listener:
+        assert isinstance(listener, Quiet)
+        listener.training_started([])
+        listener.epoch_started(1, 1, SAMPLES)
+        listener.samples_done(1, {"loss": 1.0})
+        listener.note("a note")
+        listener.warn("ink holds 97 % of the loss")
+        listener.epoch_finished(epoch(1))
     assert text(console) == "warning: ink holds 97 % of the loss\n"
 
 
 def test_a_terminal_that_cannot_move_gets_lines() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
-    assert isinstance(watcher_for(console), Lines)
-    assert isinstance(watcher_for(terminal()), LiveTable)
+    assert isinstance(make_listener(console), Lines)
+    assert isinstance(make_listener(terminal()), LiveTable)
 
 
 # The table
@@ -225,11 +225,11 @@ def test_only_the_best_so_far_is_marked() -> None:
 
 def test_a_resumed_run_knows_its_best() -> None:
     console = terminal()
-    watcher = LiveTable(console)
-    with closing(watcher):
-        watcher.training_started([{"epoch": 1, "loss": 0.5, "seconds": 1.0}])
-        watcher.epoch_started(2, 2, SAMPLES)
-        watcher.epoch_finished({"epoch": 2, "loss": 0.75, "seconds": 1.0})
+    listener = LiveTable(console)
+    with closing(listener):
+        listener.training_started([{"epoch": 1, "loss": 0.5, "seconds": 1.0}])
+        listener.epoch_started(2, 2, SAMPLES)
+        listener.epoch_finished({"epoch": 2, "loss": 0.75, "seconds": 1.0})
     [row] = rows(console)
     assert row.split()[0] == "2/2"
 
@@ -252,11 +252,11 @@ def test_slow_epochs_are_all_shown() -> None:
 
 def test_notes_and_warnings_stand_above() -> None:
     console = terminal()
-    with closing(watcher_for(console)) as watcher:
-        watcher.note("before [it] begins")
-        watcher.epoch_started(1, 1, SAMPLES)
-        watcher.warn("in the middle")
-        watcher.epoch_finished(epoch(1))
+    with closing(make_listener(console)) as listener:
+        listener.note("before [it] begins")
+        listener.epoch_started(1, 1, SAMPLES)
+        listener.warn("in the middle")
+        listener.epoch_finished(epoch(1))
     assert "note: before [it] begins\n" in text(console)
     assert "warning: in the middle\n" in text(console)
 
@@ -296,20 +296,20 @@ def test_a_narrow_terminal_loses_nothing_but_room() -> None:
 
 def test_a_terminal_made_narrower_is_cleared_of_wrapped_lines() -> None:
     console = terminal(200)
-    watcher = LiveTable(console)
-    watcher.epoch_started(1, 10, SAMPLES)
-    watcher.samples_done(500, {name: 1.0 for name in epoch(1, heads=3) if "val" not in name})
-    live = watcher._live
+    listener = LiveTable(console)
+    listener.epoch_started(1, 10, SAMPLES)
+    listener.samples_done(500, {name: 1.0 for name in epoch(1, heads=3) if "val" not in name})
+    live = listener._live
     live.auto_refresh = False
     live.refresh()
-    widths = list(watcher._running.widths)
+    widths = list(listener._running.widths)
     assert max(widths) > 80
     wrapped = sum(-(-width // 80) for width in widths)
     before = len(text(console))
     console.width = 80
     live.refresh()
     climbed = re.split(r"[^\x1b\r\[0-9KA]", text(console)[before:])[0].count("\x1b[1A")
-    watcher.close()
+    listener.close()
     assert climbed == wrapped - 1
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import modelspec
-from modelspec.runs.progress import Silent
-from modelspec.runs.run import new_folder
+from modelspec.runs.folder import new_folder
+from modelspec.runs.progress import NullListener
 from modelspec.storage.atomic import replacing
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +46,7 @@ training:
 """
 
 
-class StopAfter(Silent):
+class StopAfter(NullListener):
     """Breaks off as Ctrl-C does, once some epochs are finished."""
 
     def __init__(self, epochs: int) -> None:
@@ -88,7 +88,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
 ) -> None:
     spec = modelspec.loads(SPEC)
     with pytest.raises(KeyboardInterrupt):
-        modelspec.train(spec, DATA, run=tmp_path, watcher=StopAfter(epochs))
+        modelspec.train(spec, DATA, run=tmp_path, listener=StopAfter(epochs))
     cut = modelspec.Run.open(tmp_path)
     assert cut.status == "interrupted"
     assert len(cut.history) == epochs
@@ -140,7 +140,7 @@ def test_only_the_same_spec_and_data_go_on(tmp_path: Path) -> None:
 def test_a_resume_keeps_the_epochs_that_the_run_was_given(tmp_path: Path) -> None:
     asked = modelspec.loads(SPEC, ["training.epochs=3"])
     with pytest.raises(KeyboardInterrupt):
-        modelspec.train(asked, DATA, run=tmp_path, watcher=StopAfter(2))
+        modelspec.train(asked, DATA, run=tmp_path, listener=StopAfter(2))
     fewer = SPEC.replace("epochs: 5", "epochs: 1")
     option = modelspec.loads(SPEC, ["training.epochs=1"])
     with pytest.raises(modelspec.RunError, match="has 2 epochs already, more than the 1 asked"):
@@ -179,7 +179,7 @@ def test_a_link_stays_and_a_pipe_is_refused(tmp_path: Path) -> None:
         pass
 
 
-class Told(Silent):
+class CallbackRunner(NullListener):
     """Remembers warnings."""
 
     def __init__(self) -> None:
@@ -191,10 +191,10 @@ class Told(Silent):
 
 @pytest.mark.filterwarnings("ignore:.*conditioned on metric")
 def test_what_needs_validation_and_has_none_is_told_of(tmp_path: Path) -> None:
-    watcher = Told()
+    listener = CallbackRunner()
     options = ["training.validation_split=0", "training.epochs=1"]
-    modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path, watcher=watcher)
-    assert any("no val_loss: EarlyStopping will do nothing" in each for each in watcher.warnings)
+    modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path, listener=listener)
+    assert any("no val_loss: EarlyStopping will do nothing" in each for each in listener.warnings)
 
 
 @pytest.fixture
@@ -218,10 +218,10 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
 ) -> None:
     folder = copied.path / "checkpoints"
     os.truncate(max(folder.glob("*.npz")), 1000)
-    watcher = Told()
+    listener = CallbackRunner()
     spec = modelspec.loads(SPEC)
-    assert_same(modelspec.train(spec, DATA, run=copied.path, resume=True, watcher=watcher), whole)
-    assert any("going on from the one before" in each for each in watcher.warnings)
+    assert_same(modelspec.train(spec, DATA, run=copied.path, resume=True, listener=listener), whole)
+    assert any("going on from the one before" in each for each in listener.warnings)
     for path in folder.glob("*.npz"):
         path.write_bytes(b"rubbish")
     with pytest.raises(modelspec.RunError, match="no other checkpoint can be"):

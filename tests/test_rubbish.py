@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from modelspec.catalog import load
-from modelspec.checks.semantics import check_meaning
+from modelspec.checks.semantics import check_semantics
 from modelspec.graph.expansion import expand
 from modelspec.graph.heads import make_heads
 from modelspec.language.document import read_text
@@ -91,7 +91,7 @@ def problems_of(text: str, *options: str) -> list[Problem]:
     if spec is not None and graph is not None:
         names = [spec.outputs] if isinstance(spec.outputs, str) else list(spec.outputs)
         heads, found = make_heads(spec, names, load())
-        problems += [*found, *check_meaning(spec, graph, heads, load())]
+        problems += [*found, *check_semantics(spec, graph, heads, load())]
     assert spec is not None or has_errors(problems)
     return place_all(problems, document)
 

@@ -20,7 +20,8 @@ FIELDS += ["best_epoch", "best_metric", "best_value"]
 HOLDS = """
 import sys
 from pathlib import Path
-from modelspec.runs.run import Run, locked
+from modelspec.runs.run import Run
+from modelspec.runs.folder import locked
 run = Run(Path(sys.argv[1]))
 with locked(run):
     run.update(status="running", name="held")

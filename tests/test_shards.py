@@ -56,7 +56,7 @@ def test_a_folder_is_its_files_in_the_order_of_their_names(tmp_path: Path) -> No
         assert found == []
         assert dataset is not None
         assert dataset.samples == 30
-        assert dataset.arrays == {"x": "x", "y": "y"}
+        assert dataset.array_names == {"x": "x", "y": "y"}
         np.testing.assert_array_equal(dataset.inputs["x"][:], X)
         assert digest(dataset.inputs["x"]) == digest(X)
         assert digest(dataset.targets["y"]) == digest(Y)
@@ -149,7 +149,7 @@ def test_the_order_of_members_does_not_matter(tmp_path: Path) -> None:
         path = save(tmp_path / "d.npz", **{name: arrays[name] for name in names})
         dataset, problems = load(path)
         assert dataset is not None
-        found.append((list(dataset.inputs), list(dataset.arrays.items()), problems))
+        found.append((list(dataset.inputs), list(dataset.array_names.items()), problems))
     assert found[0] == found[1]
 
 

@@ -1,4 +1,4 @@
-"""Stacked arrays behave as the one array that nobody has made of them."""
+"""Concatenated arrays behave as the one array that nobody has made of them."""
 
 import mmap
 import os
@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from modelspec.data.arrays import digest, load, read_headers, scan
-from modelspec.data.concatenated import Stacked
+from modelspec.data.concatenated import Concatenated
 from modelspec.data.memory_maps import Scattered, scattered
 
 LENGTHS = (3, 0, 5, 1, 0, 4)
 
 
-def cut(array: np.ndarray[Any, Any]) -> Stacked:
-    return Stacked(np.split(array, np.cumsum(LENGTHS)[:-1]))
+def cut(array: np.ndarray[Any, Any]) -> Concatenated:
+    return Concatenated(np.split(array, np.cumsum(LENGTHS)[:-1]))
 
 
 @pytest.mark.parametrize("dtype", ["f4", "i8", "?", "U3", "S2"])
@@ -40,7 +40,7 @@ def test_reads_as_one_array(dtype: str, sample: tuple[int, ...]) -> None:
 
 def test_a_run_inside_one_part_is_not_copied() -> None:
     parts = [np.zeros((4, 2)), np.zeros((4, 2))]
-    stacked = Stacked(parts)
+    stacked = Concatenated(parts)
     assert np.shares_memory(stacked[5:7], parts[1])
     assert not np.shares_memory(stacked[3:5], parts[1])
 
@@ -60,7 +60,7 @@ def test_mapped_parts_read_from_the_disk(
         parts.append(part)
         with (tmp_path / f"{number}.npz").open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    for stacked, rows in ((Stacked(parts), whole), (Stacked(parts[2:]), whole[260:])):
+    for stacked, rows in ((Concatenated(parts), whole), (Concatenated(parts[2:]), whole[260:])):
         for seed in range(5):
             drawn = np.random.default_rng(seed).integers(0, len(rows), 200)
             np.testing.assert_array_equal(stacked[drawn], rows[drawn])
@@ -91,7 +91,7 @@ def test_rows_that_are_not_there() -> None:
 
 
 def test_texts_are_as_wide_as_the_widest() -> None:
-    stacked = Stacked([np.array(["a", "bc"]), np.array(["defg"])])
+    stacked = Concatenated([np.array(["a", "bc"]), np.array(["defg"])])
     assert stacked.dtype == np.dtype("U4")
     assert stacked[:1].dtype == np.dtype("U4")
     assert stacked[np.array([2, 0])].tolist() == ["defg", "a"]
@@ -102,7 +102,9 @@ def test_digest_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelspec.data.arrays._BLOCK", 2)
     whole = np.random.default_rng(0).random((13, 7))
     assert digest(cut(whole)) == digest(whole)
-    assert digest(Stacked([np.asfortranarray(whole), whole])) == digest(np.vstack([whole, whole]))
+    assert digest(Concatenated([np.asfortranarray(whole), whole])) == digest(
+        np.vstack([whole, whole])
+    )
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -110,10 +112,10 @@ def test_scan_counts_rows_through_the_parts(monkeypatch: pytest.MonkeyPatch, ord
     monkeypatch.setattr("modelspec.data.arrays._BLOCK", 16)
     whole = np.arange(26.0).reshape(13, 2)
     whole[10, 1], whole[12, 0], whole[4, 0] = np.nan, np.inf, 0.5
-    stacked = Stacked([np.asarray(part, order=order) for part in cut(whole).parts])
+    stacked = Concatenated([np.asarray(part, order=order) for part in cut(whole).parts])
     values = scan(stacked, whole=True)
     assert (values.not_finite, values.first_not_finite) == (2, 10)
     assert (values.fractions, values.first_fraction) == (1, 4)
     clean = np.arange(26).reshape(13, 2) / 4
     assert scan(cut(clean), whole=True) == scan(clean, whole=True)
-    assert scan(Stacked([whole[:4], whole[4:6]]), whole=True).first_fraction == 4
+    assert scan(Concatenated([whole[:4], whole[4:6]]), whole=True).first_fraction == 4

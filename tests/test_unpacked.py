@@ -19,7 +19,7 @@ import pytest
 
 from modelspec.data import unpacking as unpacked
 from modelspec.data.arrays import digest, load, read_headers
-from modelspec.data.concatenated import Stacked
+from modelspec.data.concatenated import Concatenated
 from modelspec.data.dataset import load_dataset
 from modelspec.data.npz import Member
 from modelspec.problems.diagnostic import Diagnostic
@@ -135,7 +135,7 @@ def test_only_what_has_no_room_in_memory(
     for _ in range(2):
         dataset, _ = load_dataset(tmp_path / "x.npz", inputs=["x"], outputs=["y"], say=said.append)
         assert dataset is not None
-        assert isinstance(dataset.inputs["x"], Stacked)
+        assert isinstance(dataset.inputs["x"], Concatenated)
         assert not isinstance(dataset.targets["y"], np.memmap)
         assert not isinstance(dataset.weights["y"], np.memmap)
     assert said == [f"unpacking x, 400.0 KB, to {kept}"]

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 
 from modelspec.api.model_spec import ModelSpec
-from modelspec.checks.data import check_data
 from modelspec.checks.strategies import check_sharing, single_head
-from modelspec.data.batches import Feed
-from modelspec.data.dataset import Dataset
+from modelspec.data.batches import Batches
 from modelspec.data.shards import Paths, Say
-from modelspec.problems.diagnostic import Diagnostic, Route, has_errors
+from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.problems.errors import RunError
-from modelspec.results.balance import Balance, Gauge, LayerUse
+from modelspec.results.balance import Balance, HeadMeasurement, LayerUse
 
 BATCHES = 30
 _DRAWS = 6
@@ -34,26 +32,31 @@ def measure(
         RunError: where a loss or a gradient is not finite.
     """
     source = _in_full_precision(source)
-    spec, graph, document = source.require()
+    valid = source.require()
+    spec, graph, document = valid.spec, valid.graph, valid.document
     outputs = [head.output for head in source.heads if head.loss is not None]
     source.require(_unbalanceable(source, outputs))
     dataset, problems = source.load_data(data, say=say)
     source.require(problems)
     assert dataset is not None
     model = source.build()
-    source.require(_misfits(source, model, dataset))
+    from modelspec.backend.model.model_io import output_shapes
+
+    source.require(source.check_dataset(dataset, output_shapes(model)))
     from modelspec.backend.loss_weights.gradients import weighted_layers
-    from modelspec.backend.loss_weights.measuring import gauge_twice
+    from modelspec.backend.loss_weights.measuring import measure_heads
 
     layers = weighted_layers(model, graph, outputs)
     if not any(len(served) > 1 for served in layers.values()):
         source.require([_no_weights(outputs)])
     rows = np.arange(dataset.samples, dtype=np.int64)
     dtypes = {name: given.dtype for name, given in graph.inputs.items()}
-    feed = Feed(dataset, rows, spec.training.batch_size, dtypes, spec.training.class_weights)
+    trained = Batches(dataset, rows, spec.training.batch_size, dtypes, spec.training.class_weights)
     seed = spec.training.seed
     draws = (_drawn(source, seed + more) for more in range(_DRAWS))
-    start, warm = gauge_twice(model, graph, outputs, feed, seed=seed, batches=batches, draws=draws)
+    start, warm = measure_heads(
+        model, graph, outputs, trained, seed=seed, batches=batches, draws=draws
+    )
     _require_finite(outputs, start, warm)
     routes = {node.layer: node.route for node in reversed(graph.nodes)}
     uses = (
@@ -69,12 +72,12 @@ def measure(
 
 def _in_full_precision(source: ModelSpec) -> ModelSpec:
     """Half precision holds no gradient of a large loss; how large it is does not depend on it."""
-    spec, _, _ = source.require()
+    spec = source.require().spec
     half = spec.training.precision.endswith("16")
     return source.with_training(precision="float32") if half else source
 
 
-def _require_finite(outputs: Sequence[str], start: Gauge, warm: Gauge) -> None:
+def _require_finite(outputs: Sequence[str], start: HeadMeasurement, warm: HeadMeasurement) -> None:
     for when, gauge in (("at the start", start), ("after the warm-up", warm)):
         for output, *sizes in zip(outputs, gauge.losses, gauge.norms, strict=True):
             if not all(map(math.isfinite, sizes)):
@@ -86,7 +89,7 @@ def _require_finite(outputs: Sequence[str], start: Gauge, warm: Gauge) -> None:
 
 def _drawn(source: ModelSpec, seed: int) -> list[Any]:
     """Fresh weights of the model, by another seed."""
-    spec, _, _ = source.require()
+    spec = source.require().spec
     training = spec.training.model_copy(update={"seed": seed % 2**32})
     other = replace(source, spec=spec.model_copy(update={"training": training}))
     weights: list[Any] = other.build().get_weights()
@@ -94,22 +97,13 @@ def _drawn(source: ModelSpec, seed: int) -> list[Any]:
 
 
 def _unbalanceable(source: ModelSpec, outputs: list[str]) -> list[Diagnostic]:
-    _, graph, _ = source.require()
+    graph = source.require().graph
     if not outputs:
         hint = "losses: output: loss for each output"
         return [Diagnostic("missing-losses", "balance needs losses", ("losses",), "key", hint=hint)]
     if len(outputs) == 1:
         return [single_head(outputs, _ROUTE)]
     return list(check_sharing(graph, outputs, _ROUTE))
-
-
-def _misfits(source: ModelSpec, model: Any, dataset: Dataset) -> list[Diagnostic]:
-    from modelspec.backend.model.model_io import output_shapes
-    from modelspec.backend.model.shapes import check_lengths
-
-    _, graph, _ = source.require()
-    found = check_data(graph, source.heads, dataset, output_shapes(model))
-    return found if has_errors(found) else [*found, *check_lengths(graph, source.catalog, dataset)]
 
 
 def _no_weights(outputs: list[str]) -> Diagnostic:

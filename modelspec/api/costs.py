@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from modelspec.api.inference import Target
 from modelspec.api.model_spec import ModelSpec
+from modelspec.api.target import Target
 from modelspec.graph.graph import Graph
 from modelspec.results.costs import Costs, from_stored
 from modelspec.results.summary import Shape
@@ -55,7 +55,8 @@ def with_lengths(graph: Graph, lengths: Mapping[str, Shape]) -> Graph:
 
 
 def _of_spec(source: ModelSpec, lengths: Mapping[str, Sequence[int]], *, light: bool) -> Costs:
-    spec, graph, _ = source.require()
+    valid = source.require()
+    spec, graph = valid.spec, valid.graph
     shapes = {name: given.shape for name, given in graph.inputs.items()}
     filled = _filled(shapes, lengths)
     known = with_lengths(graph, filled)
@@ -75,17 +76,17 @@ def _of_spec(source: ModelSpec, lengths: Mapping[str, Sequence[int]], *, light: 
 
 def _of_graph(source: ModelSpec, graph: Graph, *, light: bool) -> Costs:
     """Without allocating a weight."""
-    spec, _, _ = source.require()
+    spec = source.require().spec
     from modelspec.backend.model.shapes import start_for
 
     start_for(graph, light=light)
     from modelspec.backend.costs.costs import costs
     from modelspec.backend.model.compiling import build_model
-    from modelspec.backend.model.dry_run import try_objects
+    from modelspec.backend.model.dry_run import dry_run_objects
     from modelspec.backend.model.objects import make
 
     model, problems = build_model(graph, spec.training, source.catalog, allocate=False)
-    source.require([*problems, *try_objects(spec, source.heads, source.catalog)])
+    source.require([*problems, *dry_run_objects(spec, source.heads, source.catalog)])
     return costs(model, make(source.catalog, "optimizer", spec.optimizer))
 
 

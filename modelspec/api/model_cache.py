@@ -10,12 +10,12 @@ from modelspec.problems.diagnostic import Diagnostic, Related, Route, Span
 from modelspec.results.summary import LayerRow, Parameters, Shape, Summary, Tensor
 from modelspec.storage import cache
 
-Verdict = tuple[dict[str, Shape], list[Diagnostic]]
+ShapeCheck = tuple[dict[str, Shape], list[Diagnostic]]
 
 
 def remember_shapes(
-    graph: Graph, catalog: Catalog, objects: str, judge: Callable[[], Verdict]
-) -> Verdict:
+    graph: Graph, catalog: Catalog, objects: str, judge: Callable[[], ShapeCheck]
+) -> ShapeCheck:
     """The shapes of the outputs and what is wrong on the way to them, judged once a graph.
 
     ``objects`` tells apart what else was judged with it.

@@ -6,17 +6,18 @@ Problems are collected gate by gate: YAML, then the envelope, then all that can 
 shapes, then shapes. Keras is imported only where a method needs it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelspec import catalog as keras_catalog
-from modelspec.api.model_cache import Verdict, remember_shapes, remember_summary
-from modelspec.checks.semantics import check_meaning
+from modelspec.api.model_cache import ShapeCheck, remember_shapes, remember_summary
+from modelspec.checks.semantics import check_semantics
 from modelspec.graph.expansion import expand
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head, make_heads
+from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.document import Document, read, read_bytes, read_text
 from modelspec.language.overrides import apply_overrides
 from modelspec.language.parameters import put_parameters
@@ -60,18 +61,17 @@ class ModelSpec:
     def place(self, diagnostics: Iterable[Diagnostic]) -> list[Problem]:
         return place_all(diagnostics, self.document)
 
-    def require(self, diagnostics: Iterable[Diagnostic] = ()) -> tuple[Spec, Graph, Document]:
-        """The parts of a spec without errors.
+    def require(self, diagnostics: Iterable[Diagnostic] = ()) -> ValidSpec:
+        """The spec, where it has no errors.
 
         Raises:
             SpecError: where there are any, among ``diagnostics`` too.
         """
-        found = [*self.diagnostics, *diagnostics]
-        complete = self.document and self.spec and self.graph
-        if has_errors(found) or not complete:
-            raise SpecError(self.place(found))
-        assert self.document and self.spec and self.graph  # noqa: PT018
-        return self.spec, self.graph, self.document
+        problems = [*self.diagnostics, *diagnostics]
+        document, spec, graph = self.document, self.spec, self.graph
+        if has_errors(problems) or document is None or spec is None or graph is None:
+            raise SpecError(self.place(problems))
+        return ValidSpec(document, spec, graph, self.heads, self.catalog)
 
     def check(
         self, data: "Paths | None" = None, *, light: bool = False, say: "Say | None" = None
@@ -93,36 +93,48 @@ class ModelSpec:
             dataset, problems = self.load_data(data, say=say)
             found += problems
             if dataset is not None:
-                found += self._check_data(self.graph, dataset, shapes, well=well, light=light)
+                found += self.check_dataset(dataset, shapes, lengths=well, light=light)
         return self.place(found)
 
-    def _shapes(self, graph: Graph, *, light: bool) -> Verdict:
-        def judge() -> Verdict:
+    def _shapes(self, graph: Graph, *, light: bool) -> ShapeCheck:
+        def judge() -> ShapeCheck:
             from modelspec.backend.model.shapes import check_shapes, start_for
 
             start_for(graph, light=light)
-            from modelspec.backend.model.dry_run import try_objects
+            from modelspec.backend.model.dry_run import dry_run_objects
 
             assert self.spec is not None
             shapes, problems = check_shapes(graph, self.catalog)
-            return shapes, problems + try_objects(self.spec, self.heads, self.catalog)
+            return shapes, problems + dry_run_objects(self.spec, self.heads, self.catalog)
 
         objects = repr((self.heads, self.spec and (self.spec.optimizer, self.spec.training)))
         return remember_shapes(graph, self.catalog, objects, judge)
 
-    def _check_data(
-        self, graph: Graph, dataset: "Dataset", shapes: dict[str, Shape], *, well: bool, light: bool
+    def check_dataset(
+        self,
+        dataset: "Dataset",
+        shapes: Mapping[str, Shape],
+        *,
+        targets: bool = True,
+        lengths: bool = True,
+        light: bool = False,
     ) -> list[Diagnostic]:
+        """Hold arrays against the graph, and walk it with the lengths that they really have.
+
+        ``shapes`` are those of the outputs, with the leading batch. ``targets`` says whether the
+        heads count, ``lengths`` whether the graph is sound enough to be walked again.
+        """
         from modelspec.checks.data import check_data
 
-        found = check_data(graph, self.heads, dataset, shapes)
-        unknown = any(None in given.shape for given in graph.inputs.values())
-        if unknown and well and not has_errors(found):
+        assert self.graph is not None
+        problems = check_data(self.graph, self.heads if targets else (), dataset, shapes)
+        unknown = any(None in given.shape for given in self.graph.inputs.values())
+        if unknown and lengths and not has_errors(problems):
             from modelspec.backend.model.shapes import check_lengths, start_for
 
-            start_for(graph, light=light)
-            found += check_lengths(graph, self.catalog, dataset)
-        return found
+            start_for(self.graph, light=light)
+            problems += check_lengths(self.graph, self.catalog, dataset)
+        return problems
 
     def load_data(
         self,
@@ -157,17 +169,18 @@ class ModelSpec:
         Raises:
             SpecError: where the spec has errors.
         """
-        spec, graph, _ = self.require()
+        valid = self.require()
+        spec, graph = valid.spec, valid.graph
         from modelspec.backend.start import start
 
         start()
         from modelspec.backend.model.compiling import build_model, compile_model
-        from modelspec.backend.model.dry_run import try_objects
+        from modelspec.backend.model.dry_run import dry_run_objects
 
         model, problems = build_model(graph, spec.training, self.catalog)
-        self.require([*problems, *try_objects(spec, self.heads, self.catalog)])
+        self.require([*problems, *dry_run_objects(spec, self.heads, self.catalog)])
         if any(head.loss is not None for head in self.heads):
-            compile_model(model, self.heads, spec, self.catalog)
+            compile_model(model, self.require())
         return model
 
     def summary(self, *, light: bool = False) -> Summary:
@@ -176,7 +189,8 @@ class ModelSpec:
         Raises:
             SpecError: where the spec has errors.
         """
-        spec, graph, document = self.require()
+        valid = self.require()
+        spec, graph, document = valid.spec, valid.graph, valid.document
         lines = {
             node.layer: document.locate(node.route).span.line
             for node in graph.nodes
@@ -206,7 +220,8 @@ class ModelSpec:
 
     def resolved_text(self) -> str:
         """The spec with parameters, overrides and defaults filled in, as YAML."""
-        spec, graph, document = self.require()
+        valid = self.require()
+        spec, graph, document = valid.spec, valid.graph, valid.document
         return resolved_text(document, spec, graph.name)
 
 
@@ -245,7 +260,7 @@ def _compile(
     catalog = keras_catalog.load()
     heads, mismatched = make_heads(spec, _outputs(spec), catalog)
     problems += mismatched
-    problems += check_meaning(spec, graph, heads, catalog)
+    problems += check_semantics(spec, graph, heads, catalog)
     return ModelSpec(document, spec, graph, heads, tuple(problems), catalog)
 
 

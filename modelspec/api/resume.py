@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from modelspec.api.model_spec import ModelSpec, load
 from modelspec.problems.errors import RunError
 from modelspec.runs.layout import SPEC
-from modelspec.runs.progress import Watcher
+from modelspec.runs.progress import Listener
 from modelspec.runs.run import Run
 
 Facts: TypeAlias = Mapping[str, Any]
@@ -17,7 +17,7 @@ _PARTS = {"data": "trained", "validation": "validated"}
 
 
 def resumable(
-    run: Run, source: ModelSpec, facts: Facts, watcher: Watcher, *, resume: bool
+    run: Run, source: ModelSpec, facts: Facts, listener: Listener, *, resume: bool
 ) -> ModelSpec:
     """Refuse to go on with a run by anything but its own spec and data.
 
@@ -28,15 +28,15 @@ def resumable(
     """
     if not run.exists():
         if resume:
-            watcher.note(f"{run.path} holds no run yet: this starts it")
+            listener.note(f"{run.path} holds no run yet: this starts it")
         return source
     if not resume:
         raise RunError(f"{run.path} holds a run already: resume it, or name another folder")
-    source = _with_epochs(run, source, watcher)
-    training = source.require()[0].training
+    source = _with_epochs(run, source, listener)
+    training = source.require().spec.training
     written = load(run.spec_path, [f"training.epochs={training.epochs}"])
     if training.jit == "auto":
-        source = source.with_training(jit=written.require()[0].training.jit)
+        source = source.with_training(jit=written.require().spec.training.jit)
     if written.resolved_text() != source.resolved_text():
         raise RunError(f"the spec is not the one that {run.path} was run with: see its {SPEC}")
     for part, verb in _PARTS.items():
@@ -45,14 +45,14 @@ def resumable(
     return source
 
 
-def _with_epochs(run: Run, source: ModelSpec, watcher: Watcher) -> ModelSpec:
+def _with_epochs(run: Run, source: ModelSpec, listener: Listener) -> ModelSpec:
     """The spec with the run's own epochs, where it has fewer and no option asks for them."""
-    asked = source.require()[0].training.epochs
-    own = load(run.spec_path).require()[0].training.epochs
+    asked = source.require().spec.training.epochs
+    own = load(run.spec_path).require().spec.training.epochs
     if asked >= own:
         return source
     if not _is_option(source, "training", "epochs"):
-        watcher.note(f"going on to the {own:,} epochs of {run.path}: --epochs asks for others")
+        listener.note(f"going on to the {own:,} epochs of {run.path}: --epochs asks for others")
         return source.with_training(epochs=own)
     done = max((line["epoch"] for line in run.history), default=0)
     if asked < done:
@@ -61,7 +61,7 @@ def _with_epochs(run: Run, source: ModelSpec, watcher: Watcher) -> ModelSpec:
 
 
 def _is_option(source: ModelSpec, *route: str) -> bool:
-    _, _, document = source.require()
+    document = source.require().document
     return document.locate(route).file != document.name
 
 
@@ -70,16 +70,16 @@ def _same(run: Run, facts: Facts, part: str) -> bool:
     return bool(then == now)
 
 
-def warn_of_other_data(source: ModelSpec, facts: Facts, watcher: Watcher) -> None:
+def warn_of_other_data(source: ModelSpec, facts: Facts, listener: Listener) -> None:
     """Where the spec is a run's own, tell when that run saw other data."""
-    _, _, document = source.require()
+    document = source.require().document
     path = Path(document.name)
     origin = Run(path.parent)
     if path.name != SPEC or not origin.exists():
         return
     for part, verb in _PARTS.items():
         if not _same(origin, facts, part):
-            watcher.warn(f"this is not the {part} that {origin.path} was {verb} on")
+            listener.warn(f"this is not the {part} that {origin.path} was {verb} on")
 
 
 def refuse_other_spec(run: Run, text: str) -> None:

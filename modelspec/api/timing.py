@@ -18,7 +18,7 @@ from modelspec.graph.heads import Head
 from modelspec.problems.errors import RunInterrupted
 from modelspec.results.costs import Measured
 from modelspec.results.summary import Shape
-from modelspec.runs.progress import Silent
+from modelspec.runs.progress import NullListener
 
 Array = npt.NDArray[Any]
 
@@ -37,7 +37,8 @@ def measure(source: ModelSpec, lengths: Mapping[str, Shape]) -> Measured:
     Raises:
         SpecError: where the spec has errors, or cannot be trained.
     """
-    spec, graph, _ = source.require()
+    valid = source.require()
+    spec, graph = valid.spec, valid.graph
     known = with_lengths(graph, lengths)
     shapes = _output_shapes(source, known)
     sizes = [given.shape for given in known.inputs.values()] + list(shapes.values())
@@ -69,7 +70,7 @@ def _epoch(source: ModelSpec, arrays: Mapping[str, Array]) -> float:
     The run keeps its own number of epochs, since the choice of a compiler may rest on it, and is
     interrupted after a few. Of fewer than that, all would be slow: the first traces and compiles.
     """
-    epochs = max(_EPOCHS, source.require()[0].training.epochs)
+    epochs = max(_EPOCHS, source.require().spec.training.epochs)
     source = source.with_training(epochs=epochs)
     stopwatch = _Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +78,7 @@ def _epoch(source: ModelSpec, arrays: Mapping[str, Array]) -> float:
         named: dict[str, Any] = dict(arrays)
         np.savez(path, **named)
         try:
-            train(source, path, run=Path(folder) / "run", watcher=stopwatch)
+            train(source, path, run=Path(folder) / "run", listener=stopwatch)
         except RunInterrupted:
             if len(stopwatch.seconds) < _EPOCHS:
                 raise
@@ -85,7 +86,7 @@ def _epoch(source: ModelSpec, arrays: Mapping[str, Array]) -> float:
 
 
 @dataclass
-class _Stopwatch(Silent):
+class _Stopwatch(NullListener):
     seconds: list[float] = field(default_factory=list)
 
     def epoch_finished(self, record: Mapping[str, Any]) -> None:
@@ -98,7 +99,7 @@ def _arrays(
     source: ModelSpec, graph: Graph, shapes: Mapping[str, Shape], samples: int
 ) -> dict[str, Array]:
     """Random data of a spec, by the names that its file would have."""
-    spec, _, _ = source.require()
+    spec = source.require().spec
     random = np.random.default_rng(0)
     trained = source.trained_outputs()
     made = {name: _input(random, graph, name, samples) for name in graph.inputs}

@@ -1,27 +1,26 @@
 """Spec and data → a finished run in its folder."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from modelspec.api.interrupts import Interrupts
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.resume import refuse_other_spec, resumable, warn_of_other_data
-from modelspec.backend.training.loss_shares import Tally
-from modelspec.checks.data import check_data
 from modelspec.data.arrays import digest
-from modelspec.data.batches import Feed
+from modelspec.data.batches import Batches, Phases
 from modelspec.data.dataset import Dataset
-from modelspec.data.shards import Paths, each_path, files_of
-from modelspec.data.snapshot import Stamps
-from modelspec.data.validation_split import hold_out
-from modelspec.problems.diagnostic import Diagnostic, has_errors
+from modelspec.data.shards import Paths, files_of, paths_of
+from modelspec.data.snapshot import Snapshot
+from modelspec.data.validation_split import split_validation
+from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import RunError
-from modelspec.runs.layout import MODEL, SPEC
-from modelspec.runs.progress import Silent, Watcher
+from modelspec.runs.folder import locked, new_folder
+from modelspec.runs.layout import SPEC
+from modelspec.runs.progress import Listener, NullListener
 from modelspec.runs.record import recorded
-from modelspec.runs.run import Run, locked, new_folder
-from modelspec.storage.atomic import replacing
+from modelspec.runs.run import Run
+from modelspec.runs.surroundings import Surroundings
 
 CHECKPOINT_MINUTES = 10.0
 
@@ -35,7 +34,7 @@ def train(
     resume: bool = False,
     minutes: float = CHECKPOINT_MINUTES,
     tensorboard: bool = False,
-    watcher: Watcher | None = None,
+    listener: Listener | None = None,
 ) -> Run:
     """Train the model of a spec on npz files.
 
@@ -48,20 +47,20 @@ def train(
         RunError: where the folder cannot be used, the data changes, or the loss is not finite.
         RunInterrupted: where Ctrl-C ended the training.
     """
-    watcher = watcher or Silent()
-    dataset, held = _load(source, data, validation, watcher)
+    listener = listener or NullListener()
+    dataset, held = _load(source, data, validation, listener)
     model = source.build()
     source.require(_strategy_problems(source, model))
-    watcher.problems(source.place(_checked(source, model, dataset)))
+    listener.problems(source.place(_checked(source, model, dataset)))
     if held:
-        watcher.problems(source.place(_checked(source, model, held, "validation data: ")))
-    training = source.require()[0].training
+        listener.problems(source.place(_checked(source, model, held, "validation data: ")))
+    training = source.require().spec.training
     facts: dict[str, Any] = {
         "name": source.name,
         "seed": training.seed,
         "arguments": {
-            "data": [str(path) for path in each_path(data)],
-            "validation": [str(path) for path in each_path(validation or [])],
+            "data": [str(path) for path in paths_of(data)],
+            "validation": [str(path) for path in paths_of(validation or [])],
             "run": str(run) if run else None,
             "resume": resume,
         },
@@ -69,44 +68,58 @@ def train(
         "validation": _identity(held) if held else None,
     }
     made = Run(Path(run) if run else new_folder(source.name))
+    from modelspec.backend.training.session import run_session
+
     with locked(made):
-        source = resumable(made, source, facts, watcher, resume=resume)
-        facts["epochs"] = source.require()[0].training.epochs
-        warn_of_other_data(source, facts, watcher)
-        feeds = _feeds(source, dataset, held, watcher)
-        source = _with_jit(source, model, feeds[0], watcher)
+        source = resumable(made, source, facts, listener, resume=resume)
+        facts["epochs"] = source.require().spec.training.epochs
+        warn_of_other_data(source, facts, listener)
+        phases = _phases(source, dataset, held, listener)
+        source = _with_jit(source, model, phases.training, listener)
         # Before the record, which makes the folder a run: what is one can be resumed.
         text = source.resolved_text()
         refuse_other_spec(made, text)
         made.write(SPEC, text)
-        stamps = Stamps.take(files_of([*each_path(data), *each_path(validation or [])]))
-        with recorded(made, facts):
-            _fit(made, source, model, feeds, _Setting(watcher, stamps, minutes, tensorboard))
+        snapshot = Snapshot.take(files_of([*paths_of(data), *paths_of(validation or [])]))
+        with (
+            recorded(made, facts),
+            Interrupts(lambda: listener.note("finishing this step")) as interrupts,
+        ):
+            surroundings = Surroundings(
+                run=made,
+                listener=listener,
+                checkpoint_seconds=60 * minutes,
+                tensorboard=tensorboard,
+                asked_to_stop=lambda: interrupts.requested,
+                find_change=snapshot.find_change,
+            )
+            run_session(model, source.require(), phases, surroundings)
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    """What surrounds the training of a run, and changes no number of it."""
+def set_threads(source: ModelSpec) -> None:
+    """Set the number of threads of this process's TensorFlow by the spec, before it starts.
 
-    watcher: Watcher
-    stamps: Stamps
-    minutes: float
-    tensorboard: bool
+    It is for a process that trains one model alone, as the ``train`` command does.
+    """
+    from modelspec.backend.training import threads
+
+    valid = source.require()
+    threads.set_threads(valid.graph, valid.spec.training.batch_size)
 
 
 def _load(
-    source: ModelSpec, data: Paths, validation: Paths | None, watcher: Watcher
+    source: ModelSpec, data: Paths, validation: Paths | None, listener: Listener
 ) -> tuple[Dataset, Dataset | None]:
     """The arrays to train and to validate on, before anything heavy is started for them."""
     source.require(_missing_losses(source))
-    dataset, problems = source.load_data(data, say=watcher.note)
+    dataset, problems = source.load_data(data, say=listener.note)
     held: Dataset | None = None
     more: list[Diagnostic] = []
     if validation:
-        held, more = source.load_data(validation, "test", say=watcher.note)
+        held, more = source.load_data(validation, "test", say=listener.note)
     source.require([*problems, *more])
-    watcher.problems(source.place([*problems, *more]))
+    listener.problems(source.place([*problems, *more]))
     assert dataset is not None
     return dataset, held
 
@@ -121,107 +134,55 @@ def _missing_losses(source: ModelSpec) -> list[Diagnostic]:
 def _strategy_problems(source: ModelSpec, model: Any) -> list[Diagnostic]:
     from modelspec.backend.loss_weights.factory import check_strategy
 
-    spec, graph, _ = source.require()
-    return check_strategy(model, source.heads, spec, graph)
+    return check_strategy(model, source.require())
 
 
 def _checked(source: ModelSpec, model: Any, dataset: Dataset, prefix: str = "") -> list[Diagnostic]:
-    """Hold the arrays against the model, and once more with the lengths that they really have."""
+    """The warnings about arrays that are held against the model; errors are raised."""
     from modelspec.backend.model.model_io import output_shapes
-    from modelspec.backend.model.shapes import check_lengths
 
-    _, graph, _ = source.require()
-    found = check_data(graph, source.heads, dataset, output_shapes(model))
-    if not has_errors(found):
-        found += check_lengths(graph, source.catalog, dataset)
-    found = [replace(each, message=prefix + each.message) for each in found]
-    source.require(found)
-    return found
+    problems = source.check_dataset(dataset, output_shapes(model))
+    problems = [replace(problem, message=prefix + problem.message) for problem in problems]
+    source.require(problems)
+    return problems
 
 
-def _feeds(
-    source: ModelSpec, dataset: Dataset, held: Dataset | None, watcher: Watcher
-) -> tuple[Feed, Feed | None]:
-    spec, graph, _ = source.require()
+def _phases(
+    source: ModelSpec, dataset: Dataset, held: Dataset | None, listener: Listener
+) -> Phases:
+    valid = source.require()
+    spec, graph = valid.spec, valid.graph
     training = spec.training
     dtypes = {name: given.dtype for name, given in graph.inputs.items()}
     share = 0.0 if held else training.validation_split
-    parts = hold_out(dataset, source.heads, share, training.seed)
+    parts = split_validation(dataset, source.heads, share, training.seed)
     if not len(parts.rows):
         raise RunError(f"validation_split leaves none of {dataset.samples:,} samples to train on")
     if share and not len(parts.held):
-        watcher.warn(f"validation_split holds out none of {dataset.samples:,} samples")
-    feed = Feed(dataset, parts.rows, training.batch_size, dtypes, training.class_weights)
+        listener.warn(f"validation_split holds out none of {dataset.samples:,} samples")
+    trained = Batches(dataset, parts.rows, training.batch_size, dtypes, training.class_weights)
     if parts.phrase:
-        watcher.note(parts.phrase)
+        listener.note(parts.phrase)
     if held is not None:
-        everything = hold_out(held, (), 0.0, training.seed).rows
-        return feed, Feed(held, everything, training.batch_size, dtypes)
-    drawn = Feed(dataset, parts.held, training.batch_size, dtypes)
-    return feed, drawn if drawn.samples else None
+        everything = split_validation(held, (), 0.0, training.seed).rows
+        return Phases(trained, Batches(held, everything, training.batch_size, dtypes))
+    drawn = Batches(dataset, parts.held, training.batch_size, dtypes)
+    return Phases(trained, drawn if drawn.samples else None)
 
 
-def _with_jit(source: ModelSpec, model: Any, feed: Feed, watcher: Watcher) -> ModelSpec:
+def _with_jit(source: ModelSpec, model: Any, batches: Batches, listener: Listener) -> ModelSpec:
     """The spec with its choice made, so that the run's own spec repeats it."""
     from modelspec.backend.training.xla import choose
 
-    training = source.require()[0].training
+    training = source.require().spec.training
     if training.jit != "auto":
         return source
-    steps = training.epochs * feed.steps
+    steps = training.epochs * batches.steps
     chosen = choose(model, steps)
     if chosen:
         what = "the steps" if chosen is True else "the optimizer's updates of large weights"
-        watcher.note(f"XLA compiles {what}: {steps:,} steps (training.jit)")
+        listener.note(f"XLA compiles {what}: {steps:,} steps (training.jit)")
     return source.with_training(jit=chosen)
-
-
-def _fit(
-    run: Run,
-    source: ModelSpec,
-    model: Any,
-    feeds: tuple[Feed, Feed | None],
-    setting: _Setting,
-) -> None:
-    from modelspec.backend.loss_weights.factory import make_strategy
-    from modelspec.backend.model.saving import write_model
-    from modelspec.backend.training.callbacks import Told, idle, make_callbacks, tensorboard
-    from modelspec.backend.training.checkpointer import Keeper
-    from modelspec.backend.training.checkpoints import State
-    from modelspec.backend.training.engine import Engine
-    from modelspec.backend.training.loop import Course, Stopped, fit
-    from modelspec.backend.training.xla import extent
-
-    spec, graph, _ = source.require()
-    training, watcher = spec.training, setting.watcher
-    assert training.jit != "auto"
-    callbacks = make_callbacks(source.catalog, training.callbacks, run.path)
-    if feeds[1] is None:
-        for warning in idle(callbacks):
-            watcher.warn(warning)
-    told = [*callbacks, *([tensorboard(run.path)] if setting.tensorboard else [])]
-    strategy = make_strategy(model, source.heads, spec, graph, source.catalog)
-    state = State(model, callbacks, strategy.variables if strategy else ())
-    step = strategy.train_step if strategy else None
-    with Interrupts(lambda: watcher.note("finishing this step")) as interrupts:
-        course = Course(
-            *feeds,
-            training,
-            Told(told, model, epochs=training.epochs, steps=feeds[0].steps),
-            watcher,
-            Keeper(run, state, 60 * setting.minutes, watcher.warn),
-            asked_to_stop=lambda: interrupts.requested,
-            complaint=setting.stamps.complaint,
-            tally=Tally(source.heads, strategy.weights if strategy else None, watcher.warn),
-        )
-        try:
-            fit(Engine(model, jit=extent(model, jit=training.jit), step=step), course)
-        except Stopped:
-            raise KeyboardInterrupt from None
-    if strategy:
-        strategy.finish()
-    with replacing(run.path / MODEL) as aside:
-        write_model(model, aside)
 
 
 def _identity(dataset: Dataset) -> dict[str, Any]:
@@ -231,5 +192,5 @@ def _identity(dataset: Dataset) -> dict[str, Any]:
         *dataset.targets.items(),
         *((f"{name}_weight", array) for name, array in dataset.weights.items()),
     ]
-    digests = {dataset.arrays[name]: digest(array) for name, array in parts}
+    digests = {dataset.array_names[name]: digest(array) for name, array in parts}
     return {"samples": dataset.samples, "sha256": digests}

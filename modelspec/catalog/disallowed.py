@@ -13,7 +13,7 @@ _CODE = "it runs Python code, which a spec cannot hold"
 _INPUTS = "inputs are written under `inputs`"
 _VALUES = "it reduces values and does not compare targets with predictions"
 
-REFUSALS: dict[Family, dict[str, str]] = {
+DISALLOWED: dict[Family, dict[str, str]] = {
     "layer": {
         "FlaxLayer": _OBJECT,
         "Input": _INPUTS,

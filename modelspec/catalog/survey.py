@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from modelspec.catalog import docs, kinds, signatures
-from modelspec.catalog.disallowed import REFUSALS
+from modelspec.catalog.disallowed import DISALLOWED
 from modelspec.catalog.entries import FAMILIES, Family, Payload
 from modelspec.catalog.source import Definition, Source
 
@@ -51,7 +51,7 @@ def _family(source: Source, family: Family, table: Table) -> dict[str, Any]:
     entries = {
         name: _entry(source, family, name, public[name], table) for name in canonical.values()
     }
-    for name, reason in REFUSALS[family].items():
+    for name, reason in DISALLOWED[family].items():
         entries.setdefault(name, _bare(reason))
     aliases = {name: canonical[found] for name, found in public.items() if canonical[found] != name}
     aliases |= _aliases(source, f"{package}.src.{_PACKAGES[family]}", canonical)
@@ -88,7 +88,7 @@ def _entry(
 ) -> dict[str, Any]:
     lineage = source.lineage(definition)
     doc = docs.docstring(source, lineage)
-    entry = _bare(REFUSALS[family].get(name), docs.first_sentence(doc)) | {"doc": doc}
+    entry = _bare(DISALLOWED[family].get(name), docs.first_sentence(doc)) | {"doc": doc}
     if isinstance(definition.node, ast.FunctionDef):
         return entry | {"refused": entry["refused"] or _needs_more(family, definition)}
     found, extra = signatures.accepted(lineage)

@@ -44,7 +44,9 @@ def check_data(
     problems = _counts(named)
     for name, array in dataset.inputs.items():
         if name in graph.inputs:
-            problems += _input(graph, graph.inputs[name], dataset.arrays.get(name, name), array)
+            problems += _input(
+                graph, graph.inputs[name], dataset.array_names.get(name, name), array
+            )
     for head in heads:
         problems += _head(head, dataset, output_shapes.get(head.output))
     return problems
@@ -54,11 +56,11 @@ def _head(head: Head, dataset: Dataset, shape: Shape | None) -> list[Diagnostic]
     problems = []
     target, weight = dataset.targets.get(head.output), dataset.weights.get(head.output)
     if target is not None:
-        name = dataset.arrays.get(head.output, head.output)
+        name = dataset.array_names.get(head.output, head.output)
         problems += check_target(head, name, target, shape)
     if weight is not None:
         key = weight_key(head.output)
-        problems += check_weight(head, dataset.arrays.get(key, key), weight, shape, target)
+        problems += check_weight(head, dataset.array_names.get(key, key), weight, shape, target)
     return problems
 
 
@@ -69,12 +71,12 @@ def _arrays(
     routes = {head.output: head.route for head in heads}
     for name, array in dataset.inputs.items():
         declared = graph.inputs.get(name)
-        yield dataset.arrays.get(name, name), array, declared.route if declared else ()
+        yield dataset.array_names.get(name, name), array, declared.route if declared else ()
     for name, array in dataset.targets.items():
-        yield dataset.arrays.get(name, name), array, routes.get(name, ("outputs",))
+        yield dataset.array_names.get(name, name), array, routes.get(name, ("outputs",))
     for name, array in dataset.weights.items():
         key = weight_key(name)
-        yield dataset.arrays.get(key, key), array, routes.get(name, ("outputs",))
+        yield dataset.array_names.get(key, key), array, routes.get(name, ("outputs",))
 
 
 def _counts(named: Sequence[tuple[str, Column, Route]]) -> list[Diagnostic]:

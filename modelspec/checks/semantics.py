@@ -15,7 +15,7 @@ from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, is_echo
 
 
-def check_meaning(
+def check_semantics(
     spec: Spec, graph: Graph, heads: Sequence[Head], catalog: Catalog
 ) -> list[Diagnostic]:
     """Layers, their arguments and calls, losses, metrics, optimizer and callbacks."""

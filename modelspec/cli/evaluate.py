@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from modelspec.api.inference import evaluate as evaluate_target
-from modelspec.api.inference import open_target
+from modelspec.api.target import open_target
 from modelspec.cli.options import data_option, format_option, note, set_option, show
 from modelspec.cli.streams import out, write
 from modelspec.report.table import print_table

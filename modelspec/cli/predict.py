@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from modelspec.api.inference import open_target, predicting
+from modelspec.api.inference import predicting
+from modelspec.api.target import open_target
 from modelspec.cli.options import data_option, note, set_option, show
 from modelspec.cli.streams import err, write, write_bytes
 from modelspec.data.npz_writer import save_npz, send_npz

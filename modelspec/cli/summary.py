@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from modelspec.api.inference import Target, open_target, target_from_bytes
+from modelspec.api.target import Target, open_target, target_from_bytes
 from modelspec.cli.options import format_option, set_option
 from modelspec.cli.streams import err, out, write
 from modelspec.report.summaries import Shown, print_summary, summary_csv, summary_markdown

@@ -16,6 +16,6 @@ def read(name: str) -> str:
 
 def _folder() -> Path:
     """Inside the package where it was installed from a wheel, beside it in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     packed = package / "templates"
     return packed if packed.is_dir() else package.parent / "specs"

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import click
 
-from modelspec.api.train import CHECKPOINT_MINUTES
+from modelspec.api.train import CHECKPOINT_MINUTES, set_threads
 from modelspec.api.train import train as train_spec
-from modelspec.backend.training.threads import set_threads
 from modelspec.cli.hard_interrupt import leaving_at_once
 from modelspec.cli.options import PATH, data_option, load_spec, set_option
 from modelspec.cli.streams import err, write
 from modelspec.problems.errors import RunError
 from modelspec.report import curves
 from modelspec.report.finish import print_finish
-from modelspec.report.progress import Screen, watcher_for
+from modelspec.report.progress import Screen, make_listener
 from modelspec.runs.layout import CURVES
 from modelspec.runs.run import Run
 
@@ -61,9 +60,8 @@ def train(
     given = {"training.epochs": epochs, "training.batch_size": batch_size}
     options = [f"{path}={value}" for path, value in given.items() if value is not None]
     source = load_spec(spec, [*overrides, *options])
-    checked, graph, _ = source.require()
-    set_threads(graph, checked.training.batch_size)
-    with leaving_at_once(), closing(watcher_for(err(), quiet=quiet)) as watcher:
+    set_threads(source)
+    with leaving_at_once(), closing(make_listener(err(), quiet=quiet)) as listener:
         finished = train_spec(
             source,
             data,
@@ -72,21 +70,21 @@ def train(
             resume=resume,
             minutes=minutes,
             tensorboard=tensorboard,
-            watcher=watcher,
+            listener=listener,
         )
-    _draw(finished, watcher)
+    _draw(finished, listener)
     if not quiet:
-        print_finish(err(), finished, watcher.samples)
+        print_finish(err(), finished, listener.samples)
     write(str(finished.path))
 
 
-def _draw(run: Run, watcher: Screen) -> None:
+def _draw(run: Run, listener: Screen) -> None:
     """Draw the curves, where that can be done; a run without them is a run all the same."""
     history = run.history
     if history and not curves.can_draw():
-        watcher.note("without matplotlib there is no curves.png: install it, or the extra curves")
+        listener.note("without matplotlib there is no curves.png: install it, or the extra curves")
     elif history:
         try:
             curves.draw_curves(history, run.path / CURVES)
         except OSError as error:
-            watcher.warn(f"cannot write {CURVES}: {error.strerror}")
+            listener.warn(f"cannot write {CURVES}: {error.strerror}")

@@ -1,4 +1,4 @@
-"""Rows of a dataset, shuffled and gathered in pieces: what training and inference eat."""
+"""Rows of a dataset, shuffled and gathered as batches for training and inference."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,11 +11,9 @@ from modelspec.data.arrays import scan
 from modelspec.data.concatenated import Array, Column, Rows
 from modelspec.data.dataset import Dataset
 
-MAX_PIECE_BYTES = 32 * 2**20
-
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Batch:
     """Some rows of every array, by the spec's names."""
 
     inputs: Mapping[str, Array]
@@ -24,7 +22,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Feed:
+class Batches:
     """The rows of a dataset that a phase uses, in batches.
 
     ``dtypes`` are the inputs' declared ones. ``class_weights`` multiply into the per-sample
@@ -58,19 +56,12 @@ class Feed:
         positions = np.arange(self.samples, dtype=np.int32)
         return np.random.default_rng([seed, epoch]).permutation(positions)
 
-    def max_batches(self) -> int:
-        """How many batches stay within the memory that one piece may take."""
-        return max(1, MAX_PIECE_BYTES // max(2 * self.row_bytes * self.batch_size, 1))
+    def in_order(self, order: Rows) -> Iterator[Batch]:
+        """Batch after batch; ``order`` holds positions in ``rows``, and the last may be short."""
+        for start in range(0, len(order), self.batch_size):
+            yield self.gather(order[start : start + self.batch_size])
 
-    def pieces(self, order: Rows, batches: "BatchesPerPiece") -> Iterator[Piece]:
-        """Whole batches at a time, as many as ``batches`` says when each piece is asked for."""
-        start = 0
-        while start < len(order):
-            stop = start + self.batch_size * min(batches.count, self.max_batches())
-            yield self.gather(order[start:stop])
-            start = stop
-
-    def gather(self, positions: Rows) -> Piece:
+    def gather(self, positions: Rows) -> Batch:
         """The samples at some positions in ``rows``."""
         data, rows = self.dataset, self.rows[positions]
         inputs = {
@@ -78,7 +69,7 @@ class Feed:
             for name, array in data.inputs.items()
         }
         targets = {name: _single(_rows(array, rows)) for name, array in data.targets.items()}
-        return Piece(inputs, targets, self._weights(targets, rows))
+        return Batch(inputs, targets, self._weights(targets, rows))
 
     def _weights(self, targets: Mapping[str, Array], rows: Rows) -> dict[str, Array]:
         """Weights of samples, or of their steps, for the outputs that have any."""
@@ -109,11 +100,12 @@ class Feed:
         return frozenset(name for name, target in whole if (scan(target).high or 0) > 1)
 
 
-@dataclass
-class BatchesPerPiece:
-    """How many batches the next piece holds; whoever takes them times them, and sets it."""
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """The rows that train, and those that validate, where there are any."""
 
-    count: int = 4
+    training: Batches
+    validation: Batches | None
 
 
 def _rows(array: Column, rows: Rows) -> Array:

@@ -38,7 +38,7 @@ class Column(Protocol):
     def __getitem__(self, rows: slice | Rows, /) -> Array: ...
 
 
-class Stacked:
+class Concatenated:
     """Arrays of equal samples, one after the other along the first axis, none of them copied.
 
     A large one is worth stacking alone: it is read well in any order. Texts of several widths are
@@ -131,7 +131,7 @@ class Stacked:
 
 def parts(array: Column) -> Iterator[tuple[int, Array]]:
     """The plain arrays of which ``array`` is made, each with the number of its first row."""
-    if isinstance(array, Stacked):
+    if isinstance(array, Concatenated):
         yield from zip(map(int, array.starts), array.parts, strict=True)
     else:
         yield 0, np.asarray(array)

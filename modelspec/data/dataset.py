@@ -21,13 +21,13 @@ _LISTED = 10
 class Dataset:
     """Arrays by the spec's names, in the spec's order; the first axis of each is the sample.
 
-    ``arrays`` gives the npz array's name for each name of the spec, and for ``NAME_weight``.
+    ``array_names`` gives the npz array's name for each name of the spec, and for ``NAME_weight``.
     """
 
     inputs: Mapping[str, Column]
     targets: Mapping[str, Column]
     weights: Mapping[str, Column]
-    arrays: Mapping[str, str]
+    array_names: Mapping[str, str]
     samples: int
 
 
@@ -81,13 +81,13 @@ def _dataset(
         inputs=by_input,
         targets={name: arrays[name] for name in outputs if name in arrays},
         weights={name: arrays[key] for name in outputs if (key := weight_key(name)) in arrays},
-        arrays={name: member.name for name, member in chosen.items()},
+        array_names={name: member.name for name, member in chosen.items()},
         samples=len(first) if first is not None and first.ndim else 0,
     )
 
 
 def weight_key(output: str) -> str:
-    """The name under which ``match`` and ``Dataset.arrays`` keep the weights of ``output``."""
+    """The name under which ``match`` and ``Dataset.array_names`` keep the weights of ``output``."""
     return f"{output}_weight"
 
 

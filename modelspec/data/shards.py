@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from modelspec.data import arrays
-from modelspec.data.concatenated import Column, Stacked
+from modelspec.data.concatenated import Column, Concatenated
 from modelspec.data.npz import Member, read_headers
 from modelspec.data.unpacking import NoRoomError, folder, is_unpacked
 from modelspec.problems.diagnostic import Diagnostic, has_errors
@@ -24,18 +24,18 @@ Shards: TypeAlias = Mapping[Path, Mapping[str, Member]]
 """What each file of a set holds, in the order in which their rows follow each other."""
 
 
-def each_path(paths: Paths) -> list[Path]:
+def paths_of(paths: Paths) -> list[Path]:
     return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
 
 
 def files_of(paths: Paths) -> list[Path]:
     """The npz files that are meant, each once; a folder's in the order of their names."""
-    return _files(each_path(paths))[0]
+    return _files(paths_of(paths))[0]
 
 
 def read_shards(paths: Paths) -> tuple[Shards, list[Diagnostic]]:
     """The headers of ``files_of(paths)``, and what is wrong with the files."""
-    files, problems = _files(each_path(paths))
+    files, problems = _files(paths_of(paths))
     shards = {}
     for file in files:
         members, found = read_headers(file)
@@ -121,7 +121,7 @@ def load_columns(
             parts += [part] if part is not None else []
         if not has_errors(problems):
             large = parts[0].nbytes > arrays.IN_MEMORY
-            loaded[name] = Stacked(parts) if large or len(parts) > 1 else parts[0]
+            loaded[name] = Concatenated(parts) if large or len(parts) > 1 else parts[0]
     return loaded, problems
 
 

@@ -6,7 +6,7 @@ from typing import Self
 
 
 @dataclass(frozen=True)
-class Stamps:
+class Snapshot:
     """Size, time of change and identity of some files."""
 
     of: dict[Path, tuple[int, int, int]]
@@ -15,7 +15,7 @@ class Stamps:
     def take(cls, files: list[Path]) -> Self:
         return cls({file: _stamp(file) for file in files})
 
-    def complaint(self) -> str | None:
+    def find_change(self) -> str | None:
         """What happened to the first file that is not as it was; None where all are."""
         for file, stamp in self.of.items():
             try:

@@ -14,7 +14,7 @@ _BLOCK = 256 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class Holdout:
+class ValidationSplit:
     """``rows`` to train on and ``held`` ones to validate on, both rising.
 
     ``phrase`` tells a person; it is empty where nothing is held out.
@@ -25,7 +25,9 @@ class Holdout:
     phrase: str
 
 
-def hold_out(dataset: Dataset, heads: Sequence[Head], fraction: float, seed: int) -> Holdout:
+def split_validation(
+    dataset: Dataset, heads: Sequence[Head], fraction: float, seed: int
+) -> ValidationSplit:
     """Hold out ``round(samples * fraction)``, where Keras would take the unshuffled tail.
 
     The first output that is trained to tell classes, of which each has two samples or more, keeps
@@ -37,7 +39,7 @@ def hold_out(dataset: Dataset, heads: Sequence[Head], fraction: float, seed: int
     small = samples <= np.iinfo(np.int32).max
     rows: Rows = np.arange(samples, dtype=np.int32) if small else np.arange(samples, dtype=np.int64)
     if not count:
-        return Holdout(rows, rows[:0], "")
+        return ValidationSplit(rows, rows[:0], "")
     drawn = np.random.default_rng([seed, samples]).permutation(rows)
     chosen = rows < count
     phrase = f"{count:,} of {samples:,} samples held out for validation"
@@ -47,7 +49,7 @@ def hold_out(dataset: Dataset, heads: Sequence[Head], fraction: float, seed: int
             chosen = _shares(classes[drawn], count)
             phrase += f", stratified by {head.output}"
             break
-    return Holdout(np.sort(drawn[~chosen]), np.sort(drawn[chosen]), phrase)
+    return ValidationSplit(np.sort(drawn[~chosen]), np.sort(drawn[chosen]), phrase)
 
 
 def _shares(classes: Array, count: int) -> Array:

@@ -5,7 +5,7 @@ from graphlib import CycleError, TopologicalSorter
 from reprlib import repr as short
 from typing import Any
 
-from modelspec.graph.budget import Ledger
+from modelspec.graph.budget import Budget
 from modelspec.graph.graph import Sources
 from modelspec.graph.scope import Value
 from modelspec.language.spec import BlockSpec
@@ -75,7 +75,7 @@ def bind_parameters(
     arguments: Any,
     scope: Mapping[str, Any],
     *,
-    ledger: Ledger,
+    budget: Budget,
     within: tuple[Route, ...],
 ) -> dict[str, Any]:
     """What the parameters of a block stand for; a default may use those above it."""
@@ -88,7 +88,7 @@ def bind_parameters(
             bound[key] = UNKNOWN
         else:
             route = ("blocks", name, "params", key)
-            bound[key] = ledger.fill(default, bound, route, within)
+            bound[key] = budget.fill(default, bound, route, within)
     return bound
 
 

@@ -20,7 +20,7 @@ class TooMuchError(Exception):
 
 
 @dataclass
-class Ledger:
+class Budget:
     """Counts the work of an expansion: a few lines of repeats and blocks can ask for years of it.
 
     ``failed`` are the routes of what is not tried again, in other repeats or uses of a block.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from modelspec.graph.blocks import bind_inputs, bind_parameters, check_nesting, check_parameters
-from modelspec.graph.budget import Ledger, TooMuchError
+from modelspec.graph.budget import Budget, TooMuchError
 from modelspec.graph.graph import Graph, Input, Node, Source, Sources
 from modelspec.graph.references import Reference, References
 from modelspec.graph.scope import MAX_CALLS, Item, Scope, Use, Value
@@ -30,7 +30,7 @@ def expand(spec: Spec, name: str) -> tuple[Graph | None, list[Diagnostic]]:
     }
     given: dict[str, Value] = {key: Source(key, None, ("inputs", key)) for key in inputs}
     try:
-        scope = Scope(("layers",), spec.layers, spec.params, given, expander.ledger)
+        scope = Scope(("layers",), spec.layers, spec.params, given, expander.budget)
         outputs = expander.expand(scope, spec.outputs, ("outputs",))
     except TooMuchError as error:
         return None, [*dict.fromkeys(expander.problems), error.problem]
@@ -72,12 +72,12 @@ def _calls(item: Item, root: Item) -> Iterator[_Call]:
 class _Expander:
     spec: Spec
     nodes: list[Node] = field(default_factory=list)
-    ledger: Ledger = field(default_factory=Ledger)
+    budget: Budget = field(default_factory=Budget)
     uses: int = 0
 
     @property
     def problems(self) -> list[Diagnostic]:
-        return self.ledger.problems
+        return self.budget.problems
 
     def expand(self, scope: Scope, outputs: Any, route: Route) -> dict[str, Value]:
         """Make the nodes of a scope; the values of its outputs by their public names."""
@@ -230,11 +230,11 @@ class _Expander:
         inputs, problems = bind_inputs(name, block, sources, (*call.item.route, "from"))
         self.problems.extend(problems)
         parameters = bind_parameters(
-            name, block, arguments, self.spec.params, ledger=self.ledger, within=within
+            name, block, arguments, self.spec.params, budget=self.budget, within=within
         )
         use = Use(f"{inner.prefix}.", f"{inner.owner}.", inner.options, within)
         route = ("blocks", name)
-        scope = Scope((*route, "layers"), block.layers, parameters, inputs, self.ledger, use)
+        scope = Scope((*route, "layers"), block.layers, parameters, inputs, self.budget, use)
         outputs = tuple(self.expand(scope, block.outputs, (*route, "outputs")).values())
         if sources is None or None in outputs:
             return None

@@ -9,7 +9,7 @@ from itertools import chain
 from reprlib import repr as short
 from typing import Any
 
-from modelspec.graph.budget import Ledger
+from modelspec.graph.budget import Budget
 from modelspec.graph.graph import Source
 from modelspec.graph.naming import AutoNames, snake_case
 from modelspec.graph.references import Reference, References, each_of, holds_unknown, references_of
@@ -66,7 +66,7 @@ class Scope:
     layers: Sequence[LayerItem]
     parameters: Mapping[str, Any]
     inputs: Mapping[str, Value]
-    ledger: Ledger
+    budget: Budget
     use: Use = field(default_factory=Use)
     items: list[Item] = field(default_factory=list)
     owners: dict[str, Item] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Scope:
     """Whether a name could not be computed, so that no other can be called unknown."""
 
     def __post_init__(self) -> None:
-        self.ledger.spend(_ITEM_WORK * len(self.layers), self.route, self.use.within)
+        self.budget.spend(_ITEM_WORK * len(self.layers), self.route, self.use.within)
         counts = [self._repeat(index) for index in range(len(self.layers))]
         explicit = [self._explicit_calls(index, count) for index, count in enumerate(counts)]
         parts = [self._parts(index) for index in range(len(self.layers))]
@@ -86,7 +86,7 @@ class Scope:
 
     @property
     def problems(self) -> list[Diagnostic]:
-        return self.ledger.problems
+        return self.budget.problems
 
     def fill(self, data: Any, route: Route, i: int | None = None) -> Any:
         """Compute the expressions of an item, in this scope and the ``i``-th repeat.
@@ -96,7 +96,7 @@ class Scope:
         if data is None:
             return None
         parameters = self.parameters if i is None else {**self.parameters, "i": i}
-        return self.ledger.fill(data, parameters, route, self.use.within)
+        return self.budget.fill(data, parameters, route, self.use.within)
 
     def position(self, index: int, i: int) -> int | None:
         """``${i}`` of the ``i``-th call of an item; None for one that is not repeated."""
@@ -117,7 +117,7 @@ class Scope:
             message = f"repeat is 1 to {MAX_CALLS:,}, not {short(count)}"
             self.problems.append(Diagnostic("wrong-value", message, route))
             return 1
-        self.ledger.spend(count, (*self.route, index), self.use.within)
+        self.budget.spend(count, (*self.route, index), self.use.within)
         return count
 
     def _explicit_calls(self, index: int, count: int) -> tuple[str, ...] | None:
@@ -275,9 +275,9 @@ class Scope:
 
     def unknown(self, reference: Reference) -> None:
         """Report a name that nothing has, once in all uses of a block."""
-        if self.nameless or reference.route in self.ledger.failed:
+        if self.nameless or reference.route in self.budget.failed:
             return
-        self.ledger.failed.add(reference.route)
+        self.budget.failed.add(reference.route)
         known = [*self.inputs, *self.owners]
         # Looking for a near name is slow where there are thousands.
         near = did_you_mean(reference.name, known) if len(self.problems) < MAX_SHOWN else None

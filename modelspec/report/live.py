@@ -27,7 +27,7 @@ _STRIDES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 class LiveTable:
-    """A watcher that prints epochs as rows, and draws the running one below them."""
+    """A listener that prints epochs as rows, and draws the running one below them."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

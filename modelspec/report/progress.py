@@ -7,11 +7,11 @@ from rich.console import Console
 
 from modelspec.problems.problem import Problem
 from modelspec.report.problems import print_problems
-from modelspec.runs.progress import Silent, Watcher
+from modelspec.runs.progress import Listener, NullListener
 
 
-class Screen(Watcher, Protocol):
-    """A watcher that holds the terminal until it is closed; ``samples`` are those of an epoch."""
+class Screen(Listener, Protocol):
+    """A listener that holds the terminal until it is closed; ``samples`` are those of an epoch."""
 
     @property
     def samples(self) -> int: ...
@@ -19,7 +19,7 @@ class Screen(Watcher, Protocol):
     def close(self) -> None: ...
 
 
-def watcher_for(console: Console, *, quiet: bool = False) -> Screen:
+def make_listener(console: Console, *, quiet: bool = False) -> Screen:
     if quiet:
         return Quiet(console)
     if console.is_terminal and not console.is_dumb_terminal:
@@ -29,7 +29,7 @@ def watcher_for(console: Console, *, quiet: bool = False) -> Screen:
     return Lines(console)
 
 
-class Quiet(Silent):
+class Quiet(NullListener):
     """Warnings, and nothing else."""
 
     def __init__(self, console: Console) -> None:

@@ -76,7 +76,7 @@ def even_out(sizes: Mapping[str, float]) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Gauge:
+class HeadMeasurement:
     """Heads at one point of training, over the same batches.
 
     ``losses`` and ``norms`` (of the gradients on the layers that heads share) are means over the
@@ -107,8 +107,8 @@ class Balance:
     """
 
     outputs: tuple[str, ...]
-    start: Gauge
-    warm: Gauge
+    start: HeadMeasurement
+    warm: HeadMeasurement
     batches: int
     layers: tuple[LayerUse, ...]
 

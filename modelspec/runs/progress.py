@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from modelspec.problems.problem import Problem
 
 
-class Watcher(Protocol):
+class Listener(Protocol):
     """Called as training goes; ``epoch`` counts from 1."""
 
     def training_started(self, history: Sequence[Mapping[str, Any]]) -> None:
@@ -28,8 +28,8 @@ class Watcher(Protocol):
         """Something that is probably not meant, on one line."""
 
 
-class Silent:
-    """A watcher that tells nobody."""
+class NullListener:
+    """A listener that tells nobody."""
 
     def training_started(self, history: Sequence[Mapping[str, Any]]) -> None: ...
 

@@ -1,25 +1,17 @@
 """A run's folder: the spec as it was run, its status, history and model."""
 
-import fcntl
-import itertools
 import json
-import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from modelspec.problems.errors import RunError
 from modelspec.runs.history import history_csv
-from modelspec.runs.layout import CHECKPOINTS, HISTORY, LOCK, MODEL, RECORD, SPEC, TABLE
+from modelspec.runs.layout import HISTORY, MODEL, RECORD, SPEC, TABLE
 from modelspec.storage.atomic import replacing
 
 STATUSES = ("running", "completed", "interrupted", "failed")
-
-_ASIDE = re.compile(r"\..+\.\d+\.[a-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,64 +105,3 @@ def _decoded(path: Path, raw: bytes) -> Any:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is not a run's: it is not JSON") from error
-
-
-def new_folder(name: str, now: datetime | None = None) -> Path:
-    """Make ``runs/NAME/TIMESTAMP``, with a suffix where that second has a run already.
-
-    Raises:
-        RunError: where it cannot be made.
-    """
-    stamp = (now or datetime.now(UTC)).astimezone().strftime("%Y%m%d-%H%M%S")
-    names = (f"{stamp}-{count}" if count > 1 else stamp for count in itertools.count(1))
-    while True:
-        path = Path("runs") / name / next(names)
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise _cannot_make(path, error) from error
-        return path
-
-
-def _cannot_make(path: Path, error: OSError) -> RunError:
-    return RunError(f"cannot make {path}: {error.strerror}")
-
-
-@contextmanager
-def locked(run: Run) -> Iterator[None]:
-    """Keep other processes out of a run's folder; a lock dies with its process.
-
-    Raises:
-        RunError: where another process holds the run, or the folder cannot be made.
-    """
-    try:
-        run.path.mkdir(parents=True, exist_ok=True)
-        lock = (run.path / LOCK).open("a+", encoding="utf-8")
-    except OSError as error:
-        raise _cannot_make(run.path, error) from error
-    with lock:
-        _take(lock, run)
-        _sweep(run)
-        yield
-
-
-def _take(lock: IO[str], run: Run) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise RunError(f"another process is using {run.path}") from error
-    # Only for whoever looks into the folder, which may be on a full disk.
-    with suppress(OSError):
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-
-
-def _sweep(run: Run) -> None:
-    """Remove what a dead process was writing."""
-    for folder in (run.path, run.path / CHECKPOINTS):
-        for file in folder.glob(".*"):
-            if _ASIDE.fullmatch(file.name):
-                file.unlink(missing_ok=True)

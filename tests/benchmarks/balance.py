@@ -67,28 +67,31 @@ def train(job: Job) -> dict[str, float]:
     import modelspec
     from modelspec.backend.loss_weights.factory import make_strategy
     from modelspec.backend.model.model_io import batch_arrays
-    from modelspec.data.batches import Feed
+    from modelspec.data.batches import Batches
 
     source = modelspec.load(
         ROOT / "specs" / f"{job.name}.yaml",
         [f"loss_weights={job.weights}", f"training.seed={job.seed}"],
     )
-    spec, graph, _ = source.require()
+    valid = source.require()
+    spec, graph = valid.spec, valid.graph
     tf.config.experimental.enable_op_determinism()
     model = source.build()
 
-    def tensors(part: Any) -> tuple[Feed, Any]:
+    def tensors(part: Any) -> tuple[Batches, Any]:
         dataset, problems = source.load_data(ROOT / "data" / f"{SETS[job.name]}.npz", part)
         assert dataset is not None, problems
         rows = np.arange(dataset.samples)
-        feed = Feed(dataset, rows, spec.training.batch_size, dict.fromkeys(graph.inputs, "float32"))
+        feed = Batches(
+            dataset, rows, spec.training.batch_size, dict.fromkeys(graph.inputs, "float32")
+        )
         arrays = batch_arrays(model, feed.gather(np.arange(len(rows))))
         return feed, tf.nest.map_structure(tf.constant, arrays)
 
     feed, known = tensors("train")
     _, held = tensors("test")
     model._symbolic_build(data_batch=known)
-    strategy = make_strategy(model, source.heads, spec, graph, source.catalog)
+    strategy = make_strategy(model, source.require())
     step = strategy.train_step if strategy else model.train_step
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
@@ -136,7 +139,7 @@ def heads(name: str) -> tuple[list[Head], Any]:
     dataset, _ = source.load_data(ROOT / "data" / f"{SETS[name]}.npz", "test")
     assert dataset is not None
     found = [Head(each.output, each.metrics[0].value, dataset.samples) for each in source.heads]
-    own = source.require()[0].loss_weights
+    own = source.require().spec.loss_weights
     return found, None if isinstance(own, str) else own
 
 

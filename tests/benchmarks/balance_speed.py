@@ -25,26 +25,27 @@ SECONDS = 1.0
 def epochs(name: str, weights: str) -> Measured:
     """Steady training of a spec in the engine; samples a second."""
     from modelspec.backend.loss_weights.factory import make_strategy
-    from modelspec.backend.training.batch_source import supply
+    from modelspec.backend.training.batch_source import make_batch_source
     from modelspec.backend.training.engine import Engine
-    from modelspec.data.batches import Feed
+    from modelspec.data.batches import Batches
 
     source = modelspec.load(REPOSITORY / "specs" / f"{name}.yaml", [f"loss_weights={weights}"])
-    spec, graph, _ = source.require()
+    valid = source.require()
+    spec, graph = valid.spec, valid.graph
     dataset, problems = source.load_data(REPOSITORY / "data" / f"{SETS[name]}.npz")
     assert dataset is not None, problems
     dtypes = {name: given.dtype for name, given in graph.inputs.items()}
-    feed = Feed(dataset, np.arange(dataset.samples), spec.training.batch_size, dtypes)
+    feed = Batches(dataset, np.arange(dataset.samples), spec.training.batch_size, dtypes)
     model = source.build()
-    strategy = make_strategy(model, source.heads, spec, graph, source.catalog)
+    strategy = make_strategy(model, source.require())
     engine = Engine(model, step=strategy.train_step if strategy else None)
-    rows: Any = supply(model, feed)
+    rows: Any = make_batch_source(model, feed)
 
     def run() -> float:
         started, number = time.perf_counter(), 0
         while time.perf_counter() - started < SECONDS:
-            for call in rows.calls(feed.order(0, number)):
-                engine.train(call)
+            for chunk in rows.chunks(feed.order(0, number)):
+                engine.train(chunk)
             number += 1
         return number * feed.samples / (time.perf_counter() - started)
 

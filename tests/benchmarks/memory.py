@@ -49,9 +49,9 @@ os.execv(sys.argv[2], sys.argv[2:])
 MEASURE_SPEED = """
 import sys
 import modelspec
-from modelspec.backend import supply
+from modelspec.backend.training import batch_source
 spec, data, run, resident = sys.argv[1:]
-supply.RESIDENT_BYTES = int(resident)
+batch_source.RESIDENT_BYTES = int(resident)
 settings = ["training.epochs=3", "training.validation_split=0", "training.jit=false"]
 made = modelspec.train(modelspec.load(spec, settings), data, run=run)
 print(made.record["data"]["samples"], *(epoch["seconds"] for epoch in made.history[1:]))

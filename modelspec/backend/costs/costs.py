@@ -9,7 +9,7 @@ import keras
 
 from modelspec.backend.costs.flops import class_names, flops, kept, training_flops
 from modelspec.backend.costs.layer_calls import Call, calls
-from modelspec.backend.model.recursion import run_deep
+from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.results.costs import Costs, LayerCosts
 from modelspec.results.summary import Shape
 
@@ -23,7 +23,7 @@ def costs(model: Any, optimizer: Any | None, lengths: Mapping[str, Shape] | None
         ModelError: where a length is not known.
     """
     made: dict[str, list[Call]] = {layer.name: [] for layer in model.layers}
-    for call in run_deep(lambda: list(calls(model, lengths))):
+    for call in with_deep_stack(lambda: list(calls(model, lengths))):
         # What is no layer, such as an addition of two tensors, has no row of its own.
         made.setdefault(call.owner, []).append(call)
     learned = model.trainable_weights
@@ -118,7 +118,7 @@ def work(model: Any, shapes: Mapping[str, Shape] | None = None) -> Work:
 
     It follows from the model and the shapes alone, so a choice may rest on it.
     """
-    made = run_deep(lambda: list(calls(model, shapes)))
+    made = with_deep_stack(lambda: list(calls(model, shapes)))
     kinds = {name for call in made for name in class_names(call.layer)}
     return Work(
         flops=sum(map(flops, made)),

@@ -11,12 +11,10 @@ from modelspec.backend.loss_weights.strategies import (
     UncertaintyStep,
 )
 from modelspec.backend.model.compiling import compile_model
-from modelspec.catalog import Catalog
 from modelspec.catalog.losses import is_regression
-from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
+from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.loss_weights import EqualContribution, GradNorm, Uncertainty, read_strategy
-from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic
 
 
@@ -37,9 +35,10 @@ class Strategy(Protocol):
         """Leave a plain Keras model, compiled with the current weights as numbers."""
 
 
-def check_strategy(model: Any, heads: Sequence[Head], spec: Spec, graph: Graph) -> list[Diagnostic]:
+def check_strategy(model: Any, valid: ValidSpec) -> list[Diagnostic]:
     """What only the built model shows: whether the layers that heads share have weights."""
-    settings, _ = read_strategy(spec.loss_weights, [head.output for head in heads])
+    heads, graph = valid.heads, valid.graph
+    settings, _ = read_strategy(valid.spec.loss_weights, [head.output for head in heads])
     outputs = _trained(heads)
     if not isinstance(settings, GradNorm) or common_layer(model, graph, outputs) is not None:
         return []
@@ -48,17 +47,16 @@ def check_strategy(model: Any, heads: Sequence[Head], spec: Spec, graph: Graph) 
     return [Diagnostic("no-shared-layers", message, ("loss_weights",), "key", hint=hint)]
 
 
-def make_strategy(
-    model: Any, heads: Sequence[Head], spec: Spec, graph: Graph, catalog: Catalog
-) -> Strategy | None:
+def make_strategy(model: Any, valid: ValidSpec) -> Strategy | None:
     """The strategy that a spec without problems asks for; None where it gives numbers.
 
     The model is compiled already. Until ``finish``, its validation loss has the strategy's weights,
     and so has what is saved of it.
     """
-    settings, _ = read_strategy(spec.loss_weights, [head.output for head in heads])
+    heads, graph = valid.heads, valid.graph
+    settings, _ = read_strategy(valid.spec.loss_weights, [head.output for head in heads])
     outputs = _trained(heads)
-    recompile = partial(compile_model, model, heads, spec, catalog, model.optimizer)
+    recompile = partial(compile_model, model, valid, model.optimizer)
     match settings:
         case None:
             return None
@@ -68,7 +66,7 @@ def make_strategy(
             return GradNormStep(model, outputs, recompile, settings, layer.trainable_variables)
         case Uncertainty():
             forms = [
-                0.5 if is_regression(head.loss, catalog) else 1.0
+                0.5 if is_regression(head.loss, valid.catalog) else 1.0
                 for head in heads
                 if head.loss is not None
             ]

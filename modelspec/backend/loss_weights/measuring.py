@@ -11,26 +11,26 @@ from modelspec.backend.loss_weights.head_losses import HeadLosses
 from modelspec.backend.loss_weights.strategies import EqualContributionStep
 from modelspec.backend.model.compiling import build_losses
 from modelspec.backend.model.model_io import batch_arrays
-from modelspec.data.batches import Feed
+from modelspec.data.batches import Batches
 from modelspec.graph.graph import Graph
 from modelspec.language.loss_weights import EqualContribution
-from modelspec.results.balance import Gauge
+from modelspec.results.balance import HeadMeasurement
 
-_GAUGED = 8
-_GAUGED_A_DRAW = 2
+_MEASURED = 8
+_MEASURED_A_DRAW = 2
 """Batches of which a measurement is the mean: after the warm-up, and of each draw of weights."""
 
 
-def gauge_twice(
+def measure_heads(
     model: Any,
     graph: Graph,
     outputs: Sequence[str],
-    feed: Feed,
+    rows: Batches,
     *,
     seed: int,
     batches: int,
     draws: Iterable[Sequence[Any]],
-) -> tuple[Gauge, Gauge]:
+) -> tuple[HeadMeasurement, HeadMeasurement]:
     """A compiled model's heads at the start, and after training on some batches.
 
     The start is the mean over ``draws``, each the model's fresh weights by another seed: a single
@@ -39,20 +39,22 @@ def gauge_twice(
     """
     # As training has it: the same spec and data give the same numbers.
     tf.config.experimental.enable_op_determinism()
-    first = next(_batches(model, feed, seed, 1))
+    first = next(_batches(model, rows, seed, 1))
     build_losses(model, first)
-    step = _on_batches(gauge_step(model, outputs, shared_variables(model, graph, outputs)), first)
+    step = _on_batches(
+        measuring_step(model, outputs, shared_variables(model, graph, outputs)), first
+    )
     warm = EqualContributionStep(model, outputs, _never, EqualContribution())
     train = _on_batches(warm.train_step, first)
     own = model.get_weights()
     drawn = []
     for weights in draws:
         model.set_weights(weights)
-        drawn += [step(batch) for batch in _batches(model, feed, seed, _GAUGED_A_DRAW)]
+        drawn += [step(batch) for batch in _batches(model, rows, seed, _MEASURED_A_DRAW)]
     model.set_weights(own)
-    for batch in _batches(model, feed, seed, batches):
+    for batch in _batches(model, rows, seed, batches):
         train(batch)
-    return mean(drawn), mean([step(batch) for batch in _batches(model, feed, seed, _GAUGED)])
+    return mean(drawn), mean([step(batch) for batch in _batches(model, rows, seed, _MEASURED)])
 
 
 def _never(*, weights: Mapping[str, float]) -> None:
@@ -68,19 +70,19 @@ def _on_batches(step: Callable[[Any], Any], first: Any) -> Callable[[Any], Any]:
     return traced
 
 
-def _batches(model: Any, feed: Feed, seed: int, count: int) -> Iterator[Any]:
+def _batches(model: Any, rows: Batches, seed: int, count: int) -> Iterator[Any]:
     """The first batches of a training, epoch after epoch."""
     epoch = 0
     while count > 0:
-        order = feed.order(seed, epoch)
-        for start in range(0, min(feed.samples, count * feed.batch_size), feed.batch_size):
-            piece = feed.gather(order[start : start + feed.batch_size])
-            yield tf.nest.map_structure(tf.convert_to_tensor, batch_arrays(model, piece))
-        count -= feed.steps
+        order = rows.order(seed, epoch)
+        for start in range(0, min(rows.samples, count * rows.batch_size), rows.batch_size):
+            batch = rows.gather(order[start : start + rows.batch_size])
+            yield tf.nest.map_structure(tf.convert_to_tensor, batch_arrays(model, batch))
+        count -= rows.steps
         epoch += 1
 
 
-def gauge_step(
+def measuring_step(
     model: Any, outputs: Sequence[str], shared: Sequence[Any]
 ) -> Callable[[Any], tuple[Any, Any]]:
     """A function from a batch to the losses, and the products of each two heads' gradients.
@@ -102,14 +104,14 @@ def gauge_step(
     return step
 
 
-def mean(steps: Sequence[tuple[Any, Any]]) -> Gauge:
-    """The mean over what ``gauge_step`` found in several batches."""
+def mean(steps: Sequence[tuple[Any, Any]]) -> HeadMeasurement:
+    """The mean over what ``measuring_step`` found in several batches."""
     losses = np.stack([each for each, _ in steps]).mean(axis=0)
     products = np.stack([each for _, each in steps]).astype(np.float64)
     norms = np.sqrt(np.diagonal(products, axis1=1, axis2=2))
     lengths = norms[:, :, None] * norms[:, None, :]
     cosines = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
-    return Gauge(
+    return HeadMeasurement(
         tuple(map(float, losses)),
         tuple(map(float, norms.mean(axis=0))),
         tuple(tuple(map(float, row)) for row in cosines.mean(axis=0)),

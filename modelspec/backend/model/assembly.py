@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras.src import backend
 
-from modelspec.backend.model.keras_errors import first_words, refused_arguments
+from modelspec.backend.model.keras_errors import bad_argument, error_text
 from modelspec.backend.model.objects import make
 from modelspec.catalog import Catalog
 from modelspec.graph.graph import Graph, Node, Source
@@ -139,7 +139,7 @@ def _construct(node: Node, assembly: Assembly, catalog: Catalog) -> bool:
             catalog, "layer", {node.type: node.arguments}, name=node.layer, **node.options
         )
     except Exception as error:  # noqa: BLE001 - as above
-        assembly.problems.append(refused_arguments(node.type, node.arguments, node.route, error))
+        assembly.problems.append(bad_argument(node.type, node.arguments, node.route, error))
         return False
     return True
 
@@ -172,7 +172,7 @@ def _refused_call(node: Node, error: Exception, assembly: Assembly) -> Diagnosti
     related = tuple(
         Related(f"{name} is {shape}", assembly.routes[name]) for name, shape in given.items()
     )
-    said = first_words(error)
+    said = error_text(error)
     message = f"{node.name} (line {line_mark()}): {sides}: {said}"
     hint = _what_to_do(said, given, assembly)
     return Diagnostic("shape-mismatch", message, node.route, "key", hint=hint, related=related)

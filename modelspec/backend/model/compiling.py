@@ -1,6 +1,6 @@
 """Graph and heads → a compiled Keras functional model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from types import MappingProxyType
 from typing import Any
@@ -8,13 +8,13 @@ from typing import Any
 import keras
 
 from modelspec.backend.model.assembly import Assembly, assemble, check_outputs, symbols_only
-from modelspec.backend.model.keras_errors import first_words
+from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.objects import make
-from modelspec.backend.model.recursion import run_deep
+from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.catalog import Catalog, Family
 from modelspec.graph.graph import Graph
-from modelspec.graph.heads import Head
 from modelspec.graph.naming import snake_case
+from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.spec import Spec, Training
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import ModelError
@@ -43,14 +43,12 @@ def build_model(
             inputs = [assembly.values[name] for name in graph.inputs]
             return keras.Model(inputs, _outputs(graph, assembly), name=graph.name), []
 
-    return run_deep(build)
+    return with_deep_stack(build)
 
 
 def compile_model(
     model: Any,
-    heads: Sequence[Head],
-    spec: Spec,
-    catalog: Catalog,
+    valid: ValidSpec,
     optimizer: Any = None,
     *,
     weights: Mapping[str, float] = MappingProxyType({}),
@@ -59,6 +57,7 @@ def compile_model(
 
     An ``optimizer`` that is given keeps its state; ``weights`` take the place of the heads' own.
     """
+    heads, catalog = valid.heads, valid.catalog
     losses = {head.output: _as_keras(catalog, "loss", head.loss) for head in heads}
     metrics = {
         head.output: [_as_keras(catalog, "metric", item.value) for item in head.metrics]
@@ -67,7 +66,7 @@ def compile_model(
     factors = {head.output: weights.get(head.output, head.weight) for head in heads}
     weighted = any(factor != 1.0 for factor in factors.values())
     model.compile(
-        optimizer=optimizer or _optimizer(spec, catalog),
+        optimizer=optimizer or _optimizer(valid.spec, catalog),
         loss=in_form(model, losses),
         loss_weights=in_form(model, factors) if weighted else None,
         metrics=in_form(model, metrics),
@@ -87,7 +86,7 @@ def build_losses(model: Any, batch: Any) -> None:
     try:
         model._symbolic_build(data_batch=batch)  # noqa: SLF001
     except Exception as error:  # what a metric raises for shapes it does not fit is its choice
-        why = first_words(error)
+        why = error_text(error)
         raise ModelError(f"a loss or a metric does not fit its output and target: {why}") from error
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from modelspec.backend.model.keras_errors import refused_arguments
+from modelspec.backend.model.keras_errors import bad_argument
 from modelspec.backend.model.objects import make
 from modelspec.catalog import Catalog, Family
 from modelspec.graph.heads import Head
@@ -14,7 +14,7 @@ _NEEDS_MORE = frozenset({"TensorBoard"})
 """Made only in training: it wants packages and a folder."""
 
 
-def try_objects(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> list[Diagnostic]:
+def dry_run_objects(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> list[Diagnostic]:
     """Every object that Keras refuses to make of the arguments that the spec gives it."""
     problems = []
     for family, value, route in _written(spec, heads):
@@ -26,7 +26,7 @@ def try_objects(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> list[Dia
         except ImportError:
             continue
         except Exception as error:  # noqa: BLE001 - what a constructor raises is Keras's choice
-            problems.append(refused_arguments(name, given, route, error))
+            problems.append(bad_argument(name, given, route, error))
     return problems
 
 

@@ -6,9 +6,9 @@ from typing import Any
 from modelspec.problems.diagnostic import Diagnostic, Route
 
 
-def refused_arguments(name: str, given: Any, route: Route, error: Exception) -> Diagnostic:
+def bad_argument(name: str, given: Any, route: Route, error: Exception) -> Diagnostic:
     """The problem of an object at a route; at the argument that Keras blames, if it names one."""
-    text = first_words(error)
+    text = error_text(error)
     arguments = given if isinstance(given, dict) else {}
     named = (each for each in re.findall(r"`(\w+)`|\b(\w+)=", text) for each in each if each)
     culprit = next((each for each in named if each in arguments), None)
@@ -17,7 +17,7 @@ def refused_arguments(name: str, given: Any, route: Route, error: Exception) -> 
     return Diagnostic("bad-argument", f"{name}: {text}", (*route, name), "key")
 
 
-def first_words(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """What Keras says, without the frame it puts around the messages of a layer's call."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     text = re.sub(r"^Exception encountered when calling .*?\n\n", "", text, flags=re.DOTALL)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from modelspec.data.batches import Piece
+from modelspec.data.batches import Batch
 from modelspec.data.concatenated import Array
 from modelspec.results.summary import Shape
 
@@ -20,33 +20,33 @@ def output_shapes(model: Any) -> dict[str, Shape]:
     return dict(zip(output_names(model), shapes, strict=True))
 
 
-def batch_arrays(model: Any, piece: Piece) -> Any:
+def batch_arrays(model: Any, batch: Batch) -> Any:
     """Inputs, targets and, where there are any, weights, as ``fit`` takes them."""
-    arrays = input_arrays(model, piece), target_arrays(model, piece)
-    return (*arrays, weight_arrays(model, piece)) if piece.weights else arrays
+    arrays = input_arrays(model, batch), target_arrays(model, batch)
+    return (*arrays, weight_arrays(model, batch)) if batch.weights else arrays
 
 
-def input_arrays(model: Any, piece: Piece) -> Any:
-    arrays = [piece.inputs[tensor.name] for tensor in model.inputs]
+def input_arrays(model: Any, batch: Batch) -> Any:
+    arrays = [batch.inputs[tensor.name] for tensor in model.inputs]
     return arrays if len(arrays) > 1 else arrays[0]
 
 
-def target_arrays(model: Any, piece: Piece) -> Any:
+def target_arrays(model: Any, batch: Batch) -> Any:
     """Targets in the form of the model's outputs; zeros where an output is not trained."""
-    rows = len(next(iter(piece.inputs.values())))
+    rows = len(next(iter(batch.inputs.values())))
     blank = {name: np.zeros((rows, 1), "f") for name in output_names(model)}
-    return _shaped(model, {**blank, **piece.targets})
+    return _shaped(model, {**blank, **batch.targets})
 
 
-def weight_arrays(model: Any, piece: Piece) -> Any:
+def weight_arrays(model: Any, batch: Batch) -> Any:
     """Weights in the form of the model's outputs; ones where an output has none."""
-    rows = len(next(iter(piece.inputs.values())))
+    rows = len(next(iter(batch.inputs.values())))
     # A loss has one axis less than its output; ones must have as many to be broadcast along it.
     blank = {
         name: np.ones((rows, *(1 for _ in shape[1:-1])), "f")
         for name, shape in output_shapes(model).items()
     }
-    return _shaped(model, {**blank, **piece.weights})
+    return _shaped(model, {**blank, **batch.weights})
 
 
 def _shaped(model: Any, filled: dict[str, Array]) -> Any:

@@ -11,7 +11,7 @@ RECURSION_LIMIT = 1_000_000
 T = TypeVar("T")
 
 
-def run_deep(function: Callable[[], T]) -> T:
+def with_deep_stack(function: Callable[[], T]) -> T:
     """Call ``function`` in a thread with a large stack, and return or raise what it does.
 
     A chain of 1,000 residual blocks raises RecursionError under Python's usual limit.

@@ -5,11 +5,11 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.model.recursion import run_deep
+from modelspec.backend.model.recursion import with_deep_stack
 
 
 def write_model(model: Any, path: Path) -> None:
-    run_deep(lambda: model.save(path))
+    with_deep_stack(lambda: model.save(path))
 
 
 def read_model(path: Path) -> Any:
@@ -18,7 +18,7 @@ def read_model(path: Path) -> Any:
     Raises:
         ValueError: where it holds something else; and whatever Keras raises.
     """
-    model = run_deep(lambda: keras.saving.load_model(path, safe_mode=True))
+    model = with_deep_stack(lambda: keras.saving.load_model(path, safe_mode=True))
     if not getattr(model, "inputs", None):
         raise ValueError("it is not a functional or sequential model")
     return model

@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from modelspec.backend.model.keras_errors import error_text
+from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.backend.start import start
 from modelspec.catalog import Catalog
 from modelspec.data.dataset import Dataset
@@ -42,6 +44,28 @@ def check_lengths(graph: Graph, catalog: Catalog, dataset: Dataset) -> list[Diag
     return [_with_length(problem, graph, catalog, dataset, real) for problem in problems]
 
 
+def check_model_lengths(model: Any, dataset: Dataset) -> list[Diagnostic]:
+    """Walk a model without a spec, with the data's own lengths in place of unknown ones."""
+    import keras
+
+    if all(None not in tensor.shape[1:] for tensor in model.inputs):
+        return []
+    given = [
+        keras.KerasTensor((None, *dataset.inputs[tensor.name].shape[1:]), tensor.dtype)
+        for tensor in model.inputs
+    ]
+    try:
+        with_deep_stack(lambda: model(given if len(given) > 1 else given[0]))
+    except Exception as error:  # noqa: BLE001 - what a layer raises is Keras's choice
+        sizes = (
+            f"array {dataset.array_names[tensor.name]} has samples of shape {list(shape.shape[1:])}"
+            for tensor, shape in zip(model.inputs, given, strict=True)
+        )
+        message = f"{', '.join(sizes)}, and the model cannot take them: {error_text(error)}"
+        return [Diagnostic("too-short", message)]
+    return []
+
+
 def _with_length(
     problem: Diagnostic,
     graph: Graph,
@@ -54,7 +78,7 @@ def _with_length(
         axis = graph.inputs[name].shape.index(None)
         needed = _shortest(graph, catalog, real, name, axis)
         if needed is not None:
-            array = dataset.arrays[name]
+            array = dataset.array_names[name]
             message = (
                 f"{array} has {shape[axis]} steps, and runs out here; it needs {needed}: "
                 f"{problem.message}"
@@ -88,11 +112,10 @@ def _shortest(
 
 def _walk(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape]) -> Any:
     from modelspec.backend.model.assembly import assemble, symbols_only
-    from modelspec.backend.model.recursion import run_deep
 
     def walk() -> Any:
         # Where warnings are errors, Keras's advice would pass for a refusal.
         with symbols_only(), warnings.catch_warnings(action="ignore"):
             return assemble(graph, catalog, shapes)
 
-    return run_deep(walk)
+    return with_deep_stack(walk)

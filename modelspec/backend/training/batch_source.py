@@ -13,16 +13,16 @@ import numpy as np
 import tensorflow as tf
 
 from modelspec.backend.model.model_io import batch_arrays
-from modelspec.data.batches import Feed
+from modelspec.data.batches import Batches
 from modelspec.data.concatenated import Rows
 
 RESIDENT_BYTES = 256 * 2**20
-PIECE_BYTES = 16 * 2**20
+CHUNK_BYTES = 16 * 2**20
 _CALL_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class StepChunk:
     """What one call of the engine walks over.
 
     ``rows`` has a line of row numbers in ``data`` for each step, of which ``start`` to ``stop`` are
@@ -37,26 +37,28 @@ class Call:
     whole: bool
 
 
-class Supply(Protocol):
-    """Rows of a feed, as calls."""
+class BatchSource(Protocol):
+    """Rows of a batches, as calls."""
 
-    def calls(self, order: Rows) -> Iterator[Call]:
-        """Positions in the feed, in order, as batches; the last one may be short."""
+    def chunks(self, order: Rows) -> Iterator[StepChunk]:
+        """Positions in the batches, in order, as batches; the last one may be short."""
 
 
-def supply(model: Any, feed: Feed, steps_per_call: int | None = None) -> Supply:
-    """Tensors where the feed is small enough; the choice follows from its size alone.
+def make_batch_source(
+    model: Any, batches: Batches, steps_per_call: int | None = None
+) -> BatchSource:
+    """Tensors where the rows are small enough; the choice follows from their size alone.
 
     Without ``steps_per_call``, calls become as long as progress and Ctrl-C stay prompt.
     """
     pace = _Pace(steps_per_call or 1, fixed=steps_per_call is not None)
-    small = feed.row_bytes * feed.samples <= RESIDENT_BYTES
-    return _Resident(model, feed, pace) if small else _Streamed(model, feed, pace)
+    small = batches.row_bytes * batches.samples <= RESIDENT_BYTES
+    return _Resident(model, batches, pace) if small else _Streamed(model, batches, pace)
 
 
-def sample(model: Any, feed: Feed) -> Any:
+def sample(model: Any, batches: Batches) -> Any:
     """A small batch, in the form of ``fit``."""
-    return _tensors(model, feed, np.arange(min(2, feed.samples)))
+    return _tensors(model, batches, np.arange(min(2, batches.samples)))
 
 
 @dataclass
@@ -74,45 +76,45 @@ class _Pace:
 
 
 class _Resident:
-    def __init__(self, model: Any, feed: Feed, pace: _Pace) -> None:
-        self._batch, self._pace = feed.batch_size, pace
-        self._data = _tensors(model, feed, np.arange(feed.samples))
+    def __init__(self, model: Any, batches: Batches, pace: _Pace) -> None:
+        self._batch, self._pace = batches.batch_size, pace
+        self._data = _tensors(model, batches, np.arange(batches.samples))
 
-    def calls(self, order: Rows) -> Iterator[Call]:
-        yield from _calls(self._data, order.astype(np.int32, copy=False), self._batch, self._pace)
+    def chunks(self, order: Rows) -> Iterator[StepChunk]:
+        yield from _chunks(self._data, order.astype(np.int32, copy=False), self._batch, self._pace)
 
 
 class _Streamed:
     """Pieces of one size, gathered one ahead of the call that works on them."""
 
-    def __init__(self, model: Any, feed: Feed, pace: _Pace) -> None:
-        self._model, self._feed, self._pace = model, feed, pace
-        batches = max(1, PIECE_BYTES // max(feed.row_bytes * feed.batch_size, 1))
-        self._size = feed.batch_size * min(batches, feed.steps)
+    def __init__(self, model: Any, batches: Batches, pace: _Pace) -> None:
+        self._model, self._batches, self._pace = model, batches, pace
+        steps = max(1, CHUNK_BYTES // max(batches.row_bytes * batches.batch_size, 1))
+        self._size = batches.batch_size * min(steps, batches.steps)
 
-    def calls(self, order: Rows) -> Iterator[Call]:
+    def chunks(self, order: Rows) -> Iterator[StepChunk]:
         with ThreadPoolExecutor(1) as ahead:
             coming = ahead.submit(self._gather, order, 0)
             for start in range(0, len(order), self._size):
                 data = coming.result()
                 coming = ahead.submit(self._gather, order, start + self._size)
                 held = np.arange(min(self._size, len(order) - start), dtype=np.int32)
-                yield from _calls(data, held, self._feed.batch_size, self._pace)
+                yield from _chunks(data, held, self._batches.batch_size, self._pace)
 
     def _gather(self, order: Rows, start: int) -> Any:
-        """A piece that is always of the same length, since XLA compiles for one."""
+        """Rows that are always of the same length, since XLA compiles for one."""
         rows = order[start : start + self._size]
         if not len(rows):
             return None
-        return _tensors(self._model, self._feed, np.resize(rows, self._size).astype(np.int64))
+        return _tensors(self._model, self._batches, np.resize(rows, self._size).astype(np.int64))
 
 
-def _tensors(model: Any, feed: Feed, positions: Rows) -> Any:
-    arrays = batch_arrays(model, feed.gather(positions))
+def _tensors(model: Any, batches: Batches, positions: Rows) -> Any:
+    arrays = batch_arrays(model, batches.gather(positions))
     return tf.nest.map_structure(tf.convert_to_tensor, arrays)
 
 
-def _calls(data: Any, order: Rows, batch: int, pace: _Pace) -> Iterator[Call]:
+def _chunks(data: Any, order: Rows, batch: int, pace: _Pace) -> Iterator[StepChunk]:
     steps = len(order) // batch
     table = tf.constant(order[: steps * batch].reshape(steps, batch))
     at = 0
@@ -120,10 +122,10 @@ def _calls(data: Any, order: Rows, batch: int, pace: _Pace) -> Iterator[Call]:
         stop = min(at + pace.steps, steps)
         ends = tf.constant(at), tf.constant(stop)
         started = time.perf_counter()
-        yield Call(data, table, *ends, samples=(stop - at) * batch, whole=True)
+        yield StepChunk(data, table, *ends, samples=(stop - at) * batch, whole=True)
         if stop - at == pace.steps:
             pace.adapt(time.perf_counter() - started)
         at = stop
     if rest := len(order) - steps * batch:
         short = tf.constant(order[None, steps * batch :])
-        yield Call(data, short, tf.constant(0), tf.constant(1), samples=rest, whole=False)
+        yield StepChunk(data, short, tf.constant(0), tf.constant(1), samples=rest, whole=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.model.keras_errors import first_words
+from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.objects import make
 from modelspec.catalog import Catalog
 from modelspec.problems.errors import RunError
@@ -26,7 +26,7 @@ def tensorboard(folder: Path) -> Any:
     return keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
 
 
-class Told:
+class CallbackRunner:
     """Tells callbacks of events; what they print goes to stderr, since stdout is for data."""
 
     def __init__(self, callbacks: Sequence[Any], model: Any, *, epochs: int, steps: int) -> None:
@@ -46,7 +46,7 @@ class Told:
         except (OSError, RunError):
             raise
         except Exception as error:  # what a callback raises is its own choice
-            said = first_words(error)
+            said = error_text(error)
             raise RunError(f"a callback of the spec cannot go on ({event}): {said}") from error
 
 

@@ -22,7 +22,7 @@ A young run has them more often, so that a break loses half of it at most.
 """
 
 
-class Keeper:
+class Checkpointer:
     """Keeps a run: after its epochs, and every ``seconds`` inside one.
 
     ``warn`` is told of checkpoints that cannot be read.

@@ -15,11 +15,11 @@ import tensorflow as tf
 
 from modelspec.backend.model.compiling import build_losses
 from modelspec.backend.model.model_io import input_arrays, output_names
-from modelspec.backend.training.batch_source import Call
+from modelspec.backend.training.batch_source import StepChunk
 from modelspec.backend.training.xla import Jit
 from modelspec.backend.training.xla_random import as_without_xla
 from modelspec.backend.training.xla_updates import fuse_updates
-from modelspec.data.batches import Piece
+from modelspec.data.batches import Batch
 from modelspec.data.concatenated import Array
 from modelspec.problems.errors import ModelError
 
@@ -59,18 +59,18 @@ class Engine:
             build_losses(self.model, data)
             self._built = True
 
-    def train(self, call: Call) -> int:
+    def train(self, chunk: StepChunk) -> int:
         """Update weights, optimizer and metrics, batch by batch; how many steps that were.
 
         It ends at the first step that leaves no finite loss.
         """
         # XLA compiles one shape at a time; the short last batch of an epoch is not worth another.
-        jit = self._jit if call.whole else "off"
-        return int(self._run("train", self._train, call, jit))
+        jit = self._jit if chunk.whole else "off"
+        return int(self._run("train", self._train, chunk, jit))
 
-    def test(self, call: Call) -> None:
+    def test(self, chunk: StepChunk) -> None:
         """Update metrics only."""
-        self._run("test", self.model.test_step, call, "off")
+        self._run("test", self.model.test_step, chunk, "off")
 
     def reset(self) -> None:
         """Start to count loss and metrics anew."""
@@ -85,15 +85,15 @@ class Engine:
         found = self._read().items()
         return dict(pair for name, value in found for pair in _numbers(name, np.asarray(value)))
 
-    def _run(self, phase: str, step: Step, call: Call, jit: Jit) -> Any:
-        self.build(call.data)
-        specs = tf.nest.map_structure(_any_length, call.data)
+    def _run(self, phase: str, step: Step, chunk: StepChunk, jit: Jit) -> Any:
+        self.build(chunk.data)
+        specs = tf.nest.map_structure(_any_length, chunk.data)
         key = (phase, jit, tuple(tf.nest.flatten(specs)))
         if key not in self._walks:
             self._walks[key] = _walker(step, specs, jit, guarded=phase == "train")
         try:
             with as_without_xla() if jit != "off" else nullcontext():
-                return self._walks[key](call.data, call.rows, call.start, call.stop)
+                return self._walks[key](chunk.data, chunk.rows, chunk.start, chunk.stop)
         except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
             raise ModelError(_refusal(error, jit)) from error
 
@@ -149,13 +149,13 @@ def _walker(step: Step, specs: Any, jit: Jit, *, guarded: bool) -> Walk:
     return walker
 
 
-def predictor(model: Any) -> Callable[[Piece], dict[str, Array]]:
-    """A function from the inputs of a piece to one array per output, by name."""
+def predictor(model: Any) -> Callable[[Batch], dict[str, Array]]:
+    """A function from the inputs of a batch to one array per output, by name."""
     names = output_names(model)
     forward = tf.function(lambda given: model(given, training=False), reduce_retracing=True)
 
-    def predict(piece: Piece) -> dict[str, Array]:
-        given = tf.nest.map_structure(tf.convert_to_tensor, input_arrays(model, piece))
+    def predict(batch: Batch) -> dict[str, Array]:
+        given = tf.nest.map_structure(tf.convert_to_tensor, input_arrays(model, batch))
         results = keras.tree.flatten(forward(given))
         return {name: _array(result) for name, result in zip(names, results, strict=True)}
 

@@ -10,7 +10,7 @@ _ACTIVATION_BYTES = 8 * 2**20
 _OF_BATCHES = frozenset({"circle", "dice", "tversky"})
 
 
-def wide_batch(model: Any, batch_size: int) -> int:
+def eval_batch_size(model: Any, batch_size: int) -> int:
     """A larger batch that gives the same results, as long as the layers' outputs stay in caches.
 
     It stays as it is where a layer mixes the samples of a batch, as ``Softmax: {axis: 0}`` does.
@@ -19,7 +19,7 @@ def wide_batch(model: Any, batch_size: int) -> int:
     return max(batch_size, min(_ROWS, _ACTIVATION_BYTES // row)) if row else batch_size
 
 
-def adds_up(model: Any) -> bool:
+def is_batch_size_invariant(model: Any) -> bool:
     """Whether losses are means over samples, which are the same whatever the batches.
 
     Sums are not, nor means over weights, nor those of a masked output, nor what is computed of a

@@ -1,4 +1,4 @@
-"""Loss and metrics of a compiled model over a feed."""
+"""Loss and metrics of a compiled model over a batches."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from modelspec.backend.training.batch_source import supply
+from modelspec.backend.training.batch_source import make_batch_source
 from modelspec.backend.training.engine import Engine
-from modelspec.backend.training.eval_batch_size import adds_up, wide_batch
-from modelspec.data.batches import Feed
+from modelspec.backend.training.eval_batch_size import eval_batch_size, is_batch_size_invariant
+from modelspec.data.batches import Batches
 
 Logs: TypeAlias = dict[str, float]
 """Values by Keras's own names."""
@@ -18,28 +18,34 @@ Logs: TypeAlias = dict[str, float]
 class Evaluation:
     """What can be called again and again, as after each epoch; its rows are made ready once.
 
-    ``told`` hears of events by the names of Keras's callbacks.
+    ``callbacks`` is called with events by the names of Keras's callbacks.
     """
 
-    def __init__(self, engine: Engine, feed: Feed, told: Callable[..., None] | None = None) -> None:
+    def __init__(
+        self, engine: Engine, batches: Batches, callbacks: Callable[..., None] | None = None
+    ) -> None:
         model = engine.model
-        wide = wide_batch(model, feed.batch_size) if adds_up(model) else feed.batch_size
-        self._feed = replace(feed, batch_size=wide)
-        self._rows = supply(model, self._feed)
-        self._engine, self._tell = engine, told or _nobody
+        wide = (
+            eval_batch_size(model, batches.batch_size)
+            if is_batch_size_invariant(model)
+            else batches.batch_size
+        )
+        self._batches = replace(batches, batch_size=wide)
+        self._source = make_batch_source(model, self._batches)
+        self._engine, self._callbacks = engine, callbacks or _nobody
 
     def __call__(self) -> Logs:
         """Loss and metrics now."""
-        engine, size, done = self._engine, self._feed.batch_size, 0
+        engine, size, done = self._engine, self._batches.batch_size, 0
         engine.reset()
-        self._tell("on_test_begin")
-        for call in self._rows.calls(np.arange(self._feed.samples, dtype=np.int32)):
-            self._tell("on_test_batch_begin", done // size)
-            engine.test(call)
-            done += call.samples
-            self._tell("on_test_batch_end", (done - 1) // size, {})
+        self._callbacks("on_test_begin")
+        for chunk in self._source.chunks(np.arange(self._batches.samples, dtype=np.int32)):
+            self._callbacks("on_test_batch_begin", done // size)
+            engine.test(chunk)
+            done += chunk.samples
+            self._callbacks("on_test_batch_end", (done - 1) // size, {})
         results = engine.results()
-        self._tell("on_test_end", results)
+        self._callbacks("on_test_end", results)
         return results
 
 

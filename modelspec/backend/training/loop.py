@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from modelspec.backend.training.batch_source import Supply, sample, supply
-from modelspec.backend.training.callbacks import Told
-from modelspec.backend.training.checkpointer import Keeper
+from modelspec.backend.training.batch_source import BatchSource, make_batch_source, sample
+from modelspec.backend.training.callbacks import CallbackRunner
+from modelspec.backend.training.checkpointer import Checkpointer
 from modelspec.backend.training.checkpoints import Position
 from modelspec.backend.training.engine import Engine
 from modelspec.backend.training.evaluation import Evaluation, Logs
-from modelspec.data.batches import Feed
+from modelspec.data.batches import Batches
 from modelspec.language.spec import Training
 from modelspec.problems.errors import RunError
-from modelspec.runs.progress import Watcher
+from modelspec.runs.progress import Listener
 
 
 class Stopped(Exception):  # noqa: N818 - a request that was met
@@ -25,26 +25,26 @@ class Stopped(Exception):  # noqa: N818 - a request that was met
 
 
 @dataclass(frozen=True)
-class Course:
+class FitContext:
     """What a run goes through, beside the model: rows, settings, and who takes part.
 
-    ``asked_to_stop`` and ``complaint``, which says why the run cannot go on, are asked after every
-    call of the engine. ``tally`` adds to the logs of an epoch.
+    ``asked_to_stop`` and ``find_change``, which says why the run cannot go on, are called after
+    every call of the engine. ``loss_shares`` adds to the logs of an epoch.
     """
 
-    feed: Feed
-    validation: Feed | None
+    batches: Batches
+    validation: Batches | None
     training: Training
-    told: Told
-    watcher: Watcher
-    keeper: Keeper
+    callbacks: CallbackRunner
+    listener: Listener
+    checkpointer: Checkpointer
     asked_to_stop: Callable[[], bool]
-    complaint: Callable[[], str | None]
-    tally: Callable[[Logs], Logs]
+    find_change: Callable[[], str | None]
+    loss_shares: Callable[[Logs], Logs]
 
 
-def fit(engine: Engine, course: Course) -> None:
-    """Train a compiled model, from where the keeper's run stands to its last epoch.
+def fit(engine: Engine, context: FitContext) -> None:
+    """Train a compiled model, from where the checkpointer's run stands to its last epoch.
 
     The record of an epoch holds ``epoch`` (from 1), Keras's own names for loss and metrics, the
     same with ``val_`` where there is validation, and ``seconds``.
@@ -53,84 +53,90 @@ def fit(engine: Engine, course: Course) -> None:
         Stopped: where it was asked to stop; the position is kept.
         RunError: where the loss is no finite number any more.
     """
-    model, told, training = engine.model, course.told, course.training
+    model, callbacks, training = engine.model, context.callbacks, context.training
     fixed = training.steps_per_call
-    rows = supply(model, course.feed, fixed if isinstance(fixed, int) else None)
-    exam = Evaluation(engine, course.validation, told) if course.validation else None
+    source = make_batch_source(model, context.batches, fixed if isinstance(fixed, int) else None)
+    evaluation = Evaluation(engine, context.validation, callbacks) if context.validation else None
     model.stop_training = False
-    engine.build(sample(model, course.feed))
-    told("on_train_begin")
-    start = course.keeper.restore()
-    course.watcher.training_started(course.keeper.history)
+    engine.build(sample(model, context.batches))
+    callbacks("on_train_begin")
+    start = context.checkpointer.restore()
+    context.listener.training_started(context.checkpointer.history)
     logs: Logs = {}
     try:
         for epoch in range(start.epoch, training.epochs):
             if model.stop_training:
                 break
             at = start if epoch == start.epoch else Position(epoch)
-            logs = _epoch(engine, course, rows, exam, at)
+            logs = _epoch(engine, context, source, evaluation, at)
     finally:
-        course.keeper.keep_history()
+        context.checkpointer.keep_history()
     # Optimizers that average weights put the averages in place at the end.
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    told("on_train_end", logs)
+    callbacks("on_train_end", logs)
 
 
 def _epoch(
-    engine: Engine, course: Course, rows: Supply, exam: Evaluation | None, at: Position
+    engine: Engine,
+    context: FitContext,
+    source: BatchSource,
+    evaluation: Evaluation | None,
+    at: Position,
 ) -> Logs:
     started = time.perf_counter() - at.seconds
-    epochs = course.training.epochs
-    course.watcher.epoch_started(at.epoch + 1, epochs, course.feed.samples)
-    logs = _train_epoch(engine, course, rows, at, started)
-    logs |= course.tally(logs)
-    if exam is not None:
-        logs |= {f"val_{name}": value for name, value in exam().items()}
-    course.told("on_epoch_end", at.epoch, logs)
+    epochs = context.training.epochs
+    context.listener.epoch_started(at.epoch + 1, epochs, context.batches.samples)
+    logs = _train_epoch(engine, context, source, at, started)
+    logs |= context.loss_shares(logs)
+    if evaluation is not None:
+        logs |= {f"val_{name}": value for name, value in evaluation().items()}
+    context.callbacks("on_epoch_end", at.epoch, logs)
     record = {"epoch": at.epoch + 1, **logs, "seconds": round(time.perf_counter() - started, 4)}
-    asked = course.asked_to_stop()
+    asked = context.asked_to_stop()
     last = asked or engine.model.stop_training or at.epoch + 1 == epochs
-    course.keeper.epoch_finished(finite(record), last=last)
-    course.watcher.epoch_finished(record)
+    context.checkpointer.epoch_finished(finite(record), last=last)
+    context.listener.epoch_finished(record)
     if asked and at.epoch + 1 < epochs:
         raise Stopped
     return logs
 
 
 def _train_epoch(
-    engine: Engine, course: Course, rows: Supply, at: Position, started: float
+    engine: Engine, context: FitContext, source: BatchSource, at: Position, started: float
 ) -> Logs:
-    feed, told = course.feed, course.told
+    batches, callbacks = context.batches, context.callbacks
     if not at.samples:
         engine.reset()
-        told("on_epoch_begin", at.epoch)
+        callbacks("on_epoch_begin", at.epoch)
     done, logs = at.samples, engine.results() if at.samples else {}
-    order = _order(course, at.epoch)[done:]
-    for call in rows.calls(order):
-        told("on_train_batch_begin", done // feed.batch_size)
-        steps = engine.train(call)
+    order = _order(context, at.epoch)[done:]
+    for chunk in source.chunks(order):
+        callbacks("on_train_batch_begin", done // batches.batch_size)
+        steps = engine.train(chunk)
         logs = engine.results()
         if not math.isfinite(logs["loss"]):
-            raise RunError(_diverged(logs, at.epoch + 1, done // feed.batch_size + steps))
-        done += call.samples
-        told("on_train_batch_end", (done - 1) // feed.batch_size, logs)
-        course.watcher.samples_done(done, logs)
-        if why := course.complaint():
-            raise RunError(f"{why}: step {(done - 1) // feed.batch_size + 1}, epoch {at.epoch + 1}")
+            raise RunError(_diverged(logs, at.epoch + 1, done // batches.batch_size + steps))
+        done += chunk.samples
+        callbacks("on_train_batch_end", (done - 1) // batches.batch_size, logs)
+        context.listener.samples_done(done, logs)
+        if why := context.find_change():
+            raise RunError(
+                f"{why}: step {(done - 1) // batches.batch_size + 1}, epoch {at.epoch + 1}"
+            )
         if engine.model.stop_training:
             break
         here = Position(at.epoch, done, time.perf_counter() - started)
-        if done < feed.samples and course.asked_to_stop():
-            course.keeper.keep(here)
+        if done < batches.samples and context.asked_to_stop():
+            context.checkpointer.keep(here)
             raise Stopped
-        course.keeper.inside(here)
+        context.checkpointer.inside(here)
     return logs
 
 
-def _order(course: Course, epoch: int) -> Any:
-    if course.training.shuffle:
-        return course.feed.order(course.training.seed, epoch)
-    return np.arange(course.feed.samples, dtype=np.int32)
+def _order(context: FitContext, epoch: int) -> Any:
+    if context.training.shuffle:
+        return context.batches.order(context.training.seed, epoch)
+    return np.arange(context.batches.samples, dtype=np.int32)
 
 
 def _diverged(logs: Logs, epoch: int, step: int) -> str:

@@ -8,7 +8,7 @@ from modelspec.results.balance import dominance, shares
 
 
 @dataclass
-class Tally:
+class LossShares:
     """Called with the logs of each epoch; gives what to add to them.
 
     ``current`` tells the weights that a strategy sets, where one does. ``warn`` hears once of a

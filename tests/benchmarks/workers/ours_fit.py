@@ -13,7 +13,7 @@ from samples import BATCH, samples
 
 import modelspec
 from modelspec.backend.training.threads import set_threads
-from modelspec.runs.progress import Silent
+from modelspec.runs.progress import NullListener
 
 SPECS = Path(__file__).parents[3] / "specs"
 WARM = 3
@@ -22,7 +22,7 @@ EPOCHS = 1000
 
 
 @dataclass
-class Paced(Silent):
+class Paced(NullListener):
     """Holds training between epochs until the harness asks for the next."""
 
     rows: int
@@ -42,9 +42,10 @@ def main() -> None:
         data = Path(folder) / "data.npz"
         np.savez(data, **arrays)
         source = modelspec.load(SPECS / f"{name}.yaml", overrides)
-        spec, graph, _ = source.require()
+        valid = source.require()
+        spec, graph = valid.spec, valid.graph
         set_threads(graph, spec.training.batch_size)  # as the command does
-        modelspec.train(source, data, run=Path(folder) / "run", watcher=Paced(rows))
+        modelspec.train(source, data, run=Path(folder) / "run", listener=Paced(rows))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,68 @@
+"""One training of a built model in a run's folder, from its callbacks to its saved weights."""
+
+from typing import Any
+
+from modelspec.backend.loss_weights.factory import Strategy, make_strategy
+from modelspec.backend.model.saving import write_model
+from modelspec.backend.training.callbacks import CallbackRunner, idle, make_callbacks, tensorboard
+from modelspec.backend.training.checkpointer import Checkpointer
+from modelspec.backend.training.checkpoints import State
+from modelspec.backend.training.engine import Engine
+from modelspec.backend.training.loop import FitContext, Stopped, fit
+from modelspec.backend.training.loss_shares import LossShares
+from modelspec.backend.training.xla import extent
+from modelspec.data.batches import Phases
+from modelspec.graph.valid_spec import ValidSpec
+from modelspec.runs.layout import MODEL
+from modelspec.runs.surroundings import Surroundings
+from modelspec.storage.atomic import replacing
+
+
+def run_session(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surroundings) -> None:
+    """Train a compiled model on the rows of ``phases``, and write it into the run's folder.
+
+    Raises:
+        KeyboardInterrupt: where it was asked to stop; all is kept.
+        RunError: where the data changes, or the loss is not finite.
+    """
+    training, run = valid.spec.training, surroundings.run
+    assert training.jit != "auto"
+    strategy = make_strategy(model, valid)
+    context = _context(model, valid, strategy, phases, surroundings)
+    step = strategy.train_step if strategy else None
+    try:
+        fit(Engine(model, jit=extent(model, jit=training.jit), step=step), context)
+    except Stopped:
+        raise KeyboardInterrupt from None
+    if strategy:
+        strategy.finish()
+    with replacing(run.path / MODEL) as aside:
+        write_model(model, aside)
+
+
+def _context(
+    model: Any,
+    valid: ValidSpec,
+    strategy: Strategy | None,
+    phases: Phases,
+    surroundings: Surroundings,
+) -> FitContext:
+    run, listener, training = surroundings.run, surroundings.listener, valid.spec.training
+    callbacks = make_callbacks(valid.catalog, training.callbacks, run.path)
+    if phases.validation is None:
+        for warning in idle(callbacks):
+            listener.warn(warning)
+    state = State(model, callbacks, strategy.variables if strategy else ())
+    # TensorBoard's callback has no state of its own, and so no place in checkpoints.
+    called = [*callbacks, *([tensorboard(run.path)] if surroundings.tensorboard else [])]
+    return FitContext(
+        phases.training,
+        phases.validation,
+        training,
+        CallbackRunner(called, model, epochs=training.epochs, steps=phases.training.steps),
+        listener,
+        Checkpointer(run, state, surroundings.checkpoint_seconds, listener.warn),
+        asked_to_stop=surroundings.asked_to_stop,
+        find_change=surroundings.find_change,
+        loss_shares=LossShares(valid.heads, strategy.weights if strategy else None, listener.warn),
+    )
