@@ -34,10 +34,10 @@ balance: $(READY)
 	$(BIN)/python tests/benchmarks/balance_speed.py
 
 deaths: $(READY)
-	$(BIN)/python tests/deaths.py --kills 100 --full-disks 20
+	$(BIN)/python tests/support/deaths.py --kills 100 --full-disks 20
 
 fuzz: $(READY)
-	$(BIN)/python tests/fuzz.py --cases 20000 --seed 1
+	$(BIN)/python tests/support/fuzz.py --cases 20000 --seed 1
 
 data: $(READY)
 	$(BIN)/python data/make_data.py

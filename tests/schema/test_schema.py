@@ -20,7 +20,7 @@ from modelspec.schema import language_schema, schema_text
 from modelspec.schema.docs import markdown
 from modelspec.schema.help import HELP
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SPECS = sorted([*ROOT.glob("specs/*.yaml"), *ROOT.glob("tests/guides/*.yaml")])
 FRAME = {
     "modelspec": "modelspec: 1",

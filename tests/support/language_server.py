@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 VERSION = "1.25.0"
-_FOLDER = Path(__file__).parent.parent / ".node"
+_FOLDER = Path(__file__).parents[2] / ".node"
 _SETTINGS = {
     "yaml": {"validate": True, "hover": True, "completion": True, "schemaStore": {"enable": False}}
 }

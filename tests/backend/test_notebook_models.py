@@ -9,7 +9,7 @@ import pytest
 
 import modelspec
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SIZES = {"mlp": 3_466, "question_answering": 1_322_100, "author_profile": 14_146_316}
 NOTEBOOK = {"mlp": (1, 32), "question_answering": (10, 128), "author_profile": (10, 64)}
 """Epochs and batch size; the notebook's mlp runs for one epoch, by Keras's default batch size."""

@@ -12,7 +12,7 @@ import pytest
 
 from modelspec.cli.commands import VERBS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

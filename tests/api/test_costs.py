@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from test_sweep import LAYERS, offered
+from sweep_layers import LAYERS, offered
 
 import modelspec
 from modelspec.api.costs import LengthError, estimate, with_lengths
@@ -24,7 +24,7 @@ from modelspec.backend.costs.costs import optimizer_bytes, work
 from modelspec.backend.model.assembly import symbols_only
 from modelspec.results.costs import Costs
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SPECS = ROOT / "specs"
 LENGTHS = {"posts": (280,), "text": (40,), "question": (10,)}
 XLA = (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-DATA = Path(__file__).parent.parent / "data"
+DATA = Path(__file__).parents[2] / "data"
 FILES = sorted(DATA.glob("*.npz"))
 MAXIMUM_BYTES = 3_000_000
 

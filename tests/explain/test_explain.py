@@ -17,7 +17,7 @@ from modelspec import explain
 from modelspec.catalog import FAMILIES
 from modelspec.problems.diagnostic import Diagnostic
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "modelspec"
 MISTAKES = ROOT / "tests" / "mistakes"
 CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")

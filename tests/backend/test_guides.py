@@ -9,7 +9,7 @@ import pytest
 
 import modelspec
 
-GUIDES = Path(__file__).parent / "guides"
+GUIDES = Path(__file__).parents[1] / "guides"
 SPECS = sorted(GUIDES.glob("*.yaml"))
 
 STATED = {  # "Total params" of model.summary() where the page prints it

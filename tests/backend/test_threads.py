@@ -14,7 +14,7 @@ import pytest
 import modelspec
 from modelspec.backend.training.threads import VARIABLE, all_small
 
-SPECS = Path(__file__).parent.parent / "specs"
+SPECS = Path(__file__).parents[2] / "specs"
 SMALL = """
 modelspec: 1
 inputs: {text: {shape: [null], dtype: int32}}

@@ -1,6 +1,6 @@
 """Training that is killed, or that runs out of room, at random moments; then it goes on.
 
-    python tests/deaths.py --kills 100 --full-disks 20
+    python tests/support/deaths.py --kills 100 --full-disks 20
 
 Each run must end with the bytes of the one that nothing happened to: weights, optimizer, history.
 """
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DATA = ROOT / "data" / "digits.npz"
 
 _SPEC = """

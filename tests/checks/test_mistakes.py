@@ -19,7 +19,7 @@ import modelspec
 from modelspec.backend.start import start
 from modelspec.problems.problem import Problem
 
-FILES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
+FILES = sorted((Path(__file__).parents[1] / "mistakes").glob("*.yaml"))
 _LINE = re.compile(r"# (expect|data|from|set|missed): (\S.*)")
 _EXPECTED = re.compile(r"(\d+:\d+|data|set:\d+) (?:warning )?[a-z0-9-]+")
 

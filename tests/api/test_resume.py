@@ -20,7 +20,7 @@ from modelspec.runs.folder import new_folder
 from modelspec.runs.progress import NullListener
 from modelspec.storage.atomic import replacing
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DATA = ROOT / "data" / "digits.npz"
 SPEC = """
 modelspec: 1

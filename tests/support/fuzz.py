@@ -1,6 +1,6 @@
 """A mutation fuzzer of specs and data: whatever it makes, a check must answer, and soon.
 
-    python tests/fuzz.py --cases 20000 --seed 1
+    python tests/support/fuzz.py --cases 20000 --seed 1
 
 Mutates the shipped specs, those of Keras's guides, and small npz files, and checks each in this
 process, shapes and data included. A case fails when an exception leaves the check, when it takes
@@ -37,7 +37,7 @@ LIMIT = 10.0
 DAMAGED, TEXT, GENTLE = 0.2, 0.45, 0.7
 """Where the kinds of mutation end, from 0 to 1: data, text, tree, and what the form allows."""
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 CORPUS = tuple(
     path.read_text("utf-8")
     for folder in (REPOSITORY / "specs", REPOSITORY / "tests" / "guides")

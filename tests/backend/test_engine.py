@@ -20,7 +20,7 @@ from modelspec.backend.training.xla_random import as_without_xla
 from modelspec.backend.training.xla_updates import fuse_updates
 from modelspec.runs.progress import NullListener
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DATA = ROOT / "data" / "digits.npz"
 SPEC = """
 modelspec: 1

@@ -13,7 +13,7 @@ import modelspec
 
 layers = keras.layers
 Arrays = dict[str, NDArray[Any]]
-SPECS = Path(__file__).parent.parent / "specs"
+SPECS = Path(__file__).parents[2] / "specs"
 
 SAMPLES, BATCH = 70, 16
 """The last batch of an epoch is a short one."""

@@ -54,7 +54,7 @@ data: {x: X}
 """
 SPECS = [EVERYTHING] + [
     path.read_text(encoding="utf-8")
-    for path in sorted((Path(__file__).parents[1] / "specs").glob("*.yaml"))
+    for path in sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
 ]
 OPTIONS = [
     "params.units=64", "optimizer.Adam.learning_rate=0.1", "layers.0=Dense", "training.epochs=x",

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SPECS, DATA = ROOT / "specs", ROOT / "data"
 DIGITS, DIGITS_DATA = str(SPECS / "digits.yaml"), str(DATA / "digits.npz")
 

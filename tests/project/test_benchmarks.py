@@ -12,7 +12,7 @@ import pytest
 
 import modelspec
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "tests" / "benchmarks"
 
 
