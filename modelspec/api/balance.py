@@ -10,7 +10,7 @@ import numpy as np
 from modelspec.api.model_spec import ModelSpec
 from modelspec.checks.strategies import check_sharing, single_head
 from modelspec.data.batches import Batches
-from modelspec.data.shards import Paths, Say
+from modelspec.data.shards import Data, Say
 from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.problems.errors import RunError
 from modelspec.results.balance import Balance, HeadMeasurement, LayerUse
@@ -21,7 +21,7 @@ _ROUTE: Route = ("outputs",)
 
 
 def measure(
-    source: ModelSpec, data: Paths, *, batches: int = BATCHES, say: Say | None = None
+    source: ModelSpec, data: Data, *, batches: int = BATCHES, say: Say | None = None
 ) -> Balance:
     """Measure the heads at the start, and after a warm-up of some batches, on the training rows.
 

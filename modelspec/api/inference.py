@@ -11,7 +11,7 @@ from modelspec.checks.data import check_data
 from modelspec.data.batches import Batches
 from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import Dataset, load_dataset
-from modelspec.data.shards import Paths, Say
+from modelspec.data.shards import Data, Say
 from modelspec.data.validation_split import split_validation
 from modelspec.graph.graph import Graph, Input
 from modelspec.language.places import place_all
@@ -24,7 +24,7 @@ Warn: TypeAlias = Callable[[Sequence[Problem]], None]
 
 
 def evaluate(
-    target: Target, data: Paths, *, say: Say | None = None, warn: Warn | None = None
+    target: Target, data: Data, *, say: Say | None = None, warn: Warn | None = None
 ) -> dict[str, float]:
     """Loss and metrics on the test part of npz files, by Keras's own names.
 
@@ -64,7 +64,7 @@ class Predicting:
 
 
 def predict(
-    target: Target, data: Paths, *, say: Say | None = None, warn: Warn | None = None
+    target: Target, data: Data, *, say: Say | None = None, warn: Warn | None = None
 ) -> Predictions:
     """Predict for the test part of npz files, which need no targets; all in memory.
 
@@ -78,7 +78,7 @@ def predict(
 
 
 def predicting(
-    target: Target, data: Paths, *, say: Say | None = None, warn: Warn | None = None
+    target: Target, data: Data, *, say: Say | None = None, warn: Warn | None = None
 ) -> Predicting:
     """As ``predict``, a piece at a time, for what is larger than memory.
 
@@ -97,7 +97,7 @@ def predicting(
 
 
 def _dataset(
-    target: Target, model: Any, data: Paths, *, targets: bool, say: Say | None, warn: Warn | None
+    target: Target, model: Any, data: Data, *, targets: bool, say: Say | None, warn: Warn | None
 ) -> Dataset:
     from modelspec.backend.model.model_io import output_names
 

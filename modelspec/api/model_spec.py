@@ -30,8 +30,9 @@ from modelspec.problems.problem import Problem
 from modelspec.results.summary import Shape, Summary
 
 if TYPE_CHECKING:
-    from modelspec.data.dataset import Dataset, Part
-    from modelspec.data.shards import Paths, Say
+    from modelspec.data.dataset import Dataset
+    from modelspec.data.matching import Part
+    from modelspec.data.shards import Data, Say
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class ModelSpec:
         return ValidSpec(document, spec, graph, self.heads, self.catalog)
 
     def check(
-        self, data: "Paths | None" = None, *, light: bool = False, say: "Say | None" = None
+        self, data: "Data | None" = None, *, light: bool = False, say: "Say | None" = None
     ) -> list[Problem]:
         """Every problem, of shapes and, with ``data``, of the arrays in npz files too.
 
@@ -90,7 +91,7 @@ class ModelSpec:
             found += problems
         if data is not None:
             well = not has_errors(found)
-            dataset, problems = self.load_data(data, say=say)
+            dataset, problems = self.load_data(data, say=say, announce=False)
             found += problems
             if dataset is not None:
                 found += self.check_dataset(dataset, shapes, lengths=well, light=light)
@@ -138,11 +139,12 @@ class ModelSpec:
 
     def load_data(
         self,
-        paths: "Paths",
+        paths: "Data",
         part: "Part" = "train",
         *,
         targets: bool = True,
         say: "Say | None" = None,
+        announce: bool = True,
     ) -> "tuple[Dataset | None, list[Diagnostic]]":
         """The arrays of npz files that this spec calls for, those of one name stacked."""
         assert self.spec is not None
@@ -156,6 +158,19 @@ class ModelSpec:
             part=part,
             targets="required" if targets else "optional",
             say=say,
+            announce=announce,
+        )
+
+    def has_validation_part(self, paths: "Data") -> bool:
+        """Whether files mark rows for validation, as ``x_val`` and ``y_val`` do."""
+        assert self.spec is not None
+        from modelspec.data.dataset import has_validation_part
+
+        return has_validation_part(
+            paths,
+            inputs=list(self.spec.inputs),
+            outputs=self.trained_outputs(),
+            names=self.spec.data,
         )
 
     def trained_outputs(self) -> list[str]:

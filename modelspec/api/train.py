@@ -10,7 +10,7 @@ from modelspec.api.resume import refuse_other_spec, resumable, warn_of_other_dat
 from modelspec.data.arrays import digest
 from modelspec.data.batches import Batches, Phases
 from modelspec.data.dataset import Dataset
-from modelspec.data.shards import Paths, files_of, paths_of
+from modelspec.data.shards import Data, files_of, paths_of
 from modelspec.data.snapshot import Snapshot
 from modelspec.data.validation_split import split_validation
 from modelspec.problems.diagnostic import Diagnostic
@@ -27,9 +27,9 @@ CHECKPOINT_MINUTES = 10.0
 
 def train(
     source: ModelSpec,
-    data: Paths,
+    data: Data,
     *,
-    validation: Paths | None = None,
+    validation: Data | None = None,
     run: str | Path | None = None,
     resume: bool = False,
     minutes: float = CHECKPOINT_MINUTES,
@@ -80,7 +80,7 @@ def train(
         text = source.resolved_text()
         refuse_other_spec(made, text)
         made.write(SPEC, text)
-        snapshot = Snapshot.take(files_of([*paths_of(data), *paths_of(validation or [])]))
+        snapshot = Snapshot.take([*files_of(data), *files_of(validation or [])])
         with (
             recorded(made, facts),
             Interrupts(lambda: listener.note("finishing this step")) as interrupts,
@@ -109,15 +109,19 @@ def set_threads(source: ModelSpec) -> None:
 
 
 def _load(
-    source: ModelSpec, data: Paths, validation: Paths | None, listener: Listener
+    source: ModelSpec, data: Data, validation: Data | None, listener: Listener
 ) -> tuple[Dataset, Dataset | None]:
     """The arrays to train and to validate on, before anything heavy is started for them."""
     source.require(_missing_losses(source))
     dataset, problems = source.load_data(data, say=listener.note)
     held: Dataset | None = None
     more: list[Diagnostic] = []
+    if validation is None and source.has_validation_part(data):
+        validation = data
+        if source.require().spec.training.validation_split:
+            listener.note("the data marks rows for validation: validation_split is not used")
     if validation:
-        held, more = source.load_data(validation, "test", say=listener.note)
+        held, more = source.load_data(validation, "validation", say=listener.note)
     source.require([*problems, *more])
     listener.problems(source.place([*problems, *more]))
     assert dataset is not None

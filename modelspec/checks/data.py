@@ -7,21 +7,28 @@ from dataclasses import replace
 import numpy as np
 
 from modelspec.catalog.losses import Head, Shape
+from modelspec.checks.rows import first_outside, first_row, row_name
 from modelspec.checks.targets import (
     agree,
     check_target,
     check_weight,
+    extra_axis,
     not_finite,
     not_numbers,
+    too_large,
     written,
 )
-from modelspec.data.arrays import Values, scan
-from modelspec.data.concatenated import Column
-from modelspec.data.dataset import Dataset, weight_key
+from modelspec.data.arrays import Values, row_blocks, scan
+from modelspec.data.concatenated import Array, Column
+from modelspec.data.dataset import Dataset
+from modelspec.data.matching import weight_key
 from modelspec.graph.graph import Graph, Input, Node
 from modelspec.problems.diagnostic import Diagnostic, Route
 
 __all__ = ["Head", "check_data"]
+
+_TEXT_BLOCK = 1 << 20
+_SURROGATES = 0xD800 >> 11
 
 _INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 
@@ -99,19 +106,46 @@ def _input(graph: Graph, declared: Input, name: str, array: Column) -> list[Diag
         return [problem]
     embeddings = _embeddings(graph, declared.name)
     values = scan(array, whole=bool(embeddings) or declared.dtype in _INTEGERS)
-    problem = not_finite(name, values, declared.route) or _fractions(declared, name, values)
+    problem = not_finite(name, array, values, declared.route) or _fractions(
+        declared, name, array, values
+    )
+    problem = problem or too_large(name, array, values, declared.dtype, declared.route)
     if problem:
         return [problem]
-    outside = [found for node in embeddings if (found := _ids_outside(node, name, values))]
-    return outside or _unrepresentable(declared, name, values)
+    extra = extra_axis(name, array, declared.shape, declared.route)
+    outside = [found for node in embeddings if (found := _ids_outside(node, name, array, values))]
+    return outside or [*extra, *_unrepresentable(declared, name, array, values)]
 
 
 def _text(declared: Input, name: str, array: Column) -> list[Diagnostic]:
     if array.dtype.kind in "US" and array.ndim:
-        problem = _wrong_shape(declared, name, array)
+        problem = _wrong_shape(declared, name, array) or _not_unicode(declared, name, array)
         return [problem] if problem else []
     message = f"array {name} holds {array.dtype}, but input {declared.name} takes text"
     return [Diagnostic("wrong-dtype", message, declared.route)]
+
+
+def _not_unicode(declared: Input, name: str, array: Column) -> Diagnostic | None:
+    """The problem of text with lone surrogates, which no encoding can write."""
+    if array.dtype.kind != "U" or not array.dtype.itemsize:
+        return None
+    for rows in row_blocks(array, _TEXT_BLOCK):
+        codes = rows.astype(rows.dtype.newbyteorder("=")).reshape(-1).view(np.uint32)
+        if bool(((codes >> 11) == _SURROGATES).any()):
+            break
+    else:
+        return None
+    row = first_row(array, _has_surrogate)
+    message = f"array {name} holds text with a lone surrogate, first in {row}, which is not Unicode"
+    hint = f'{name}.astype(object) with .encode("utf-8", "replace").decode() for each text mends it'
+    return Diagnostic("wrong-dtype", message, declared.route, hint=hint)
+
+
+def _has_surrogate(rows: Array) -> Array:
+    width = rows.dtype.itemsize // 4
+    codes = np.ascontiguousarray(rows.astype(rows.dtype.newbyteorder("="))).view(np.uint32)
+    wrong: Array = (codes.reshape(*rows.shape, width) >> 11) == _SURROGATES
+    return wrong
 
 
 def _not_numbers(declared: Input, name: str, array: Column) -> Diagnostic | None:
@@ -123,6 +157,10 @@ def _not_numbers(declared: Input, name: str, array: Column) -> Diagnostic | None
 
 def _wrong_shape(declared: Input, name: str, array: Column) -> Diagnostic | None:
     sample = array.shape[1:]
+    if None in declared.shape and agree(sample, declared.shape) and 0 in sample:
+        message = f"array {name} has samples of shape {written(sample)}, which hold nothing"
+        hint = "a sequence has at least one step: pad or leave out those without any"
+        return Diagnostic("wrong-shape", message, declared.route, hint=hint)
     if agree(_as_keras_adjusts(sample, declared.shape), declared.shape):
         return None
     message = (
@@ -166,23 +204,27 @@ def _embeddings(graph: Graph, name: str) -> list[Node]:
     return list({node.name: node for node in fed if node.type == "Embedding"}.values())
 
 
-def _fractions(declared: Input, name: str, values: Values) -> Diagnostic | None:
+def _fractions(declared: Input, name: str, array: Column, values: Values) -> Diagnostic | None:
     if values.first_fraction is None:
         return None
     message = (
-        f"array {name} holds fractions, first in row {values.first_fraction}, "
+        f"array {name} holds fractions, first in {row_name(array, values.first_fraction)}, "
         f"but input {declared.name} takes whole numbers"
     )
     return Diagnostic("wrong-dtype", message, declared.route)
 
 
-def _ids_outside(node: Node, name: str, values: Values) -> Diagnostic | None:
+def _ids_outside(node: Node, name: str, array: Column, values: Values) -> Diagnostic | None:
     size = node.arguments.get("input_dim")
     low, high = values.low, values.high
     if type(size) is not int or low is None or high is None or 0 <= low <= high < size:
         return None
     ids = f"ids up to {high:.0f}" if low >= 0 else f"ids from {low:.0f} to {high:.0f}"
-    message = f"array {name} holds {ids}, but {node.type} (input_dim {size}) has ids 0..{size - 1}"
+    row = first_outside(array, 0, size - 1)
+    message = (
+        f"array {name} holds {ids}, first in {row}, "
+        f"but {node.type} (input_dim {size}) has ids 0..{size - 1}"
+    )
     route = (*node.route, node.type, "input_dim")
     hint = _embedding_hint(low, high, node.arguments.get("output_dim"))
     return Diagnostic("id-out-of-range", message, route, hint=hint)
@@ -196,14 +238,15 @@ def _embedding_hint(low: float, high: float, output_dim: object) -> str:
     return f"input_dim must be at least {high + 1:.0f}"
 
 
-def _unrepresentable(declared: Input, name: str, values: Values) -> list[Diagnostic]:
+def _unrepresentable(declared: Input, name: str, array: Column, values: Values) -> list[Diagnostic]:
     if declared.dtype not in _INTEGERS or values.low is None or values.high is None:
         return []
     limits = np.iinfo(declared.dtype)
     if limits.min <= values.low and values.high <= limits.max:
         return []
     message = (
-        f"array {name} holds values from {values.low:.0f} to {values.high:.0f}, "
+        f"array {name} holds values from {values.low:.0f} to {values.high:.0f}, first in "
+        f"{first_outside(array, limits.min, limits.max)}, "
         f"but input {declared.name} is {declared.dtype}: {limits.min}..{limits.max}"
     )
     return [Diagnostic("value-out-of-range", message, declared.route)]

@@ -1,12 +1,20 @@
 """Targets and their weights against the losses that use them."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from modelspec.catalog.losses import FAMILIES, Head, Shape, Targets, named_loss
+from modelspec.checks.rows import first_outside, first_row, row_name
 from modelspec.data.arrays import Values, scan
 from modelspec.data.concatenated import Column
 from modelspec.problems.diagnostic import Diagnostic, Route
+
+_LARGEST = {"float32": 3.4028234663852886e38, "float16": 65504.0, "bfloat16": 3.3895313892515355e38}
+"""The largest finite value of each dtype."""
+
+_MAX_TARGET = 1e18
+"""Squares above it, summed over a batch, leave float32."""
 
 # These give one loss for each sample or batch, whatever the shape of the output.
 _WHOLE_SAMPLE = {"dice", "tversky", "circle", "ctc"}
@@ -26,12 +34,20 @@ def check_target(
         return [_wrong_shape(head, loss, name, array.shape[1:], shape)]
     ignore = _ignored(arguments) if family == "ids" else None
     values = scan(array, whole=family == "ids", ignore=ignore)
-    problem = not_finite(name, values, head.route)
+    problem = not_finite(name, array, values, head.route) or too_large(
+        name, array, values, "float32", head.route
+    )
+    if not problem and family == "elementwise":
+        problem = _overflowing(head, name, array, values)
     if not problem and family == "ids":
-        problem = _class_ids(head, name, values, shape[-1] if shape else None)
+        problem = _class_ids(
+            head, name, array, values, classes=shape[-1] if shape else None, ignore=ignore
+        )
     elif not problem and family in ("binary", "one-hot"):
-        problem = _probabilities(head, family, name, values)
-    return [problem] if problem else []
+        problem = _probabilities(head, family, name, array, values)
+    if problem or not family or shape is None:
+        return [problem] if problem else []
+    return extra_axis(name, array, shape, head.route)
 
 
 def check_weight(
@@ -46,9 +62,15 @@ def check_weight(
     if problem:
         return [problem]
     values = scan(array)
-    problem = not_finite(name, values, head.route)
+    problem = not_finite(name, array, values, head.route) or too_large(
+        name, array, values, "float32", head.route
+    )
     if not problem and values.low is not None and values.low < 0:
-        message = f"array {name} holds weights down to {values.low}, and a weight is 0 or more"
+        row = first_outside(array, 0, math.inf)
+        message = (
+            f"array {name} holds weights down to {values.low}, first in {row}, "
+            "and a weight is 0 or more"
+        )
         problem = Diagnostic("negative-weight", message, head.route)
     return [problem] if problem else []
 
@@ -70,15 +92,45 @@ def _kind(array: Column) -> str:
     return kinds.get(array.dtype.kind, "extended floats" if array.dtype.kind == "f" else "records")
 
 
-def not_finite(name: str, values: Values, route: Route) -> Diagnostic | None:
-    if not values.not_finite:
+def not_finite(name: str, array: Column, values: Values, route: Route) -> Diagnostic | None:
+    if values.first_not_finite is None:
         return None
     what = "value that is" if values.not_finite == 1 else "values that are"
     message = (
         f"array {name} holds {values.not_finite} {what} NaN or infinite, "
-        f"first in row {values.first_not_finite}"
+        f"first in {row_name(array, values.first_not_finite)}"
     )
     return Diagnostic("not-finite", message, route)
+
+
+def too_large(
+    name: str, array: Column, values: Values, dtype: str, route: Route
+) -> Diagnostic | None:
+    """The problem of finite values that become infinite in the dtype that Keras computes in."""
+    limit = _LARGEST.get(dtype)
+    if limit is None or values.low is None or values.high is None:
+        return None
+    if max(-values.low, values.high) <= limit:
+        return None
+    message = (
+        f"array {name} holds values beyond the range of {dtype}, {limit:.3g}, "
+        f"first in {first_outside(array, -limit, limit)}"
+    )
+    hint = "scale the values before they are saved"
+    return Diagnostic("value-out-of-range", message, route, hint=hint)
+
+
+def extra_axis(name: str, array: Column, shape: Shape, route: Route) -> list[Diagnostic]:
+    """A warning about a last axis of 1 more than there should be, which Keras drops."""
+    sample = array.shape[1:]
+    if len(sample) != len(shape) + 1 or sample[-1] != 1 or not shape:
+        return []
+    message = (
+        f"array {name} has samples of shape {written(sample)}, one axis more than "
+        f"{written(shape)}: Keras drops the last one"
+    )
+    hint = f"save it without that axis: {name}.squeeze(-1)"
+    return [Diagnostic("wrong-shape", message, route, severity="warning", hint=hint)]
 
 
 def written(shape: Shape) -> str:
@@ -137,10 +189,18 @@ def _wrong_shape(head: Head, loss: str, name: str, target: Shape, output: Shape)
     return Diagnostic("wrong-target-shape", message, head.route, hint=hint)
 
 
-def _class_ids(head: Head, name: str, values: Values, classes: int | None) -> Diagnostic | None:
+def _class_ids(
+    head: Head,
+    name: str,
+    array: Column,
+    values: Values,
+    *,
+    classes: int | None,
+    ignore: int | None,
+) -> Diagnostic | None:
     if values.first_fraction is not None:
         message = (
-            f"array {name} holds fractions, first in row {values.first_fraction}, "
+            f"array {name} holds fractions, first in {row_name(array, values.first_fraction)}, "
             "but this loss needs whole class ids"
         )
         return Diagnostic("wrong-dtype", message, head.route)
@@ -148,8 +208,11 @@ def _class_ids(head: Head, name: str, values: Values, classes: int | None) -> Di
         return None
     if values.low >= 0 and (classes is None or values.high < classes):
         return None
-    message = f"array {name} holds class ids {values.low:g}..{values.high:g}, but " + (
-        f"output {head.output} has classes 0..{classes - 1}" if classes else "ids start at 0"
+    most = math.inf if classes is None else classes - 1
+    row = first_row(array, lambda rows: ((rows < 0) | (rows > most)) & (rows != ignore))
+    message = (
+        f"array {name} holds class ids {values.low:g}..{values.high:g}, first in {row}, but "
+        + (f"output {head.output} has classes 0..{classes - 1}" if classes else "ids start at 0")
     )
     hint = _class_id_hint(values.low, values.high, classes)
     return Diagnostic("class-id-out-of-range", message, head.route, hint=hint)
@@ -165,11 +228,28 @@ def _class_id_hint(low: float, high: float, classes: int | None) -> str | None:
     return f"the output needs {high + 1:g} units for these ids"
 
 
-def _probabilities(head: Head, family: Targets, name: str, values: Values) -> Diagnostic | None:
+def _overflowing(head: Head, name: str, array: Column, values: Values) -> Diagnostic | None:
+    """The problem of finite values whose squares, or sums over a batch, become infinite."""
+    if values.low is None or values.high is None or max(-values.low, values.high) < _MAX_TARGET:
+        return None
+    message = (
+        f"array {name} holds values beyond {_MAX_TARGET:g}, first in "
+        f"{first_outside(array, -_MAX_TARGET, _MAX_TARGET)}: their loss is not finite"
+    )
+    hint = "scale the values before they are saved"
+    return Diagnostic("value-out-of-range", message, head.route, hint=hint)
+
+
+def _probabilities(
+    head: Head, family: Targets, name: str, array: Column, values: Values
+) -> Diagnostic | None:
     low, high = values.low, values.high
     if low is None or high is None or (low >= 0 and high <= 1):
         return None
-    message = f"array {name} holds values from {low:g} to {high:g}, but this loss needs 0..1"
+    message = (
+        f"array {name} holds values from {low:g} to {high:g}, first in "
+        f"{first_outside(array, 0, 1)}, but this loss needs 0..1"
+    )
     return Diagnostic(
         "target-out-of-range", message, head.route, hint=_probability_hint(family, low, high)
     )

@@ -42,7 +42,9 @@ def load(member: Member, room: int = IN_MEMORY) -> tuple[Array | None, list[Diag
     more than ``room`` bytes, and else into the cache folder, to be mapped there.
     """
     try:
-        if member.mappable:
+        if member.held is not None:
+            array = member.held.view()
+        elif member.mappable:
             array = _map(member, member.file, member.offset or 0)
         elif member.nbytes <= room:
             array = _unpack(member)

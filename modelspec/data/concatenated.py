@@ -42,10 +42,11 @@ class Concatenated:
     """Arrays of equal samples, one after the other along the first axis, none of them copied.
 
     A large one is worth stacking alone: it is read well in any order. Texts of several widths are
-    read as the widest.
+    read as the widest. ``files`` names where each part comes from.
     """
 
-    def __init__(self, parts: Sequence[Array]) -> None:
+    def __init__(self, parts: Sequence[Array], files: Sequence[str] = ()) -> None:
+        self.files = tuple(files)
         # A plain view: every index of a memmap costs another look at what it maps.
         self.parts = tuple(np.asarray(part) for part in parts)
         self._scattered = tuple(map(scattered, parts))

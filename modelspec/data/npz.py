@@ -8,7 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
@@ -16,6 +16,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 from numpy.lib import format as npy
 
+from modelspec.data.memory_maps import Array
 from modelspec.problems.diagnostic import Diagnostic
 
 _DIRECTORY_LIMIT = 1 << 20
@@ -36,7 +37,7 @@ class Member:
     ``dtype`` is as stored, so its byte order may be foreign. ``skip`` is the length in bytes of the
     header before the data, ``offset`` where in ``file`` the data starts, None if it is compressed;
     ``checksum`` is the CRC-32 of both. A ``broken`` member only keeps its name known, so that it is
-    not reported missing as well.
+    not reported missing as well. ``held`` is the array itself, where it comes from memory.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Member:
     offset: int | None = None
     checksum: int = 0
     broken: bool = False
+    held: Array | None = field(default=None, compare=False, repr=False)
 
     @property
     def entry(self) -> str:
@@ -59,8 +61,8 @@ class Member:
 
     @property
     def mappable(self) -> bool:
-        """Whether the data lies in the file as it is used: uncompressed, in native byte order."""
-        return self.offset is not None and self.dtype.isnative
+        """Whether the data lies there as it is used: uncompressed, in native byte order."""
+        return self.held is not None or (self.offset is not None and self.dtype.isnative)
 
 
 class _Header(NamedTuple):

@@ -17,6 +17,12 @@ from modelspec.problems.units import size
 Paths: TypeAlias = str | Path | Sequence[str | Path]
 """An npz file, a folder of them, or several of either, whose rows follow each other."""
 
+Data: TypeAlias = Paths | Mapping[str, Any]
+"""Files, or arrays by name: what NumPy makes an array of."""
+
+IN_MEMORY = Path("<arrays>")
+"""Stands for the file of arrays that come from memory."""
+
 Say: TypeAlias = Callable[[str], None]
 """Is told, on one line, what takes long or is worth knowing."""
 
@@ -24,17 +30,22 @@ Shards: TypeAlias = Mapping[Path, Mapping[str, Member]]
 """What each file of a set holds, in the order in which their rows follow each other."""
 
 
-def paths_of(paths: Paths) -> list[Path]:
+def paths_of(paths: Data) -> list[Path]:
+    """The paths as they are given; of arrays in memory, what stands for their file."""
+    if isinstance(paths, Mapping):
+        return [IN_MEMORY]
     return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
 
 
-def files_of(paths: Paths) -> list[Path]:
+def files_of(paths: Data) -> list[Path]:
     """The npz files that are meant, each once; a folder's in the order of their names."""
-    return _files(paths_of(paths))[0]
+    return [] if isinstance(paths, Mapping) else _files(paths_of(paths))[0]
 
 
-def read_shards(paths: Paths) -> tuple[Shards, list[Diagnostic]]:
+def read_shards(paths: Data) -> tuple[Shards, list[Diagnostic]]:
     """The headers of ``files_of(paths)``, and what is wrong with the files."""
+    if isinstance(paths, Mapping):
+        return _in_memory(paths)
     files, problems = _files(paths_of(paths))
     shards = {}
     for file in files:
@@ -44,6 +55,29 @@ def read_shards(paths: Paths) -> tuple[Shards, list[Diagnostic]]:
         if members or not has_errors(found):
             shards[file] = members
     return shards, problems
+
+
+def _in_memory(arrays_by_name: Mapping[str, Any]) -> tuple[Shards, list[Diagnostic]]:
+    members: dict[str, Member] = {}
+    problems = []
+    for name, values in arrays_by_name.items():
+        try:
+            array = np.asarray(values)
+        except ValueError as error:  # rows of different lengths
+            message = f"array {name} is not an array: {' '.join(str(error).split())}"
+            problems.append(Diagnostic("bad-array", message, file=str(IN_MEMORY)))
+            continue
+        if array.dtype.hasobject:
+            message = f"array {name} holds Python objects"
+            hint = f"text is saved as {name}.astype(str), numbers as {name}.astype('float32')"
+            problems.append(Diagnostic("bad-array", message, hint=hint, file=str(IN_MEMORY)))
+            array = np.empty(0)
+        native = array.astype(array.dtype.newbyteorder("="), copy=False)
+        fortran = not native.flags.c_contiguous and native.flags.f_contiguous
+        members[str(name)] = Member(
+            str(name), native.dtype, native.shape, fortran=fortran, file=IN_MEMORY, held=native
+        )
+    return {IN_MEMORY: members}, problems
 
 
 def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Diagnostic]]:
@@ -121,7 +155,9 @@ def load_columns(
             parts += [part] if part is not None else []
         if not has_errors(problems):
             large = parts[0].nbytes > arrays.IN_MEMORY
-            loaded[name] = Concatenated(parts) if large or len(parts) > 1 else parts[0]
+            files = [str(member.file) for member in column]
+            stacked = large or len(parts) > 1
+            loaded[name] = Concatenated(parts, files) if stacked else parts[0]
     return loaded, problems
 
 

@@ -199,7 +199,8 @@ def test_ids_outside() -> None:
     assert problem.code == "id-out-of-range"
     assert problem.route == ("layers", 2, "Embedding", "input_dim")
     assert problem.message == (
-        "array x_train holds ids up to 999, but Embedding (input_dim 256) has ids 0..255"
+        "array x_train holds ids up to 999, first in row 1, "
+        "but Embedding (input_dim 256) has ids 0..255"
     )
     assert problem.hint == "input_dim must be at least 1000"
 

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 
 from modelspec.data.arrays import Member
-from modelspec.data.dataset import load_dataset, match
+from modelspec.data.dataset import load_dataset
+from modelspec.data.matching import SUFFIXES, has_validation, match
 from modelspec.problems.diagnostic import Diagnostic
+
+PARTS = ("train", "val", "test")
 
 
 def members(*names: str) -> dict[str, Member]:
@@ -69,6 +72,76 @@ def test_weights(name: str) -> None:
     held = f"text income_train income_test {name} age"
     assert chosen(held, "text", "age income")["income_weight"] == name
     assert problems(held, "text", "age income") == []
+
+
+@pytest.mark.parametrize("suffix", ["val", "valid", "validation"])
+def test_the_validation_part(suffix: str) -> None:
+    held = f"x_train y_train x_{suffix} y_{suffix} x_test y_test"
+    expected = {"x": f"x_{suffix}", "y": f"y_{suffix}"}
+    assert chosen(held, "x", "y", part="validation") == expected
+    assert chosen(held, "x", "y") == {"x": "x_train", "y": "y_train"}
+    assert chosen(held, "x", "y", part="test") == {"x": "x_test", "y": "y_test"}
+    for part in ("train", "validation", "test"):
+        assert problems(held, "x", "y", part=part) == []
+    assert has_validation(members(*held.split()), inputs=["x"], outputs=["y"])
+
+
+def test_files_without_a_validation_part_validate_on_the_test_part() -> None:
+    assert chosen("x_test y_test", "x", "y", part="validation") == {"x": "x_test", "y": "y_test"}
+    assert chosen("x y", "x", "y", part="validation") == {"x": "x", "y": "y"}
+    assert not has_validation(members("x_test", "y_test"), inputs=["x"], outputs=["y"])
+
+
+def test_half_a_validation_part_is_told() -> None:
+    [problem] = problems("x_train y_train x_val", "x", "y")
+    assert (problem.severity, problem.code) == ("warning", "missing-array")
+    assert "x_val" in problem.message
+    assert "y_val" in problem.message
+    assert not has_validation(members("x", "y", "x_val"), inputs=["x"], outputs=["y"])
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+@pytest.mark.parametrize("other", ["a_test", "a_train", "a_val", "a_valid"])
+def test_an_array_that_the_spec_names_is_no_part_of_another(other: str, part: str) -> None:
+    expected = {"a": "a", other: other, "y": "y"}
+    assert chosen(f"a {other} y", f"a {other}", "y", part=part) == expected
+
+
+def test_a_mapped_array_is_no_part_of_another() -> None:
+    names = {"b": "a_test"}
+    assert chosen("a a_test y", "a b", "y", names=names, part="test")["a"] == "a"
+
+
+def test_what_a_suffix_decides_is_said(tmp_path: Path) -> None:
+    arrays: dict[str, Any] = {f"{name}_{part}": np.zeros((4, 2)) for name in "xy" for part in PARTS}
+    np.savez(tmp_path / "parts.npz", **arrays)
+    np.savez(tmp_path / "plain.npz", x=np.zeros((4, 2)), y=np.zeros((4, 2)))
+    notes: list[str] = []
+    for file in ("parts.npz", "plain.npz"):
+        for part in SUFFIXES:
+            load_dataset(tmp_path / file, inputs=["x"], outputs=["y"], part=part, say=notes.append)
+    assert notes == [
+        "arrays in use: x_train, y_train",
+        "arrays to validate on: x_val, y_val",
+        "arrays in use: x_test, y_test",
+    ]
+
+
+def test_arrays_from_memory() -> None:
+    arrays = {"x": [[1.0, 2.0], [3.0, 4.0]], "y": np.zeros(2, ">f4")}
+    dataset, found = load_dataset(arrays, inputs=["x"], outputs=["y"])
+    assert found == []
+    assert dataset
+    assert dataset.samples == 2
+    assert dataset.targets["y"].dtype == np.dtype("f4")
+    np.testing.assert_array_equal(dataset.inputs["x"][:], arrays["x"])
+
+
+@pytest.mark.parametrize("values", [[[1.0], [1.0, 2.0]], np.array(["a", None]), {"a": 1}])
+def test_what_is_not_an_array_is_told(values: Any) -> None:
+    dataset, found = load_dataset({"x": values, "y": [1.0]}, inputs=["x"], outputs=["y"])
+    assert dataset is None
+    assert found[0].code == "bad-array"
 
 
 def test_weights_of_y_and_of_mapped_names() -> None:

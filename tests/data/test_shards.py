@@ -160,7 +160,7 @@ def test_checks_see_all_the_rows(tmp_path: Path) -> None:
     save(folder / "c.npz", x=bad, y=Y[25:])
     found = loads(SPEC).check(folder)
     assert [problem.code for problem in found] == ["not-finite", "class-id-out-of-range"]
-    assert "first in row 27" in found[0].message
+    assert f"first in row 2 of {folder / 'c.npz'}" in found[0].message
     assert "class ids 0..29" in found[1].message
 
 

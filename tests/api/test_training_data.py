@@ -1,0 +1,93 @@
+"""Parts of a data set, and arrays from memory, on their way into training."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import modelspec
+from modelspec.runs.progress import NullListener
+
+SPEC = """
+modelspec: 1
+inputs: {x: {shape: [3]}}
+layers:
+  - Dense: {units: 1, kernel_initializer: ones}
+    name: y
+outputs: y
+losses: mse
+optimizer: {SGD: {learning_rate: 0.0}}
+training: {epochs: 1, batch_size: 4}
+"""
+
+
+class Notes(NullListener):
+    """Keeps what training says."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def parts(**targets: float) -> dict[str, Any]:
+    """Inputs of zeros, of which the model makes 0, and a target for each part."""
+    arrays: dict[str, Any] = {}
+    for part, target in targets.items():
+        arrays[f"x_{part}"] = np.zeros((8, 3), "f4")
+        arrays[f"y_{part}"] = np.full((8, 1), target, "f4")
+    return arrays
+
+
+def run(folder: Path, data: Any, *settings: str, **rest: Any) -> tuple[dict[str, Any], list[str]]:
+    notes = Notes()
+    source = modelspec.loads(SPEC, settings)
+    made = modelspec.train(source, data, run=folder / "run", listener=notes, **rest)
+    return made.history[-1], notes.texts
+
+
+@pytest.mark.parametrize("suffix", ["val", "valid", "validation"])
+def test_rows_marked_for_validation_validate(suffix: str, tmp_path: Path) -> None:
+    data = tmp_path / "three.npz"
+    np.savez(data, **parts(train=1.0, test=3.0, **{suffix: 2.0}))
+    record, notes = run(tmp_path, data)
+    assert (record["loss"], record["val_loss"]) == (1.0, 4.0)
+    assert f"arrays to validate on: x_{suffix}, y_{suffix}" in notes
+    run_of = modelspec.open_target(tmp_path / "run")
+    assert modelspec.evaluate(run_of, data)["loss"] == 9.0
+
+
+def test_a_marked_part_goes_before_a_drawn_one(tmp_path: Path) -> None:
+    data = parts(train=1.0, val=2.0)
+    record, notes = run(tmp_path, data, "training.validation_split=0.5")
+    assert record["val_loss"] == 4.0
+    assert any("validation_split is not used" in note for note in notes)
+
+
+def test_a_file_to_validate_on_uses_its_validation_part(tmp_path: Path) -> None:
+    file = tmp_path / "three.npz"
+    np.savez(file, **parts(train=1.0, val=2.0, test=3.0))
+    record, _ = run(tmp_path, parts(train=1.0), validation=file)
+    assert record["val_loss"] == 4.0
+
+
+def test_arrays_from_memory_train_as_a_file_does(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    arrays: dict[str, Any] = {"x": random.random((30, 3)), "y": random.random((30, 1))}
+    np.savez(tmp_path / "data.npz", **arrays)
+    made = []
+    for name, data in (("memory", arrays), ("file", tmp_path / "data.npz")):
+        source = modelspec.loads(SPEC, ["optimizer=adam", "training.validation_split=0.2"])
+        trained = modelspec.train(source, data, run=tmp_path / name)
+        target = modelspec.open_target(trained.path)
+        records = [
+            {key: value for key, value in epoch.items() if key != "seconds"}
+            for epoch in trained.history
+        ]
+        predicted = modelspec.predict(target, data).arrays["y"]
+        made.append((records, modelspec.evaluate(target, data), predicted, trained.record["data"]))
+    assert made[0][:2] == made[1][:2]
+    assert made[0][3] == made[1][3]
+    np.testing.assert_array_equal(made[0][2], made[1][2])
