@@ -23,7 +23,7 @@ from modelspec.language.overrides import apply_overrides
 from modelspec.language.parameters import put_parameters
 from modelspec.language.places import place_all
 from modelspec.language.resolved import resolved_text
-from modelspec.language.spec import Spec
+from modelspec.language.spec import GroupedRows, Spec
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import SpecError
 from modelspec.problems.problem import Problem
@@ -155,11 +155,17 @@ class ModelSpec:
             inputs=list(self.spec.inputs),
             outputs=self.trained_outputs(),
             names=self.spec.data,
+            groups=self._groups() if part == "train" else None,
             part=part,
             targets="required" if targets else "optional",
             say=say,
             announce=announce,
         )
+
+    def _groups(self) -> str | None:
+        """The array that tells the groups which a split keeps whole."""
+        split = self.spec.training.validation_split if self.spec else 0.0
+        return split.groups if isinstance(split, GroupedRows) else None
 
     def has_validation_part(self, paths: "Data") -> bool:
         """Whether files mark rows for validation, as ``x_val`` and ``y_val`` do."""

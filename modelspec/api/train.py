@@ -158,15 +158,19 @@ def _phases(
     spec, graph = valid.spec, valid.graph
     training = spec.training
     dtypes = {name: given.dtype for name, given in graph.inputs.items()}
-    share = 0.0 if held else training.validation_split
-    parts = split_validation(dataset, source.heads, share, training.seed)
+    split = 0.0 if held else training.validation_split
+    parts = split_validation(dataset, source.heads, split, training.seed)
     if not len(parts.rows):
         raise RunError(f"validation_split leaves none of {dataset.samples:,} samples to train on")
-    if share and not len(parts.held):
+    if split and not len(parts.held):
         listener.warn(f"validation_split holds out none of {dataset.samples:,} samples")
     trained = Batches(dataset, parts.rows, training.batch_size, dtypes, training.class_weights)
     if parts.phrase:
         listener.note(parts.phrase)
+    if parts.phrase and isinstance(split, float) and not training.shuffle:
+        listener.note(
+            f"these rows are drawn; validation_split: {{last: {split:g}}} takes the last ones"
+        )
     if held is not None:
         everything = split_validation(held, (), 0.0, training.seed).rows
         return Phases(trained, Batches(held, everything, training.batch_size, dtypes))

@@ -21,7 +21,7 @@ from modelspec.checks.targets import (
 from modelspec.data.arrays import Values, row_blocks, scan
 from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import Dataset
-from modelspec.data.matching import weight_key
+from modelspec.data.matching import GROUPS, weight_key
 from modelspec.graph.graph import Graph, Input, Node
 from modelspec.problems.diagnostic import Diagnostic, Route
 
@@ -56,7 +56,23 @@ def check_data(
             )
     for head in heads:
         problems += _head(head, dataset, output_shapes.get(head.output))
-    return problems
+    return problems + _groups(dataset)
+
+
+def _groups(dataset: Dataset) -> list[Diagnostic]:
+    if dataset.groups is None:
+        return []
+    name, route = dataset.array_names[GROUPS], ("training", "validation_split", "groups")
+    shape, kind = dataset.groups.shape, dataset.groups.dtype.kind
+    if kind not in "biufUS":
+        message = f"array {name} holds {dataset.groups.dtype}, and a group is a number or a text"
+        return [Diagnostic("wrong-dtype", message, route)]
+    if math.prod(shape[1:]) != 1 or len(dataset.groups) != dataset.samples:
+        message = (
+            f"array {name} has shape {list(shape)}, and {dataset.samples} samples need a group"
+        )
+        return [Diagnostic("wrong-shape", message, route)]
+    return []
 
 
 def _head(head: Head, dataset: Dataset, shape: Shape | None) -> list[Diagnostic]:

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from modelspec.data.concatenated import Column
-from modelspec.data.matching import Part, Targets, has_validation, marked_arrays, match, weight_key
+from modelspec.data.matching import (
+    GROUPS,
+    Part,
+    Targets,
+    has_validation,
+    marked_arrays,
+    match,
+    weight_key,
+)
 from modelspec.data.npz import Member
 from modelspec.data.shards import Data, Say, columns_of, load_columns, read_shards
 from modelspec.problems.diagnostic import Diagnostic, has_errors
@@ -15,7 +23,8 @@ from modelspec.problems.diagnostic import Diagnostic, has_errors
 class Dataset:
     """Arrays by the spec's names, in the spec's order; the first axis of each is the sample.
 
-    ``array_names`` gives the npz array's name for each name of the spec, and for ``NAME_weight``.
+    ``groups`` tells each sample's group, where a split keeps groups whole. ``array_names`` gives
+    the npz array's name for each name of the spec, and for ``NAME_weight``.
     """
 
     inputs: Mapping[str, Column]
@@ -23,6 +32,7 @@ class Dataset:
     weights: Mapping[str, Column]
     array_names: Mapping[str, str]
     samples: int
+    groups: Column | None = None
 
 
 def load_dataset(
@@ -31,6 +41,7 @@ def load_dataset(
     inputs: Sequence[str],
     outputs: Sequence[str],
     names: Mapping[str, str] = MappingProxyType({}),
+    groups: str | None = None,
     part: Part = "train",
     targets: Targets = "required",
     say: Say | None = None,
@@ -49,7 +60,13 @@ def load_dataset(
     if not members and has_errors(problems):
         return None, problems
     chosen, mismatches = match(
-        members, inputs=inputs, outputs=outputs, names=names, part=part, targets=targets
+        members,
+        inputs=inputs,
+        outputs=outputs,
+        names=names,
+        groups=groups,
+        part=part,
+        targets=targets,
     )
     problems += mismatches
     if say and announce and (arrays_in_use := marked_arrays(chosen, names)):
@@ -81,6 +98,7 @@ def _dataset(
         weights={name: arrays[key] for name in outputs if (key := weight_key(name)) in arrays},
         array_names={name: member.name for name, member in chosen.items()},
         samples=len(first) if first is not None and first.ndim else 0,
+        groups=arrays.get(GROUPS),
     )
 
 

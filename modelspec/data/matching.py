@@ -25,6 +25,9 @@ _PHASES: Final[Mapping[Part, str]] = {
     "test": "evaluation",
 }
 
+GROUPS: Final = "validation_split.groups"
+"""The key of the array that tells each sample's group; no input or output has such a name."""
+
 _LISTED = 10
 
 
@@ -39,6 +42,7 @@ def match(
     inputs: Sequence[str],
     outputs: Sequence[str],
     names: Mapping[str, str] = MappingProxyType({}),
+    groups: str | None = None,
     part: Part = "train",
     targets: Targets = "required",
 ) -> tuple[dict[str, Member], list[Diagnostic]]:
@@ -48,6 +52,8 @@ def match(
     to the test part first.
     """
     claims = _claims(inputs, outputs, names, required=targets == "required")
+    if groups is not None:
+        claims.append(_Claim(GROUPS, (groups,), ("training", "validation_split", "groups")))
     if part == "validation" and not any(map(partial(_marked, members), claims)):
         part = "test"
     chosen = {

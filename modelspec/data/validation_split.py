@@ -9,6 +9,7 @@ from modelspec.catalog.losses import Head, loss_family
 from modelspec.data.arrays import row_blocks
 from modelspec.data.concatenated import Array, Column, Rows
 from modelspec.data.dataset import Dataset
+from modelspec.language.spec import GroupedRows, LastRows, Split
 
 _BLOCK = 256 << 10
 
@@ -26,23 +27,29 @@ class ValidationSplit:
 
 
 def split_validation(
-    dataset: Dataset, heads: Sequence[Head], fraction: float, seed: int
+    dataset: Dataset, heads: Sequence[Head], split: Split, seed: int
 ) -> ValidationSplit:
-    """Hold out ``round(samples * fraction)``, where Keras would take the unshuffled tail.
+    """Hold out a share of the samples: the last ones, whole groups, or drawn ones.
 
-    The first output that is trained to tell classes, of which each has two samples or more, keeps
+    Keras would always take the unshuffled tail. Of drawn samples, the first output that is trained to tell classes, of which each has two samples or more, keeps
     the share of every class as near as whole samples allow.
     """
     samples = dataset.samples
-    count = round(samples * fraction)
+    count = round(samples * _share(split))
     # Half the memory where that is enough, and the same draw.
     small = samples <= np.iinfo(np.int32).max
     rows: Rows = np.arange(samples, dtype=np.int32) if small else np.arange(samples, dtype=np.int64)
     if not count:
         return ValidationSplit(rows, rows[:0], "")
+    phrase = f"{count:,} of {samples:,} samples held out for validation"
+    if isinstance(split, LastRows):
+        return ValidationSplit(
+            rows[: samples - count], rows[samples - count :], phrase + ", the last"
+        )
+    if isinstance(split, GroupedRows):
+        return _by_groups(dataset, rows, count, seed)
     drawn = np.random.default_rng([seed, samples]).permutation(rows)
     chosen = rows < count
-    phrase = f"{count:,} of {samples:,} samples held out for validation"
     for head in heads:
         classes = _classes(head, dataset.targets.get(head.output))
         if classes is not None:
@@ -50,6 +57,36 @@ def split_validation(
             phrase += f", stratified by {head.output}"
             break
     return ValidationSplit(np.sort(drawn[~chosen]), np.sort(drawn[chosen]), phrase)
+
+
+def _share(split: Split) -> float:
+    match split:
+        case LastRows():
+            return split.last
+        case GroupedRows():
+            return split.fraction
+    return split
+
+
+def _by_groups(dataset: Dataset, rows: Rows, count: int, seed: int) -> ValidationSplit:
+    """Whole groups, drawn until they hold ``count`` samples as nearly as groups allow."""
+    assert dataset.groups is not None
+    names, groups, sizes = np.unique(
+        np.asarray(dataset.groups[:]), return_inverse=True, return_counts=True
+    )
+    order = np.random.default_rng([seed, len(rows)]).permutation(len(names))
+    held = np.zeros(len(names), np.bool_)
+    total = 0
+    for group in order:
+        if abs(total + sizes[group] - count) < abs(total - count):
+            held[group] = True
+            total += int(sizes[group])
+    chosen = held[groups.reshape(-1)]
+    phrase = (
+        f"{total:,} of {len(rows):,} samples held out for validation: "
+        f"{int(held.sum()):,} of {len(names):,} groups"
+    )
+    return ValidationSplit(rows[~chosen], rows[chosen], phrase)
 
 
 def _shares(classes: Array, count: int) -> Array:

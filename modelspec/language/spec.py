@@ -191,12 +191,42 @@ class BlockSpec(_Section):
 Jit = Literal["auto", "optimizer", True, False]
 
 
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class LastRows(_Section):
+    """Validation on the last rows, as a series in time needs it."""
+
+    last: Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class GroupedRows(_Section):
+    """Validation on whole groups; ``groups`` names the array that tells each row's group."""
+
+    fraction: Annotated[float, Field(gt=0.0, lt=1.0)]
+    groups: str
+
+
+def _split_form(value: Any) -> str:
+    if not isinstance(value, dict | LastRows | GroupedRows):
+        return FORM + "plain"
+    return FORM + ("last" if isinstance(value, LastRows) or "last" in value else "groups")
+
+
+Split = Annotated[
+    Annotated[Fraction, Tag(FORM + "plain")]
+    | Annotated[LastRows, Tag(FORM + "last")]
+    | Annotated[GroupedRows, Tag(FORM + "groups")],
+    Discriminator(_split_form),
+]
+
+
 class Training(_Section):
     """How to train; the defaults are the language's."""
 
     epochs: int = Field(10, ge=1)
     batch_size: int = Field(32, ge=1)
-    validation_split: float = Field(0.0, ge=0.0, lt=1.0)
+    validation_split: Split = 0.0
     shuffle: bool = True
     seed: int = Field(0, ge=0, lt=2**32)
     callbacks: Annotated[tuple[Any, ...], Strict(False)] = ()

@@ -4,7 +4,7 @@ from typing import Any
 
 from modelspec.language.spec import Spec
 from modelspec.language.validation import FORM
-from modelspec.schema.expressions import Schema, opened, types
+from modelspec.schema.expressions import Schema, expression, opened, types
 from modelspec.schema.help import HELP
 
 _BEFORE_EXPRESSIONS = {"layers", "blocks"}
@@ -20,7 +20,7 @@ def frame() -> tuple[Schema, dict[str, Schema]]:
         key: value if key in _BEFORE_EXPRESSIONS else _opened_throughout(value)
         for key, value in top["properties"].items()
     }
-    for name in ("InputSpec", "Training"):
+    for name in ("InputSpec", "Training", "LastRows", "GroupedRows"):
         parts = sections[name]["properties"]
         opened_parts = {key: _opened_throughout(value) for key, value in parts.items()}
         sections[name] = opened(sections[name] | {"properties": opened_parts})
@@ -54,7 +54,8 @@ def _tidy(schema: Any) -> Any:
         tidy["additionalProperties"] = False
     if tidy.get("default", 0) is None:
         del tidy["default"]
-    return _joined(tidy) if "anyOf" in tidy else tidy
+    sections = any("$ref" in form for form in tidy.get("anyOf", ()))
+    return _joined(tidy) if "anyOf" in tidy and not sections else tidy
 
 
 def _joined(schema: Schema) -> Schema:
@@ -71,6 +72,8 @@ def _joined(schema: Schema) -> Schema:
 
 def _opened_throughout(schema: Schema) -> Schema:
     changed = dict(schema)
+    if any("$ref" in form for form in schema.get("anyOf", ())):
+        return changed | {"anyOf": [*schema["anyOf"], expression()]}
     for key in ("items", "additionalProperties"):
         if isinstance(changed.get(key), dict):
             changed[key] = _opened_throughout(changed[key])

@@ -58,10 +58,18 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "trainable": "Whether training changes its weights. Default: true.",
         "dtype": "The type, or the policy, of its computations. Default: training.precision.",
     },
+    "LastRows": {"last": "The share of samples, the last ones, to validate on."},
+    "GroupedRows": {
+        "fraction": "The share of samples to validate on, as near as whole groups allow.",
+        "groups": "The array that tells each sample's group.",
+    },
     "Training": {
         "epochs": "How often all samples are gone through. Default: 10.",
         "batch_size": "Samples a step. Default: 32.",
-        "validation_split": "The share of samples that is drawn to validate on. Default: 0.",
+        "validation_split": (
+            "The share of samples that is drawn to validate on; {last: SHARE} takes the last rows, "
+            "{fraction: SHARE, groups: ARRAY} keeps groups whole. Default: 0."
+        ),
         "shuffle": "Whether each epoch has an order of its own. Default: true.",
         "seed": "What weights, order and dropout are drawn from. Default: 0.",
         "callbacks": "A list of Keras callbacks.",

@@ -91,3 +91,51 @@ def test_arrays_from_memory_train_as_a_file_does(tmp_path: Path) -> None:
     assert made[0][:2] == made[1][:2]
     assert made[0][3] == made[1][3]
     np.testing.assert_array_equal(made[0][2], made[1][2])
+
+
+SPLIT = "training.validation_split="
+
+
+def test_the_last_rows_validate(tmp_path: Path) -> None:
+    targets = np.r_[np.ones(16), np.full(4, 3.0)].astype("f4")
+    data = {"x": np.zeros((20, 3), "f4"), "y": targets}
+    record, _ = run(tmp_path, data, SPLIT + "{last: 0.2}", "training.shuffle=false")
+    assert (record["loss"], record["val_loss"]) == (1.0, 9.0)
+    text = (tmp_path / "run" / "spec.yaml").read_text(encoding="utf-8")
+    assert modelspec.loads(text).problems == []
+
+
+def test_whole_groups_validate(tmp_path: Path) -> None:
+    data = {"x": np.zeros((20, 3), "f4"), "y": np.ones(20, "f4"), "who": np.repeat(list("abcd"), 5)}
+    _, notes = run(tmp_path, data, SPLIT + "{fraction: 0.25, groups: who}")
+    assert "5 of 20 samples held out for validation: 1 of 4 groups" in notes
+
+
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [
+        (None, "missing-array"),
+        (np.zeros((20, 2)), "wrong-shape"),
+        (np.zeros(19), "wrong-shape"),
+        (np.zeros(20, "c8"), "wrong-dtype"),
+    ],
+)
+def test_groups_that_do_not_fit(who: Any, code: str) -> None:
+    data = {"x": np.zeros((20, 3), "f4"), "y": np.ones(20, "f4")}
+    data |= {} if who is None else {"who": who}
+    source = modelspec.loads(SPEC, [SPLIT + "{fraction: 0.25, groups: who}"])
+    [problem] = source.check(data)
+    assert problem.code == code
+
+
+@pytest.mark.parametrize(
+    "split", ["{last: 0}", "{last: 1}", "{first: 0.2}", "{fraction: 0.2}", "{last: 0.2, groups: g}"]
+)
+def test_splits_that_cannot_be(split: str) -> None:
+    assert modelspec.loads(SPEC, [SPLIT + split]).problems
+
+
+def test_drawn_rows_of_a_series_are_told(tmp_path: Path) -> None:
+    data = {"x": np.zeros((20, 3), "f4"), "y": np.ones(20, "f4")}
+    _, notes = run(tmp_path, data, SPLIT + "0.2", "training.shuffle=false")
+    assert any("{last: 0.2}" in note for note in notes)

@@ -11,6 +11,7 @@ from modelspec.data.arrays import load, read_headers
 from modelspec.data.concatenated import Concatenated
 from modelspec.data.dataset import Dataset
 from modelspec.data.validation_split import ValidationSplit, split_validation
+from modelspec.language.spec import GroupedRows, LastRows
 from modelspec.problems.diagnostic import Route
 
 SPARSE = {"SparseCategoricalCrossentropy": {"from_logits": True}}
@@ -135,3 +136,33 @@ def test_mapped_and_stacked_targets_in_blocks(
     for target in (mapped, Concatenated([mapped[:11], mapped[11:]])):
         held = draw({"y": "categorical_crossentropy"}, y=target)
         np.testing.assert_array_equal(held.held, expected.held)
+
+
+def split_rows(split: Any, samples: int = 20, groups: Any = None, seed: int = 0) -> ValidationSplit:
+    dataset = Dataset({"x": np.zeros((samples, 1))}, {}, {}, {}, samples, groups)
+    return split_validation(dataset, [], split, seed)
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.2, 4), (0.5, 10), (0.07, 1)])
+def test_the_last_rows(share: float, count: int) -> None:
+    parts = split_rows(LastRows(last=share))
+    np.testing.assert_array_equal(parts.held, np.arange(20 - count, 20))
+    np.testing.assert_array_equal(parts.rows, np.arange(20 - count))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("names", [list("abcdefghij"), list(range(10))])
+def test_groups_stay_whole(names: list[Any], seed: int) -> None:
+    groups = np.repeat(names, 2)
+    parts = split_rows(GroupedRows(fraction=0.3, groups="patient"), 20, groups, seed)
+    assert len(parts.held) == 6
+    assert not {*groups[parts.held].tolist()} & {*groups[parts.rows].tolist()}
+    again = split_rows(GroupedRows(fraction=0.3, groups="patient"), 20, groups, seed)
+    np.testing.assert_array_equal(parts.held, again.held)
+
+
+def test_groups_of_several_sizes_come_near_the_share() -> None:
+    groups = np.repeat(np.arange(8), np.arange(1, 9))
+    parts = split_rows(GroupedRows(fraction=0.25, groups="g"), 36, groups)
+    assert abs(len(parts.held) - 9) <= 4
+    assert len(parts.held) + len(parts.rows) == 36
