@@ -45,7 +45,7 @@ def check_target(
         )
     elif not problem and family in ("binary", "one-hot"):
         problem = _probabilities(head, family, name, array, values)
-    if problem or not family or shape is None:
+    if problem or family in (None, "ids") or shape is None:
         return [problem] if problem else []
     return extra_axis(name, array, shape, head.route)
 

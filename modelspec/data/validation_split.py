@@ -31,8 +31,9 @@ def split_validation(
 ) -> ValidationSplit:
     """Hold out a share of the samples: the last ones, whole groups, or drawn ones.
 
-    Keras would always take the unshuffled tail. Of drawn samples, the first output that is trained to tell classes, of which each has two samples or more, keeps
-    the share of every class as near as whole samples allow.
+    Keras would always take the unshuffled tail. The first output that is trained to tell classes,
+    of which each has two samples or more, keeps the share of every class in drawn samples as near
+    as whole samples allow.
     """
     samples = dataset.samples
     count = round(samples * _share(split))

@@ -11,7 +11,7 @@ from modelspec.checks.data import check_data
 from modelspec.data.arrays import load, read_headers
 from modelspec.data.dataset import Dataset
 from modelspec.graph.graph import Graph, Input, Node, Source
-from modelspec.problems.diagnostic import Diagnostic, Route
+from modelspec.problems.diagnostic import Diagnostic, Route, has_errors
 
 N = 6
 OK: np.ndarray[Any, Any] = np.zeros((N, 4), np.float32)
@@ -98,7 +98,11 @@ def test_no_samples() -> None:
     ],
 )
 def test_shapes_that_keras_takes(sample: tuple[int, ...], shape: Any) -> None:
-    assert check_input(np.zeros((N, *sample)), shape) == []
+    problems = check_input(np.zeros((N, *sample)), shape)
+    # A last axis of 1 too many is dropped by Keras, and told.
+    assert [problem.severity for problem in problems] == (
+        ["warning"] if shape and len(sample) > len(shape) else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -280,7 +284,8 @@ SPARSE, ONE_HOT = "sparse_categorical_crossentropy", "CategoricalCrossentropy"
     ],
 )
 def test_target_shapes_that_keras_takes(loss: Any, target: Any, output: Any) -> None:
-    assert check_output(loss, np.zeros((N, *target)), output) == []
+    problems = check_output(loss, np.zeros((N, *target)), output)
+    assert not has_errors(problems)
 
 
 @pytest.mark.parametrize(
