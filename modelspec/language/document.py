@@ -44,7 +44,9 @@ class Document:
             span = _first_key(node)
         if depth == 0 and missing:
             span = _START
-        return Place(self.name if node.origin is None else node.origin, span)
+        if node.option is not None:
+            return Place(f"--set {node.option}", span, node.option)
+        return Place(self.name, span, self.text)
 
 
 def _first_key(node: YamlNode) -> Span:
@@ -99,21 +101,24 @@ def read_bytes(raw: bytes, name: str) -> tuple[Document | None, list[Diagnostic]
     except UnicodeDecodeError as error:
         good = raw[: error.start].decode("utf-8-sig", errors="replace")
         message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
-        return None, [Diagnostic("not-utf8", message, span=end_of(good), file=name)]
+        text = raw.decode("utf-8-sig", errors="replace")
+        return None, [Diagnostic("not-utf8", message, span=end_of(good), file=name, text=text)]
     return read_text(text, name)
 
 
 def read_text(text: str, name: str = "<text>") -> tuple[Document | None, list[Diagnostic]]:
     """Read a spec from text. None, with problems, where it is not a YAML mapping."""
     root, problems = parse(text)
-    problems = [replace(problem, file=name) for problem in problems]
+    problems = [replace(problem, file=name, text=text) for problem in problems]
     if root is None and not problems:
         hint = "modelspec new prints one to start from"
-        empty = Diagnostic("empty-spec", "the spec is empty", hint=hint, span=_START, file=name)
+        message = "the spec is empty"
+        empty = Diagnostic("empty-spec", message, hint=hint, span=_START, file=name, text=text)
         return None, [empty]
     if root is None or problems:
         return None, problems
     if not isinstance(root.content, dict):
         message = "a spec is a mapping: modelspec, inputs, layers, outputs, …"
-        return None, [Diagnostic("not-a-mapping", message, span=root.span, file=name)]
+        problem = Diagnostic("not-a-mapping", message, span=root.span, file=name, text=text)
+        return None, [problem]
     return Document(name, text, root), []

@@ -28,8 +28,9 @@ class _OverrideError(Exception):
 
     def problem(self, option: str) -> Diagnostic:
         span = Span(1, self.column, 1, len(option) + 1)
-        origin = f"--set {option}"
-        return Diagnostic("bad-override", str(self), hint=self.hint, span=span, file=origin)
+        name = f"--set {option}"
+        message, hint = str(self), self.hint
+        return Diagnostic("bad-override", message, hint=hint, span=span, file=name, text=option)
 
 
 def _apply(root: YamlNode, option: str) -> YamlNode:
@@ -43,7 +44,7 @@ def _apply(root: YamlNode, option: str) -> YamlNode:
     node = value or YamlNode(None, Span(1, 1, 1, 1))
     if steps[0] == "params":
         _check_declared(root, steps)
-    return _put(root, steps, _marked(node, f"--set {option}", len(path) + 1))
+    return _put(root, steps, _marked(node, option, len(path) + 1))
 
 
 def _column(problem: Diagnostic, path: str) -> int:
@@ -76,7 +77,7 @@ def _put(node: YamlNode, steps: Sequence[str], value: YamlNode, column: int = 1)
     entries = _entries(node, step)
     key = _key(entries, step)
     old = entries.get(key)
-    below = old.value if old else YamlNode(None, value.span, value.origin)
+    below = old.value if old else YamlNode(None, value.span, value.option)
     # A key is looked up in the text that its value comes from.
     place = old.key if old and rest else Span(1, column, 1, after - 1)
     entry = YamlEntry(place, _put(below, rest, value, after))
@@ -124,7 +125,7 @@ def _name(item: YamlNode) -> str | None:
     return child.value.content if child and isinstance(child.value.content, str) else None
 
 
-def _marked(node: YamlNode, origin: str, shift: int) -> YamlNode:
+def _marked(node: YamlNode, option: str, shift: int) -> YamlNode:
     """The tree of an option's VALUE, with its columns counted from the option's start."""
 
     def moved(span: Span) -> Span:
@@ -134,9 +135,9 @@ def _marked(node: YamlNode, origin: str, shift: int) -> YamlNode:
     content = node.content
     if isinstance(content, dict):
         content = {
-            key: YamlEntry(moved(entry.key), _marked(entry.value, origin, shift))
+            key: YamlEntry(moved(entry.key), _marked(entry.value, option, shift))
             for key, entry in content.items()
         }
     elif isinstance(content, list):
-        content = [_marked(item, origin, shift) for item in content]
-    return YamlNode(content, moved(node.span), origin)
+        content = [_marked(item, option, shift) for item in content]
+    return YamlNode(content, moved(node.span), option)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from modelspec.language.document import Document
-from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, Span
+from modelspec.problems.diagnostic import Diagnostic, Related, Span
 from modelspec.problems.problem import Place, Problem, RelatedPlace
 
 _NOWHERE = Span(1, 1, 1, 1)
@@ -17,14 +17,9 @@ def place_all(diagnostics: Iterable[Diagnostic], document: Document | None) -> l
 
 
 def _place(diagnostic: Diagnostic, document: Document | None) -> Problem:
-    place = _look_up(
-        document, diagnostic.file, diagnostic.span, diagnostic.route, diagnostic.anchor
-    )
+    place = _look_up(document, diagnostic, diagnostic)
     related = tuple(
-        RelatedPlace(
-            other.message,
-            _look_up(document, diagnostic.file, other.span, other.route, other.anchor),
-        )
+        RelatedPlace(other.message, _look_up(document, diagnostic, other))
         for other in diagnostic.related
     )
     return Problem(
@@ -48,9 +43,11 @@ def _with_lines(message: str, place: Place, related: Sequence[RelatedPlace]) -> 
 
 
 def _look_up(
-    document: Document | None, file: str | None, span: Span | None, route: Route, anchor: Anchor
+    document: Document | None, diagnostic: Diagnostic, target: Diagnostic | Related
 ) -> Place:
-    if file is not None or span is not None or document is None:
-        name = file or (document.name if document else "<spec>")
-        return Place(name, span or _NOWHERE)
-    return document.locate(route, anchor)
+    """The place of a diagnostic, or of another place that belongs to it."""
+    if diagnostic.file is not None or document is None:
+        return Place(diagnostic.file or "<spec>", target.span or _NOWHERE, diagnostic.text)
+    if target.span is not None:
+        return Place(document.name, target.span, document.text)
+    return document.locate(target.route, target.anchor)

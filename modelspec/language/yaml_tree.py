@@ -43,12 +43,12 @@ _HINTS = {
 class YamlNode:
     """A scalar, a sequence or a mapping, with its place.
 
-    ``origin`` is None for what stands in the file, and the option's text for what came from one.
+    ``option`` is None for what stands in the file, and PATH=VALUE for what came from an option.
     """
 
     content: "Scalar | list[YamlNode] | dict[str | int, YamlEntry]"
     span: Span
-    origin: str | None = None
+    option: str | None = None
 
     def data(self) -> Any:
         """As plain dicts, lists and scalars, without places."""
@@ -261,9 +261,14 @@ def _collection_span(start: Any, end: Any, last: Span | None) -> Span:
 
 def end_of(text: str) -> Span:
     """The place that follows a text."""
-    line = text.count("\n") + 1
-    column = len(text) - (text.rfind("\n") + 1) + 1
+    lines = lines_of(text)
+    line, column = len(lines), len(lines[-1]) + 1
     return Span(line, column, line, column + 1)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines that places count, without their line breaks: YAML's, not Python's."""
+    return _BREAK.split(text)
 
 
 def _control_problem(character: str, span: Span) -> Diagnostic:
@@ -278,7 +283,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Diagnostic:
     late = error.context_mark if never_closed or "simple key" in context else None
     mark = late or error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    lines = _BREAK.split(text)
+    lines = lines_of(text)
     source = lines[line - 1] if line <= len(lines) else ""
     message = ", ".join(part for part in (context, problem) if part)
     above = lines[line - 2] if 1 < line <= len(lines) else ""

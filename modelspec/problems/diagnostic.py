@@ -1,7 +1,7 @@
 """Problems as values: what is wrong, where, and what to do about it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -39,7 +39,7 @@ class Diagnostic:
     ``route`` says where in the spec; the place in the text is looked up when the problem is shown.
     ``anchor`` chooses the key or the value at the end of the route. ``span`` is given instead where
     there is no route yet (text that is not YAML), and ``file`` where the trouble is not in the spec
-    at all (a data file that cannot be read).
+    at all (a data file that cannot be read). ``text`` is what the file of such a span holds.
     """
 
     code: str
@@ -51,6 +51,7 @@ class Diagnostic:
     related: tuple[Related, ...] = ()
     span: Span | None = None
     file: str | None = None
+    text: str = field(default="", repr=False, compare=False)
 
 
 def line_mark(related: int | None = None) -> str:

@@ -1,15 +1,15 @@
 """Problems → text for people, JSON for scripts, annotations for workflows."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from modelspec.language.document import MAX_BYTES
-from modelspec.problems.problem import Place, Problem
+from modelspec.language.yaml_tree import lines_of
+from modelspec.problems.diagnostic import Span
+from modelspec.problems.problem import Problem
 
 _COLOURS = {"error": "bold red", "warning": "bold yellow"}
 
@@ -26,10 +26,10 @@ def problems_github(problems: Iterable[Problem]) -> str:
 
 def print_problems(console: Console, problems: Sequence[Problem]) -> None:
     """Each problem with its source line underlined."""
-    texts = _texts(problems)
+    lines = {text: lines_of(text) for text in {problem.place.text for problem in problems}}
     for problem in problems:
         console.print(_headline(problem), soft_wrap=not console.is_terminal)
-        for line in _excerpt(problem.place, texts):
+        for line in _excerpt(problem.place.span, lines[problem.place.text]):
             console.print(line, soft_wrap=not console.is_terminal)
         for related in problem.related:
             span = related.place.span
@@ -50,10 +50,8 @@ def _headline(problem: Problem) -> Text:
     return text
 
 
-def _excerpt(place: Place, texts: Mapping[str, str]) -> list[Text]:
-    lines = texts.get(place.file, "").splitlines()
-    span = place.span
-    if span.line > len(lines):
+def _excerpt(span: Span, lines: Sequence[str]) -> list[Text]:
+    if span.line > len(lines) or lines == [""]:
         return []
     # A tab is one column, and what cannot be seen must not move a terminal's cursor.
     source = lines[span.line - 1].replace("\t", " ")
@@ -110,20 +108,3 @@ def _escaped_data(text: str) -> str:
 
 def _escaped(text: str) -> str:
     return _escaped_data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _texts(problems: Iterable[Problem]) -> dict[str, str]:
-    files = {problem.place.file for problem in problems}
-    return {file: _text(file) for file in files}
-
-
-def _text(file: str) -> str:
-    if file.startswith("--set "):
-        return file.removeprefix("--set ")
-    try:
-        with Path(file).open("rb") as opened:
-            raw = opened.read(MAX_BYTES)
-    except (OSError, ValueError):
-        return ""
-    # An npz file has no lines to show.
-    return "" if b"\0" in raw else raw.decode("utf-8", errors="replace")

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 import modelspec
+from modelspec.backend.model import compiling
 from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.data.arrays import digest
 from modelspec.data.batches import Batches
@@ -24,6 +25,7 @@ from modelspec.runs.progress import NullListener
 Arrays = dict[str, NDArray[Any]]
 
 SAMPLES = 50
+HALF = "training: {precision: mixed_float16}"
 
 
 def spec(
@@ -381,6 +383,31 @@ def test_nested_objects_reach_their_layers() -> None:
     model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
     assert float(model.optimizer.learning_rate) == 0.125
     assert (np.linalg.norm(layer.kernel.numpy(), axis=0) <= 2.0 + 1e-5).all()
+
+
+@pytest.mark.parametrize("own", ["float32", "float64", "mixed_bfloat16"])
+@pytest.mark.parametrize("threads", [True, False])
+def test_a_build_leaves_the_dtype_policy_of_the_process(
+    own: str, *, threads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras keeps one policy for each thread; without the build's own thread it is the same one."""
+    if not threads:
+        monkeypatch.setattr(compiling, "with_deep_stack", lambda function: function())
+    keras.config.set_dtype_policy(own)
+    try:
+        model = small("training.precision=mixed_float16").build()
+        assert model.get_layer("y").dtype_policy.name == "mixed_float16"
+        assert keras.config.dtype_policy().name == own
+        wrong = spec("- Conv2D: {filters: 2, kernel_size: 3} | name: y", more=HALF)
+        with pytest.raises(modelspec.SpecError):
+            wrong.build()
+        assert keras.config.dtype_policy().name == own
+        monkeypatch.setattr(compiling, "assemble", None)
+        with pytest.raises(TypeError):
+            small("training.precision=bfloat16").build()
+        assert keras.config.dtype_policy().name == own
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16", "float64", "bfloat16"])

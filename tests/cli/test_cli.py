@@ -142,6 +142,11 @@ def test_check_of_a_broken_spec(run: Run, tmp_path: Path) -> None:
     assert "  hint: did you mean Dense?\n" in text.err
     assert "\x1b" not in text.err
 
+    for command in (("check",), ("train", "--data", DIGITS_DATA), ("summary",)):
+        piped = run(*command, "-", given=BROKEN.encode())
+        assert (piped.code, piped.out) == (1, "")
+        assert piped.err == text.err.replace("spec.yaml:", "<stdin>:")
+
     listed = run("check", spec, "--format", "json")
     assert (listed.code, listed.err) == (1, "")
     assert all(set(problem) == PROBLEM_KEYS for problem in listed.data)

@@ -364,7 +364,7 @@ def test_several_documents() -> None:
     [
         ("a: x\x00y", 1, 5),
         ("a: 1\nb: \x1b[2J", 2, 4),
-        ("a: x\x85\x9b", 1, 6),
+        ("a: x\x85\x9b", 2, 1),
         ("\ud800", 1, 1),
         ("a: \ufffe", 1, 4),
         ('a: 1\nb: "\\0"', 2, 4),

@@ -1,7 +1,7 @@
 """Graph and heads → a compiled Keras functional model."""
 
-from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -34,8 +34,7 @@ def build_model(
     def build() -> tuple[Any, list[Diagnostic]]:
         if allocate:
             keras.utils.set_random_seed(training.seed)
-        keras.config.set_dtype_policy(training.precision)
-        with nullcontext() if allocate else symbols_only():
+        with _dtype_policy(training.precision), nullcontext() if allocate else symbols_only():
             assembly = assemble(graph, catalog)
             if problems := check_outputs(graph, assembly):
                 return None, problems
@@ -44,6 +43,17 @@ def build_model(
             return keras.Model(inputs, _outputs(graph, assembly), name=graph.name), []
 
     return with_deep_stack(build)
+
+
+@contextmanager
+def _dtype_policy(policy: str) -> Iterator[None]:
+    """Make layers in ``policy``, and leave the process's own policy as it was."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def compile_model(
