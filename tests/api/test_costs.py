@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ SPECS = ROOT / "specs"
 LENGTHS = {"posts": (280,), "text": (40,), "question": (10,)}
 XLA = (
     "import runpy; from modelspec.backend.start import start; start(light=True); "
-    f"runpy.run_path({str(ROOT / 'tests' / 'xla_flops.py')!r}, run_name='__main__')"
+    f"runpy.run_path({str(ROOT / 'tests' / 'support' / 'xla_flops.py')!r}, run_name='__main__')"
 )
 LOOSE = {"conv lstm": 0.08, "additive attention": 0.2}
 """XLA leaves out the padding of the one, and knows that nothing asks for half of the other."""
@@ -269,14 +270,19 @@ def test_random_data_fits_its_spec(name: str, tmp_path: Path) -> None:
 
 def test_time_is_measured_by_training() -> None:
     source = modelspec.load(SPECS / "mlp.yaml")
+    started = time.perf_counter()
     found = measure(source, {})
     assert found.samples >= 8 * 32
-    assert 0 < found.seconds_per_sample < 0.1
+    assert 0 < found.seconds_per_sample * found.samples < time.perf_counter() - started
 
 
 def test_one_epoch_is_not_measured_by_its_tracing() -> None:
     source = modelspec.load(SPECS / "mlp.yaml", ["training.epochs=1", "training.jit=false"])
-    assert measure(source, {}).seconds_per_sample < 0.001
+    started = time.perf_counter()
+    found = measure(source, {})
+    # Three epochs were trained, of which the first took most of the time.
+    epoch = found.seconds_per_sample * found.samples
+    assert epoch < 0.2 * (time.perf_counter() - started)
 
 
 def test_random_ids_fit_a_small_integer(tmp_path: Path) -> None:

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import numpy as np
 from deaths import start, wait_for_run, whole_files
+from ending import PATIENCE
 
-SLOW = """
+ENDLESS = """
 modelspec: 1
-name: slow
-inputs: {x: {shape: [16]}}
+name: endless
+inputs: {x: {shape: [1000000, 1]}}
 layers:
-  - Dense: {units: 6000}
-  - Dense: {units: 6000}
-  - Dense: {units: 1}
+  - SimpleRNN: {units: 1}
     name: y
 outputs: y
 losses: mse
-training: {epochs: 100, batch_size: 8192, jit: false}
+training: {epochs: 100, batch_size: 1, jit: false}
 """
+"""A step of a minute on any machine: the million steps of a sequence follow one another."""
 
 
 def test_ctrl_c_keeps_the_step_says_how_to_go_on_and_leaves_with_130(tmp_path: Path) -> None:
@@ -43,20 +43,20 @@ def test_ctrl_c_keeps_the_step_says_how_to_go_on_and_leaves_with_130(tmp_path: P
 
 
 def test_a_second_ctrl_c_waits_for_no_step(tmp_path: Path) -> None:
-    (tmp_path / "slow.yaml").write_text(SLOW, encoding="utf-8")
-    np.savez(tmp_path / "x.npz", x=np.ones((8192, 16), "f"), y=np.ones((8192, 1), "f"))
+    (tmp_path / "endless.yaml").write_text(ENDLESS, encoding="utf-8")
+    np.savez(tmp_path / "x.npz", x=np.ones((1, 10**6, 1), "f"), y=np.ones((1, 1), "f"))
     folder = tmp_path / "run"
-    command = [sys.executable, "-m", "modelspec", "train", str(tmp_path / "slow.yaml")]
+    command = [sys.executable, "-m", "modelspec", "train", str(tmp_path / "endless.yaml")]
     command += ["--data", str(tmp_path / "x.npz"), "--run", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         wait_for_run(process, folder)
-        # By then the graph is made, and a step of several seconds has begun.
+        # By then the graph is made, and the first step has begun.
         time.sleep(3)
         process.send_signal(signal.SIGINT)
         time.sleep(0.2)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        process.wait(timeout=30)
-        assert time.monotonic() - began < 2
+        process.wait(timeout=PATIENCE)
     assert process.returncode == 130
+    # A step that had been waited for would have been kept.
+    assert not list(folder.glob("checkpoints/*"))

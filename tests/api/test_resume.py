@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ending import PATIENCE
 
 import modelspec
 from modelspec.runs.folder import new_folder
@@ -103,7 +104,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(whole: modelspec.Run, tmp_path:
     command = [sys.executable, "-m", "modelspec", "train", str(tmp_path / "s.yaml")]
     command += ["--data", str(DATA), "--run", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while not (folder / "history.jsonl").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 import modelspec
+from modelspec.api.target import save_model
 from modelspec.backend.model import compiling
 from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.data.arrays import digest
@@ -517,7 +518,7 @@ def test_saved_model_takes_inputs_by_name(tmp_path: Path) -> None:
         inputs="zebra: {shape: [2]}, apple: {shape: [2]}",
     )
     path = tmp_path / "model.keras"
-    modelspec.api.inference.save_model(source.build(), path)
+    save_model(source.build(), path)
     given = {"apple": np.ones((3, 2), "f"), "zebra": np.full((3, 2), 5.0, "f")}
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 import pytest
 import yaml
+from ending import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 SPECS, DATA = ROOT / "specs", ROOT / "data"
@@ -102,7 +103,7 @@ def run(tmp_path: Path) -> Run:
             env=environment(**changes),
             stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
         )
-        out, err = process.communicate(given, timeout=120)
+        out, err = process.communicate(given, timeout=PATIENCE)
         return Result(process.returncode, out, err)
 
     return run
@@ -117,7 +118,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
         *("--validation", DIGITS_DATA, "--batch-size", "64", "--set", "training.seed=3"),
         folder=folder,
     )
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     return folder / "first", Result(process.returncode, out, err)
 
 
@@ -257,7 +258,7 @@ main()
         env=environment(TMPDIR=str(tmp_path)),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stdout) == (3, "")
@@ -289,7 +290,7 @@ def test_reader_that_leaves(tmp_path: Path) -> None:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -362,8 +363,8 @@ def test_build_into_a_pipe(tmp_path: Path) -> None:
     reader = start("summary", "--format", "json", folder=tmp_path, stdin=builder.stdout)
     assert builder.stdout is not None
     builder.stdout.close()
-    out, err = reader.communicate(timeout=120)
-    _, said = builder.communicate(timeout=120)
+    out, err = reader.communicate(timeout=PATIENCE)
+    _, said = builder.communicate(timeout=PATIENCE)
     assert (builder.returncode, reader.returncode, said, err) == (0, 0, b"", b"")
     summary = json.loads(out)
     assert summary["params"]["total"] == 9610
@@ -398,7 +399,7 @@ def on_a_terminal(*arguments: str, folder: Path, **changes: str) -> str:
             break
         text += piece
     os.close(ours)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     return text.decode()
 
 
@@ -494,7 +495,7 @@ def test_interrupted(tmp_path: Path) -> None:
     assert process.stderr is not None
     wait_for(b"epoch 3/", process.stderr)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (130, b"")
     assert b"Traceback" not in err
     assert b"interrupted" in err
@@ -505,11 +506,9 @@ def test_interrupted(tmp_path: Path) -> None:
 
 
 def wait_for(text: bytes, stream: IO[bytes]) -> None:
-    limit = time.monotonic() + 90
     for line in stream:
         if line.startswith(text):
             return
-        assert time.monotonic() < limit
     pytest.fail(f"the process ended before {text!r}")
 
 
@@ -532,7 +531,7 @@ def modules_loaded(folder: Path, *arguments: str) -> set[str]:
         cwd=folder,
         env=environment(),
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     return set((folder / "modules").read_text(encoding="utf-8").split())
@@ -570,7 +569,9 @@ def test_loaded_frameworks_would_be_seen(tmp_path: Path) -> None:
 def test_standard_error_costs_no_run(tmp_path: Path, stderr: str) -> None:
     arguments = f"train {SPECS}/mlp.yaml --data {ROOT}/data/mlp.npz --epochs 1 --run {tmp_path}/run"
     command = f"{sys.executable} -m modelspec {arguments} {stderr}"
-    ran = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, check=False, timeout=120)
+    ran = subprocess.run(
+        ["sh", "-c", command], stdout=subprocess.PIPE, check=False, timeout=PATIENCE
+    )
     assert (ran.returncode, ran.stdout) == (0, f"{tmp_path}/run\n".encode())
 
 
@@ -578,7 +579,7 @@ def test_standard_error_costs_no_run(tmp_path: Path, stderr: str) -> None:
 def test_a_reader_that_leaves_is_no_error(verb: str) -> None:
     command = f"{sys.executable} -m modelspec {verb} | true; exit ${{PIPESTATUS[0]}}"
     ran = subprocess.run(
-        ["bash", "-c", command], cwd=ROOT, capture_output=True, check=False, timeout=120
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, check=False, timeout=PATIENCE
     )
     assert (ran.returncode, ran.stderr) == (0, b"")
 

@@ -1,4 +1,4 @@
-"""Specs and data made to do harm: each is answered with a code, soon, small, and never run.
+"""Specs and data made to do harm: each is answered with a code, in little memory, and never run.
 
 Every case goes through the real command, in a process of its own that is measured.
 """
@@ -20,13 +20,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ending import PATIENCE
 
-SECONDS = 2.0
 MEGABYTES = 500
-
-SLACK = 2.0
-"""Times the limit. Held against it is the processor's time, since tests share their cores with
-other tests; and a shared core does the same work in up to twice its time."""
+"""What a check may take. How long it takes, `tests/benchmarks/limits.py` measures."""
 
 NPY = b"\x93NUMPY"
 HEAD = """\
@@ -45,14 +42,12 @@ PLAIN = HEAD + DENSE + TAIL
 
 
 LAUNCH = """
-import json, os, resource, sys, time
-started = time.perf_counter()
+import json, os, sys
 pid = os.fork()
 if not pid:
     os.execv(sys.argv[1], sys.argv[1:])
 _, status, used = os.wait4(pid, 0)
-wall, busy = time.perf_counter() - started, used.ru_utime + used.ru_stime
-sys.stderr.write(json.dumps([os.waitstatus_to_exitcode(status), wall, busy, used.ru_maxrss]))
+sys.stderr.write(json.dumps([os.waitstatus_to_exitcode(status), used.ru_maxrss]))
 """
 """Measures a command from a small process: at an exec, Linux counts the parent's memory in."""
 
@@ -60,15 +55,13 @@ sys.stderr.write(json.dumps([os.waitstatus_to_exitcode(status), wall, busy, used
 @dataclass(frozen=True)
 class Answer:
     exit_code: int
-    seconds: float
-    busy: float
     megabytes: float
     codes: list[str]
     output: str
 
 
 def ask(folder: Path, spec: str | bytes, npz: Path | None = None) -> Answer:
-    """What ``modelspec check`` says, and what it took."""
+    """What ``modelspec check`` says, and the memory that it took."""
     path, told = folder / "hostile.yaml", folder / "told.json"
     path.write_bytes(spec.encode() if isinstance(spec, str) else spec)
     command = [sys.executable, "-m", "modelspec", "check", str(path), "--format", "json"]
@@ -79,14 +72,14 @@ def ask(folder: Path, spec: str | bytes, npz: Path | None = None) -> Answer:
             stdout=out,
             stderr=subprocess.PIPE,
             cwd=folder,
-            timeout=120,
+            timeout=PATIENCE,
             check=True,
         )
     noise, _, measured = ran.stderr.decode("utf-8", "replace").rpartition("[")
-    exit_code, seconds, busy, kilobytes = json.loads(f"[{measured}")
+    exit_code, kilobytes = json.loads(f"[{measured}")
     text = told.read_text("utf-8")
     codes = [problem["code"] for problem in json.loads(text)] if text else []
-    return Answer(exit_code, seconds, busy, kilobytes / 1024, codes, text[:4000] + noise[:4000])
+    return Answer(exit_code, kilobytes / 1024, codes, text[:4000] + noise[:4000])
 
 
 WARNINGS = {"unknown-array"}
@@ -98,7 +91,6 @@ def check(answer: Answer, code: str | None, folder: Path) -> None:
     assert not (folder / "PWNED").exists()
     assert answer.exit_code == (0 if code in {None, *WARNINGS} else 1), answer.output
     assert (code is None and not answer.codes) or code in answer.codes, answer.output
-    assert answer.busy < SECONDS * SLACK, (answer.seconds, answer.busy)
     assert answer.megabytes < MEGABYTES, answer.megabytes
 
 
@@ -552,7 +544,7 @@ ARRAYS: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _what_keras_offers(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Read once for each installation, which takes longer than a check may, and kept."""
+    """Read once for each installation, which takes more than a check may, and kept."""
     ask(tmp_path_factory.mktemp("first"), PLAIN)
 
 

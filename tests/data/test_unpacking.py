@@ -16,6 +16,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from ending import PATIENCE
 
 from modelspec.data import unpacking as unpacked
 from modelspec.data.arrays import digest, load, read_headers
@@ -268,7 +269,7 @@ def test_waits_for_another_process_at_the_same_array(tmp_path: Path, kept: Path)
         inode = partial.stat().st_ino
         partial.replace(place)
         time.sleep(0.3)
-    waiting.join(10)
+    waiting.join(PATIENCE)
     [(array, problems)] = got
     assert problems == []
     assert digest(array) == digest(ARRAY)

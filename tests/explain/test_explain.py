@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ending import PATIENCE
 
 from modelspec import explain
 from modelspec.catalog import FAMILIES
@@ -224,7 +225,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Any:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -1,10 +1,10 @@
 """Layers, blocks, repeats and names → a graph; and every way to get them wrong."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from ending import bounded
 
 from modelspec.catalog import load
 from modelspec.checks.semantics import check_semantics
@@ -747,17 +747,15 @@ HUGE: list[tuple[dict[str, Any], int, str, str]] = [
 @pytest.mark.parametrize(("blocks", "repeat", "top", "code"), HUGE, ids=range(len(HUGE)))
 def test_bounds(blocks: dict[str, Any], repeat: int, top: str, code: str) -> None:
     spec = spec_of([{top: None, "name": "y", "repeat": repeat}], "y", blocks=blocks)
-    start = time.process_time()
-    graph, problems = expand(spec, "m")
-    assert time.process_time() - start < 4
+    with bounded():
+        graph, problems = expand(spec, "m")
     assert (graph is None) == bool(code)
     assert [each.code for each in problems if each.code != "unknown-name"] == [code] * bool(code)
 
 
 def test_largest_model() -> None:
-    start = time.process_time()
-    graph = good([{"Dense": {"units": "${i + 1}"}, "name": "y", "repeat": 20_000}], "y")
-    assert time.process_time() - start < 4
+    with bounded():
+        graph = good([{"Dense": {"units": "${i + 1}"}, "name": "y", "repeat": 20_000}], "y")
     assert len(graph.nodes) == 20_000
     assert wrong([dense(repeat=20_000), dense("y")], "y") == [("too-many-layers", ("layers", 1))]
     assert wrong([dense(repeat=20_000)] * 200, "dense") == [("too-large", ("layers", 99))]
@@ -765,12 +763,11 @@ def test_largest_model() -> None:
 
 @pytest.mark.parametrize("value", [list(range(50_000)), ["${i}", *range(50_000)]])
 def test_large_arguments_repeated(value: list[Any]) -> None:
-    start = time.process_time()
-    found = wrong([{"Dense": {"units": value}, "name": "y", "repeat": 20_000}], "y")
+    with bounded():
+        found = wrong([{"Dense": {"units": value}, "name": "y", "repeat": 20_000}], "y")
     constant = ("wrong-type", ("layers", 0, "Dense", "units"))
     too_large = ("too-large", ("layers", 0, "Dense"))
     assert found == [too_large if "${i}" in value else constant]
-    assert time.process_time() - start < 4
 
 
 def test_what_failed_is_not_tried_again() -> None:
@@ -783,13 +780,12 @@ def test_what_failed_is_not_tried_again() -> None:
 
 
 def test_many_mistakes_end() -> None:
-    start = time.process_time()
     rings = [dense(f"a{k}_{j}", **{"from": f"a{k}_{1 - j}"}) for k in range(1000) for j in range(2)]
     typos = [dense(f"layer_{k}", **{"from": f"layr_{k}"}) for k in range(500)]
-    codes = [code for code, _ in wrong([*rings, *typos], "layer_1")]
+    with bounded():
+        codes = [code for code, _ in wrong([*rings, *typos], "layer_1")]
     assert codes.count("unknown-name") == 500
     assert codes.count("cycle") >= 20
-    assert time.process_time() - start < 4
 
 
 def test_warnings() -> None:

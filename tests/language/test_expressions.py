@@ -1,10 +1,10 @@
 """``${…}``: what it computes, what it refuses, and that it ends at once."""
 
 import random
-import time
 from typing import Any
 
 import pytest
+from ending import bounded
 
 from modelspec.language.document import read_text
 from modelspec.language.expressions import ExpressionError, evaluate, fill, substitute
@@ -129,10 +129,8 @@ def test_refused(expression: str) -> None:
 
 @pytest.mark.parametrize(("expression", "message"), WRONG)
 def test_wrong(expression: str, message: str) -> None:
-    start = time.process_time()
-    with pytest.raises(ExpressionError) as caught:
+    with pytest.raises(ExpressionError) as caught, bounded():
         evaluate(expression, SCOPE)
-    assert time.process_time() - start < 0.1
     assert message in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -183,24 +181,21 @@ for _ in range(100):
 
 @pytest.mark.parametrize("expression", QUICK, ids=range(len(QUICK)))
 def test_bounds(expression: str) -> None:
-    start = time.process_time()
     try:
-        evaluate(expression, BIG)
+        with bounded():
+            evaluate(expression, BIG)
     except ExpressionError as error:
         assert len(str(error)) < 1000  # noqa: PT017 - either outcome is fine, quickly
     else:
         assert expression in {QUICK[1], QUICK[-1]}
-    assert time.process_time() - start < 0.1
 
 
 def test_bounds_of_a_text() -> None:
     assert len(substitute("${long}" + "y", BIG)) == 9001
     with pytest.raises(ExpressionError, match="longer than"):
         substitute("${long}${long}", BIG)
-    start = time.process_time()
-    with pytest.raises(ExpressionError):
+    with pytest.raises(ExpressionError), bounded():
         substitute("${" * 1_000_000, BIG)
-    assert time.process_time() - start < 0.5
 
 
 ATOMS = ["n", "rate", "3", "7", "0", "1.5", "sizes[1]", "huge", "'a'", "name", "on", "nothing"]
@@ -235,15 +230,14 @@ def test_agrees_with_python() -> None:
 
 def test_junk_gives_nothing_but_expression_errors() -> None:
     rng = random.Random(4)  # noqa: S311 - not for secrets
-    start = time.process_time()
     for _ in range(3000):
         text = "".join(rng.choice(JUNK) for _ in range(rng.randint(1, 12)))
         for whole in (text, "${" + text + "}"):
             try:
-                substitute(whole, SCOPE)
+                with bounded():
+                    substitute(whole, SCOPE)
             except ExpressionError as error:
                 assert str(error)  # noqa: PT017
-    assert time.process_time() - start < 3
 
 
 def test_fill_reports_each_and_goes_on() -> None:
@@ -320,9 +314,8 @@ def nested(width: int, height: int) -> str:
 
 @pytest.mark.parametrize("text", [nested(10, 12), nested(1, 1500), nested(2, 40)])
 def test_parameters_cannot_explode(text: str) -> None:
-    start = time.process_time()
-    _, problems = put(text)
-    assert time.process_time() - start < 1.5
+    with bounded():
+        _, problems = put(text)
     assert problems
     assert {problem.code for problem in problems} <= {"bad-expression", "too-large"}
 

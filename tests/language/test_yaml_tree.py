@@ -1,11 +1,11 @@
 """YAML text → a tree with places: scalars of YAML 1.2, merges, bounds, and mistakes."""
 
 import math
-import time
 from typing import Any
 
 import pytest
 import yaml
+from ending import bounded
 
 from modelspec.language import yaml_tree as yamltree
 from modelspec.language.document import read_bytes, read_text
@@ -291,9 +291,8 @@ def deep_by_aliases() -> str:
     ids=["aliases", "merges", "lists", "mappings", "blocks", "keys", "aliases in depth"],
 )
 def test_bounds(text: str, code: str) -> None:
-    start = time.process_time()
-    root, problems = parse(text)
-    assert time.process_time() - start < 1
+    with bounded():
+        root, problems = parse(text)
     assert root is None
     assert [problem.code for problem in problems] == [code]
 
@@ -406,7 +405,6 @@ def test_too_many_bytes() -> None:
     assert problem.code == "too-large"
 
 
-def test_long_digits_are_read_at_once() -> None:
-    start = time.process_time()
-    assert tree("a: " + "1" * 1_000_000).data() == {"a": math.inf}
-    assert time.process_time() - start < 1
+def test_long_digits_end() -> None:
+    with bounded():
+        assert tree("a: " + "1" * 1_000_000).data() == {"a": math.inf}

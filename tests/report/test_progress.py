@@ -4,7 +4,6 @@ import io
 import json
 import math
 import re
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from importlib import import_module
@@ -102,15 +101,6 @@ def test_a_log_has_a_line_for_each_epoch() -> None:
         "epoch 2/2  loss 3.275  accuracy 0.1813  val_loss 3.602  val_accuracy 0.1994  0.02 s",
         "warning: ink holds 97 % of the loss",
     ]
-
-
-def test_a_log_line_costs_little() -> None:
-    record = epoch(1, heads=3)
-    lines = Lines(log())
-    started = time.process_time()
-    for _ in range(1000):
-        lines.epoch_finished(record)
-    assert time.process_time() - started < 0.2
 
 
 def test_quiet_says_warnings_alone() -> None:
@@ -311,19 +301,6 @@ def test_a_terminal_made_narrower_is_cleared_of_wrapped_lines() -> None:
     climbed = re.split(r"[^\x1b\r\[0-9KA]", text(console)[before:])[0].count("\x1b[1A")
     listener.close()
     assert climbed == wrapped - 1
-
-
-def test_drawing_costs_little() -> None:
-    """At five pictures a second, 4 ms each are 2 %."""
-    console = terminal(200)
-    running = Running()
-    running.start(3, 10, SAMPLES)
-    running.finish(epoch(2, heads=3))
-    running.advance(500, epoch(3, heads=3))
-    started = time.process_time()
-    for _ in range(100):
-        console.print(running)
-    assert (time.process_time() - started) / 100 < 0.004
 
 
 # Time left

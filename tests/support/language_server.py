@@ -11,12 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from ending import PATIENCE
+
 VERSION = "1.25.0"
 _FOLDER = Path(__file__).parents[2] / ".node"
 _SETTINGS = {
     "yaml": {"validate": True, "hover": True, "completion": True, "schemaStore": {"enable": False}}
 }
-_WAIT = 20.0
 
 
 class NotHereError(Exception):
@@ -51,7 +52,7 @@ def install() -> Path:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
     if done.returncode or not program.exists():
         raise NotHereError(f"npm cannot install it: {done.stderr.strip()[-200:]}")
@@ -103,7 +104,7 @@ class LanguageServer:
         uris = [self._show(text) for text in texts]
         found: dict[str, list[dict[str, Any]]] = {}
         while not found.keys() >= set(uris):
-            message = self._diagnostics.get(timeout=_WAIT)
+            message = self._diagnostics.get(timeout=PATIENCE)
             found[message["uri"]] = message["diagnostics"]
         return [found[uri] for uri in uris]
 
@@ -133,7 +134,7 @@ class LanguageServer:
         number = next(self._ids)
         self._send({"id": number, "method": method, "params": params})
         while True:
-            answer = self._answers.get(timeout=_WAIT)
+            answer = self._answers.get(timeout=PATIENCE)
             if answer["id"] == number:
                 assert "error" not in answer, answer
                 return answer["result"]
