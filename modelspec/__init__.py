@@ -12,13 +12,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from modelspec.problems.errors import ModelError, RunError, RunInterrupted, SpecError
-
 if TYPE_CHECKING:
     from modelspec.api.inference import evaluate, predict
     from modelspec.api.model_spec import ModelSpec, load, loads
     from modelspec.api.target import open_target
     from modelspec.api.train import train
+    from modelspec.problems.errors import ModelError, RunError, RunInterrupted, SpecError
     from modelspec.problems.problem import Problem
     from modelspec.runs.run import Run
 
@@ -30,6 +29,7 @@ __all__ = [
     "RunError",
     "RunInterrupted",
     "SpecError",
+    "__version__",
     "evaluate",
     "load",
     "loads",
@@ -38,10 +38,14 @@ __all__ = [
     "train",
 ]
 
+__version__ = "0.1.0"
+"""Of the distribution too: ``pyproject.toml`` reads it here."""
+
 _LATER = {
     "api.inference": ("evaluate", "predict"),
     "api.target": ("open_target",),
     "api.model_spec": ("ModelSpec", "load", "loads"),
+    "problems.errors": ("ModelError", "RunError", "RunInterrupted", "SpecError"),
     "problems.problem": ("Problem",),
     "runs.run": ("Run",),
     "api.train": ("train",),

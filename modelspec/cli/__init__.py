@@ -1,25 +1,21 @@
 """The command line: options → one call of the API → one report."""
 
-import contextlib
 import gc
 import os
 import sys
-import tempfile
-import traceback
 import warnings
-from pathlib import Path
 
 import click
 
+from modelspec import __version__
 from modelspec.cli.commands import Verbs
 from modelspec.cli.streams import err, keep_stderr
-from modelspec.problems.errors import ModelError, RunError
 
 SPEC_PROBLEM, USAGE, OUR_FAULT, INTERRUPTED = 1, 2, 3, 130
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="keras-modelspec", prog_name="modelspec")
+@click.version_option(__version__, prog_name="modelspec")
 def modelspec() -> None:
     """Compile YAML specs into Keras models, and train them on npz data."""
 
@@ -37,9 +33,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        # Keras prints to standard output; that is kept for data.
-        with contextlib.redirect_stdout(sys.stderr):
-            code = modelspec.main(standalone_mode=False)
+        code = modelspec.main(standalone_mode=False)
     except Exception as error:  # noqa: BLE001 - the one place where every way out is decided
         return _exit_code(error)
     except SystemExit:
@@ -64,21 +58,22 @@ def _exit_code(error: Exception) -> int:
             return _interrupted(str(error.__cause__ or ""))
         case BrokenPipeError():
             return _reader_left()
+        case _:
+            return _problem_or_fault(error)
+
+
+def _problem_or_fault(error: Exception) -> int:
+    from modelspec.problems.errors import ModelError, RunError, SpecError
+
+    match error:
         case RunError() | ModelError() | OSError():
             err().print(f"error: {error}", markup=False, soft_wrap=True)
+        case SpecError():
+            from modelspec.cli.options import show
+
+            show(error.problems)
         case _:
-            return _problems_or_fault(error)
-    return SPEC_PROBLEM
-
-
-def _problems_or_fault(error: Exception) -> int:
-    from modelspec.problems.errors import SpecError
-
-    if not isinstance(error, SpecError):
-        return _our_fault(error)
-    from modelspec.cli.options import show
-
-    show(error.problems)
+            return _our_fault(error)
     return SPEC_PROBLEM
 
 
@@ -94,6 +89,10 @@ def _reader_left() -> int:
 
 
 def _our_fault(error: Exception) -> int:
+    import tempfile
+    import traceback
+    from pathlib import Path
+
     folder = Path(tempfile.mkdtemp(prefix="modelspec-"))
     log = folder / "error.log"
     trace = "".join(traceback.format_exception(error))

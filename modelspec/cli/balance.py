@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from modelspec.api.balance import BATCHES, measure
+from modelspec.cli.commands import Verb
 from modelspec.cli.options import data_option, format_option, load_spec, note, set_option
 from modelspec.cli.streams import out, write
 from modelspec.report.balance import balance_json, balance_yaml, print_balance
@@ -12,7 +13,7 @@ from modelspec.report.balance import balance_json, balance_yaml, print_balance
 _MOST = 300
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("spec", metavar="SPEC")
 @data_option
 @click.option(

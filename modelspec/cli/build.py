@@ -6,11 +6,12 @@ from pathlib import Path
 import click
 
 from modelspec.api.target import save_model
+from modelspec.cli.commands import Verb
 from modelspec.cli.options import load_spec, set_option
 from modelspec.cli.streams import write, write_bytes
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("spec", metavar="SPEC")
 @click.option(
     "-o", "--output", metavar="MODEL.keras", help="Where to write it; - for standard output."

@@ -5,12 +5,13 @@ from pathlib import Path
 import click
 
 from modelspec.api.model_spec import load
+from modelspec.cli.commands import Verb
 from modelspec.cli.options import PATH, format_option, note, set_option, show
 from modelspec.cli.streams import err, write
 from modelspec.report.problems import problems_github, problems_json
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 @click.option(
     "--data",

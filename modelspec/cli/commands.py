@@ -1,29 +1,47 @@
-"""The verbs, each in the module of its name, which is imported when it is asked for."""
+"""The verbs, each in the module of its name, which is imported when it is run."""
 
+import contextlib
+import sys
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelspec.problems.diagnostic import did_you_mean
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
-VERBS = (
-    "new",
-    "layers",
-    "schema",
-    "check",
-    "explain",
-    "summary",
-    "balance",
-    "build",
-    "train",
-    "evaluate",
-    "predict",
-    "runs",
-)
+VERBS = {
+    "new": "Print a commented spec to start from.",
+    "layers": "List what a spec can write; with NAME, its arguments, defaults and help.",
+    "schema": "Print the JSON Schema of the language, for editors.",
+    "check": "Report every problem of specs, and of data, at once.",
+    "explain": "Explain the CODE of a problem, with a wrong sample and the right one; "
+    "or list all codes.",
+    "summary": "Show layers, shapes and parameters; without arguments, of what standard input "
+    "holds.",
+    "balance": "Measure how heads drown each other, and the loss_weights that even them out.",
+    "build": "Compile a spec into a Keras model with fresh weights, and print the file's path.",
+    "train": "Train a spec on npz data, and print the run's folder.",
+    "evaluate": "Print loss and metrics on the test part of npz data.",
+    "predict": "Write one array per output, by name, and print the file's path.",
+    "runs": "List the runs in and under DIR (runs), newest first, and mark those that died.",
+}
+"""In the order in which a user meets them; what each does, as its own docstring says it.
+
+It stands here too, so that help and completion import no command.
+"""
+
+
+class Verb(click.Command):
+    """A command that keeps standard output for data: Keras prints there while it works."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with contextlib.redirect_stdout(sys.stderr):
+            return super().invoke(ctx)
 
 
 class Verbs(click.Group):
-    """In the order in which a user meets them; ``check`` waits for nothing that ``train`` needs."""
+    """Imports the one command that runs: ``check`` waits for nothing that ``train`` needs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -31,7 +49,23 @@ class Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
+            if ctx.resilient_parsing:  # a shell asks how to complete what is not a command
+                return None
+            from modelspec.problems.diagnostic import did_you_mean
+
             hint = did_you_mean(cmd_name, VERBS)
             ctx.fail(f"there is no command {cmd_name}" + (f": {hint}" if hint else ""))
-        command: click.Command = getattr(import_module(f"modelspec.cli.{cmd_name}"), cmd_name)
+        command: Verb = getattr(import_module(f"modelspec.cli.{cmd_name}"), cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem
+
+        begun = [verb for verb in VERBS if verb.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(verb, help=VERBS[verb]) for verb in begun] + options

@@ -7,12 +7,13 @@ import click
 
 from modelspec.api.inference import evaluate as evaluate_target
 from modelspec.api.target import open_target
+from modelspec.cli.commands import Verb
 from modelspec.cli.options import data_option, format_option, note, set_option, show
 from modelspec.cli.streams import out, write
 from modelspec.report.table import print_table
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("target", metavar="RUN|MODEL.keras")
 @data_option
 @format_option("table", "json")

@@ -3,12 +3,13 @@
 import click
 
 from modelspec import explain as pages
+from modelspec.cli.commands import Verb
 from modelspec.cli.streams import out, write
 from modelspec.problems.diagnostic import did_you_mean
 from modelspec.report.table import print_table
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("code", required=False)
 def explain(code: str | None) -> None:
     """Explain the CODE of a problem, with a wrong sample and the right one; or list all codes."""

@@ -5,6 +5,7 @@ from typing import cast
 import click
 
 from modelspec import catalog
+from modelspec.cli.commands import Verb
 from modelspec.cli.streams import out
 from modelspec.language.loss_weights import STRATEGIES
 from modelspec.problems.diagnostic import did_you_mean
@@ -12,7 +13,7 @@ from modelspec.report.layers import find_entries, print_entry, print_names
 from modelspec.report.strategies import STRATEGY, print_strategies, print_strategy
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("name", required=False)
 @click.option(
     "--family",

@@ -3,6 +3,7 @@
 import click
 
 from modelspec.cli import templates
+from modelspec.cli.commands import Verb
 from modelspec.cli.streams import write
 
 MODELINE = """\
@@ -12,7 +13,7 @@ MODELINE = """\
 """
 
 
-@click.command(epilog=f"Templates: {', '.join(templates.names())}.")
+@click.command(cls=Verb, epilog=f"Templates: {', '.join(templates.names())}.")
 @click.argument("template", default=templates.DEFAULT, type=click.Choice(templates.names()))
 def new(template: str) -> None:
     """Print a commented spec to start from."""

@@ -6,13 +6,14 @@ import click
 
 from modelspec.api.inference import predicting
 from modelspec.api.target import open_target
+from modelspec.cli.commands import Verb
 from modelspec.cli.options import data_option, note, set_option, show
 from modelspec.cli.streams import err, write, write_bytes
 from modelspec.data.npz_writer import save_npz, send_npz
 from modelspec.report.predictions import FirstRows, print_predictions
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("target", metavar="RUN|MODEL.keras")
 @data_option
 @click.option(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from modelspec.cli.commands import Verb
 from modelspec.cli.streams import err, out, write
 from modelspec.report.table import as_csv, print_table
 from modelspec.runs.listing import Listed, find_runs
@@ -18,7 +19,7 @@ _FIELDS = (
 )
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("folder", metavar="[DIR]", default=_DEFAULT, type=click.Path(path_type=Path))
 @click.option(
     "--format",

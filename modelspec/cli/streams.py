@@ -5,9 +5,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _UNBOUNDED = 100_000
 
@@ -49,15 +50,15 @@ def keep_stderr() -> None:
 
 
 @cache
-def out() -> Console:
+def out() -> "Console":
     """Where data goes; in a pipe nothing is cut, wrapped or coloured."""
-    return _console(Console(file=sys.__stdout__, highlight=False))
+    return _console(sys.__stdout__)
 
 
 @cache
-def err() -> Console:
+def err() -> "Console":
     """Where progress, notes and problems go."""
-    return _console(Console(file=sys.__stderr__, highlight=False))
+    return _console(sys.__stderr__)
 
 
 def write(text: str) -> None:
@@ -72,7 +73,10 @@ def write_bytes(raw: bytes) -> None:
         sys.__stdout__.buffer.flush()
 
 
-def _console(console: Console) -> Console:
+def _console(file: TextIO | None) -> "Console":
+    from rich.console import Console
+
+    console = Console(file=file, highlight=False)
     if not console.is_terminal:
         console.width = _UNBOUNDED
     return console

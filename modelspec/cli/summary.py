@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from modelspec.api.target import Target, open_target, target_from_bytes
+from modelspec.cli.commands import Verb
 from modelspec.cli.options import format_option, set_option
 from modelspec.cli.streams import err, out, write
 from modelspec.report.summaries import Shown, print_summary, summary_csv, summary_markdown
@@ -32,7 +33,7 @@ def _lengths(_context: Any, _option: Any, given: tuple[str, ...]) -> Lengths:
     return found
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("targets", nargs=-1, metavar="[SPEC|MODEL.keras|RUN]...")
 @format_option("table", "json", "csv", "markdown")
 @set_option

@@ -8,6 +8,7 @@ import click
 
 from modelspec.api.train import CHECKPOINT_MINUTES, set_threads
 from modelspec.api.train import train as train_spec
+from modelspec.cli.commands import Verb
 from modelspec.cli.hard_interrupt import leaving_at_once
 from modelspec.cli.options import PATH, data_option, load_spec, set_option
 from modelspec.cli.streams import err, write
@@ -19,7 +20,7 @@ from modelspec.runs.layout import CURVES
 from modelspec.runs.run import Run
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("spec", metavar="SPEC")
 @data_option
 @click.option("--validation", multiple=True, type=PATH, help="What to validate on, as --data.")

@@ -25,6 +25,8 @@ PROFILE = REPOSITORY / "specs" / "author_profile.yaml"
 CHECK = (sys.executable, "-m", "modelspec", "check")
 
 IMPORTS = "import numpy, pydantic, yaml, click"
+HELP = (sys.executable, "-m", "modelspec", "--help")
+HELP_IMPORTS = "import click, rich.console"
 
 PLAIN_PROFILE = """
 import os
@@ -265,6 +267,8 @@ def measure(folder: Path, rounds: int) -> None:
         path.write_text(text, "utf-8")
     check(wrong)
 
+    compare("--help, against click and rich.console", 1.3, max(rounds, 10),
+            lambda: times(Run(HELP)), lambda: python(HELP_IMPORTS))  # fmt: skip
     compare("stops before shapes, against the four imports", 2, rounds,
             lambda: times(check(wrong)), lambda: python(IMPORTS))  # fmt: skip
     compare("shapes of author_profile, against plain Keras", 0.4, rounds,
