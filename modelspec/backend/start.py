@@ -1,6 +1,5 @@
 """Importing Keras: on which of its backends, and in silence."""
 
-import importlib.util
 import logging
 import os
 import sys
@@ -25,34 +24,51 @@ _SPARED = (
 
 
 def start(*, light: bool = False) -> ModuleType:
-    """Import Keras on TensorFlow; ``light`` on JAX instead, where that is installed.
+    """Import Keras on TensorFlow; ``light`` on JAX instead, where that works (the extra ``quick``).
 
     The light path starts in half the time and a third of the memory, gives Keras's own answer on
     shapes and parameters, and cannot train: a process that takes it stays on it. A Keras that is
     imported already is used as it is.
     """
-    if "keras" in sys.modules:
-        return sys.modules["keras"]
-    name = "jax" if light and importlib.util.find_spec("jax") else "tensorflow"
-    os.environ["KERAS_BACKEND"] = name
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if name == "jax":
-        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    if "keras" not in sys.modules:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        for chatty in _CHATTY:
+            logging.getLogger(chatty).setLevel(logging.ERROR)
+        with _silent_stderr():
+            if not (light and _import_on_jax()):
+                _import_on_tensorflow()
+    return sys.modules["keras"]
+
+
+def _import_on_tensorflow() -> None:
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with _hidden(*_ASKED_FOR):
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        tf.constant(0)
+
+
+def _import_on_jax() -> bool:
+    """Whether that could be done: without a trace where JAX is missing or does not fit Keras."""
+    before = set(sys.modules)
+    os.environ["KERAS_BACKEND"] = "jax"
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    try:
+        import jax  # noqa: F401
+
         # Keras would import it only to ask whether it is there, later too.
         sys.modules.setdefault("tensorflow", cast("ModuleType", None))
         for spared in _SPARED:
             sys.modules.setdefault(spared, _hollow(spared))
-    for chatty in _CHATTY:
-        logging.getLogger(chatty).setLevel(logging.ERROR)
-    away = _AWAY_FROM_SHAPES if name == "jax" else ()
-    with _silent_stderr(), _hidden(*_ASKED_FOR, *away):
-        import keras  # noqa: F401
-
-        if name == "tensorflow":
-            import tensorflow as tf
-
-            tf.constant(0)
-    return sys.modules["keras"]
+        with _hidden(*_ASKED_FOR, *_AWAY_FROM_SHAPES):
+            import keras  # noqa: F401
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, TensorFlow can do the work
+        for name in set(sys.modules) - before:
+            if name == "tensorflow" or name.partition(".")[0] == "keras":
+                del sys.modules[name]
+        return False
+    return True
 
 
 def _hollow(name: str) -> ModuleType:

@@ -11,10 +11,16 @@ MODELINE = """\
 # For help in editors by the line above: modelspec schema > modelspec.schema.json
 
 """
+SOURCES = """\
+# The folders specs/ and data/ named below are parts of modelspec's source code; what is installed
+# holds the specs, and not the data. Any npz file will do that has an array for each input and each
+# output, by its name: `modelspec check SPEC --data FILE.npz` tells what is missing.
+#
+"""
 
 
 @click.command(cls=Verb, epilog=f"Templates: {', '.join(templates.names())}.")
 @click.argument("template", default=templates.DEFAULT, type=click.Choice(templates.names()))
 def new(template: str) -> None:
     """Print a commented spec to start from."""
-    write(MODELINE + templates.read(template))
+    write(MODELINE + SOURCES + templates.read(template))
