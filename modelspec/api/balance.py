@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from modelspec.api.model_spec import ModelSpec
+from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.strategies import check_sharing, single_head
 from modelspec.data.batches import Batches
 from modelspec.data.shards import Data, Say
@@ -51,7 +52,14 @@ def measure(
         source.require([_no_weights(outputs)])
     rows = np.arange(dataset.samples, dtype=np.int64)
     dtypes = {name: given.dtype for name, given in graph.inputs.items()}
-    trained = Batches(dataset, rows, spec.training.batch_size, dtypes, spec.training.class_weights)
+    trained = Batches(
+        dataset,
+        rows,
+        spec.training.batch_size,
+        dtypes,
+        spec.training.class_weights,
+        outputs_of_ids(source.heads),
+    )
     seed = spec.training.seed
     draws = (_drawn(source, seed + more) for more in range(_DRAWS))
     start, warm = measure_heads(

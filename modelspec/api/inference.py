@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from modelspec.api.target import Target
+from modelspec.catalog.losses import loss_facts
 from modelspec.checks.data import check_data
 from modelspec.data.batches import Batches
 from modelspec.data.concatenated import Array, Column
@@ -56,11 +57,13 @@ class Predictions:
 class Predicting:
     """Predictions that are made as they are asked for, and kept by nobody.
 
-    ``pieces`` gives some rows of each output at a time, by name.
+    ``pieces`` gives some rows of each output at a time, by name; ``of_classes`` says whether a row
+    of an output tells one class, where its loss is known.
     """
 
     pieces: Iterator[Mapping[str, Array]]
     targets: Mapping[str, Column]
+    of_classes: Mapping[str, bool]
 
 
 def predict(
@@ -93,7 +96,21 @@ def predicting(
     batches = _batches(replace(dataset, targets={}, weights={}), target, model)
     batches = replace(batches, batch_size=eval_batch_size(model, batches.batch_size))
     parts = map(predictor(model), batches.in_order(batches.rows))
-    return Predicting(parts, dataset.targets)
+    return Predicting(parts, dataset.targets, _of_classes(target, model))
+
+
+def _of_classes(target: Target, model: Any) -> dict[str, bool]:
+    from modelspec.backend.model.model_io import output_shapes
+
+    shapes = output_shapes(model)
+    found = {}
+    for head in target.source.heads if target.source else ():
+        output = shapes[head.output][1:]
+        # Of plain crossentropy the output alone tells enough: both kinds for several units do.
+        facts = loss_facts(head.loss, output, output)
+        if facts is not None:
+            found[head.output] = facts.targets in ("ids", "one-hot")
+    return found
 
 
 def _dataset(

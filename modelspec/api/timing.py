@@ -13,6 +13,7 @@ import numpy.typing as npt
 from modelspec.api.costs import with_lengths
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.train import train
+from modelspec.catalog.losses import loss_facts
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
 from modelspec.problems.errors import RunInterrupted
@@ -139,14 +140,22 @@ def _ids(graph: Graph, name: str) -> int:
 
 
 def _target(random: np.random.Generator, head: Head, shape: tuple[int, ...]) -> Array:
-    """Ids, one-hot rows, zeros and ones, or numbers from 0 to 1, as the loss has it."""
-    name = next(iter(head.loss)) if isinstance(head.loss, Mapping) else str(head.loss)
-    loss = name.replace("_", "").lower()
-    ids = random.integers(max(shape[-1], 2), size=shape[:-1])
-    if "sparse" in loss or "generalized" in loss:
-        return ids.astype(np.int32)
-    if shape[-1] > 1 and ("categorical" in loss or loss in ("crossentropy", "ce")):
-        return np.eye(shape[-1], dtype=np.float32)[ids]
-    if "cross" in loss or loss in ("bce", "ce"):
-        return random.integers(2, size=shape).astype(np.float32)
-    return random.random(shape, np.float32)
+    """A target that fits the loss of a head whose output has ``shape``."""
+    facts = loss_facts(head.loss, shape[1:], shape[1:])
+    match facts.targets if facts else None:
+        case "ids":
+            return random.integers(max(shape[-1], 2), size=shape[:-1]).astype(np.int32)
+        case "one-hot":
+            ids = random.integers(max(shape[-1], 2), size=shape[:-1])
+            return np.eye(max(shape[-1], 2), dtype=np.float32)[ids]
+        case "binary" | "signs" | "counts":
+            return random.integers(2, size=shape).astype(np.float32)
+        case "sequences":
+            # Of two equal ids a blank comes between: half as many as steps always fit.
+            most, steps = max(shape[-1], 2), max(1, shape[1] // 2)
+            return random.integers(1, most, size=(shape[0], steps)).astype(np.int32)
+        case "groups":
+            # Two groups, so that a batch has samples of the same and of another.
+            return (np.arange(shape[0]) % 2).astype(np.int32)
+        case _:
+            return random.random(shape, np.float32)

@@ -7,6 +7,7 @@ from typing import Any
 from modelspec.api.interrupts import Interrupts
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.resume import refuse_other_spec, resumable, warn_of_other_data
+from modelspec.catalog.losses import outputs_of_ids
 from modelspec.data.arrays import digest
 from modelspec.data.batches import Batches, Phases
 from modelspec.data.dataset import Dataset
@@ -164,7 +165,14 @@ def _phases(
         raise RunError(f"validation_split leaves none of {dataset.samples:,} samples to train on")
     if split and not len(parts.held):
         listener.warn(f"validation_split holds out none of {dataset.samples:,} samples")
-    trained = Batches(dataset, parts.rows, training.batch_size, dtypes, training.class_weights)
+    trained = Batches(
+        dataset,
+        parts.rows,
+        training.batch_size,
+        dtypes,
+        training.class_weights,
+        outputs_of_ids(valid.heads),
+    )
     if parts.phrase:
         listener.note(parts.phrase)
     if parts.phrase and isinstance(split, float) and not training.shuffle:

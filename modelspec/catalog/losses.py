@@ -1,6 +1,7 @@
-"""Facts about losses: the targets that each one takes."""
+"""What each loss of Keras takes: the one table that checks, data and training go by."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from modelspec.catalog.entries import Catalog, Family
@@ -9,29 +10,97 @@ from modelspec.problems.diagnostic import Route
 Shape = tuple[int | None, ...]
 """Without the batch; None is an unknown length."""
 
-Targets = Literal["ids", "one-hot", "binary", "elementwise"]
+Targets = Literal[
+    "ids", "one-hot", "binary", "signs", "counts", "elementwise", "sequences", "groups"
+]
+"""What a loss reads in a target.
 
-_ELEMENTWISE = (
-    *("mse", "meansquarederror", "mae", "meanabsoluteerror", "huber", "logcosh", "poisson"),
-    *("mape", "meanabsolutepercentageerror", "msle", "meansquaredlogarithmicerror"),
-    *("cosinesimilarity", "hinge", "squaredhinge", "categoricalhinge", "kld", "kldivergence"),
-    *("dice", "tversky"),
-)
-FAMILIES: dict[str, Targets] = {
-    "sparsecategoricalcrossentropy": "ids",
-    "categoricalgeneralizedcrossentropy": "ids",
-    "categoricalcrossentropy": "one-hot",
-    "categoricalfocalcrossentropy": "one-hot",
-    "binarycrossentropy": "binary",
-    "bce": "binary",
-    "binaryfocalcrossentropy": "binary",
-    **dict.fromkeys(_ELEMENTWISE, "elementwise"),
+``ids`` are class ids, one axis less than the output; ``one-hot`` rows hold the share of each class;
+``binary`` is 0..1 for each value; ``signs`` are -1 and 1, or 0 and 1; ``counts`` are 0 or more;
+``elementwise`` is any number for each value; ``sequences`` are rows of ids from 1, filled with 0;
+``groups`` are ids of any number of groups, one a sample.
+"""
+
+Outputs = Literal[
+    "shares", "probabilities", "logits", "scores", "rates", "embeddings", "quantities"
+]
+"""What a loss reads in an output.
+
+``shares`` add up to 1 over the classes; ``probabilities`` are each for itself; ``logits`` are
+normalized by the loss itself; ``scores`` are larger for what is more likely; ``rates`` are above 0.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LossFacts:
+    """What a loss takes. ``whole_sample``: it gives one value a sample, whatever the shapes.
+
+    ``of_batch``: its value is that of a batch as a whole, and depends on which samples meet in it.
+    ``from_logits``: it has an argument of that name.
+    """
+
+    targets: Targets
+    outputs: Outputs
+    from_logits: bool = False
+    whole_sample: bool = False
+    of_batch: bool = False
+
+
+_QUANTITY = LossFacts("elementwise", "quantities")
+_SPARSE = LossFacts("ids", "shares", from_logits=True)
+_CATEGORICAL = LossFacts("one-hot", "shares", from_logits=True)
+_BINARY = LossFacts("binary", "probabilities", from_logits=True)
+_OVERLAP = LossFacts("binary", "probabilities", whole_sample=True, of_batch=True)
+_MARGIN = LossFacts("signs", "scores")
+
+LOSSES: dict[str, LossFacts | None] = {
+    "binarycrossentropy": _BINARY,
+    "binaryfocalcrossentropy": _BINARY,
+    "categoricalcrossentropy": _CATEGORICAL,
+    "categoricalfocalcrossentropy": _CATEGORICAL,
+    "sparsecategoricalcrossentropy": _SPARSE,
+    "categoricalgeneralizedcrossentropy": LossFacts("ids", "shares"),
+    "categoricalhinge": LossFacts("one-hot", "scores"),
+    "hinge": _MARGIN,
+    "squaredhinge": _MARGIN,
+    "kldivergence": LossFacts("elementwise", "shares"),
+    "poisson": LossFacts("counts", "rates"),
+    "cosinesimilarity": LossFacts("elementwise", "embeddings"),
+    "dice": _OVERLAP,
+    "tversky": _OVERLAP,
+    "circle": LossFacts("groups", "embeddings", whole_sample=True, of_batch=True),
+    "ctc": LossFacts("sequences", "logits", whole_sample=True),
+    "meansquarederror": _QUANTITY,
+    "meanabsoluteerror": _QUANTITY,
+    "meanabsolutepercentageerror": _QUANTITY,
+    "meansquaredlogarithmicerror": LossFacts("counts", "quantities"),
+    "huber": _QUANTITY,
+    "logcosh": _QUANTITY,
+    # What these mean depends on the shapes: ``named_loss`` says it.
+    "crossentropy": None,
+    "ce": None,
+}
+"""By folded name; None says that nothing is known."""
+
+_SHORT = {
+    "bce": "binarycrossentropy",
+    "kld": "kldivergence",
+    "mse": "meansquarederror",
+    "mae": "meanabsoluteerror",
+    "mape": "meanabsolutepercentageerror",
+    "msle": "meansquaredlogarithmicerror",
 }
 
-REGRESSION = {
-    *("meansquarederror", "meanabsoluteerror", "meanabsolutepercentageerror"),
-    *("meansquaredlogarithmicerror", "huber", "logcosh"),
-}
+
+class Placed(Protocol):
+    """A metric as the spec writes it; ``weighted`` says whether weights of samples count in it."""
+
+    @property
+    def value(self) -> Any: ...
+    @property
+    def route(self) -> Route: ...
+    @property
+    def weighted(self) -> bool: ...
 
 
 class Head(Protocol):
@@ -45,20 +114,30 @@ class Head(Protocol):
     def route(self) -> Route: ...
 
 
-def loss_family(loss: Any, target: Shape) -> Targets | None:
-    """What kind of targets a loss takes; of plain ``crossentropy``, as far as the target tells."""
-    name, _ = named_loss(loss, target, target or (1,))
-    return FAMILIES.get(name)
+class JudgedHead(Head, Protocol):
+    """A head with what judges it, and the weights of its classes."""
+
+    @property
+    def metrics(self) -> Sequence[Placed]: ...
+    @property
+    def class_weights(self) -> Mapping[int, float]: ...
+
+
+def loss_facts(loss: Any, target: Shape, output: Shape | None = None) -> LossFacts | None:
+    """What a loss takes; of plain ``crossentropy``, as far as the shapes tell."""
+    name, _ = named_loss(loss, target, output or target or (1,))
+    return LOSSES.get(name)
 
 
 def named_loss(loss: Any, target: Shape, output: Shape | None) -> tuple[str, Mapping[str, Any]]:
-    """A loss's name, alike for ``MeanSquaredError`` and ``mean_squared_error``, and arguments."""
+    """A loss's name, alike for ``MeanSquaredError`` and ``mse``, and its arguments."""
     arguments: Any = {}
-    if isinstance(loss, Mapping) and len(loss) == 1:
+    if is_object(loss):
         loss, arguments = next(iter(loss.items()))
     if not isinstance(loss, str):
         return "", {}
-    name = loss.replace("_", "").lower()
+    name = folded(loss)
+    name = _SHORT.get(name, name)
     if name in ("crossentropy", "ce") and output:
         name = _chosen_crossentropy(target, output)
     return name, arguments if isinstance(arguments, Mapping) else {}
@@ -87,6 +166,13 @@ def read_object(catalog: Catalog, family: Family, value: Any) -> tuple[str, Mapp
     return folded(entry.name) if entry else "", arguments if isinstance(arguments, Mapping) else {}
 
 
-def is_regression(loss: Any, catalog: Catalog) -> bool:
+def is_regression(loss: Any) -> bool:
     """Whether a loss is that of a quantity, and not of classes."""
-    return read_object(catalog, "loss", loss)[0] in REGRESSION
+    facts = LOSSES.get(named_loss(loss, (), None)[0])
+    return facts is not None and facts.outputs == "quantities"
+
+
+def outputs_of_ids(heads: Iterable[Head]) -> frozenset[str]:
+    """The outputs whose losses take class ids, whatever the shapes."""
+    named = ((head.output, LOSSES.get(named_loss(head.loss, (), None)[0])) for head in heads)
+    return frozenset(output for output, facts in named if facts and facts.targets == "ids")

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from modelspec.catalog.losses import Head, Shape
+from modelspec.catalog.losses import JudgedHead, Shape
+from modelspec.checks.judges import check_judges
 from modelspec.checks.rows import first_outside, first_row, row_name
 from modelspec.checks.targets import (
     agree,
@@ -23,9 +24,9 @@ from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import Dataset
 from modelspec.data.matching import GROUPS, weight_key
 from modelspec.graph.graph import Graph, Input, Node
-from modelspec.problems.diagnostic import Diagnostic, Route
+from modelspec.problems.diagnostic import Diagnostic, Route, has_errors
 
-__all__ = ["Head", "check_data"]
+__all__ = ["JudgedHead", "check_data"]
 
 _TEXT_BLOCK = 1 << 20
 _SURROGATES = 0xD800 >> 11
@@ -35,7 +36,7 @@ _INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64
 
 def check_data(
     graph: Graph,
-    heads: Sequence[Head],
+    heads: Sequence[JudgedHead],
     dataset: Dataset,
     output_shapes: Mapping[str, tuple[int | None, ...]],
 ) -> list[Diagnostic]:
@@ -75,12 +76,14 @@ def _groups(dataset: Dataset) -> list[Diagnostic]:
     return []
 
 
-def _head(head: Head, dataset: Dataset, shape: Shape | None) -> list[Diagnostic]:
+def _head(head: JudgedHead, dataset: Dataset, shape: Shape | None) -> list[Diagnostic]:
     problems = []
     target, weight = dataset.targets.get(head.output), dataset.weights.get(head.output)
     if target is not None:
         name = dataset.array_names.get(head.output, head.output)
         problems += check_target(head, name, target, shape)
+        if not has_errors(problems):
+            problems += check_judges(head, name, target, weight, shape)
     if weight is not None:
         key = weight_key(head.output)
         problems += check_weight(head, dataset.array_names.get(key, key), weight, shape, target)
@@ -88,7 +91,7 @@ def _head(head: Head, dataset: Dataset, shape: Shape | None) -> list[Diagnostic]
 
 
 def _arrays(
-    graph: Graph, heads: Sequence[Head], dataset: Dataset
+    graph: Graph, heads: Sequence[JudgedHead], dataset: Dataset
 ) -> Iterator[tuple[str, Column, Route]]:
     """Every array with its name in the file and the place in the spec that calls for it."""
     routes = {head.output: head.route for head in heads}

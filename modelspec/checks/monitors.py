@@ -15,7 +15,9 @@ from modelspec.problems.diagnostic import Diagnostic, did_you_mean
 def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Iterator[Diagnostic]:
     """A ``monitor`` that names no loss or metric; ``val_`` may come with a validation file."""
     logged = _logged(heads, catalog)
-    placed = all(all_placed(part, heads) for part in (spec.losses, spec.metrics))
+    placed = all(
+        all_placed(part, heads) for part in (spec.losses, spec.metrics, spec.weighted_metrics)
+    )
     if logged is None or not placed or all(head.loss is None for head in heads):
         return
     for position, callback in enumerate(spec.training.callbacks):

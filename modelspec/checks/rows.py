@@ -18,10 +18,10 @@ def row_name(array: Column, row: int) -> str:
     return f"row {row - int(array.starts[part])} of {array.files[part]}"
 
 
-def first_row(array: Column, is_wrong: Callable[[Array], Array]) -> str:
-    """The name of the first row with a wrong element; read again, since errors are rare.
+def find_row(array: Column, is_wrong: Callable[[Array], Array]) -> str | None:
+    """The name of the first row with a wrong element; None where there is none.
 
-    ``is_wrong`` takes rows and gives a boolean for each of their elements. There must be one.
+    ``is_wrong`` takes rows and gives a boolean for each of their elements.
     """
     start = 0
     for rows in row_blocks(array, _BLOCK):
@@ -29,7 +29,15 @@ def first_row(array: Column, is_wrong: Callable[[Array], Array]) -> str:
         if wrong.any():
             return row_name(array, start + int(wrong.argmax()))
         start += len(rows)
-    raise AssertionError(array)
+    return None
+
+
+def first_row(array: Column, is_wrong: Callable[[Array], Array]) -> str:
+    """As ``find_row``, where there must be one; read again, since errors are rare."""
+    name = find_row(array, is_wrong)
+    if name is None:
+        raise AssertionError(array)
+    return name
 
 
 def first_outside(array: Column, low: float, high: float) -> str:

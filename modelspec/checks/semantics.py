@@ -39,6 +39,7 @@ def check_semantics(
     given = {
         "losses": spec.losses,
         "metrics": spec.metrics,
+        "weighted_metrics": spec.weighted_metrics,
         "optimizer": spec.optimizer,
         "training": {"callbacks": spec.training.callbacks},
     }

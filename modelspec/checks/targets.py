@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from modelspec.catalog.losses import FAMILIES, Head, Shape, Targets, named_loss
-from modelspec.checks.rows import first_outside, first_row, row_name
+from modelspec.catalog.losses import LOSSES, Head, LossFacts, Shape, named_loss
+from modelspec.checks.rows import first_outside, row_name
+from modelspec.checks.target_values import check_values
 from modelspec.data.arrays import Values, scan
 from modelspec.data.concatenated import Column
 from modelspec.problems.diagnostic import Diagnostic, Route
@@ -13,11 +15,12 @@ from modelspec.problems.diagnostic import Diagnostic, Route
 _LARGEST = {"float32": 3.4028234663852886e38, "float16": 65504.0, "bfloat16": 3.3895313892515355e38}
 """The largest finite value of each dtype."""
 
+_IDS_BY_SAMPLE = {
+    "sequences": "a row of ids for each sample",
+    "groups": "one id for each sample, that of its group",
+}
 _MAX_TARGET = 1e18
 """Squares above it, summed over a batch, leave float32."""
-
-# These give one loss for each sample or batch, whatever the shape of the output.
-_WHOLE_SAMPLE = {"dice", "tversky", "circle", "ctc"}
 
 
 def check_target(
@@ -29,25 +32,34 @@ def check_target(
         return [problem]
     shape = output_shape[1:] if output_shape else None
     loss, arguments = named_loss(head.loss, array.shape[1:], shape)
-    family = FAMILIES.get(loss)
-    if family and shape is not None and not _fits(loss, array.shape[1:], shape):
-        return [_wrong_shape(head, loss, name, array.shape[1:], shape)]
-    ignore = _ignored(arguments) if family == "ids" else None
-    values = scan(array, whole=family == "ids", ignore=ignore)
-    problem = not_finite(name, array, values, head.route) or too_large(
+    facts = LOSSES.get(loss)
+    if facts and shape is not None and not _fits(facts, loss, array.shape[1:], shape):
+        return [_wrong_shape(head, facts, name, array.shape[1:], shape)]
+    of_ids = facts is not None and facts.targets in ("ids", "sequences", "groups")
+    ignore = _ignored(arguments) if facts and facts.targets == "ids" else None
+    values = scan(array, whole=of_ids, ignore=ignore)
+    problem = _not_known(head, name, array, values) or too_large(
         name, array, values, "float32", head.route
     )
-    if not problem and family == "elementwise":
+    if not problem and facts and facts.targets in ("elementwise", "counts"):
         problem = _overflowing(head, name, array, values)
-    if not problem and family == "ids":
-        problem = _class_ids(
-            head, name, array, values, classes=shape[-1] if shape else None, ignore=ignore
-        )
-    elif not problem and family in ("binary", "one-hot"):
-        problem = _probabilities(head, family, name, array, values)
-    if problem or family in (None, "ids") or shape is None:
+    if not problem and facts:
+        problem = check_values(head, facts, name, array, values, shape=shape, ignore=ignore)
+    if problem or not facts or of_ids or shape is None:
         return [problem] if problem else []
     return extra_axis(name, array, shape, head.route)
+
+
+def _not_known(head: Head, name: str, array: Column, values: Values) -> Diagnostic | None:
+    """The problem of NaN in a target, which often stands for a label that nobody knows."""
+    problem = not_finite(name, array, values, head.route)
+    if problem is None or values.not_finite == math.prod(array.shape):
+        return problem
+    hint = (
+        f"if these are missing, save numpy.nan_to_num({name}), and {head.output}_weight with 0 "
+        "in those rows, 1 in the others"
+    )
+    return replace(problem, hint=hint)
 
 
 def check_weight(
@@ -160,9 +172,13 @@ def _same_rank(one: Shape, other: Shape) -> tuple[Shape, Shape]:
     return one, other
 
 
-def _fits(loss: str, target: Shape, output: Shape) -> bool:
+def _fits(facts: LossFacts, loss: str, target: Shape, output: Shape) -> bool:
+    if facts.targets == "groups":
+        return target in ((), (1,))
+    if facts.targets == "sequences":
+        return len(target) == 1
     truth, prediction = _same_rank(target, output)
-    if FAMILIES[loss] != "ids" or not prediction:
+    if facts.targets != "ids" or not prediction:
         return agree(truth, prediction)
     # Only the sparse losses squeeze; the generalized one would broadcast (n, 1) to (n, n).
     if len(truth) == len(prediction) and truth[-1] == 1 and loss.startswith("sparse"):
@@ -170,8 +186,10 @@ def _fits(loss: str, target: Shape, output: Shape) -> bool:
     return agree(truth, prediction[:-1])
 
 
-def _wrong_shape(head: Head, loss: str, name: str, target: Shape, output: Shape) -> Diagnostic:
-    family = FAMILIES[loss]
+def _wrong_shape(
+    head: Head, facts: LossFacts, name: str, target: Shape, output: Shape
+) -> Diagnostic:
+    family = facts.targets
     message = f"array {name} has samples of shape {written(target)}, but "
     hint = None
     if family == "ids" and agree(target, output):
@@ -183,49 +201,12 @@ def _wrong_shape(head: Head, loss: str, name: str, target: Shape, output: Shape)
             "for class ids use sparse_categorical_crossentropy, "
             f"or one-hot encode them: numpy.eye({output[-1]})[{name}]"
         )
+    elif family in ("sequences", "groups"):
+        message += f"this loss needs {_IDS_BY_SAMPLE[family]}"
     else:
         expected = output[:-1] if family == "ids" else output
         message += f"this loss on output {head.output} needs {written(expected)}"
     return Diagnostic("wrong-target-shape", message, head.route, hint=hint)
-
-
-def _class_ids(
-    head: Head,
-    name: str,
-    array: Column,
-    values: Values,
-    *,
-    classes: int | None,
-    ignore: int | None,
-) -> Diagnostic | None:
-    if values.first_fraction is not None:
-        message = (
-            f"array {name} holds fractions, first in {row_name(array, values.first_fraction)}, "
-            "but this loss needs whole class ids"
-        )
-        return Diagnostic("wrong-dtype", message, head.route)
-    if values.low is None or values.high is None:
-        return None
-    if values.low >= 0 and (classes is None or values.high < classes):
-        return None
-    most = math.inf if classes is None else classes - 1
-    row = first_row(array, lambda rows: ((rows < 0) | (rows > most)) & (rows != ignore))
-    message = (
-        f"array {name} holds class ids {values.low:g}..{values.high:g}, first in {row}, but "
-        + (f"output {head.output} has classes 0..{classes - 1}" if classes else "ids start at 0")
-    )
-    hint = _class_id_hint(values.low, values.high, classes)
-    return Diagnostic("class-id-out-of-range", message, head.route, hint=hint)
-
-
-def _class_id_hint(low: float, high: float, classes: int | None) -> str | None:
-    if low == 1 and high == classes:
-        return "ids start at 0: subtract 1 from them"
-    if low < 0:
-        return f"ignore_class: {low:g} leaves such an id out, if it marks what has no class"
-    if classes == 1:
-        return "binary_crossentropy is the loss for a single output of 0 or 1"
-    return f"the output needs {high + 1:g} units for these ids"
 
 
 def _overflowing(head: Head, name: str, array: Column, values: Values) -> Diagnostic | None:
@@ -240,39 +221,12 @@ def _overflowing(head: Head, name: str, array: Column, values: Values) -> Diagno
     return Diagnostic("value-out-of-range", message, head.route, hint=hint)
 
 
-def _probabilities(
-    head: Head, family: Targets, name: str, array: Column, values: Values
-) -> Diagnostic | None:
-    low, high = values.low, values.high
-    if low is None or high is None or (low >= 0 and high <= 1):
-        return None
-    message = (
-        f"array {name} holds values from {low:g} to {high:g}, first in "
-        f"{first_outside(array, 0, 1)}, but this loss needs 0..1"
-    )
-    return Diagnostic(
-        "target-out-of-range", message, head.route, hint=_probability_hint(family, low, high)
-    )
-
-
-def _probability_hint(family: Targets, low: float, high: float) -> str | None:
-    if (low, high) == (-1, 1):
-        return "hinge is the loss for -1 and 1; for this one save (array + 1) / 2"
-    if (low, high) == (1, 2):
-        return "subtract 1, so that the classes are 0 and 1"
-    if low >= 0 and 128 <= high <= 255:  # noqa: PLR2004
-        return "for 8-bit intensities save array / 255"
-    if family == "binary" and low >= 0:
-        return "for more than two classes use sparse_categorical_crossentropy, a unit for each"
-    return None
-
-
 def _loss_shape(head: Head, target: Shape, output: Shape) -> Shape:
     """The shape of the losses of one sample, which the weights multiply."""
-    loss, _ = named_loss(head.loss, target, output)
-    if loss in _WHOLE_SAMPLE:
+    facts = LOSSES.get(named_loss(head.loss, target, output)[0])
+    if facts and facts.whole_sample:
         return ()
-    return (output if FAMILIES.get(loss) == "ids" else _same_rank(target, output)[1])[:-1]
+    return (output if facts and facts.targets == "ids" else _same_rank(target, output)[1])[:-1]
 
 
 def _wrong_weight(head: Head, name: str, weight: Shape, losses: Shape) -> Diagnostic | None:

@@ -33,5 +33,5 @@ def predict(target: str, data: tuple[Path, ...], output: str, overrides: tuple[s
         return
     first = FirstRows()
     save_npz(Path(output), first.of(made.pieces))
-    print_predictions(err(), first.arrays, made.targets)
+    print_predictions(err(), first.arrays, made.targets, made.of_classes)
     write(output)

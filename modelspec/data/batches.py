@@ -27,6 +27,7 @@ class Batches:
 
     ``dtypes`` are the inputs' declared ones. ``class_weights`` multiply into the per-sample
     weights: by output, then by class (an id, or the position of the one in one-hot targets).
+    ``of_ids`` are the outputs whose loss takes ids; of the others the values tell.
     """
 
     dataset: Dataset
@@ -34,6 +35,7 @@ class Batches:
     batch_size: int
     dtypes: Mapping[str, str]
     class_weights: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    of_ids: frozenset[str] = frozenset()
 
     @property
     def samples(self) -> int:
@@ -97,7 +99,7 @@ class Batches:
         """Targets whose last axis holds the ids of steps; a one-hot row has nothing above 1."""
         targets = self.dataset.targets.items()
         whole = ((name, target) for name, target in targets if target.dtype.kind in "iu")
-        return frozenset(name for name, target in whole if (scan(target).high or 0) > 1)
+        return self.of_ids | {name for name, target in whole if (scan(target).high or 0) > 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,4 +143,5 @@ def _by_class(classes: Array, weights: Mapping[int, float]) -> Array:
     for name, weight in weights.items():
         if name < len(table):
             table[name] = weight
-    return table[classes.astype(np.int64)]
+    # An id below 0 is of no class: that of ``ignore_class``.
+    return np.where(classes < 0, np.float32(1), table[np.maximum(classes, 0).astype(np.int64)])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modelspec.catalog.losses import Head, loss_family
+from modelspec.catalog.losses import Head, loss_facts
 from modelspec.data.arrays import row_blocks
 from modelspec.data.concatenated import Array, Column, Rows
 from modelspec.data.dataset import Dataset
@@ -110,7 +110,8 @@ def _classes(head: Head, target: Column | None) -> Array | None:
     """
     if target is None or not len(target):
         return None
-    family = loss_family(head.loss, target.shape[1:])
+    facts = loss_facts(head.loss, target.shape[1:])
+    family = facts.targets if facts else None
     known, sizes = np.empty(0, np.int64), np.empty(0, np.int64)
     for rows in row_blocks(target, _BLOCK):
         ids = _ids(family, rows)

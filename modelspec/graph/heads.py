@@ -7,7 +7,7 @@ Keras is only ever given what already fits.
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from reprlib import repr as short
 from typing import Any, Literal
 
@@ -16,23 +16,25 @@ from modelspec.language.loss_weights import find_strategy, read_strategy
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route, did_you_mean
 
-_Part = Literal["losses", "loss_weights", "metrics"]
+_Part = Literal["losses", "loss_weights", "metrics", "weighted_metrics"]
+_METRICS = ("metrics", "weighted_metrics")
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A value of the spec and its place."""
+    """A value of the spec and its place; ``weighted`` where ``weighted_metrics`` holds it."""
 
     value: Any
     route: Route
+    weighted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
     """One output, and what it is trained and judged by; ``loss`` None where it is not trained.
 
-    ``loss`` and each of ``metrics`` are Keras objects as the spec writes them; ``route`` is the
-    loss's place, or the output's where there is none.
+    ``loss`` and each of ``metrics`` are Keras objects as the spec writes them, the weighted ones
+    last; ``route`` is the loss's place, or the output's where there is none.
     """
 
     output: str
@@ -40,6 +42,7 @@ class Head:
     weight: float
     metrics: tuple[Placed, ...]
     route: Route
+    class_weights: Mapping[int, float] = field(default_factory=dict)
 
 
 def make_heads(
@@ -52,13 +55,18 @@ def make_heads(
     strategy = find_strategy(spec.loss_weights, outputs)
     weights = matcher.match("loss_weights", None if strategy else spec.loss_weights)
     metrics = matcher.match("metrics", spec.metrics)
+    weighted = matcher.match("weighted_metrics", spec.weighted_metrics)
     heads = tuple(
         Head(
             output=name,
             loss=losses[name].value if name in losses else None,
             weight=matcher.weight(weights.get(name)),
-            metrics=_several(metrics.get(name)),
+            metrics=(
+                *_several(metrics.get(name)),
+                *(replace(metric, weighted=True) for metric in _several(weighted.get(name))),
+            ),
             route=losses[name].route if name in losses else ("outputs",),
+            class_weights=spec.training.class_weights.get(name, {}),
         )
         for name in outputs
     )
@@ -79,7 +87,7 @@ class _Matcher:
         if isinstance(given, dict) and not self._is_object(part, given):
             return self._by_name(part, given)
         single = len(self.outputs) == 1
-        if isinstance(given, list) and not (single and part == "metrics"):
+        if isinstance(given, list) and not (single and part in _METRICS):
             return self._by_position(part, given)
         if single:
             return {self.outputs[0]: Placed(given, route)}

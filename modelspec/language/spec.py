@@ -250,6 +250,7 @@ class Spec(_Section):
     losses: Any = None
     loss_weights: Any = None
     metrics: Any = None
+    weighted_metrics: Any = None
     optimizer: Any = "rmsprop"
     training: Training = Field(default_factory=Training)
     data: dict[str, str] = Field(default_factory=dict)

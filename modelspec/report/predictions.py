@@ -1,6 +1,7 @@
 """A few predictions, beside the targets where the data has them."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import numpy as np
 from rich.console import Console
@@ -9,6 +10,9 @@ from modelspec.data.concatenated import Array, Column
 from modelspec.report.table import print_table
 
 _ROWS = 8
+_VALUES = 3
+_TOLERANCE = 1e-3
+"""What float16 leaves of a softmax."""
 
 
 class FirstRows:
@@ -28,37 +32,62 @@ class FirstRows:
 
 
 def print_predictions(
-    console: Console, predictions: Mapping[str, Array], targets: Mapping[str, Column]
+    console: Console,
+    predictions: Mapping[str, Array],
+    targets: Mapping[str, Column],
+    of_classes: Mapping[str, bool] = MappingProxyType({}),
 ) -> None:
-    """The first samples, one a line: for several classes the likeliest and its share."""
+    """The first samples, one a line, a prediction and its target written alike.
+
+    ``of_classes`` says by output whether a row holds one class: then it is the likeliest, with its
+    share; of an output that is not in it, the values tell. Other rows are shortened to the first
+    values.
+    """
     header = ["sample"]
     columns: list[list[str]] = []
     samples = min(_ROWS, *(len(array) for array in predictions.values()))
     for name, array in predictions.items():
+        first = array[:samples]
+        truth = targets[name][:samples] if name in targets else None
+        classes = of_classes.get(name, _look_like_classes(first, truth))
         header.append(name)
-        columns.append([_cell(row) for row in array[:samples]])
-        if name in targets:
+        columns.append([_class(row) if classes else _values(row) for row in first])
+        if truth is not None:
             header.append(f"{name} (target)")
-            columns.append([_target(row) for row in targets[name][:samples]])
+            one_hot = classes and truth.shape == first.shape
+            columns.append([_values(row.argmax(-1)) if one_hot else _values(row) for row in truth])
     rows = [(str(row), *(column[row] for column in columns)) for row in range(samples)]
     print_table(console, header, rows, set(range(len(header))))
 
 
-def _cell(value: Array) -> str:
-    flat = np.atleast_1d(value)
-    if flat.ndim == 1 and flat.size == 1:
-        return f"{flat[0]:.4g}"
-    if _is_distribution(flat):
-        return f"{int(flat.argmax())} ({flat.max():.1%})"
-    return f"{flat.shape}"
+def _class(row: Array) -> str:
+    """The likeliest class, with its share where the values are shares; of steps, each one's."""
+    if row.ndim != 1 or row.size == 1:
+        return _values(row.argmax(-1) if row.ndim > 1 else row)
+    likeliest = str(int(row.argmax()))
+    return f"{likeliest} ({row.max():.1%})" if _are_shares(row) else likeliest
 
 
-def _target(value: Array) -> str:
-    flat = np.atleast_1d(value)
+def _values(row: Array) -> str:
+    flat = np.asarray(row).reshape(-1)
     if flat.size == 1:
-        return f"{flat.reshape(-1)[0]:.4g}"
-    return str(int(flat.argmax())) if flat.ndim == 1 else f"{flat.shape}"
+        return f"{flat[0]:.4g}"
+    shown = ", ".join(f"{value:.3g}" for value in flat[:_VALUES])
+    more = ", …" if flat.size > _VALUES else ""
+    shape = f"{np.shape(row)} " if np.ndim(row) > 1 else ""
+    return f"{shape}[{shown}{more}]"
 
 
-def _is_distribution(values: Array) -> bool:
-    return values.ndim == 1 and bool(values.min() >= 0) and abs(float(values.sum()) - 1) < 1e-3  # noqa: PLR2004 - what float16 leaves of a softmax
+def _look_like_classes(predictions: Array, truth: Array | None) -> bool:
+    """Whether rows are shares that add up to 1, and their targets are ids or one-hot rows."""
+    if predictions.ndim != 2 or predictions.shape[-1] < 2:  # noqa: PLR2004
+        return False
+    if not all(map(_are_shares, predictions)):
+        return False
+    if truth is None or truth.shape != predictions.shape:
+        return True
+    return bool((truth.max(-1) == 1).all() and (truth.sum(-1) == 1).all())
+
+
+def _are_shares(row: Array) -> bool:
+    return bool(row.min() >= 0) and abs(float(row.sum(dtype=np.float64)) - 1) < _TOLERANCE

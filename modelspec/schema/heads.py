@@ -17,6 +17,7 @@ def heads(catalog: Catalog, keys: Mapping[str, Schema]) -> dict[str, Schema]:
         "optimizer": {"$ref": "#/definitions/optimizer"},
         "losses": _by_output(catalog, "loss", {"anyOf": [loss, {"type": "null"}]}),
         "metrics": _by_output(catalog, "metric", metrics),
+        "weighted_metrics": _by_output(catalog, "metric", metrics),
         "loss_weights": _loss_weights(),
     }
     said = {key: {"description": keys[key]["description"]} for key in parts}

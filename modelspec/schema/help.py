@@ -31,6 +31,9 @@ HELP: Final[dict[str, dict[str, str]]] = {
             "What is watched besides the losses. With a single output a list is its metrics; "
             "otherwise a list in the order of outputs, or output: value."
         ),
+        "weighted_metrics": (
+            "As metrics, of which the weights of samples count: OUTPUT_weight, and class_weights."
+        ),
         "optimizer": "One Keras optimizer, by name or with its arguments. Default: rmsprop.",
         "training": "How to train.",
         "data": "name: array, for arrays of the npz file that are called otherwise than here.",

@@ -301,3 +301,23 @@ def test_what_an_optimizer_refuses_is_a_problem_of_the_spec() -> None:
     source = modelspec.load(SPECS / "mlp.yaml", ["optimizer={SGD: {momentum: 2}}"])
     with pytest.raises(modelspec.SpecError, match="momentum"):
         estimate(Target(source))
+
+
+@pytest.mark.parametrize(
+    ("loss", "units"),
+    [("CTC", 5), ("Circle", 5), ("hinge", 1), ("poisson", 2), ("dice", 3), ("mse", 2), ("msle", 2)],
+)
+def test_random_targets_fit_their_loss(loss: str, units: int, tmp_path: Path) -> None:
+    steps = loss == "CTC"
+    source = modelspec.loads(
+        f"{{modelspec: 1, inputs: {{x: {{shape: {[6, 4] if steps else [4]}}}}}, "
+        f"layers: [{{Dense: {{units: {units}, activation: softplus}}, name: y}}], "
+        f"outputs: y, losses: {loss}}}"
+    )
+    assert source.graph is not None
+    shapes = {"y": (6, units) if steps else (units,)}
+    arrays: dict[str, Any] = _arrays(source, source.graph, shapes, 64)
+    np.savez(tmp_path / "data.npz", **arrays)
+    problems = source.check(tmp_path / "data.npz")
+    assert [problem for problem in problems if problem.severity == "error"] == []
+    assert measure(source, {}).seconds_per_sample > 0

@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 from modelspec.checks.data import check_data
 from modelspec.data.dataset import Dataset
 from modelspec.graph.graph import Graph, Input, Node, Source
+from modelspec.graph.heads import Placed
 from modelspec.problems.diagnostic import Diagnostic, Route, has_errors
 
 N = 6
@@ -19,6 +20,8 @@ class Head:
     output: str
     loss: Any
     route: Route
+    metrics: tuple[Placed, ...] = ()
+    class_weights: Mapping[int, float] = field(default_factory=dict)
 
 
 def node(name: str, kind: str, source: Any, layer: str | None = None, **arguments: Any) -> Node:

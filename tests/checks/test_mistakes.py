@@ -87,7 +87,7 @@ def test_enough_of_each() -> None:
     "head",
     [
         "- Dense: {units: 1}|mse|mae",
-        "- Dense: {units: 1}|{BinaryCrossentropy: {from_logits: true}}|accuracy",
+        "- Dense: {units: 1}|{BinaryCrossentropy: {from_logits: true}}|{BinaryIoU: {threshold: 0}}",
         "- Dense: {units: 1, activation: sigmoid}|mse|accuracy",
         "- Dense: {units: 1, activation: sigmoid}|crossentropy|[AUC, Precision]",
         "- Dense: {units: 1, activation: tanh}|hinge|mae",

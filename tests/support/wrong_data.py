@@ -34,6 +34,11 @@ def binary(path: Path) -> None:
     _save(path, x=_X, y=_IDS[:, None] > 0)
 
 
+def tags(path: Path) -> None:
+    """Several labels a sample."""
+    _save(path, x=_X, y=(_X[:, :3] > 0).astype(np.int8))
+
+
 def without_target(path: Path) -> None:
     _save(path, x=_X, label=_Y)
 

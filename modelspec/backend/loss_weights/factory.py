@@ -66,9 +66,7 @@ def make_strategy(model: Any, valid: ValidSpec) -> Strategy | None:
             return GradNormStep(model, outputs, recompile, settings, layer.trainable_variables)
         case Uncertainty():
             forms = [
-                0.5 if is_regression(head.loss, valid.catalog) else 1.0
-                for head in heads
-                if head.loss is not None
+                0.5 if is_regression(head.loss) else 1.0 for head in heads if head.loss is not None
             ]
             return UncertaintyStep(model, outputs, recompile, settings, forms)
     assert isinstance(settings, EqualContribution)

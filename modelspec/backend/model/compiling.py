@@ -69,10 +69,17 @@ def compile_model(
     """
     heads, catalog = valid.heads, valid.catalog
     losses = {head.output: _as_keras(catalog, "loss", head.loss) for head in heads}
-    metrics = {
-        head.output: [_as_keras(catalog, "metric", item.value) for item in head.metrics]
-        for head in heads
-    }
+    metrics, weighted_metrics = (
+        {
+            head.output: [
+                _as_keras(catalog, "metric", item.value)
+                for item in head.metrics
+                if item.weighted == counted
+            ]
+            for head in heads
+        }
+        for counted in (False, True)
+    )
     factors = {head.output: weights.get(head.output, head.weight) for head in heads}
     weighted = any(factor != 1.0 for factor in factors.values())
     model.compile(
@@ -80,6 +87,9 @@ def compile_model(
         loss=in_form(model, losses),
         loss_weights=in_form(model, factors) if weighted else None,
         metrics=in_form(model, metrics),
+        weighted_metrics=in_form(model, weighted_metrics)
+        if any(weighted_metrics.values())
+        else None,
         # The engine compiles the steps, where the spec wants that; Keras's own loop never runs.
         jit_compile=False,
     )

@@ -5,9 +5,10 @@ from typing import Any
 
 import keras
 
+from modelspec.catalog.losses import LOSSES, folded
+
 _ROWS = 1024
 _ACTIVATION_BYTES = 8 * 2**20
-_OF_BATCHES = frozenset({"circle", "dice", "tversky"})
 
 
 def eval_batch_size(model: Any, batch_size: int) -> int:
@@ -22,17 +23,23 @@ def eval_batch_size(model: Any, batch_size: int) -> int:
 def is_batch_size_invariant(model: Any) -> bool:
     """Whether losses are means over samples, which are the same whatever the batches.
 
-    Sums are not, nor means over weights, nor those of a masked output, nor what is computed of a
-    batch as a whole. Nor are the losses of
-    several outputs, in which Keras counts a short batch as much as a whole one.
+    Sums are not, nor means over weights, as those of a masked output or with ``ignore_class`` are,
+    nor what is computed of a batch as a whole. Nor are the losses of several outputs, in which
+    Keras counts a short batch as much as a whole one.
     """
     losses = keras.tree.flatten(model._compile_loss._user_loss)  # noqa: SLF001
     reductions = {getattr(loss, "reduction", "sum_over_batch_size") for loss in losses}
-    whole = any(_name(loss).lower() in _OF_BATCHES for loss in losses)
+    mixing = any(map(_mixes_samples, losses))
     masked = any(getattr(tensor, "_keras_mask", None) is not None for tensor in model.outputs)
     return (
-        reductions == {"sum_over_batch_size"} and len(model.outputs) == 1 and not (masked or whole)
+        reductions == {"sum_over_batch_size"} and len(model.outputs) == 1 and not (masked or mixing)
     )
+
+
+def _mixes_samples(loss: Any) -> bool:
+    facts = LOSSES.get(folded(_name(loss)))
+    of_batch = facts is not None and facts.of_batch
+    return of_batch or getattr(loss, "ignore_class", None) is not None
 
 
 def _name(loss: Any) -> str:

@@ -1,0 +1,168 @@
+"""Metrics and class weights against the values of targets and of weights.
+
+Nothing here stops Keras, which gives a number whatever the targets hold.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from modelspec.catalog.losses import (
+    LOSSES,
+    JudgedHead,
+    LossFacts,
+    Placed,
+    Shape,
+    is_object,
+    named_loss,
+)
+from modelspec.catalog.metrics import MetricFacts, chosen_accuracy, metric_facts
+from modelspec.checks.rows import find_row
+from modelspec.checks.target_values import first_not_one_hot
+from modelspec.data.arrays import row_blocks
+from modelspec.data.concatenated import Column
+from modelspec.problems.diagnostic import Diagnostic, Route
+
+_BLOCK = 1 << 20
+_CLASSES = ("ids", "one-hot", "binary", "signs")
+
+
+def check_judges(
+    head: JudgedHead, name: str, target: Column, weight: Column | None, output_shape: Shape | None
+) -> Iterator[Diagnostic]:
+    """What the metrics and class weights of an output make of its target ``name``."""
+    shape = output_shape[1:] if output_shape else None
+    facts = LOSSES.get(named_loss(head.loss, target.shape[1:], shape)[0])
+    metrics = [
+        (metric, known)
+        for metric in head.metrics
+        if (known := _facts(metric, target.shape[1:], shape))
+    ]
+    yield from _several_labels(facts, metrics, name, target)
+    yield from _signs(facts, metrics, name, target)
+    if weight is not None:
+        yield from _without_weights(head, weight)
+    yield from _class_weights(head, facts, name, target, shape)
+
+
+def _facts(metric: Placed, target: Shape, output: Shape | None) -> MetricFacts | None:
+    value = metric.value
+    [(name, arguments)] = value.items() if is_object(value) else [(value, None)]
+    if not isinstance(name, str):
+        return None
+    chosen = chosen_accuracy(target, output) if output is not None else ""
+    given = arguments if isinstance(arguments, Mapping) else {}
+    return metric_facts(name, given, text=isinstance(value, str), chosen=chosen)
+
+
+def _several_labels(
+    facts: LossFacts | None,
+    metrics: list[tuple[Placed, MetricFacts]],
+    name: str,
+    target: Column,
+) -> Iterator[Diagnostic]:
+    """Metrics that look for the one class of a row that holds several, or none."""
+    if facts is None or facts.targets != "binary":
+        return
+    of_one = [metric for metric, known in metrics if known.targets == "one-hot"]
+    row = first_not_one_hot(target) if of_one else None
+    if row is None:
+        return
+    for metric in of_one:
+        message = (
+            f"array {name} has several labels a sample, or none, first in {row}, and this metric "
+            "compares the largest value of a row alone"
+        )
+        yield _mismatch(metric.route, message, _by_label(metric))
+
+
+def _by_label(metric: Placed) -> str:
+    value = metric.value
+    name = next(iter(value)) if is_object(value) else str(value)
+    if "f" in name.lower()[:1]:
+        return "give it a threshold for each label: F1Score: {threshold: 0.5}"
+    if "crossentropy" in name.lower():
+        return "binary_crossentropy is the metric of each label for itself"
+    return "binary_accuracy counts each label for itself"
+
+
+def _signs(
+    facts: LossFacts | None,
+    metrics: list[tuple[Placed, MetricFacts]],
+    name: str,
+    target: Column,
+) -> Iterator[Diagnostic]:
+    """Metrics of 0 and 1 over targets of -1 and 1, which a hinge takes as well."""
+    if facts is None or facts.targets != "signs":
+        return
+    of_zeros = [metric for metric, known in metrics if known.targets == "binary"]
+    row = find_row(target, lambda rows: rows < 0) if of_zeros else None
+    for metric in of_zeros if row else ():
+        message = f"array {name} holds -1, first in {row}, and this metric needs 0 and 1"
+        yield _mismatch(metric.route, message, "save 0 and 1: this loss takes them as well")
+
+
+def _without_weights(head: JudgedHead, weight: Column) -> Iterator[Diagnostic]:
+    """Metrics that count rows of which the loss takes no notice."""
+    plain = [metric for metric in head.metrics if not metric.weighted]
+    if not plain:
+        return
+    zeros = sum(int((rows == 0).sum()) for rows in row_blocks(weight, _BLOCK))
+    if not zeros:
+        return
+    message = (
+        f"{zeros:,} weights of output {head.output} are 0, and metrics count what they stand for "
+        "like the rest"
+    )
+    for metric in plain:
+        yield _mismatch(metric.route, message, "weighted_metrics leave it out")
+
+
+def _mismatch(route: Route, message: str, hint: str) -> Diagnostic:
+    return Diagnostic("metric-mismatch", message, route, severity="warning", hint=hint)
+
+
+def _class_weights(
+    head: JudgedHead, facts: LossFacts | None, name: str, target: Column, shape: Shape | None
+) -> Iterator[Diagnostic]:
+    """Class weights that find no class, or none of that number, in the rows of a target."""
+    if not head.class_weights:
+        return
+    route: Route = ("training", "class_weights", head.output)
+    problem = _without_classes(head, facts, name, target)
+    if problem:
+        hint = f"save {head.output}_weight, a weight for each sample"
+        yield Diagnostic("class-weights", problem, route, "key", hint=hint)
+        return
+    classes = _count(facts, target, shape)
+    for number in head.class_weights:
+        if classes is not None and not 0 <= number < classes:
+            message = f"output {head.output} has classes 0..{classes - 1}, and no class {number}"
+            yield Diagnostic("class-weights", message, (*route, number), "key")
+
+
+def _without_classes(
+    head: JudgedHead, facts: LossFacts | None, name: str, target: Column
+) -> str | None:
+    """Why the rows of a target have no class that a weight could be looked up by."""
+    if facts is None:
+        return None
+    if facts.targets not in _CLASSES:
+        return f"the targets of {head.output} are not classes, which class weights need"
+    row = None if facts.targets == "ids" else first_not_one_hot(target)
+    if row is not None:
+        return (
+            f"array {name} has rows with several labels, or none, first in {row}: which class "
+            "such a row has, and so its weight, cannot be told"
+        )
+    row = find_row(target, lambda rows: rows < 0) if facts.targets == "signs" else None
+    return f"array {name} holds -1, first in {row}, and classes count from 0" if row else None
+
+
+def _count(facts: LossFacts | None, target: Column, shape: Shape | None) -> int | None:
+    """How many classes an output tells apart; None where it is not known."""
+    width = shape[-1] if shape else None
+    if facts is None:
+        return None
+    if facts.targets in ("binary", "signs"):
+        wide = target.ndim > 1 and target.shape[-1] > 1
+        return target.shape[-1] if wide else 2
+    return width

@@ -1,0 +1,65 @@
+"""What an output ends in: the activation and the width of its last layer, by the graph alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from modelspec.catalog import Catalog
+from modelspec.catalog.losses import folded, is_object
+from modelspec.graph.graph import Node
+from modelspec.problems.diagnostic import Route
+
+_WIDTHS = {"Dense": "units"} | {
+    name: "filters"
+    for rank in "123"
+    for name in (f"Conv{rank}D", f"SeparableConv{rank}D", f"Conv{rank}DTranspose")
+}
+_SAME_WIDTH = {"Activation", "Softmax", "Dropout", "Identity", "ActivityRegularization"}
+PROBABILITIES = {"softmax", "sigmoid", "hardsigmoid", "sparsemax"}
+NOT_PROBABILITIES = {"linear", "relu", "relu6", "tanh", "elu", "selu", "gelu", "silu", "leakyrelu"}
+
+
+@dataclass(frozen=True, slots=True)
+class LastLayer:
+    """What is known of the values of an output; ``route`` is the place of the activation."""
+
+    activation: str | None = None
+    width: int | None = None
+    route: Route = ()
+
+
+def last_layer(node: Node | None, nodes: Mapping[str, Node], catalog: Catalog) -> LastLayer:
+    """Follow an output back to the layer that makes it, over those that keep its width."""
+    activation = "linear"
+    route: Route = ()
+    while node is not None:
+        owner = nodes.get(node.layer, node)
+        kind, given, place = owner.type, owner.arguments or {}, (*owner.route, owner.type)
+        while kind == "TimeDistributed" and is_object(given) and is_object(given.get("layer")):
+            [(kind, inner)] = given["layer"].items()
+            place, given = (*place, "layer", kind), inner or {}
+        if not isinstance(given, Mapping) or given.get("data_format") == "channels_first":
+            return LastLayer()
+        own = _activation(kind, given, catalog)
+        if activation == "linear" and own != "linear":
+            activation, route = own, (*place, "activation") if "activation" in given else place
+        if kind in _WIDTHS:
+            width = given.get(_WIDTHS[kind])
+            return LastLayer(activation, width if type(width) is int else None, route or place)
+        sources = list(node.sources())
+        if kind not in _SAME_WIDTH or len(sources) != 1 or sources[0].index is not None:
+            return LastLayer(activation if activation != "linear" else None, None, route)
+        node = nodes.get(sources[0].name)
+    return LastLayer(activation if activation != "linear" else None, None, route)
+
+
+def _activation(kind: str, given: Mapping[Any, Any], catalog: Catalog) -> str:
+    """The folded name of a layer's activation; an empty one where it cannot be told."""
+    if kind in ("Softmax", "ReLU", "LeakyReLU", "ELU"):
+        return kind.lower() if not given else ""
+    value = given.get("activation", "linear")
+    name = next(iter(value)) if is_object(value) else value
+    if name is None:
+        return "linear"
+    entry = catalog.find("activation", name) if isinstance(name, str) else None
+    return folded(entry.name) if entry else ""
