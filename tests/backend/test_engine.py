@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from rounding import ADAM, assert_close, assert_logs_close, rounding
 
 import modelspec
 from modelspec.backend.training import batch_source, xla
@@ -45,6 +46,10 @@ CONVOLVED = """  - Reshape: {target_shape: [8, 8, 1]}
   - Flatten"""
 
 
+XLA_ROUNDING = rounding(54 * (100 + 64 + 16 + 10))
+"""Of three epochs of 17 or 18 steps: each sums over 100 samples, 64 pixels, 16 and 10 units."""
+
+
 def train(folder: Path, *overrides: str, **given: Any) -> modelspec.Run:
     return modelspec.train(modelspec.loads(SPEC, overrides), DATA, run=folder, **given)
 
@@ -73,34 +78,34 @@ def test_the_length_of_calls_changes_nothing(
 def test_rows_from_files_are_those_from_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, jit: bool
 ) -> None:
-    setting = f"training.jit={jit}".lower()
-    resident = train(tmp_path / "resident", setting)
+    settings = [f"training.jit={jit}".lower(), "optimizer=sgd"]
+    resident = train(tmp_path / "resident", *settings)
     monkeypatch.setattr(batch_source, "RESIDENT_BYTES", 0)
     monkeypatch.setattr(batch_source, "CHUNK_BYTES", 300 * (64 * 4 + 4))
-    streamed = train(tmp_path / "streamed", setting)
+    streamed = train(tmp_path / "streamed", *settings)
     if not jit:
         assert end(streamed) == end(resident)
         return
     for one, other in zip(end(streamed)[0], end(resident)[0], strict=True):
-        assert one == pytest.approx(other, rel=1e-4)
+        assert_logs_close(one, other, XLA_ROUNDING, samples=179)
 
 
 def test_xla_gives_the_numbers_of_plain_keras(tmp_path: Path) -> None:
     """With its Dropout, though XLA left to itself would drop other units."""
     text = SPEC.replace("epochs: 3", "epochs: 1")
     settings = ["training.jit=true", "training.shuffle=false", "training.validation_split=0"]
-    source = modelspec.loads(text, settings)
+    source = modelspec.loads(text, [*settings, "optimizer=sgd"])
     twin = source.build()
     run = modelspec.train(source, DATA, run=tmp_path)
     with np.load(DATA) as data:
-        given = {"batch_size": 100, "shuffle": False, "verbose": 0}
-        history = twin.fit(data["image_train"], data["digit_train"], **given).history
+        image, digit = data["image_train"], data["digit_train"]
+    given = {"batch_size": 100, "shuffle": False, "verbose": 0}
+    history = twin.fit(image, digit, **given).history
     expected = {name: values[0] for name, values in history.items()}
     measured = {name: run.history[0][name] for name in expected}
-    assert measured == pytest.approx(expected, rel=1e-4)
+    assert_logs_close(measured, expected, XLA_ROUNDING, samples=len(digit))
     trained = keras.saving.load_model(run.model_path)
-    for one, other in zip(trained.get_weights(), twin.get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    assert_close(trained.get_weights(), twin.get_weights(), XLA_ROUNDING)
 
 
 def test_xla_repeats_itself_and_is_in_the_spec_of_the_run(tmp_path: Path) -> None:
@@ -136,7 +141,14 @@ def test_xla_draws_the_numbers_of_tensorflow(dtype: str) -> None:
     seed = tf.constant([3, 5])
     expected = tf.function(drawn)(seed)
     with as_without_xla():
-        found = tf.function(drawn, jit_compile=True)(seed)
+        compiled = tf.function(drawn, jit_compile=True)
+        try:
+            found = compiled(seed)
+        except tf.errors.InternalError as error:
+            # XLA cannot convert float16 on a CPU from before 2012 (without F16C).
+            if dtype != "float16" or "materialize symbols" not in str(error):
+                raise
+            pytest.skip("XLA has no float16 on this CPU")
     # Those of float64 are left to XLA: no precision of a spec's has it.
     assert np.array_equal(found[0], expected[0]) == (dtype != "float64")
     assert np.array_equal(found[1], expected[1]) == (dtype != "float64")
@@ -153,8 +165,9 @@ def test_updates_in_one_pass_give_the_numbers_of_keras(
     optimizer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(xla, "LARGE", 100)
-    x, y = tf.random.normal((8, 8, 8), seed=1), tf.range(8)
-    plain, fused = (modelspec.loads(SPEC, [f"optimizer={optimizer}"]).build() for _ in range(2))
+    x, y = tf.random.normal((8, 8, 8), dtype="float64", seed=1), tf.range(8)
+    settings = [f"optimizer={optimizer}", "training.precision=float64"]
+    plain, fused = (modelspec.loads(SPEC, settings).build() for _ in range(2))
     fuse_updates(fused.optimizer)
     compiled: list[Any] = []
     for model in (plain, fused):
@@ -169,8 +182,8 @@ def test_updates_in_one_pass_give_the_numbers_of_keras(
             "_XlaMustCompile" in str(step.get_concrete_function((x, y)).graph.as_graph_def())
         )
     assert compiled == [False, True]
-    pairs = zip(fused.variables, plain.variables, strict=True)
-    assert all(np.allclose(one, other, rtol=1e-4, atol=1e-6) for one, other in pairs)
+    terms = 3 * (8 + 64 + 16 + 10)
+    assert_close(fused.variables, plain.variables, ADAM * rounding(terms, "float64"))
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "adagrad", "{Adam: {amsgrad: true}}"])
@@ -189,20 +202,22 @@ layers:
 outputs: y
 losses: mse
 optimizer: {optimizer}
-training: {{epochs: 3, batch_size: 4, shuffle: false, jit: optimizer}}
+training: {{epochs: 3, batch_size: 4, shuffle: false, jit: optimizer, precision: float64}}
 """
     )
     words = np.array([[1, 1], [1, 2], [1, 1], [2, 1]], np.int32).repeat(4, 0)
-    y = np.linspace(-1, 1, 16, dtype=np.float32)[:, None]
+    y = np.linspace(-1, 1, 16)[:, None]
     np.savez(tmp_path / "words.npz", word=words, y=y)
     run = modelspec.train(spec, tmp_path / "words.npz", run=tmp_path / "run")
     model = spec.build()
     plain = model.fit(words, y, batch_size=4, epochs=3, shuffle=False, verbose=0)
-    assert np.allclose([line["loss"] for line in run.history], plain.history["loss"], rtol=1e-5)
-    for one, other in zip(
-        keras.saving.load_model(run.model_path).get_weights(), model.get_weights(), strict=True
-    ):
-        assert np.allclose(one, other, rtol=1e-4, atol=1e-6)
+    terms = 12 * (4 + 8)
+    assert [line["loss"] for line in run.history] == pytest.approx(
+        plain.history["loss"],
+        rel=rounding(terms),  # Keras means losses in float32
+    )
+    weights = keras.saving.load_model(run.model_path).get_weights()
+    assert_close(weights, model.get_weights(), ADAM * rounding(terms, "float64"))
 
 
 def test_updates_in_one_pass_repeat_themselves_and_are_in_the_spec(
