@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN := runs/demo
 
-.PHONY: demo test lint bench balance deaths fuzz data clean
+.PHONY: demo test test-anywhere lint bench balance deaths fuzz data clean
 
 demo: $(READY)
 	rm -rf $(RUN)
@@ -17,6 +17,10 @@ demo: $(READY)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# As other machines run them: older instruction sets, one thread, busy cores.
+test-anywhere: $(READY)
+	$(BIN)/python tests/anywhere.py $(ANYWHERE)
 
 lint: $(READY)
 	$(BIN)/ruff check
