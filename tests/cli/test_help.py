@@ -99,6 +99,23 @@ def test_the_script_for_a_shell_goes_to_standard_output() -> None:
         assert "_MODELSPEC_COMPLETE" in ran.stdout
 
 
+def test_the_line_for_bashrc_completes() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    [line] = [line for line in readme.splitlines() if line.startswith('eval "$(_MODELSPEC')]
+    ask = "COMP_WORDS=(modelspec ev); COMP_CWORD=1; _modelspec_completion modelspec"
+    ran = subprocess.run(
+        ["bash", "-c", f"{line}; complete -p modelspec; {ask}; echo ${{COMPREPLY[@]}}"],
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stderr == ""
+    registered, completed = ran.stdout.splitlines()
+    assert registered.endswith("_modelspec_completion modelspec")
+    assert completed == "evaluate"
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_says_what_the_command_says(verb: str) -> None:
     command = getattr(import_module(f"modelspec.cli.{verb}"), verb)
