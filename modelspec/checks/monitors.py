@@ -1,6 +1,7 @@
 """Names that callbacks monitor, against what Keras will call losses and metrics."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,17 +10,19 @@ from modelspec.catalog.losses import is_object
 from modelspec.checks.losses import all_placed
 from modelspec.graph.heads import Head
 from modelspec.language.spec import Spec
-from modelspec.problems.diagnostic import Diagnostic, did_you_mean
+from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
 
 
 def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Iterator[Diagnostic]:
     """A ``monitor`` that names no loss or metric; ``val_`` may come with a validation file."""
-    logged = _logged(heads, catalog)
+    named = _logged(heads, catalog)
+    yield from _alike(named or ())
     placed = all(
         all_placed(part, heads) for part in (spec.losses, spec.metrics, spec.weighted_metrics)
     )
-    if logged is None or not placed or all(head.loss is None for head in heads):
+    if named is None or not placed or all(head.loss is None for head in heads):
         return
+    logged = [name for name, _ in named]
     for position, callback in enumerate(spec.training.callbacks):
         [(name, given)] = callback.items() if is_object(callback) else [(callback, {})]
         monitor = given.get("monitor") if isinstance(given, Mapping) else None
@@ -45,18 +48,44 @@ def _needs_mode(name: Any, given: Mapping[Any, Any]) -> bool:
     return compares and given.get("mode", "auto") == "auto"
 
 
-def _logged(heads: Sequence[Head], catalog: Catalog) -> list[str] | None:
+def _logged(heads: Sequence[Head], catalog: Catalog) -> list[tuple[str, Route]] | None:
     """Keras's names for what it measures, without ``val_``; None where one cannot be told."""
-    names = ["loss"]
+    names: list[tuple[str, Route]] = [("loss", ())]
+    counts: Counter[str] = Counter()
     for head in heads:
         prefix = f"{head.output}_" if len(heads) > 1 else ""
-        names += [f"{prefix}loss"] if prefix and head.loss is not None else []
-        for metric in head.metrics:
-            name = _metric_name(metric.value, catalog)
-            if name is None:
-                return None
-            names.append(f"{prefix}{name}")
+        names += [(f"{prefix}loss", head.route)] if prefix and head.loss is not None else []
+    for weighted in (False, True):
+        for head in heads:
+            prefix = f"{head.output}_" if len(heads) > 1 else ""
+            for metric in head.metrics:
+                if metric.weighted is not weighted:
+                    continue
+                name = _metric_name(metric.value, catalog)
+                if name is None:
+                    return None
+                names.append((_unique(prefix, name, counts, weighted=weighted), metric.route))
     return names
+
+
+def _unique(prefix: str, name: str, counts: Counter[str], *, weighted: bool) -> str:
+    """The name of a metric among those before it (Keras's ``CompileMetrics.result``)."""
+    whole = f"{prefix}{name}"
+    if counts[whole] and weighted:
+        whole = f"{prefix}weighted_{name}"
+    counts[whole] += 1
+    return whole if counts[whole] == 1 else f"{whole}_{counts[whole] - 1}"
+
+
+def _alike(logged: Sequence[tuple[str, Route]]) -> Iterator[Diagnostic]:
+    """Names that differ in the case of their letters alone, which nobody tells apart."""
+    first: dict[str, str] = {}
+    for name, route in logged:
+        other = first.setdefault(name.lower(), name)
+        if other != name:
+            message = f"the logs will have {other} and {name}, which differ in case alone"
+            hint = "give one a name of its own: {METRIC: {name: …}}"
+            yield Diagnostic("similar-names", message, route, severity="warning", hint=hint)
 
 
 def _metric_name(value: Any, catalog: Catalog) -> str | None:

@@ -32,10 +32,17 @@ def input_arrays(model: Any, batch: Batch) -> Any:
 
 
 def target_arrays(model: Any, batch: Batch) -> Any:
-    """Targets in the form of the model's outputs; zeros where an output is not trained."""
+    """Targets in the form of the model's outputs; zeros where an output is not trained.
+
+    Flat ones get the axis of an output of one unit, as Keras's losses see them: some metrics, such
+    as ``F1Score``, refuse them without it.
+    """
     rows = len(next(iter(batch.inputs.values())))
-    blank = {name: np.zeros((rows, 1), "f") for name in output_names(model)}
-    return _shaped(model, {**blank, **batch.targets})
+    filled = {name: np.zeros((rows, 1), "f") for name in output_names(model)} | dict(batch.targets)
+    for name, shape in output_shapes(model).items():
+        if shape[1:] == (1,) and filled[name].ndim == 1:
+            filled[name] = filled[name][:, None]
+    return _shaped(model, filled)
 
 
 def weight_arrays(model: Any, batch: Batch) -> Any:

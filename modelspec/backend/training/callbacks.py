@@ -1,16 +1,18 @@
 """Keras callbacks of a spec, kept within the run's folder."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.objects import make
 from modelspec.catalog import Catalog
+from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.problems.errors import RunError
 
 _PATHS = frozenset({"filepath", "filename", "log_dir", "backup_dir", "directory"})
@@ -30,8 +32,9 @@ class CallbackRunner:
     """Tells callbacks of events; what they print goes to stderr, since stdout is for data."""
 
     def __init__(self, callbacks: Sequence[Any], model: Any, *, epochs: int, steps: int) -> None:
+        self._last = _LastLogs()
         self._list = keras.callbacks.CallbackList(
-            list(callbacks), model=model, verbose=0, epochs=epochs, steps=steps
+            [*callbacks, self._last], model=model, verbose=0, epochs=epochs, steps=steps
         )
 
     def __call__(self, event: str, *given: Any) -> None:
@@ -49,6 +52,29 @@ class CallbackRunner:
             said = error_text(error)
             raise RunError(f"a callback of the spec cannot go on ({event}): {said}") from error
 
+    def epoch_ended(self, epoch: int, logs: Mapping[str, Any]) -> dict[str, float]:
+        """Tell of an epoch's end; gives what the callbacks add to its logs: the learning rate.
+
+        Raises:
+            RunError: where a callback cannot go on.
+        """
+        self("on_epoch_end", epoch, dict(logs))
+        added = {name: value for name, value in self._last.logs.items() if name not in logs}
+        numbers = {name: np.asarray(value) for name, value in added.items()}
+        return {name: float(value) for name, value in numbers.items() if value.ndim == 0}
+
+
+class _LastLogs(keras.callbacks.Callback):  # type: ignore[misc]
+    """Stands behind the others, and keeps the logs of an epoch as they leave them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs: Mapping[str, Any] = {}
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        del epoch
+        self.logs = dict(logs or {})
+
 
 def _within(catalog: Catalog, value: Any, folder: Path) -> dict[str, Any]:
     name, arguments = next(iter(value.items())) if isinstance(value, dict) else (value, None)
@@ -63,10 +89,43 @@ def _within(catalog: Catalog, value: Any, folder: Path) -> dict[str, Any]:
     return {name: given}
 
 
+def check_monitors(
+    written: Sequence[Any], callbacks: Sequence[Any], names: Sequence[str]
+) -> list[Diagnostic]:
+    """The callbacks that watch what no epoch will log; ``names`` are those of a training epoch.
+
+    ``written`` are the callbacks as the spec has them. What only validation could log is not judged
+    here: there may be none.
+    """
+    logging = any(isinstance(each, keras.callbacks.ReduceLROnPlateau) for each in callbacks)
+    known = [*names, *(["learning_rate"] if logging else [])]
+    problems = []
+    for position, (value, callback) in enumerate(zip(written, callbacks, strict=True)):
+        monitor = _watched(callback)
+        if monitor is None or monitor.removeprefix("val_") in known or monitor in known:
+            continue
+        [(name, given)] = value.items() if isinstance(value, Mapping) else [(value, None)]
+        route: Route = ("training", "callbacks", position)
+        if isinstance(given, Mapping) and "monitor" in given:
+            route = (*route, name, "monitor")
+        message = f"no epoch logs {monitor}"
+        hint = f"the logs are {', '.join(known)}, and the same with val_ where there is validation"
+        problems.append(Diagnostic("unknown-monitor", message, route, hint=hint))
+    return problems
+
+
+def _watched(callback: Any) -> str | None:
+    """What a callback goes by; a checkpoint that keeps every epoch goes by nothing."""
+    monitor = getattr(callback, "monitor", None)
+    return (
+        monitor if isinstance(monitor, str) and getattr(callback, "save_best_only", True) else None
+    )
+
+
 def idle(callbacks: Sequence[Any]) -> Iterator[str]:
     """What to say of callbacks that watch a value of validation, where there is none."""
     for callback in callbacks:
-        monitor = getattr(callback, "monitor", None)
-        if isinstance(monitor, str) and monitor.startswith("val_"):
+        monitor = _watched(callback)
+        if monitor is not None and monitor.startswith("val_"):
             name = type(callback).__name__
             yield f"without validation there is no {monitor}: {name} will do nothing"

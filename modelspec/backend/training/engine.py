@@ -81,9 +81,17 @@ class Engine:
         """Loss and metrics since the last reset, by Keras's own names.
 
         A metric of several values, such as one for each class, gives ``NAME_0``, ``NAME_1``, ….
+        One value has its metric's name, whatever its shape.
         """
         found = self._read().items()
         return dict(pair for name, value in found for pair in _numbers(name, np.asarray(value)))
+
+    def names(self) -> list[str]:
+        """The names of ``results``, known as soon as the losses and metrics are built."""
+        read: Any = self._read
+        found = read.get_concrete_function().structured_outputs.items()
+        pairs = ((name, np.zeros(value.shape.as_list())) for name, value in found)
+        return [each for name, zeros in pairs for each, _ in _numbers(name, zeros)]
 
     def _run(self, phase: str, step: Step, chunk: StepChunk, jit: Jit) -> Any:
         self.build(chunk.data)
@@ -105,8 +113,8 @@ def _refusal(error: Exception, jit: Jit) -> str:
 
 
 def _numbers(name: str, value: Array) -> Iterator[tuple[str, float]]:
-    if value.ndim == 0:
-        yield name, float(value)
+    if value.size == 1:
+        yield name, float(value.reshape(()))
     else:
         yield from ((f"{name}_{index}", float(each)) for index, each in enumerate(value.ravel()))
 

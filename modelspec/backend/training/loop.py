@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,9 @@ class FitContext:
     """What a run goes through, beside the model: rows, settings, and who takes part.
 
     ``asked_to_stop`` and ``find_change``, which says why the run cannot go on, are called after
-    every call of the engine. ``loss_shares`` adds to the logs of an epoch.
+    every call of the engine. ``loss_shares`` adds to the logs of an epoch. ``check_names`` hears
+    the names of the engine's results before the first epoch, and raises where a callback misses
+    one.
     """
 
     batches: Batches
@@ -41,6 +43,7 @@ class FitContext:
     asked_to_stop: Callable[[], bool]
     find_change: Callable[[], str | None]
     loss_shares: Callable[[Logs], Logs]
+    check_names: Callable[[Sequence[str]], None]
 
 
 def fit(engine: Engine, context: FitContext) -> None:
@@ -59,6 +62,7 @@ def fit(engine: Engine, context: FitContext) -> None:
     evaluation = Evaluation(engine, context.validation, callbacks) if context.validation else None
     model.stop_training = False
     engine.build(sample(model, context.batches))
+    context.check_names(engine.names())
     callbacks("on_train_begin")
     start = context.checkpointer.restore()
     context.listener.training_started(context.checkpointer.history)
@@ -90,7 +94,7 @@ def _epoch(
     logs |= context.loss_shares(logs)
     if evaluation is not None:
         logs |= {f"val_{name}": value for name, value in evaluation().items()}
-    context.callbacks("on_epoch_end", at.epoch, logs)
+    logs |= context.callbacks.epoch_ended(at.epoch, logs)
     record = {"epoch": at.epoch + 1, **logs, "seconds": round(time.perf_counter() - started, 4)}
     asked = context.asked_to_stop()
     last = asked or engine.model.stop_training or at.epoch + 1 == epochs

@@ -1,10 +1,18 @@
 """One training of a built model in a run's folder, from its callbacks to its saved weights."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from modelspec.backend.loss_weights.factory import Strategy, make_strategy
 from modelspec.backend.model.saving import write_model
-from modelspec.backend.training.callbacks import CallbackRunner, idle, make_callbacks, tensorboard
+from modelspec.backend.training.callbacks import (
+    CallbackRunner,
+    check_monitors,
+    idle,
+    make_callbacks,
+    tensorboard,
+)
 from modelspec.backend.training.checkpointer import Checkpointer
 from modelspec.backend.training.checkpoints import State
 from modelspec.backend.training.engine import Engine
@@ -13,6 +21,8 @@ from modelspec.backend.training.loss_shares import LossShares
 from modelspec.backend.training.xla import extent
 from modelspec.data.batches import Phases
 from modelspec.graph.valid_spec import ValidSpec
+from modelspec.language.places import place_all
+from modelspec.problems.errors import SpecError
 from modelspec.runs.layout import MODEL
 from modelspec.runs.surroundings import Surroundings
 from modelspec.storage.atomic import replacing
@@ -64,5 +74,24 @@ def _context(
         Checkpointer(run, state, surroundings.checkpoint_seconds, listener.warn),
         asked_to_stop=surroundings.asked_to_stop,
         find_change=surroundings.find_change,
+        check_names=partial(_check_names, valid, callbacks, strategy),
         loss_shares=LossShares(valid.heads, strategy.weights if strategy else None, listener.warn),
     )
+
+
+def _check_names(
+    valid: ValidSpec, callbacks: Sequence[Any], strategy: Strategy | None, names: Sequence[str]
+) -> None:
+    """Hold the callbacks' monitors against what epochs will log.
+
+    Raises:
+        SpecError: where there is no such name.
+    """
+    outputs = [head.output for head in valid.heads if head.loss is not None]
+    known = [*names]
+    if len(outputs) > 1:
+        known += [f"{output}_share" for output in outputs]
+    known += [f"{output}_weight" for output in outputs] if strategy else []
+    problems = check_monitors(valid.spec.training.callbacks, callbacks, known)
+    if problems:
+        raise SpecError(place_all(problems, valid.document))

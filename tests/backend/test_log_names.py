@@ -1,0 +1,159 @@
+"""Names of logs are Keras's, and callbacks' monitors are held against them."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import modelspec
+from modelspec.problems.errors import SpecError
+
+_RANDOM = np.random.default_rng(0)
+X = _RANDOM.normal(size=(64, 4)).astype("f")
+FLAT = (X[:, 0] > 0.3).astype("int64")
+
+
+def spec(metrics: str, callbacks: str = "[]", units: int = 1, more: str = "") -> str:
+    activation, loss = ("sigmoid", "binary_crossentropy")
+    return (
+        "modelspec: 1\ninputs: {x: {shape: [4]}}\nlayers:\n"
+        f"  - Dense: {{units: {units}, activation: {activation}}}\n    name: y\noutputs: y\n"
+        f"losses: {loss}\nmetrics: {metrics}\noptimizer: {{SGD: {{learning_rate: 0.1}}}}\n{more}"
+        "training:\n  epochs: 3\n  validation_split: 0.25\n  shuffle: false\n"
+        f"  callbacks: {callbacks}\n"
+    )
+
+
+def train(text: str, folder: Path, y: Any = FLAT, **arrays: Any) -> Any:
+    np.savez(folder / "d.npz", x=X, y=y, **arrays)
+    return modelspec.train(modelspec.loads(text), folder / "d.npz", run=folder / "run")
+
+
+@pytest.mark.parametrize(
+    ("metric", "name"),
+    [
+        ("{F1Score: {threshold: 0.5}}", "f1_score"),
+        ("{FBetaScore: {threshold: 0.5, name: fb}}", "fb"),
+        ("{R2Score: {class_aggregation: null}}", "r2_score"),
+        ("{CosineSimilarity: {axis: -1}}", "cosine_similarity"),
+    ],
+)
+@pytest.mark.parametrize("shape", [(64,), (64, 1)])
+def test_one_value_has_its_metrics_name(
+    metric: str, name: str, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Flat labels too, which Keras's own ``F1Score`` refuses."""
+    record = train(spec(f"[{metric}]"), tmp_path, FLAT.reshape(shape)).history[-1]
+    assert {name, f"val_{name}"} < set(record)
+    assert not any(f"{name}_" in key for key in record)
+
+
+def test_flat_labels_give_the_numbers_of_a_column(tmp_path: Path) -> None:
+    records = []
+    for number, y in enumerate((FLAT, FLAT[:, None])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        weights = np.linspace(0.5, 2, 64).astype("f")
+        text = spec("[accuracy, AUC, {F1Score: {threshold: 0.5}}]")
+        records.append(train(text, folder, y, y_weight=weights).history[-1])
+    for record in records:
+        del record["seconds"]
+    assert records[0] == records[1]
+
+
+def test_several_values_are_numbered(tmp_path: Path) -> None:
+    rows = (X[:, :3] > 0.3).astype("f")
+    record = train(spec("[{F1Score: {threshold: 0.5}}]", units=3), tmp_path, rows).history[-1]
+    assert {"f1_score_0", "f1_score_2", "val_f1_score_1"} < set(record)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.1])
+def test_the_learning_rate_is_logged_where_keras_logs_it(factor: float, tmp_path: Path) -> None:
+    callbacks = (
+        f"[{{ReduceLROnPlateau: {{monitor: loss, factor: {factor}, patience: 1, min_delta: 9}}}}]"
+    )
+    records = train(spec("[]", callbacks), tmp_path).history
+    plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
+    plain.compile(keras.optimizers.SGD(0.1), "binary_crossentropy")
+    watching = keras.callbacks.ReduceLROnPlateau("loss", factor, 1, min_delta=9)
+    history = plain.fit(X, FLAT, epochs=3, callbacks=[watching], verbose=0).history
+    assert [record["learning_rate"] for record in records] == pytest.approx(
+        [float(rate) for rate in history["learning_rate"]]
+    )
+
+
+def test_no_learning_rate_where_no_callback_logs_it(tmp_path: Path) -> None:
+    record = train(spec("[]", "[EarlyStopping]"), tmp_path).history[0]
+    assert "learning_rate" not in record
+
+
+def test_a_stop_by_a_metric_of_one_value(tmp_path: Path) -> None:
+    callbacks = "[{EarlyStopping: {monitor: val_f1_score, mode: max, patience: 1, min_delta: 2}}]"
+    run = train(spec("[{F1Score: {threshold: 0.5}}]", callbacks), tmp_path)
+    assert len(run.history) == 2
+
+
+@pytest.mark.parametrize(
+    ("callback", "units", "missing"),
+    [
+        ("EarlyStopping: {monitor: f1_score, mode: max}", 3, "f1_score_0"),
+        ("EarlyStopping: {monitor: val_f1_score, mode: max}", 3, "f1_score_0"),
+        ("ReduceLROnPlateau: {monitor: f1_score_0, mode: max}", 1, "f1_score"),
+        ("EarlyStopping: {monitor: learning_rate, mode: max}", 1, "f1_score"),
+        (
+            "ModelCheckpoint: {filepath: a.keras, monitor: f1_score_7, save_best_only: true}",
+            3,
+            "f1_score_2",
+        ),
+    ],
+)
+def test_a_monitor_that_no_epoch_logs(
+    callback: str, units: int, missing: str, tmp_path: Path
+) -> None:
+    y = (X[:, :units] > 0.3).astype("f")
+    text = spec("[{F1Score: {threshold: 0.5}}]", f"[{{{callback}}}]", units)
+    with pytest.raises(SpecError) as raised:
+        train(text, tmp_path, y)
+    [problem] = raised.value.problems
+    assert problem.code == "unknown-monitor"
+    assert problem.place.span.line == 14
+    assert missing in (problem.hint or "")
+
+
+def test_a_checkpoint_of_every_epoch_watches_nothing(tmp_path: Path) -> None:
+    callbacks = "[{ModelCheckpoint: {filepath: a.keras}}]"
+    text = spec("[]", callbacks).replace("validation_split: 0.25", "validation_split: 0.0")
+    assert len(train(text, tmp_path).history) == 3
+
+
+@pytest.mark.parametrize(
+    ("metrics", "weighted", "monitor"),
+    [
+        ("accuracy", "accuracy", "weighted_accuracy"),
+        ("[{AUC: {curve: ROC}}, {AUC: {curve: PR}}]", "null", "auc_1"),
+        ("mae", "[mse, mae]", "weighted_mae"),
+    ],
+)
+def test_names_of_metrics_that_meet(
+    metrics: str, weighted: str, monitor: str, tmp_path: Path
+) -> None:
+    callbacks = f"[{{EarlyStopping: {{monitor: {monitor}, mode: max, patience: 9}}}}]"
+    text = spec(metrics, callbacks, more=f"weighted_metrics: {weighted}\n")
+    assert modelspec.loads(text).problems == []
+    assert monitor in train(text, tmp_path).history[0]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "names"),
+    [
+        ("[AUC, {AUC: {curve: PR}}]", "AUC and auc"),
+        ("[accuracy, {BinaryAccuracy: {name: Accuracy, threshold: 0.4}}]", "accuracy and Accuracy"),
+        ("[MSE, {MeanSquaredError: {name: mse}}]", "MSE and mse"),
+    ],
+)
+def test_names_that_differ_in_case_alone(metrics: str, names: str) -> None:
+    [problem] = modelspec.loads(spec(metrics)).problems
+    assert (problem.code, problem.severity) == ("similar-names", "warning")
+    assert names in problem.message
