@@ -1,12 +1,16 @@
-"""modelspec: a YAML spec, compiled into a Keras functional model and trained on npz data.
+"""Compile a YAML spec into a Keras functional model, and train it on npz data.
 
->>> import modelspec
->>> spec = modelspec.load("specs/digits.yaml")
->>> spec.problems
-[]
->>> model = spec.build()                                  # a keras.Model
->>> run = modelspec.train(spec, "data/digits.npz")         # a Run, with history and model
->>> modelspec.evaluate(modelspec.open_target(run.path), "data/digits.npz")
+Example:
+    >>> import modelspec
+    >>> spec = modelspec.load("specs/digits.yaml", ["training.epochs=2"])
+    >>> spec.problems
+    []
+    >>> model = spec.build()  # a compiled keras.Model
+    >>> run = modelspec.train(spec, "data/digits.npz")
+    >>> run.status
+    'completed'
+    >>> sorted(modelspec.evaluate(modelspec.open_target(run.path), "data/digits.npz"))
+    ['accuracy', 'loss']
 """
 
 from importlib import import_module
@@ -39,7 +43,7 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
-"""Of the distribution too: ``pyproject.toml`` reads it here."""
+"""The version of the distribution; ``pyproject.toml`` reads it from here."""
 
 _LATER = {
     "api.inference": ("evaluate", "predict"),
@@ -53,7 +57,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: most commands need little of it."""
+    """Import a name on first access, because most commands need only a few of them."""
     for module, names in _LATER.items():
         if name in names:
             return getattr(import_module(f"modelspec.{module}"), name)

@@ -1,1 +1,1 @@
-"""What ``import modelspec`` offers: one file for each verb."""
+"""The functions and classes of ``import modelspec``: one module for each verb."""

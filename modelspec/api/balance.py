@@ -1,4 +1,4 @@
-"""Spec and data → how the heads of the model stand to each other."""
+"""Balance: a spec and data → how much each output's loss contributes."""
 
 import math
 from collections.abc import Sequence
@@ -24,13 +24,31 @@ _ROUTE: Route = ("outputs",)
 def measure(
     source: ModelSpec, data: Data, *, batches: int = BATCHES, say: Say | None = None
 ) -> Balance:
-    """Measure the heads at the start, and after a warm-up of some batches, on the training rows.
+    """Measure the losses of several outputs and their gradients, on the training rows.
 
-    ``say`` is told what is unpacked to the disk.
+    There are two measurements: with initial weights, and after training on some batches.
+
+    Args:
+        source: The spec. It must have losses for at least two outputs that share a layer.
+        data: An npz file, a folder of npz files, a list of both, or a mapping from names to
+            arrays.
+        batches: The number of training steps before the second measurement.
+        say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
+
+    Returns:
+        Both measurements, and the loss weights that make the contributions equal.
 
     Raises:
-        SpecError: where the spec or the data has errors, or there is nothing to balance.
-        RunError: where a loss or a gradient is not finite.
+        SpecError: The spec or the data has errors, or there is nothing to balance.
+        RunError: A loss or a gradient is not finite.
+
+    Example:
+        >>> import modelspec
+        >>> from modelspec.api.balance import measure
+        >>> spec = modelspec.load("specs/digits_heads.yaml")
+        >>> balance = measure(spec, "data/digits_heads.npz", batches=5)
+        >>> sorted(balance.equal_contributions)
+        ['digit', 'ink', 'parity']
     """
     source = _in_full_precision(source)
     valid = source.require()
@@ -79,7 +97,7 @@ def measure(
 
 
 def _in_full_precision(source: ModelSpec) -> ModelSpec:
-    """Half precision holds no gradient of a large loss; how large it is does not depend on it."""
+    """Return the spec in float32: float16 cannot represent the gradient of a large loss."""
     spec = source.require().spec
     half = spec.training.precision.endswith("16")
     return source.with_training(precision="float32") if half else source
@@ -96,7 +114,7 @@ def _require_finite(outputs: Sequence[str], start: HeadMeasurement, warm: HeadMe
 
 
 def _drawn(source: ModelSpec, seed: int) -> list[Any]:
-    """Fresh weights of the model, by another seed."""
+    """Initial weights of the model for another seed."""
     spec = source.require().spec
     training = spec.training.model_copy(update={"seed": seed % 2**32})
     other = replace(source, spec=spec.model_copy(update={"training": training}))

@@ -1,4 +1,4 @@
-"""What a spec, a run or a ``.keras`` file would cost to train, before it is trained."""
+"""Costs of training a spec, a run or a ``.keras`` file, estimated without training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -12,11 +12,11 @@ from modelspec.results.summary import Shape
 from modelspec.storage import cache
 
 BATCH_SIZE = 32
-"""Keras's own, where there is no spec."""
+"""Keras's default, for a model without a spec."""
 
 
 class LengthError(ValueError):
-    """Lengths are needed that were not given, or given ones fit no input."""
+    """A length that the estimate needs is missing, or a given length matches no input."""
 
 
 def estimate(
@@ -26,15 +26,29 @@ def estimate(
     batch_size: int | None = None,
     light: bool = False,
 ) -> Costs:
-    """Arithmetic and memory of training on batches; by default of the spec's size.
+    """Estimate the operations and the memory of training.
 
-    ``lengths`` are, by input, what stands in place of the unknown lengths of its shape, in order;
-    names that the model does not have are passed over. ``light`` may start Keras on JAX, which
-    leaves this process unable to train.
+    Args:
+        target: A run, a ``.keras`` file or a spec, from ``open_target``.
+        lengths: For each input with unknown axes (``null``), their lengths in order. Names that the
+            model does not have are ignored.
+        batch_size: The number of samples in a batch; by default that of the spec, or 32.
+        light: Allow Keras to start on JAX, which is faster. The process cannot train then.
+
+    Returns:
+        Floating-point operations for one sample, and bytes.
 
     Raises:
-        SpecError, ModelError: where the model cannot be had.
-        LengthError: where a length is unknown, or too many are given.
+        SpecError: The spec has errors.
+        ModelError: The file cannot be loaded.
+        LengthError: A length is missing, or there are too many.
+
+    Example:
+        >>> import modelspec
+        >>> from modelspec.api.costs import estimate
+        >>> costs = estimate(modelspec.open_target("specs/digits.yaml"))
+        >>> costs.batch_size, costs.parameters
+        (32, 38440)
     """
     spec = target.source.spec if target.source else None
     batch_size = batch_size or (spec.training.batch_size if spec else BATCH_SIZE)
@@ -46,7 +60,7 @@ def estimate(
 
 
 def with_lengths(graph: Graph, lengths: Mapping[str, Shape]) -> Graph:
-    """The graph with other shapes for some of its inputs."""
+    """Return the graph with other shapes for some of its inputs."""
     inputs = {
         name: replace(given, shape=lengths.get(name, given.shape))
         for name, given in graph.inputs.items()
@@ -75,7 +89,7 @@ def _of_spec(source: ModelSpec, lengths: Mapping[str, Sequence[int]], *, light: 
 
 
 def _of_graph(source: ModelSpec, graph: Graph, *, light: bool) -> Costs:
-    """Without allocating a weight."""
+    """Estimate without allocating a weight."""
     spec = source.require().spec
     from modelspec.backend.model.shapes import start_for
 
@@ -98,7 +112,7 @@ def _of_model(model: Any, lengths: Mapping[str, Sequence[int]]) -> Costs:
 
 
 def _filled(shapes: Mapping[str, Shape], lengths: Mapping[str, Sequence[int]]) -> dict[str, Shape]:
-    """The shapes that have unknown lengths, with those that are given in their place."""
+    """The shapes with unknown axes, with the given lengths in place of them."""
     return {
         name: _fill(name, shape, lengths.get(name, ()))
         for name, shape in shapes.items()

@@ -1,4 +1,4 @@
-"""Evaluation and prediction, on a run, a ``.keras`` file or a spec."""
+"""Evaluation and prediction with a run, a ``.keras`` file or a spec."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,19 +21,33 @@ from modelspec.problems.errors import ModelError, SpecError
 from modelspec.problems.problem import Problem
 
 Warn: TypeAlias = Callable[[Sequence[Problem]], None]
-"""Is told what is odd about data that can be used all the same."""
+"""Receives the warnings about data that can still be used."""
 
 
 def evaluate(
     target: Target, data: Data, *, say: Say | None = None, warn: Warn | None = None
 ) -> dict[str, float]:
-    """Loss and metrics on the test part of npz files, by Keras's own names.
+    """Compute loss and metrics on the test part of the data.
 
-    ``say`` is told what is unpacked to the disk, ``warn`` what is odd about the data.
+    Args:
+        target: A run, a ``.keras`` file or a spec, from ``open_target``.
+        data: An npz file, a folder of npz files, a list of both, or a mapping from names to
+            arrays. The arrays ``NAME_test`` are used, or ``NAME`` if there is no such part.
+        say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
+        warn: Receives the warnings about the data.
+
+    Returns:
+        The values by Keras's own names, ``loss`` among them.
 
     Raises:
-        SpecError: where the data does not fit.
-        ModelError: where the model has no losses.
+        SpecError: The spec has errors, or the data does not fit the model.
+        ModelError: The file is not a Keras model, or the model has no losses.
+
+    Example:
+        >>> import modelspec
+        >>> untrained = modelspec.open_target("specs/digits.yaml")
+        >>> sorted(modelspec.evaluate(untrained, "data/digits.npz"))
+        ['accuracy', 'loss']
     """
     model = target.model()
     if not getattr(model, "compiled", False):
@@ -47,7 +61,11 @@ def evaluate(
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """One array for each output, by name; and the targets, where the data has them."""
+    """Predictions in memory.
+
+    ``arrays`` has one array for each output, by name; its first axis is the sample. ``targets`` has
+    the targets that the data contains.
+    """
 
     arrays: Mapping[str, Array]
     targets: Mapping[str, Column]
@@ -69,10 +87,29 @@ class Predicting:
 def predict(
     target: Target, data: Data, *, say: Say | None = None, warn: Warn | None = None
 ) -> Predictions:
-    """Predict for the test part of npz files, which need no targets; all in memory.
+    """Predict for the test part of the data. Targets are not needed.
+
+    The predictions must fit into memory; ``predicting`` computes them in parts.
+
+    Args:
+        target: A run, a ``.keras`` file or a spec, from ``open_target``.
+        data: As for ``evaluate``; only the inputs are required.
+        say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
+        warn: Receives the warnings about the data.
+
+    Returns:
+        One array for each output, and the targets that the data contains.
 
     Raises:
-        SpecError: where the data does not fit.
+        SpecError: The spec has errors, or the data does not fit the model.
+        ModelError: The file is not a Keras model.
+
+    Example:
+        >>> import modelspec
+        >>> untrained = modelspec.open_target("specs/digits.yaml")
+        >>> predictions = modelspec.predict(untrained, "data/digits.npz")
+        >>> predictions.arrays["digit"].shape
+        (360, 10)
     """
     made = predicting(target, data, say=say, warn=warn)
     pieces = list(made.pieces)
@@ -83,10 +120,20 @@ def predict(
 def predicting(
     target: Target, data: Data, *, say: Say | None = None, warn: Warn | None = None
 ) -> Predicting:
-    """As ``predict``, a piece at a time, for what is larger than memory.
+    """Predict in parts, for predictions larger than memory.
+
+    Args:
+        target: A run, a ``.keras`` file or a spec, from ``open_target``.
+        data: As for ``evaluate``; only the inputs are required.
+        say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
+        warn: Receives the warnings about the data.
+
+    Returns:
+        An iterator over parts of the predictions; each is computed when it is read.
 
     Raises:
-        SpecError: where the data does not fit.
+        SpecError: The spec has errors, or the data does not fit the model.
+        ModelError: The file is not a Keras model.
     """
     model = target.model()
     from modelspec.backend.training.engine import predictor
@@ -142,7 +189,7 @@ def _dataset(
 def _misfits(
     target: Target, graph: Graph, model: Any, dataset: Dataset, *, targets: bool
 ) -> list[Diagnostic]:
-    """Hold arrays against a model, and walk it with their real lengths."""
+    """Compare the arrays with the model, and run its shapes again with the lengths of the data."""
     from modelspec.backend.model.model_io import output_shapes
     from modelspec.backend.model.shapes import check_model_lengths
 
@@ -162,7 +209,7 @@ def _batches(dataset: Dataset, target: Target, model: Any) -> Batches:
 
 
 def _interface(target: Target, model: Any) -> Graph:
-    """The graph of the spec; for a bare model, its inputs alone."""
+    """The graph of the spec; for a model without a spec, only its inputs."""
     if target.source is not None and target.source.graph is not None:
         return target.source.graph
     inputs = {

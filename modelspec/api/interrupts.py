@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as requests: the step is finished and kept before a run ends."""
+"""Ctrl-C and SIGTERM as requests: a run finishes and saves its current step before it ends."""
 
 import signal
 import threading
@@ -10,9 +10,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Within it, the first signal only sets ``requested``; the second raises KeyboardInterrupt.
+    """A context in which the first signal sets ``requested``; the second raises KeyboardInterrupt.
 
-    Signals reach the main thread alone; in another one it does nothing.
+    Python delivers signals to the main thread; in another thread the context has no effect.
     """
 
     def __init__(self, at_first: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""What Keras said of a graph, remembered: an unchanged spec needs no Keras to be checked again."""
+"""Cached results of Keras for a graph, so that an unchanged spec is checked without Keras."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,9 +16,9 @@ ShapeCheck = tuple[dict[str, Shape], list[Diagnostic]]
 def remember_shapes(
     graph: Graph, catalog: Catalog, objects: str, judge: Callable[[], ShapeCheck]
 ) -> ShapeCheck:
-    """The shapes of the outputs and what is wrong on the way to them, judged once a graph.
+    """Return the shapes of the outputs and the problems of a graph, computed once.
 
-    ``objects`` tells apart what else was judged with it.
+    ``objects`` identifies everything else that was checked with the graph.
     """
     name = _name(graph, catalog, objects)
     stored = cache.load("shapes", name)
@@ -37,7 +37,7 @@ def remember_shapes(
 def remember_summary(
     graph: Graph, catalog: Catalog, precision: str, describe: Callable[[], Summary]
 ) -> Summary:
-    """The summary of a graph's model at a precision, made once."""
+    """Return the summary of a graph's model at a precision, computed once."""
     name = _name(graph, catalog, precision)
     stored = cache.load("summaries", name)
     if stored is not None:
@@ -48,7 +48,7 @@ def remember_summary(
 
 
 def _name(graph: Graph, catalog: Catalog, *more: str) -> str:
-    """What a verdict depends on: the graph, Keras's version, and this very code."""
+    """The key of a result: a hash of the graph, of Keras's version and of this code."""
     return cache.key(repr(graph), catalog.version, cache.code_stamp(), *more)
 
 

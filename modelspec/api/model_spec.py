@@ -1,9 +1,8 @@
-"""The chain itself: text → Document → Spec → Graph → model, one short step a method.
+"""The steps from text to model: text → Document → Spec → Graph → model.
 
-What only data or a model needs is imported where it is needed: most specs are checked alone.
-
-Problems are collected gate by gate: YAML, then the envelope, then all that can be told without
-shapes, then shapes. Keras is imported only where a method needs it.
+Problems are collected in four stages: YAML, then keys and types, then everything that needs no
+shapes, then shapes. Modules that only data or a model needs are imported inside the methods, so
+that checking a spec alone is fast.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,10 +36,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A spec as far as it could be read, and everything that is wrong with it so far.
+    """A spec, as far as it could be read, and its problems.
 
-    ``document`` has overrides and parameters put in. ``spec`` and ``graph`` are None where the
-    text, the keys or the blocks are too wrong to go on.
+    ``document`` is the text as plain data, with overrides and parameters applied. ``spec`` and
+    ``graph`` are None if errors in the text, the keys or the blocks prevent them.
+
+    Example:
+        >>> import modelspec
+        >>> spec = modelspec.loads("modelspec: 2")
+        >>> [problem.code for problem in spec.problems]
+        ['missing-key', 'missing-key', 'missing-key', 'wrong-version']
     """
 
     document: Document | None
@@ -56,17 +61,20 @@ class ModelSpec:
 
     @property
     def problems(self) -> list[Problem]:
-        """All that can be told without shapes or data."""
+        """All problems that need neither shapes nor data."""
         return self.place(self.diagnostics)
 
     def place(self, diagnostics: Iterable[Diagnostic]) -> list[Problem]:
         return place_all(diagnostics, self.document)
 
     def require(self, diagnostics: Iterable[Diagnostic] = ()) -> ValidSpec:
-        """The spec, where it has no errors.
+        """Return the spec, if it has no errors.
+
+        Args:
+            diagnostics: Further problems, whose errors count too.
 
         Raises:
-            SpecError: where there are any, among ``diagnostics`` too.
+            SpecError: There are errors; the exception contains all problems.
         """
         problems = [*self.diagnostics, *diagnostics]
         document, spec, graph = self.document, self.spec, self.graph
@@ -77,10 +85,21 @@ class ModelSpec:
     def check(
         self, data: "Data | None" = None, *, light: bool = False, say: "Say | None" = None
     ) -> list[Problem]:
-        """Every problem, of shapes and, with ``data``, of the arrays in npz files too.
+        """Find all problems of the spec, and of data.
 
-        ``light`` may start Keras on JAX, which is quicker, and leaves this process unable to train.
-        ``say`` is told what is unpacked to the disk.
+        Args:
+            data: An npz file, a folder of npz files, a list of both, or a mapping from names to
+                arrays. Without it, only the spec is checked.
+            light: Allow Keras to start on JAX, which is faster. The process cannot train then.
+            say: Receives notes about arrays that are unpacked to the disk.
+
+        Returns:
+            Errors and warnings, each with its place. An empty list means no problems.
+
+        Example:
+            >>> import modelspec
+            >>> modelspec.load("specs/digits.yaml").check("data/digits.npz")
+            []
         """
         found = list(self.diagnostics)
         shapes: dict[str, Shape] = {}
@@ -120,10 +139,14 @@ class ModelSpec:
         lengths: bool = True,
         light: bool = False,
     ) -> list[Diagnostic]:
-        """Hold arrays against the graph, and walk it with the lengths that they really have.
+        """Compare arrays with the graph, and compute its shapes again with the lengths of the data.
 
-        ``shapes`` are those of the outputs, with the leading batch. ``targets`` says whether the
-        heads count, ``lengths`` whether the graph is sound enough to be walked again.
+        Args:
+            dataset: The arrays.
+            shapes: The shapes of the outputs, with the leading batch.
+            targets: Check targets and sample weights too.
+            lengths: Compute the shapes again; the graph must have no errors.
+            light: Allow Keras to start on JAX, which is faster. The process cannot train then.
         """
         from modelspec.checks.data import check_data
 
@@ -146,7 +169,7 @@ class ModelSpec:
         say: "Say | None" = None,
         announce: bool = True,
     ) -> "tuple[Dataset | None, list[Diagnostic]]":
-        """The arrays of npz files that this spec calls for, those of one name stacked."""
+        """Read the arrays that this spec uses; those of several files are concatenated."""
         assert self.spec is not None
         from modelspec.data.dataset import load_dataset
 
@@ -163,12 +186,12 @@ class ModelSpec:
         )
 
     def _groups(self) -> str | None:
-        """The array that tells the groups which a split keeps whole."""
+        """The name of the array with each sample's group, for a split by groups."""
         split = self.spec.training.validation_split if self.spec else 0.0
         return split.groups if isinstance(split, GroupedRows) else None
 
     def has_validation_part(self, paths: "Data") -> bool:
-        """Whether files mark rows for validation, as ``x_val`` and ``y_val`` do."""
+        """Return whether the data has a validation part, such as ``x_val`` and ``y_val``."""
         assert self.spec is not None
         from modelspec.data.dataset import has_validation_part
 
@@ -180,15 +203,24 @@ class ModelSpec:
         )
 
     def trained_outputs(self) -> list[str]:
-        """The outputs that have a loss or a metric, and so need targets."""
+        """The outputs with a loss or a metric, which therefore need targets."""
         judged = [head.output for head in self.heads if head.loss is not None or head.metrics]
         return judged or [head.output for head in self.heads]
 
     def build(self) -> Any:
-        """A ``keras.Model`` with fresh weights, compiled where the spec has losses.
+        """Build the Keras model with initial weights.
+
+        Returns:
+            A ``keras.Model``, compiled if the spec has losses.
 
         Raises:
-            SpecError: where the spec has errors.
+            SpecError: The spec has errors.
+
+        Example:
+            >>> import modelspec
+            >>> model = modelspec.load("specs/digits.yaml").build()
+            >>> model.output_shape
+            (None, 10)
         """
         valid = self.require()
         spec, graph = valid.spec, valid.graph
@@ -205,10 +237,21 @@ class ModelSpec:
         return model
 
     def summary(self, *, light: bool = False) -> Summary:
-        """Layers, shapes and parameters, without allocating a weight.
+        """Summarize layers, shapes and parameters, without allocating a weight.
+
+        Args:
+            light: Allow Keras to start on JAX, which is faster. The process cannot train then.
+
+        Returns:
+            The summary, as plain data.
 
         Raises:
-            SpecError: where the spec has errors.
+            SpecError: The spec has errors.
+
+        Example:
+            >>> import modelspec
+            >>> modelspec.load("specs/digits.yaml").summary().params.trainable
+            9610
         """
         valid = self.require()
         spec, graph, document = valid.spec, valid.graph, valid.document
@@ -234,26 +277,55 @@ class ModelSpec:
         return remember_summary(graph, self.catalog, precision, describe).with_lines(lines)
 
     def with_training(self, **changes: Any) -> "ModelSpec":
-        """The same spec, with other settings of ``training``."""
+        """Return the same spec with other settings of ``training``."""
         assert self.spec is not None
         training = self.spec.training.model_copy(update=changes)
         return replace(self, spec=self.spec.model_copy(update={"training": training}))
 
     def resolved_text(self) -> str:
-        """The spec with parameters, overrides and defaults filled in, as YAML."""
+        """Return the spec as YAML, with parameters, overrides and defaults filled in."""
         valid = self.require()
         spec, graph, document = valid.spec, valid.graph, valid.document
         return resolved_text(document, spec, graph.name)
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> ModelSpec:
-    """Read a spec from a file (``-``: standard input); ``overrides`` are ``PATH=VALUE``."""
+    """Read a spec from a file.
+
+    Args:
+        path: The path of the spec, or ``-`` for standard input.
+        overrides: ``PATH=VALUE``, as for the option ``--set``.
+
+    Returns:
+        The spec and its problems. Mistakes raise no exception here, not even a missing file.
+
+    Example:
+        >>> import modelspec
+        >>> spec = modelspec.load("specs/digits.yaml", ["training.epochs=2"])
+        >>> spec.name, spec.problems
+        ('digits', [])
+    """
     stem = "model" if str(path) == "-" else Path(path).stem
     return _compile(*read(path), overrides, stem)
 
 
 def loads(text: str | bytes, overrides: Sequence[str] = (), name: str = "<text>") -> ModelSpec:
-    """Read a spec from text; ``name`` is what messages call it."""
+    """Read a spec from text.
+
+    Args:
+        text: The YAML text.
+        overrides: ``PATH=VALUE``, as for the option ``--set``.
+        name: The name of the text in messages.
+
+    Returns:
+        The spec and its problems. Mistakes raise no exception here.
+
+    Example:
+        >>> import modelspec
+        >>> [problem] = modelspec.loads("[1, 2]").problems
+        >>> problem.code, problem.place.span.line
+        ('not-a-mapping', 1)
+    """
     if isinstance(text, bytes):
         return _compile(*read_bytes(text, name), overrides, "model")
     return _compile(*read_text(text, name), overrides, "model")
@@ -265,7 +337,7 @@ def _compile(
     overrides: Sequence[str],
     stem: str,
 ) -> ModelSpec:
-    """Take a document as far as it goes without Keras."""
+    """Process a document as far as possible without Keras."""
     if document is None:
         return ModelSpec(None, diagnostics=tuple(problems))
     document, refused = apply_overrides(document, overrides)
@@ -290,6 +362,6 @@ def _outputs(spec: Spec) -> list[str]:
 
 
 def model_name(stem: str) -> str:
-    """A file's stem as a model's name: what Keras and file systems both take."""
+    """Convert the stem of a file to a name that Keras and file systems accept."""
     kept = "".join(char if char.isascii() and char.isalnum() else "_" for char in stem).strip("_")
     return kept if kept[:1].isalpha() else f"model_{kept}".strip("_")

@@ -1,4 +1,4 @@
-"""Whether a run's folder may be used by a spec and data, and what of the run goes on."""
+"""Resuming: the spec and data of a run compared with the given ones."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from modelspec.runs.progress import Listener
 from modelspec.runs.run import Run
 
 Facts: TypeAlias = Mapping[str, Any]
-"""What ``run.json`` says of the arrays under ``data`` and ``validation``: their SHA-256."""
+"""The facts in ``run.json`` about the arrays of ``data`` and ``validation``: their SHA-256."""
 
 _PARTS = {"data": "trained", "validation": "validated"}
 
@@ -19,12 +19,13 @@ _PARTS = {"data": "trained", "validation": "validated"}
 def resumable(
     run: Run, source: ModelSpec, facts: Facts, listener: Listener, *, resume: bool
 ) -> ModelSpec:
-    """Refuse to go on with a run by anything but its own spec and data.
+    """Return the spec with which a run starts or continues.
 
-    More epochs are the one thing that may be asked of it; what it chose, it keeps.
+    A run continues only with its own spec and data. The number of epochs can be larger; decisions
+    such as ``jit`` are those of the run.
 
     Raises:
-        RunError: where the run in the folder is another, or is not to be resumed.
+        RunError: The folder contains another run, or ``resume`` is false and it contains a run.
     """
     if not run.exists():
         if resume:
@@ -46,7 +47,7 @@ def resumable(
 
 
 def _with_epochs(run: Run, source: ModelSpec, listener: Listener) -> ModelSpec:
-    """The spec with the run's own epochs, where it has fewer and no option asks for them."""
+    """Return the spec with the run's epochs, if it has fewer and no option sets them."""
     asked = source.require().spec.training.epochs
     own = load(run.spec_path).require().spec.training.epochs
     if asked >= own:
@@ -71,7 +72,7 @@ def _same(run: Run, facts: Facts, part: str) -> bool:
 
 
 def warn_of_other_data(source: ModelSpec, facts: Facts, listener: Listener) -> None:
-    """Where the spec is a run's own, tell when that run saw other data."""
+    """Warn if the spec comes from a run and the data is not the data of that run."""
     document = source.require().document
     path = Path(document.name)
     origin = Run(path.parent)
@@ -83,10 +84,12 @@ def warn_of_other_data(source: ModelSpec, facts: Facts, listener: Listener) -> N
 
 
 def refuse_other_spec(run: Run, text: str) -> None:
-    """Keep a spec that somebody wrote into the folder; a run that broke off left the same text.
+    """Protect a ``spec.yaml`` that a user wrote into the folder.
+
+    An interrupted start leaves the same text, which is allowed.
 
     Raises:
-        RunError: where the folder is no run's, and holds another ``spec.yaml``.
+        RunError: The folder contains no run, but another ``spec.yaml``.
     """
     if run.exists() or not run.spec_path.exists():
         return

@@ -1,4 +1,4 @@
-"""A run, a ``.keras`` file or a spec, opened: something to evaluate, predict with or summarise."""
+"""Targets of evaluation, prediction and summary: a run, a ``.keras`` file or a spec."""
 
 import tempfile
 from collections.abc import Iterable
@@ -18,10 +18,10 @@ ZIP_MAGIC = b"PK\x03\x04"
 
 @dataclass(frozen=True)
 class Target:
-    """Something to evaluate, predict with or summarise.
+    """A model to evaluate, predict with or summarize.
 
-    ``source`` is its spec, where it has one; ``path`` its ``.keras`` file, or ``raw`` the bytes of
-    one. With neither, the model is built from the spec.
+    ``source`` is its spec, None for a ``.keras`` file. ``path`` is its ``.keras`` file, or ``raw``
+    the bytes of one. Without both, the model is built from the spec.
     """
 
     source: ModelSpec | None = None
@@ -29,10 +29,14 @@ class Target:
     raw: bytes | None = None
 
     def model(self) -> Any:
-        """The Keras model: loaded, or built with fresh weights.
+        """Load the Keras model, or build it with initial weights.
+
+        Returns:
+            A ``keras.Model``.
 
         Raises:
-            SpecError, ModelError: where it cannot be had.
+            SpecError: The spec has errors.
+            ModelError: The file cannot be loaded.
         """
         if self.source is not None:
             self.source.require()
@@ -44,7 +48,15 @@ class Target:
         return self.source.build()
 
     def summary(self, *, light: bool = False) -> Summary:
-        """Layers, shapes and parameters."""
+        """Summarize layers, shapes and parameters.
+
+        Args:
+            light: Allow Keras to start on JAX, which is faster. The process cannot train then.
+
+        Raises:
+            SpecError: The spec has errors.
+            ModelError: The file cannot be loaded.
+        """
         if self.source is not None and self.path is None:
             return self.source.summary(light=light)
         model = self.model()
@@ -57,7 +69,7 @@ def load_model(path: Path) -> Any:
     """Read a ``.keras`` file, in Keras's safe mode.
 
     Raises:
-        ModelError: where the file is not a Keras model, or holds code.
+        ModelError: The file is not a Keras model, or contains code.
     """
     _check_magic(path)
     from modelspec.backend.start import start
@@ -73,7 +85,7 @@ def load_model(path: Path) -> Any:
 
 
 def _check_magic(path: Path) -> None:
-    """Tell what is no ``.keras`` file at all before Keras is started for it."""
+    """Reject a file that is not a ``.keras`` file before Keras is imported."""
     try:
         with path.open("rb") as file:
             magic = file.read(len(ZIP_MAGIC))
@@ -84,7 +96,7 @@ def _check_magic(path: Path) -> None:
 
 
 def save_model(model: Any, path: Path) -> None:
-    """Write a model as Keras loads it, whole or not at all; ``path`` ends in ``.keras``."""
+    """Write a model to a ``.keras`` file, completely or not at all; ``path`` ends in ``.keras``."""
     from modelspec.backend.model.saving import write_model
 
     with replacing(path) as aside:
@@ -99,10 +111,23 @@ def _load_bytes(raw: bytes) -> Any:
 
 
 def open_target(path: str | Path, overrides: Iterable[str] = ()) -> Target:
-    """A run's folder, a ``.keras`` file, or a spec.
+    """Open a run, a ``.keras`` file or a spec, for ``evaluate`` and ``predict``.
+
+    Args:
+        path: The folder of a run, a ``.keras`` file, or a spec.
+        overrides: ``PATH=VALUE`` for values of a spec; ignored for a run or a ``.keras`` file.
+
+    Returns:
+        The target. The model of a spec has initial weights.
 
     Raises:
-        RunError: where a folder is no run, or its model is not there yet.
+        RunError: The folder contains no run, or the run has no model yet.
+
+    Example:
+        >>> import modelspec
+        >>> target = modelspec.open_target("specs/digits.yaml")
+        >>> target.summary().params.total
+        9610
     """
     place = Path(path)
     if place.is_dir() or place.name == RECORD:
@@ -116,7 +141,7 @@ def open_target(path: str | Path, overrides: Iterable[str] = ()) -> Target:
 
 
 def target_from_bytes(raw: bytes, overrides: Iterable[str] = ()) -> Target:
-    """What came through a pipe: a spec, or the bytes of a ``.keras`` file."""
+    """Open a target from standard input: the text of a spec, or the bytes of a ``.keras`` file."""
     if not raw.startswith(ZIP_MAGIC):
         return Target(loads(raw, list(overrides), "<stdin>"))
     return Target(raw=raw)

@@ -1,4 +1,4 @@
-"""Spec and data → a finished run in its folder."""
+"""Training: a spec and data → a finished run in its folder."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -37,16 +37,41 @@ def train(
     tensorboard: bool = False,
     listener: Listener | None = None,
 ) -> Run:
-    """Train the model of a spec on npz files.
+    """Train the model of a spec on npz files or arrays.
 
-    The run's folder is made; one that holds a run already is refused, unless ``resume`` goes on
-    with that run, after its last checkpoint and with the same result as without the break. There is
-    a checkpoint after each epoch, and every so many ``minutes`` inside of long ones.
+    The function creates the folder of the run. It saves a checkpoint after each epoch, and during
+    long epochs every ``minutes``. A resumed run has bit-identical results.
+
+    Args:
+        source: The spec. It must have at least one loss, and no errors.
+        data: An npz file, a folder of npz files, a list of both, or a mapping from names to
+            arrays. The first axis of each array is the sample. The arrays ``NAME_train`` are used,
+            or ``NAME`` if there is no such part.
+        validation: Data for validation, in the same forms. It replaces ``validation_split``.
+            Without it, the arrays ``NAME_val`` of ``data`` are used, if they exist.
+        run: The folder of the run; by default a new folder ``runs/NAME/TIMESTAMP``.
+        resume: Continue the run in ``run`` from its last checkpoint. Spec and data must be those
+            of the run, but the number of epochs can be larger. If the folder contains no run yet,
+            start one.
+        minutes: The time between two checkpoints within an epoch, in minutes.
+        tensorboard: Write TensorBoard logs to the folder of the run.
+        listener: Receives progress, notes and warnings; by default nothing does.
+
+    Returns:
+        The finished run, with its status, history and model.
 
     Raises:
-        SpecError: where the spec or the data has errors.
-        RunError: where the folder cannot be used, the data changes, or the loss is not finite.
-        RunInterrupted: where Ctrl-C ended the training.
+        SpecError: The spec or the data has errors.
+        RunError: The folder cannot be used, the data changes during training, or the loss is not
+            finite.
+        RunInterrupted: Ctrl-C or SIGTERM stopped the training. The message says how to resume.
+
+    Example:
+        >>> import modelspec
+        >>> spec = modelspec.load("specs/digits.yaml", ["training.epochs=2"])
+        >>> run = modelspec.train(spec, "data/digits.npz", run="runs/first")
+        >>> len(run.history), run.model_path.name
+        (2, 'model.keras')
     """
     listener = listener or NullListener()
     dataset, held = _load(source, data, validation, listener)
@@ -99,9 +124,10 @@ def train(
 
 
 def set_threads(source: ModelSpec) -> None:
-    """Set the number of threads of this process's TensorFlow by the spec, before it starts.
+    """Set the number of TensorFlow's threads for the model of a spec.
 
-    It is for a process that trains one model alone, as the ``train`` command does.
+    Call it before TensorFlow starts, in a process that trains only this model, as the ``train``
+    command does.
     """
     from modelspec.backend.training import threads
 
@@ -112,7 +138,7 @@ def set_threads(source: ModelSpec) -> None:
 def _load(
     source: ModelSpec, data: Data, validation: Data | None, listener: Listener
 ) -> tuple[Dataset, Dataset | None]:
-    """The arrays to train and to validate on, before anything heavy is started for them."""
+    """Read the arrays for training and for validation, before Keras is imported."""
     source.require(_missing_losses(source))
     dataset, problems = source.load_data(data, say=listener.note)
     held: Dataset | None = None
@@ -143,7 +169,7 @@ def _strategy_problems(source: ModelSpec, model: Any) -> list[Diagnostic]:
 
 
 def _checked(source: ModelSpec, model: Any, dataset: Dataset, prefix: str = "") -> list[Diagnostic]:
-    """The warnings about arrays that are held against the model; errors are raised."""
+    """Return the warnings about a data set for this model; raise its errors."""
     from modelspec.backend.model.model_io import output_shapes
 
     problems = source.check_dataset(dataset, output_shapes(model))
@@ -187,7 +213,7 @@ def _phases(
 
 
 def _with_jit(source: ModelSpec, model: Any, batches: Batches, listener: Listener) -> ModelSpec:
-    """The spec with its choice made, so that the run's own spec repeats it."""
+    """Return the spec with ``jit`` decided, so that the spec of the run repeats it."""
     from modelspec.backend.training.xla import choose
 
     training = source.require().spec.training

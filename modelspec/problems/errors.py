@@ -1,4 +1,4 @@
-"""What ends a command: a spec with errors, a folder, a file, or Ctrl-C."""
+"""Exceptions: errors in a spec, a run's folder or a model file, and Ctrl-C."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from modelspec.problems.problem import Problem
 
 
 class SpecError(Exception):
-    """A spec or its data cannot be used; ``problems`` says why, all of it."""
+    """A spec or its data has errors; ``problems`` contains all problems."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -17,15 +17,15 @@ class SpecError(Exception):
 
 
 class RunError(Exception):
-    """A run's folder cannot be used as asked; the message says why."""
+    """The folder of a run cannot be used; the message gives the reason."""
 
 
 class ModelError(Exception):
-    """A ``.keras`` file cannot be read or used; the message says why."""
+    """A ``.keras`` file or a model cannot be used; the message gives the reason."""
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C ended a run; the message says how to go on with it."""
+    """A signal stopped a run; the message says how to resume it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"interrupted: go on with --run {path} --resume")

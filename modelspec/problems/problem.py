@@ -1,4 +1,4 @@
-"""Diagnostics with their places looked up: what is shown to people and scripts."""
+"""Problems with their places, as they are shown to users and scripts."""
 
 from dataclasses import dataclass, field
 
@@ -9,8 +9,8 @@ from modelspec.problems.diagnostic import Severity, Span
 class Place:
     """A span of a named text: a file, standard input, or a ``--set`` option.
 
-    ``text`` is that text as it was read, since a file may change and standard input is read once.
-    It is empty where there are no lines to show, as in an npz file.
+    ``text`` is a copy of the text as it was read, because a file can change and standard input is
+    read only once. It is empty for a file without lines, such as an npz file.
     """
 
     file: str
@@ -20,7 +20,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class RelatedPlace:
-    """Another place that belongs to a problem."""
+    """Another place that is relevant to a problem."""
 
     message: str
     place: Place
@@ -28,7 +28,7 @@ class RelatedPlace:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem at its place. Lines and columns count from 1."""
+    """One problem and its place. Lines and columns start at 1."""
 
     code: str
     severity: Severity

@@ -1,4 +1,4 @@
-"""Who is told how training goes: a live table, plain lines, or nobody."""
+"""Listeners to the progress of training."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -7,10 +7,10 @@ from modelspec.problems.problem import Problem
 
 
 class Listener(Protocol):
-    """Called as training goes; ``epoch`` counts from 1."""
+    """Receives the progress of training; ``epoch`` starts at 1."""
 
     def training_started(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Before the first epoch; ``history`` has the records of those that a resumed run has."""
+        """Called before the first epoch; ``history`` has the records of a resumed run."""
 
     def epoch_started(self, epoch: int, epochs: int, samples: int) -> None: ...
 
@@ -19,17 +19,17 @@ class Listener(Protocol):
     def epoch_finished(self, record: Mapping[str, Any]) -> None: ...
 
     def problems(self, found: Sequence[Problem]) -> None:
-        """Warnings about the data, at their places."""
+        """Called with the warnings about the data."""
 
     def note(self, text: str) -> None:
-        """Something worth knowing, on one line."""
+        """Called with information, on one line."""
 
     def warn(self, text: str) -> None:
-        """Something that is probably not meant, on one line."""
+        """Called with a warning, on one line."""
 
 
 class NullListener:
-    """A listener that tells nobody."""
+    """A listener that does nothing."""
 
     def training_started(self, history: Sequence[Mapping[str, Any]]) -> None: ...
 

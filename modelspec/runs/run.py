@@ -1,4 +1,4 @@
-"""A run's folder: the spec as it was run, its status, history and model."""
+"""The folder of a run: its spec, status, history and model."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,16 +16,28 @@ STATUSES = ("running", "completed", "interrupted", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run, by its folder."""
+    """A run, identified by its folder.
+
+    Example:
+        >>> import modelspec
+        >>> spec = modelspec.load("specs/digits.yaml", ["training.epochs=2"])
+        >>> path = modelspec.train(spec, "data/digits.npz").path
+        >>> run = modelspec.Run.open(path)
+        >>> run.status, [record["epoch"] for record in run.history]
+        ('completed', [1, 2])
+    """
 
     path: Path
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
-        """The run in a folder.
+        """Open the run in a folder.
+
+        Args:
+            path: The folder.
 
         Raises:
-            RunError: where the folder holds none.
+            RunError: The folder contains no run.
         """
         run = cls(Path(path))
         if not run.exists():
@@ -45,10 +57,10 @@ class Run:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What ``run.json`` says: status, versions, seed, data, arguments, times.
+        """The contents of ``run.json``: status, versions, seed, data, arguments and times.
 
         Raises:
-            RunError: where it is not a run's.
+            RunError: The file is damaged, or was not written by modelspec.
         """
         path = self.path / RECORD
         record = _decoded(path, path.read_bytes())
@@ -62,10 +74,10 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """One mapping for each finished epoch, as ``history.jsonl`` has them.
+        """The records of the finished epochs, from ``history.jsonl``.
 
         Raises:
-            RunError: where a line is not an epoch.
+            RunError: A line is not a record of an epoch.
         """
         path = self.path / HISTORY
         if not path.exists():
@@ -76,22 +88,22 @@ class Run:
         return records
 
     def write(self, name: str, text: str) -> None:
-        """Write a file of the run, whole or not at all."""
+        """Write a file of the run, completely or not at all."""
         with replacing(self.path / name) as aside:
             aside.write_text(text, encoding="utf-8")
 
     def update(self, **changes: Any) -> None:
-        """Change what ``run.json`` says; None takes a key out."""
+        """Change ``run.json``; None removes a key."""
         changed = {**(self.record if self.exists() else {}), **changes}
         record = {name: value for name, value in changed.items() if value is not None}
         self.write(RECORD, json.dumps(record, indent=2) + "\n")
 
     def append(self, epochs: Sequence[Mapping[str, Any]]) -> None:
-        """Add finished epochs to the history."""
+        """Append finished epochs to the history."""
         self._write_history([*self.history, *epochs])
 
     def forget_after(self, epoch: int) -> None:
-        """Drop epochs from the history that no checkpoint has: they are run again."""
+        """Remove the epochs that no checkpoint contains; they are trained again."""
         if any(line["epoch"] > epoch for line in self.history):
             self._write_history([line for line in self.history if line["epoch"] <= epoch])
 

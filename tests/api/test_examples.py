@@ -1,0 +1,68 @@
+"""The public API explains every parameter, and its examples run."""
+
+import doctest
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import modelspec
+from modelspec.api import balance, costs, inference, timing
+
+ROOT = Path(__file__).parents[2]
+PUBLIC: dict[str, Any] = {
+    **{name: getattr(modelspec, name) for name in modelspec.__all__ if not name.startswith("_")},
+    "balance.measure": balance.measure,
+    "costs.estimate": costs.estimate,
+    "inference.predicting": inference.predicting,
+    "timing.measure": timing.measure,
+}
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **{name: value for name, value in PUBLIC.items() if inspect.isfunction(value)},
+    "ModelSpec.build": modelspec.ModelSpec.build,
+    "ModelSpec.check": modelspec.ModelSpec.check,
+    "ModelSpec.summary": modelspec.ModelSpec.summary,
+}
+WITHOUT_EXAMPLE = {"inference.predicting"}
+"""It is ``predict`` in parts."""
+
+EXAMPLES = [
+    example
+    for name, value in {"modelspec": modelspec, **PUBLIC}.items()
+    for example in doctest.DocTestFinder(exclude_empty=True).find(value, name, globs={})
+    if example.examples
+]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_parameter_is_explained(name: str) -> None:
+    text = inspect.getdoc(FUNCTIONS[name]) or ""
+    section = text.partition("Args:\n")[2].partition("\n\n")[0]
+    explained = re.findall(r"^    (\w+): ", section, flags=re.MULTILINE)
+    parameters = [name for name in inspect.signature(FUNCTIONS[name]).parameters if name != "self"]
+    assert explained == parameters
+    assert "\nReturns:\n    " in text
+
+
+def test_every_function_has_an_example() -> None:
+    assert {example.name for example in EXAMPLES} >= FUNCTIONS.keys() - WITHOUT_EXAMPLE
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with the shipped specs and data."""
+    for name in ("specs", "data"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[example.name for example in EXAMPLES])
+@pytest.mark.usefixtures("folder")
+def test_an_example_is_true(example: doctest.DocTest) -> None:
+    report: list[str] = []
+    results = doctest.DocTestRunner(verbose=False).run(example, out=report.append)
+    assert results.failed == 0, "".join(report)
