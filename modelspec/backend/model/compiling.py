@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.model.assembly import Assembly, assemble, check_outputs, symbols_only
+from modelspec.backend.model.assembly import assemble, check_outputs, symbols_only
+from modelspec.backend.model.functional import make_functional
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.objects import make
 from modelspec.backend.model.recursion import with_deep_stack
@@ -25,10 +26,7 @@ def build_model(
 ) -> tuple[Any, list[Diagnostic]]:
     """A Keras functional model with fresh weights, drawn from the spec's seed.
 
-    With ``allocate`` False it has no weights, only their shapes, whatever its size. Its inputs
-    carry the spec's names in the spec's order. Its outputs have the form of the spec: a tensor
-    for a name, a list for a list, a dict for a mapping; and a dict too where Keras would name an
-    output otherwise than the spec does.
+    With ``allocate`` False it has no weights, only their shapes, whatever its size.
     """
 
     def build() -> tuple[Any, list[Diagnostic]]:
@@ -38,9 +36,7 @@ def build_model(
             assembly = assemble(graph, catalog)
             if problems := check_outputs(graph, assembly):
                 return None, problems
-            # A list even of one: Keras warns of inputs given by name to a model of a lone tensor.
-            inputs = [assembly.values[name] for name in graph.inputs]
-            return keras.Model(inputs, _outputs(graph, assembly), name=graph.name), []
+            return make_functional(graph, assembly), []
 
     return with_deep_stack(build)
 
@@ -159,19 +155,3 @@ def _own_name(catalog: Catalog, family: Family, value: Any) -> dict[str, str]:
         return {}
     unnamed = "name" in entry.arguments and entry.arguments["name"].default == "None"
     return {"name": snake_case(entry.name)} if unnamed else {}
-
-
-def _outputs(graph: Graph, assembly: Assembly) -> Any:
-    tensors = {name: assembly.tensor(source) for name, source in graph.outputs.items()}
-    carried = all(
-        source.index is None and source.name == name and _makes(assembly, name)
-        for name, source in graph.outputs.items()
-    )
-    if graph.form == "mapping" or not carried:
-        return tensors
-    return list(tensors.values()) if graph.form == "list" else next(iter(tensors.values()))
-
-
-def _makes(assembly: Assembly, name: str) -> bool:
-    """Whether a layer of that name makes the tensor, so that Keras calls the output by it."""
-    return name in assembly.layers

@@ -1,0 +1,69 @@
+"""Tensors of an assembly → a Keras functional model, its operations named apart from layers."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+
+from modelspec.backend.model.assembly import Assembly
+from modelspec.graph.graph import Graph
+from modelspec.graph.naming import AutoNames, snake_case
+
+
+def make_functional(graph: Graph, assembly: Assembly) -> Any:
+    """The functional model of a graph whose calls were all made.
+
+    Its inputs carry the spec's names in the spec's order. Its outputs have the form of the spec: a
+    tensor for a name, a list for a list, a dict for a mapping; and a dict too where Keras would
+    name an output otherwise than the spec does.
+    """
+    # A list even of one: Keras warns of inputs given by name to a model of a lone tensor.
+    inputs = [assembly.values[name] for name in graph.inputs]
+    outputs = _outputs(graph, assembly)
+    _name_operations(keras.tree.flatten(outputs), assembly)
+    return keras.Model(inputs, outputs, name=graph.name)
+
+
+def _outputs(graph: Graph, assembly: Assembly) -> Any:
+    tensors = {name: assembly.tensor(source) for name, source in graph.outputs.items()}
+    carried = all(
+        source.index is None and source.name == name and _makes(assembly, name)
+        for name, source in graph.outputs.items()
+    )
+    if graph.form == "mapping" or not carried:
+        return tensors
+    return list(tensors.values()) if graph.form == "list" else next(iter(tensors.values()))
+
+
+def _makes(assembly: Assembly, name: str) -> bool:
+    """Whether a layer of that name makes the tensor, so that Keras calls the output by it."""
+    return name in assembly.layers
+
+
+def _name_operations(outputs: Iterable[Any], assembly: Assembly) -> None:
+    """Give operations that are not layers names that no layer has.
+
+    Layers that pass masks on call ``keras.ops`` on symbols, and Keras names each call by a counter
+    of the process (``concatenate``, ``not_equal_1``) that knows nothing of our layers' names. A
+    functional model takes each name once. The names here depend on the graph alone.
+    """
+    names = AutoNames({*assembly.routes, *assembly.layers})
+    for operation in _operations(outputs):
+        if not isinstance(operation, keras.Layer):
+            operation.name = names.give(snake_case(type(operation).__name__), 0)
+
+
+def _operations(tensors: Iterable[Any]) -> Iterator[Any]:
+    """Every operation on the way to some tensors, each once, those nearest to them first."""
+    seen: set[int] = set()
+    waiting = list(tensors)
+    while waiting:
+        operation, position, _ = waiting.pop()._keras_history  # noqa: SLF001 - the only record of it
+        node = operation._inbound_nodes[position]  # noqa: SLF001
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        waiting.extend(node.input_tensors)
+        if id(operation) not in seen:
+            seen.add(id(operation))
+            yield operation

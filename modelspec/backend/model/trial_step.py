@@ -1,0 +1,132 @@
+"""Losses and metrics on symbols of the data's shapes and dtypes, each by itself."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+from keras.src import backend
+from keras.src.trainers.compile_utils import CompileLoss, CompileMetrics
+
+from modelspec.backend.model.assembly import symbols_only
+from modelspec.backend.model.compiling import make_loss_or_metric
+from modelspec.backend.model.keras_errors import error_text
+from modelspec.catalog import Catalog
+from modelspec.graph.heads import Head
+from modelspec.problems.diagnostic import Diagnostic, Route
+from modelspec.results.output import Output
+from modelspec.results.summary import Shape
+
+_BATCHES = (83, 89, 97, 101, 103, 107, 109, 113)
+"""Primes, so that an axis of another meaning is rarely as long as the batch."""
+
+_OVERLAPS = {"IoU", "MeanIoU", "BinaryIoU", "OneHotIoU", "OneHotMeanIoU"}
+
+TensorType = tuple[Shape, str]
+"""The shape of a sample, without the batch, and the dtype."""
+
+
+def try_heads(
+    heads: Sequence[Head],
+    outputs: Mapping[str, Output],
+    targets: Mapping[str, TensorType],
+    weights: Mapping[str, TensorType],
+    catalog: Catalog,
+) -> list[Diagnostic]:
+    """Every loss and metric that Keras cannot compute from its output and target.
+
+    ``targets`` and ``weights`` are those of a batch in training, by output. A head without a target
+    or of an output of unknown type is passed over.
+    """
+    problems: list[Diagnostic] = []
+    for head in heads:
+        output, target = outputs.get(head.output), targets.get(head.output)
+        if output is not None and target is not None:
+            problems += _try_head(head, output, target, weights.get(head.output), catalog)
+    return problems
+
+
+def _try_head(
+    head: Head, output: Output, target: TensorType, weight: TensorType | None, catalog: Catalog
+) -> Iterator[Diagnostic]:
+    batch = _batch_size([output.shape, target[0], weight[0] if weight else ()])
+    truth, prediction = _symbol(batch, target), _known(batch, output.shape, output.dtype)
+    mask = _known(batch, output.mask, "bool") if output.mask is not None else None
+    scale = _symbol(batch, weight) if weight else None
+    sides = f"its output has shape {_written(output.shape[1:])}, its target {_written(target[0])}"
+    if head.loss is not None:
+        loss = make_loss_or_metric(catalog, "loss", head.loss)
+        error = _error(_loss_step(loss), truth, prediction, mask, scale)
+        if error is not None:
+            sides_and_weight = f"{sides}, its weights {_written(weight[0])}" if weight else sides
+            yield _misfit("loss", head.loss, head.route, sides_and_weight, error)
+    for metric in head.metrics:
+        made = make_loss_or_metric(catalog, "metric", metric.value)
+        error = _error(_metric_step(made, head.output), truth, prediction, mask, None)
+        if error is not None:
+            yield _misfit("metric", metric.value, metric.route, sides, error)
+
+
+def _error(step: Callable[..., Any], *symbols: Any) -> Exception | None:
+    """What Keras raises for a step on symbols, if anything."""
+    given = [symbol for symbol in symbols if symbol is not None]
+    present = [symbol is not None for symbol in symbols]
+
+    def with_absent(*arrays: Any) -> Any:
+        rest = iter(arrays)
+        truth, prediction, mask, scale = (next(rest) if here else None for here in present)
+        if mask is not None:
+            backend.set_keras_mask(prediction, mask)
+        return step(truth, prediction, scale)
+
+    try:
+        with symbols_only():
+            backend.compute_output_spec(with_absent, *given)
+    except Exception as error:  # noqa: BLE001 - what a loss raises for shapes is its choice
+        return error
+    return None
+
+
+def _loss_step(loss: Any) -> Callable[..., Any]:
+    return lambda truth, prediction, scale: CompileLoss(loss)(truth, prediction, scale)
+
+
+def _metric_step(metric: Any, output: str) -> Callable[..., Any]:
+    def step(truth: Any, prediction: Any, _scale: Any) -> Any:
+        compiled = CompileMetrics([metric], None, output_names=[output])
+        compiled.update_state(truth, prediction)
+        return keras.tree.flatten(compiled.result())
+
+    return step
+
+
+def _batch_size(shapes: Iterable[Shape]) -> int:
+    sizes = {size for shape in shapes for size in shape}
+    return next((prime for prime in _BATCHES if prime not in sizes), _BATCHES[0])
+
+
+def _symbol(batch: int, given: TensorType) -> Any:
+    return keras.KerasTensor((batch, *given[0]), dtype=given[1])
+
+
+def _known(batch: int, shape: Shape, dtype: str) -> Any:
+    first = batch if shape[:1] == (None,) else next(iter(shape), batch)
+    return keras.KerasTensor((first, *shape[1:]), dtype=dtype)
+
+
+def _misfit(kind: str, value: Any, route: Route, sides: str, error: Exception) -> Diagnostic:
+    name = value if isinstance(value, str) else next(iter(value))
+    message = f"{name} cannot be computed: {sides}: {error_text(error)}"
+    return Diagnostic(f"{kind}-mismatch", message, route, hint=_hint(name))
+
+
+def _hint(name: str) -> str | None:
+    if name in _OVERLAPS:
+        return (
+            "sparse_y_true and sparse_y_pred say whether targets and outputs are class ids: a "
+            "softmax is not (sparse_y_pred: false); BinaryIoU is for a single probability"
+        )
+    return None
+
+
+def _written(shape: Shape) -> str:
+    return f"[{', '.join('null' if size is None else str(size) for size in shape)}]"
