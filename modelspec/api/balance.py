@@ -59,9 +59,9 @@ def measure(
     source.require(problems)
     assert dataset is not None
     model = source.build()
-    from modelspec.backend.model.model_io import output_shapes
+    from modelspec.backend.model.model_io import model_outputs
 
-    source.require(source.check_dataset(dataset, output_shapes(model)))
+    source.require(source.check_dataset(dataset, model_outputs(model)))
     from modelspec.backend.loss_weights.gradients import weighted_layers
     from modelspec.backend.loss_weights.measuring import measure_heads
 

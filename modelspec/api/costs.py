@@ -93,7 +93,7 @@ def _of_graph(source: ModelSpec, graph: Graph, *, light: bool) -> Costs:
     spec = source.require().spec
     from modelspec.backend.model.shapes import start_for
 
-    start_for(graph, light=light)
+    start_for(graph, spec.training.precision, light=light)
     from modelspec.backend.costs.costs import costs
     from modelspec.backend.model.compiling import build_model
     from modelspec.backend.model.dry_run import dry_run_objects

@@ -147,12 +147,12 @@ def predicting(
 
 
 def _of_classes(target: Target, model: Any) -> dict[str, bool]:
-    from modelspec.backend.model.model_io import output_shapes
+    from modelspec.backend.model.model_io import model_outputs
 
-    shapes = output_shapes(model)
+    outputs = model_outputs(model)
     found = {}
     for head in target.source.heads if target.source else ():
-        output = shapes[head.output][1:]
+        output = outputs[head.output].shape[1:]
         # Of plain crossentropy the output alone tells enough: both kinds for several units do.
         facts = loss_facts(head.loss, output, output)
         if facts is not None:
@@ -190,13 +190,13 @@ def _misfits(
     target: Target, graph: Graph, model: Any, dataset: Dataset, *, targets: bool
 ) -> list[Diagnostic]:
     """Compare the arrays with the model, and run its shapes again with the lengths of the data."""
-    from modelspec.backend.model.model_io import output_shapes
+    from modelspec.backend.model.model_io import model_outputs
     from modelspec.backend.model.shapes import check_model_lengths
 
-    shapes = output_shapes(model)
+    outputs = model_outputs(model)
     if target.source is not None and target.source.graph is not None:
-        return target.source.check_dataset(dataset, shapes, targets=targets)
-    problems = check_data(graph, (), dataset, shapes)
+        return target.source.check_dataset(dataset, outputs, targets=targets)
+    problems = check_data(graph, (), dataset, outputs)
     return problems if has_errors(problems) else [*problems, *check_model_lengths(model, dataset)]
 
 

@@ -7,31 +7,48 @@ from typing import Any
 from modelspec.catalog import Catalog
 from modelspec.graph.graph import Graph
 from modelspec.problems.diagnostic import Diagnostic, Related, Route, Span
-from modelspec.results.summary import LayerRow, Parameters, Shape, Summary, Tensor
+from modelspec.results.output import Output
+from modelspec.results.summary import LayerRow, Parameters, Summary, Tensor
 from modelspec.storage import cache
 
-ShapeCheck = tuple[dict[str, Shape], list[Diagnostic]]
+ShapeCheck = tuple[dict[str, Output], list[Diagnostic]]
 
 
 def remember_shapes(
     graph: Graph, catalog: Catalog, objects: str, judge: Callable[[], ShapeCheck]
 ) -> ShapeCheck:
-    """Return the shapes of the outputs and the problems of a graph, computed once.
+    """Return the outputs and the problems of a graph, computed once.
 
     ``objects`` identifies everything else that was checked with the graph.
     """
     name = _name(graph, catalog, objects)
     stored = cache.load("shapes", name)
     if stored is not None:
-        shapes = {key: tuple(shape) for key, shape in stored["shapes"].items()}
-        return shapes, [_diagnostic(problem) for problem in stored["problems"]]
-    shapes, problems = judge()
+        outputs = {key: _output(output) for key, output in stored["outputs"].items()}
+        return outputs, [_diagnostic(problem) for problem in stored["problems"]]
+    outputs, problems = judge()
     cache.store(
         "shapes",
         name,
-        {"shapes": shapes, "problems": [asdict(problem) for problem in problems]},
+        {
+            "outputs": {key: asdict(output) for key, output in outputs.items()},
+            "problems": [asdict(problem) for problem in problems],
+        },
     )
-    return shapes, problems
+    return outputs, problems
+
+
+def remember_trial(
+    catalog: Catalog, facts: str, judge: Callable[[], list[Diagnostic]]
+) -> list[Diagnostic]:
+    """What is wrong with losses and metrics on symbols; ``facts`` is all that this depends on."""
+    name = cache.key(facts, catalog.version, cache.code_stamp())
+    stored = cache.load("trials", name)
+    if stored is not None:
+        return [_diagnostic(problem) for problem in stored["problems"]]
+    problems = judge()
+    cache.store("trials", name, {"problems": [asdict(problem) for problem in problems]})
+    return problems
 
 
 def remember_summary(
@@ -67,6 +84,11 @@ def _route(stored: list[str | int]) -> Route:
 
 def _span(stored: dict[str, int] | None) -> Span | None:
     return None if stored is None else Span(**stored)
+
+
+def _output(stored: dict[str, Any]) -> Output:
+    mask = stored["mask"]
+    return Output(tuple(stored["shape"]), stored["dtype"], None if mask is None else tuple(mask))
 
 
 def _summary(stored: dict[str, Any]) -> Summary:

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelspec import catalog as keras_catalog
-from modelspec.api.model_cache import ShapeCheck, remember_shapes, remember_summary
+from modelspec.api.model_cache import ShapeCheck, remember_shapes, remember_summary, remember_trial
+from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.semantics import check_semantics
 from modelspec.graph.expansion import expand
 from modelspec.graph.graph import Graph
-from modelspec.graph.heads import Head, make_heads
+from modelspec.graph.heads import Head, make_heads, sound_heads
+from modelspec.graph.sound_part import is_touched, sound_part
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.document import Document, read, read_bytes, read_text
 from modelspec.language.overrides import apply_overrides
@@ -26,7 +28,8 @@ from modelspec.language.spec import GroupedRows, Spec
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import SpecError
 from modelspec.problems.problem import Problem
-from modelspec.results.summary import Shape, Summary
+from modelspec.results.output import Output
+from modelspec.results.summary import Summary
 
 if TYPE_CHECKING:
     from modelspec.data.dataset import Dataset
@@ -83,13 +86,19 @@ class ModelSpec:
         return ValidSpec(document, spec, graph, self.heads, self.catalog)
 
     def check(
-        self, data: "Data | None" = None, *, light: bool = False, say: "Say | None" = None
+        self,
+        data: "Data | None" = None,
+        *,
+        fast: bool = False,
+        light: bool = False,
+        say: "Say | None" = None,
     ) -> list[Problem]:
         """Find all problems of the spec, and of data.
 
         Args:
             data: An npz file, a folder of npz files, a list of both, or a mapping from names to
                 arrays. Without it, only the spec is checked.
+            fast: Stop before the checks that need Keras: shapes, values, losses and metrics.
             light: Allow Keras to start on JAX, which is faster. The process cannot train then.
             say: Receives notes about arrays that are unpacked to the disk.
 
@@ -102,63 +111,106 @@ class ModelSpec:
             []
         """
         found = list(self.diagnostics)
-        shapes: dict[str, Shape] = {}
-        if self.graph is None:
+        outputs: dict[str, Output] = {}
+        if self.graph is None or self.spec is None:
             return self.place(found)
-        if not has_errors(found):
-            shapes, problems = self._shapes(self.graph, light=light)
+        if not fast:
+            outputs, problems = self._try_objects(self.graph, self.spec, light=light)
             found += problems
         if data is not None:
-            well = not has_errors(found)
             dataset, problems = self.load_data(data, say=say, announce=False)
             found += problems
             if dataset is not None:
-                found += self.check_dataset(dataset, shapes, lengths=well, light=light)
+                known = replace(self, diagnostics=tuple(found))
+                found += known.check_dataset(dataset, outputs, fast=fast, light=light)
         return self.place(found)
 
-    def _shapes(self, graph: Graph, *, light: bool) -> ShapeCheck:
+    def _try_objects(self, graph: Graph, spec: Spec, *, light: bool) -> ShapeCheck:
+        """What Keras says of layers, their calls and all other objects that no error touches."""
+        sound = sound_part(graph, self.diagnostics)
+        failed = [problem.route for problem in self.diagnostics if problem.severity == "error"]
+
         def judge() -> ShapeCheck:
             from modelspec.backend.model.shapes import check_shapes, start_for
 
-            start_for(graph, light=light)
+            start_for(sound, spec.training.precision, light=light)
             from modelspec.backend.model.dry_run import dry_run_objects
 
-            assert self.spec is not None
-            shapes, problems = check_shapes(graph, self.catalog)
-            return shapes, problems + dry_run_objects(self.spec, self.heads, self.catalog)
+            outputs, problems = check_shapes(sound, self.catalog, spec.training.precision)
+            return outputs, problems + dry_run_objects(spec, self.heads, self.catalog, failed)
 
-        objects = repr((self.heads, self.spec and (self.spec.optimizer, self.spec.training)))
-        return remember_shapes(graph, self.catalog, objects, judge)
+        objects = repr((self.heads, spec.optimizer, spec.training, failed))
+        return remember_shapes(sound, self.catalog, objects, judge)
 
     def check_dataset(
         self,
         dataset: "Dataset",
-        shapes: Mapping[str, Shape],
+        outputs: Mapping[str, Output],
         *,
         targets: bool = True,
-        lengths: bool = True,
+        fast: bool = False,
         light: bool = False,
     ) -> list[Diagnostic]:
         """Compare arrays with the graph, and compute its shapes again with the lengths of the data.
 
         Args:
             dataset: The arrays.
-            shapes: The shapes of the outputs, with the leading batch.
-            targets: Check targets and sample weights too.
-            lengths: Compute the shapes again; the graph must have no errors.
+            outputs: The outputs of the graph.
+            targets: Check targets and sample weights too, and try each loss and metric.
+            fast: Leave out what needs Keras.
             light: Allow Keras to start on JAX, which is faster. The process cannot train then.
         """
         from modelspec.checks.data import check_data
 
         assert self.graph is not None
-        problems = check_data(self.graph, self.heads if targets else (), dataset, shapes)
-        unknown = any(None in given.shape for given in self.graph.inputs.values())
-        if unknown and lengths and not has_errors(problems):
+        assert self.spec is not None
+        heads = self.heads if targets else ()
+        problems = check_data(self.graph, heads, dataset, outputs)
+        if fast:
+            return problems
+        precision = self.spec.training.precision
+        sound = sound_part(self.graph, [*self.diagnostics, *problems])
+        unknown = any(None in given.shape for given in sound.inputs.values())
+        if unknown and not is_touched(("inputs",), problems):
             from modelspec.backend.model.shapes import check_lengths, start_for
 
-            start_for(self.graph, light=light)
-            problems += check_lengths(self.graph, self.catalog, dataset)
+            start_for(sound, precision, light=light)
+            outputs, too_short = check_lengths(sound, self.catalog, dataset, precision)
+            problems += too_short
+        if targets and self.heads and not is_touched(("inputs",), problems):
+            problems += self._try_heads(dataset, outputs, problems, light=light)
         return problems
+
+    def _try_heads(
+        self,
+        dataset: "Dataset",
+        outputs: Mapping[str, Output],
+        problems: Sequence[Diagnostic],
+        *,
+        light: bool,
+    ) -> list[Diagnostic]:
+        """What Keras says of each loss and metric on symbols of its output and target."""
+        from modelspec.data.batches import sample_types
+
+        assert self.graph is not None
+        assert self.spec is not None
+        graph, training = self.graph, self.spec.training
+        heads = sound_heads(self.heads, self.diagnostics)
+        names = [head.output for head in heads if not is_touched(head.route, problems)]
+        targets, weights = sample_types(
+            dataset, names, training.class_weights, outputs_of_ids(heads)
+        )
+
+        def judge() -> list[Diagnostic]:
+            from modelspec.backend.model.shapes import start_for
+
+            start_for(graph, training.precision, light=light)
+            from modelspec.backend.model.trial_step import try_heads
+
+            return try_heads(heads, outputs, targets, weights, self.catalog)
+
+        facts = repr((heads, outputs, targets, weights, training.precision, light))
+        return remember_trial(self.catalog, facts, judge)
 
     def load_data(
         self,
@@ -265,7 +317,7 @@ class ModelSpec:
         def describe() -> Summary:
             from modelspec.backend.model.shapes import start_for
 
-            start_for(graph, light=light)
+            start_for(graph, spec.training.precision, light=light)
             from modelspec.backend.model.compiling import build_model
             from modelspec.backend.model.description import describe
 

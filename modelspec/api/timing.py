@@ -73,9 +73,9 @@ def _output_shapes(source: ModelSpec, graph: Graph) -> dict[str, Shape]:
     start()
     from modelspec.backend.model.shapes import check_shapes
 
-    shapes, problems = check_shapes(graph, source.catalog)
+    outputs, problems = check_shapes(graph, source.catalog)
     source.require(problems)
-    return {name: shape[1:] for name, shape in shapes.items()}
+    return {name: output.shape[1:] for name, output in outputs.items()}
 
 
 def _epoch(source: ModelSpec, arrays: Mapping[str, Array]) -> float:

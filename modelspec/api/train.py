@@ -170,9 +170,9 @@ def _strategy_problems(source: ModelSpec, model: Any) -> list[Diagnostic]:
 
 def _checked(source: ModelSpec, model: Any, dataset: Dataset, prefix: str = "") -> list[Diagnostic]:
     """Return the warnings about a data set for this model; raise its errors."""
-    from modelspec.backend.model.model_io import output_shapes
+    from modelspec.backend.model.model_io import model_outputs
 
-    problems = source.check_dataset(dataset, output_shapes(model))
+    problems = source.check_dataset(dataset, model_outputs(model))
     problems = [replace(problem, message=prefix + problem.message) for problem in problems]
     source.require(problems)
     return problems

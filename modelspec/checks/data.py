@@ -25,6 +25,7 @@ from modelspec.data.dataset import Dataset
 from modelspec.data.matching import GROUPS, weight_key
 from modelspec.graph.graph import Graph, Input, Node
 from modelspec.problems.diagnostic import Diagnostic, Route, has_errors
+from modelspec.results.output import Output
 
 __all__ = ["JudgedHead", "check_data"]
 
@@ -38,12 +39,12 @@ def check_data(
     graph: Graph,
     heads: Sequence[JudgedHead],
     dataset: Dataset,
-    output_shapes: Mapping[str, tuple[int | None, ...]],
+    outputs: Mapping[str, Output],
 ) -> list[Diagnostic]:
     """Everything in ``dataset`` that contradicts the spec, each array read once, in blocks.
 
-    ``output_shapes`` are the model's, with the leading batch; an output not in it is of unknown
-    shape, and its targets are checked for what does not depend on that.
+    ``outputs`` are the model's; an output not among them is of unknown shape, and its targets are
+    checked for what does not depend on that.
     """
     named = list(_arrays(graph, heads, dataset))
     if named and all(array.ndim and not len(array) for _, array, _ in named):
@@ -56,7 +57,8 @@ def check_data(
                 graph, graph.inputs[name], dataset.array_names.get(name, name), array
             )
     for head in heads:
-        problems += _head(head, dataset, output_shapes.get(head.output))
+        output = outputs.get(head.output)
+        problems += _head(head, dataset, output.shape if output else None)
     return problems + _groups(dataset)
 
 

@@ -19,16 +19,22 @@ from modelspec.report.problems import problems_github, problems_json
     multiple=True,
     help="Check this npz file, or folder of them, too. Repeatable.",
 )
+@click.option("--fast", is_flag=True, help="Stop before shapes, and whatever else needs Keras.")
 @format_option("text", "json", "github")
 @set_option
 def check(
-    specs: tuple[str, ...], data: tuple[Path, ...], form: str, overrides: tuple[str, ...]
+    *,
+    specs: tuple[str, ...],
+    data: tuple[Path, ...],
+    fast: bool,
+    form: str,
+    overrides: tuple[str, ...],
 ) -> None:
     """Report every problem of specs, and of data, at once."""
     problems = [
         problem
         for path in specs
-        for problem in load(path, overrides).check(data or None, light=True, say=note)
+        for problem in load(path, overrides).check(data or None, fast=fast, light=True, say=note)
     ]
     if form == "json":
         write(problems_json(problems))

@@ -1,7 +1,7 @@
 """Rows of a dataset, shuffled and gathered as batches for training and inference."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -100,6 +100,28 @@ class Batches:
         targets = self.dataset.targets.items()
         whole = ((name, target) for name, target in targets if target.dtype.kind in "iu")
         return self.of_ids | {name for name, target in whole if (scan(target).high or 0) > 1}
+
+
+TensorType = tuple[tuple[int, ...], str]
+"""The shape of a sample, without the batch, and the dtype."""
+
+
+def sample_types(
+    dataset: Dataset,
+    outputs: Collection[str],
+    class_weights: Mapping[str, Mapping[int, float]],
+    of_ids: frozenset[str] = frozenset(),
+) -> tuple[dict[str, TensorType], dict[str, TensorType]]:
+    """What training is given of the targets of some outputs, and of their weights, by output."""
+    targets = {name: array for name, array in dataset.targets.items() if name in outputs}
+    judged = replace(dataset, inputs={}, targets=targets)
+    first = np.zeros(1, np.int64)
+    batch = Batches(judged, first, 1, {}, class_weights, of_ids).gather(first)
+    return _types(batch.targets), _types(batch.weights)
+
+
+def _types(arrays: Mapping[str, Array]) -> dict[str, TensorType]:
+    return {name: (array.shape[1:], array.dtype.name) for name, array in arrays.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from reprlib import repr as short
 from typing import Any, Literal
 
 from modelspec.catalog import Catalog
+from modelspec.graph.references import holds_unknown
+from modelspec.graph.sound_part import is_touched
 from modelspec.language.loss_weights import find_strategy, read_strategy
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route, did_you_mean
@@ -71,6 +73,26 @@ def make_heads(
         for name in outputs
     )
     return heads, [*matcher.problems, *misread]
+
+
+def sound_heads(heads: Iterable[Head], problems: Sequence[Diagnostic]) -> tuple[Head, ...]:
+    """The heads without the losses and metrics that an error is about."""
+    return tuple(
+        replace(
+            head,
+            loss=None if _is_unsound(head.loss, head.route, problems) else head.loss,
+            metrics=tuple(
+                metric
+                for metric in head.metrics
+                if not _is_unsound(metric.value, metric.route, problems)
+            ),
+        )
+        for head in heads
+    )
+
+
+def _is_unsound(value: Any, route: Route, problems: Sequence[Diagnostic]) -> bool:
+    return holds_unknown(value) or is_touched(route, problems)
 
 
 class _Matcher:

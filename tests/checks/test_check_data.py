@@ -10,6 +10,7 @@ from modelspec.data.dataset import Dataset
 from modelspec.graph.graph import Graph, Input, Node, Source
 from modelspec.graph.heads import Placed
 from modelspec.problems.diagnostic import Diagnostic, Route, has_errors
+from modelspec.results.output import Output
 
 N = 6
 OK: np.ndarray[Any, Any] = np.zeros((N, 4), np.float32)
@@ -51,7 +52,7 @@ def check_output(
 ) -> list[Diagnostic]:
     weights = {} if weight is None else {"y": np.asarray(weight)}
     dataset = Dataset({}, {"y": np.asarray(target)}, weights, {"y": "y_train"}, N)
-    shapes = {} if shape is None else {"y": (None, *shape)}
+    shapes = {} if shape is None else {"y": Output((None, *shape))}
     return check_data(graph({}), [Head("y", loss, ("losses", "y"))], dataset, shapes)
 
 
@@ -459,7 +460,7 @@ def test_several_problems_are_told_together() -> None:
     heads = [Head("y", "mse", ("losses", 0)), Head("z", SPARSE, ("losses", 1))]
     targets = {"y": np.full(N, np.nan), "z": np.full(N, 9)}
     dataset = Dataset(inputs, targets, {}, {}, N)
-    found = check_data(declared, heads, dataset, {"y": (None, 1), "z": (None, 3)})
+    found = check_data(declared, heads, dataset, {"y": Output((None, 1)), "z": Output((None, 3))})
     assert [(problem.code, problem.route) for problem in found] == [
         ("not-finite", ("inputs", "a")),
         ("wrong-shape", ("inputs", "b")),

@@ -347,3 +347,11 @@ def zeros_by_the_gigabyte(path: Path) -> None:
                 member.write(header.getvalue())
                 for _ in range(rows // 1_000_000):
                     member.write(bytes(4_000_000 * width))
+
+
+def ids_of_pixels(path: Path) -> None:
+    _save(path, x=_IMAGES, y=_RANDOM.integers(0, 3, (N, 8, 6)))
+
+
+def rows_of_three(path: Path) -> None:
+    _save(path, x=_X, y=np.eye(3, dtype=np.float32)[_IDS])

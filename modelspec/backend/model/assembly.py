@@ -3,8 +3,8 @@
 The same walk serves the check of shapes, which allocates no weight, and the real model.
 """
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,6 +79,17 @@ def symbols_only() -> AbstractContextManager[Any]:
     return scope
 
 
+@contextmanager
+def dtype_policy(policy: str) -> Iterator[None]:
+    """Make layers in ``policy``, and leave the process's own policy as it was."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def check_outputs(graph: Graph, assembly: Assembly) -> list[Diagnostic]:
     """What was refused; or, where nothing was, outputs that are not one tensor."""
     return assembly.problems or [
@@ -89,7 +100,7 @@ def check_outputs(graph: Graph, assembly: Assembly) -> list[Diagnostic]:
             hint="name the results of its layer with as, and say which",
         )
         for name, source in graph.outputs.items()
-        if assembly.shape(source) is None
+        if source.name in assembly.values and assembly.shape(source) is None
     ]
 
 

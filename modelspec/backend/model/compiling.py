@@ -1,13 +1,13 @@
 """Graph and heads → a compiled Keras functional model."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from types import MappingProxyType
 from typing import Any
 
 import keras
 
-from modelspec.backend.model.assembly import assemble, check_outputs, symbols_only
+from modelspec.backend.model.assembly import assemble, check_outputs, dtype_policy, symbols_only
 from modelspec.backend.model.functional import make_functional
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.objects import make
@@ -32,24 +32,13 @@ def build_model(
     def build() -> tuple[Any, list[Diagnostic]]:
         if allocate:
             keras.utils.set_random_seed(training.seed)
-        with _dtype_policy(training.precision), nullcontext() if allocate else symbols_only():
+        with dtype_policy(training.precision), nullcontext() if allocate else symbols_only():
             assembly = assemble(graph, catalog)
             if problems := check_outputs(graph, assembly):
                 return None, problems
             return make_functional(graph, assembly), []
 
     return with_deep_stack(build)
-
-
-@contextmanager
-def _dtype_policy(policy: str) -> Iterator[None]:
-    """Make layers in ``policy``, and leave the process's own policy as it was."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def compile_model(
@@ -64,11 +53,11 @@ def compile_model(
     An ``optimizer`` that is given keeps its state; ``weights`` take the place of the heads' own.
     """
     heads, catalog = valid.heads, valid.catalog
-    losses = {head.output: _as_keras(catalog, "loss", head.loss) for head in heads}
+    losses = {head.output: make_loss_or_metric(catalog, "loss", head.loss) for head in heads}
     metrics, weighted_metrics = (
         {
             head.output: [
-                _as_keras(catalog, "metric", item.value)
+                make_loss_or_metric(catalog, "metric", item.value)
                 for item in head.metrics
                 if item.weighted == counted
             ]
@@ -126,7 +115,7 @@ def _optimizer(spec: Spec, catalog: Catalog) -> Any:
     return optimizer
 
 
-def _as_keras(catalog: Catalog, family: Family, value: Any) -> Any:
+def make_loss_or_metric(catalog: Catalog, family: Family, value: Any) -> Any:
     """A loss or metric; names that Keras knows are left to it, since its logs repeat them.
 
     So are those that only ``compile`` knows: what ``acc`` means depends on the shapes.

@@ -1,7 +1,7 @@
 """A Keras model → its Summary."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -37,7 +37,7 @@ def _row(layer: Any, nodes: set[int]) -> LayerRow:
         parent.operation.name
         for node in layer._inbound_nodes  # noqa: SLF001 - as Keras's own summary reads them
         if id(node) in nodes
-        for parent in node.parent_nodes
+        for parent in _parents(node)
     )
     shapes = [_shape(tensor) for tensor in keras.tree.flatten(layer.output)]
     return LayerRow(
@@ -49,6 +49,19 @@ def _row(layer: Any, nodes: set[int]) -> LayerRow:
         trainable_params=_count(layer.trainable_weights),
         sources=tuple(sources),
     )
+
+
+def _parents(node: Any) -> Iterator[Any]:
+    """The nodes that a call takes tensors from, without operations that only compute its masks."""
+    masks = {
+        id(tensor)
+        for name, given in node.arguments.kwargs.items()
+        if name.endswith("mask")
+        for tensor in keras.tree.flatten(given)
+    }
+    for tensor, parent in zip(node.input_tensors, node.parent_nodes, strict=True):
+        if id(tensor) not in masks or isinstance(parent.operation, keras.Layer):
+            yield parent
 
 
 def _tensor(name: str, tensor: Any) -> Tensor:

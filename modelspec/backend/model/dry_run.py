@@ -1,12 +1,14 @@
 """Optimizer, losses, metrics and callbacks, made once to hear what Keras thinks of their values."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from modelspec.backend.model.keras_errors import bad_argument
 from modelspec.backend.model.objects import make
 from modelspec.catalog import Catalog, Family
+from modelspec.catalog.losses import is_object
 from modelspec.graph.heads import Head
+from modelspec.graph.references import holds_unknown
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Route
 
@@ -14,12 +16,19 @@ _NEEDS_MORE = frozenset({"TensorBoard"})
 """Made only in training: it wants packages and a folder."""
 
 
-def dry_run_objects(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> list[Diagnostic]:
-    """Every object that Keras refuses to make of the arguments that the spec gives it."""
+def dry_run_objects(
+    spec: Spec, heads: Sequence[Head], catalog: Catalog, failed: Collection[Route] = ()
+) -> list[Diagnostic]:
+    """Every object that Keras refuses to make of the arguments that the spec gives it.
+
+    Those with an error at one of the ``failed`` routes are passed over.
+    """
     problems = []
     for family, value, route in _written(spec, heads):
         [(name, given)] = value.items()
         if catalog.find(family, name) is None or name in _NEEDS_MORE:
+            continue
+        if any(other[: len(route)] == route for other in failed):
             continue
         try:
             make(catalog, family, value)
@@ -40,4 +49,4 @@ def _written(spec: Spec, heads: Sequence[Head]) -> Iterator[tuple[Family, Any, R
         ("callback", callback, ("training", "callbacks", position))
         for position, callback in enumerate(spec.training.callbacks)
     ]
-    return (each for each in objects if isinstance(each[1], dict))
+    return (each for each in objects if is_object(each[1]) and not holds_unknown(each[1]))

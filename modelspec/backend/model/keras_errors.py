@@ -22,6 +22,7 @@ def error_text(error: Exception) -> str:
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     text = re.sub(r"^Exception encountered when calling .*?\n\n", "", text, flags=re.DOTALL)
     text = re.split(r"\n\nArguments received by |\n\s*\n", text)[0]
+    text = re.sub(r" for '\{\{node .*?\}\} = (\w+)\[.*?(?=$| with input shapes)", r" in \1", text)
     text = " ".join(text.split()).rstrip(".") or type(error).__name__
     rank = re.search(r"expected (min_|max_)?ndim=(\d+), found ndim=(\d+)", text)
     if rank:

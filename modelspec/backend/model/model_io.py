@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import keras
 import numpy as np
+from keras.src import backend
 
 from modelspec.data.batches import Batch
 from modelspec.data.concatenated import Array
-from modelspec.results.summary import Shape
+from modelspec.results.output import Output
 
 
 def output_names(model: Any) -> list[str]:
@@ -14,10 +16,17 @@ def output_names(model: Any) -> list[str]:
     return sorted(model.output) if isinstance(model.output, dict) else list(model.output_names)
 
 
-def output_shapes(model: Any) -> dict[str, Shape]:
-    """The shape of each output, with the leading batch, by public name."""
-    shapes = (tuple(tensor.shape) for tensor in model.outputs)
-    return dict(zip(output_names(model), shapes, strict=True))
+def model_outputs(model: Any) -> dict[str, Output]:
+    """Each output, by public name."""
+    outputs = map(output_of, model.outputs)
+    return dict(zip(output_names(model), outputs, strict=True))
+
+
+def output_of(tensor: Any) -> Output:
+    """What a symbolic tensor is as an output."""
+    mask = backend.get_keras_mask(tensor)
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    return Output(tuple(tensor.shape), dtype, None if mask is None else tuple(mask.shape))
 
 
 def batch_arrays(model: Any, batch: Batch) -> Any:
@@ -39,8 +48,8 @@ def target_arrays(model: Any, batch: Batch) -> Any:
     """
     rows = len(next(iter(batch.inputs.values())))
     filled = {name: np.zeros((rows, 1), "f") for name in output_names(model)} | dict(batch.targets)
-    for name, shape in output_shapes(model).items():
-        if shape[1:] == (1,) and filled[name].ndim == 1:
+    for name, output in model_outputs(model).items():
+        if output.shape[1:] == (1,) and filled[name].ndim == 1:
             filled[name] = filled[name][:, None]
     return _shaped(model, filled)
 
@@ -50,8 +59,8 @@ def weight_arrays(model: Any, batch: Batch) -> Any:
     rows = len(next(iter(batch.inputs.values())))
     # A loss has one axis less than its output; ones must have as many to be broadcast along it.
     blank = {
-        name: np.ones((rows, *(1 for _ in shape[1:-1])), "f")
-        for name, shape in output_shapes(model).items()
+        name: np.ones((rows, *(1 for _ in output.shape[1:-1])), "f")
+        for name, output in model_outputs(model).items()
     }
     return _shaped(model, {**blank, **batch.weights})
 

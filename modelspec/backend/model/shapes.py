@@ -1,8 +1,9 @@
 """Shapes along the graph, as Keras itself infers them, without a weight."""
 
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.recursion import with_deep_stack
@@ -11,37 +12,70 @@ from modelspec.catalog import Catalog
 from modelspec.data.dataset import Dataset
 from modelspec.graph.graph import Graph
 from modelspec.problems.diagnostic import Diagnostic
+from modelspec.results.output import Output
 from modelspec.results.summary import Shape
+
+if TYPE_CHECKING:
+    from modelspec.backend.model.assembly import Assembly
 
 _LONGEST = 2**16
 _WIDE = ("64", "string")
 
 
-def start_for(graph: Graph, *, light: bool) -> None:
-    """Start Keras; lightly only where JAX knows the dtypes that the graph's inputs have."""
+def start_for(graph: Graph, precision: str = "float32", *, light: bool) -> None:
+    """Start Keras; lightly only where JAX knows the dtypes of the graph's inputs and weights."""
     wide = any(given.dtype.endswith(_WIDE) for given in graph.inputs.values())
-    start(light=light and not wide)
+    start(light=light and not wide and not precision.endswith(_WIDE))
 
 
-def check_shapes(graph: Graph, catalog: Catalog) -> tuple[dict[str, Shape], list[Diagnostic]]:
-    """The shape of each output, with the leading batch; and every call that Keras refuses."""
+def check_shapes(
+    graph: Graph, catalog: Catalog, precision: str = "float32"
+) -> tuple[dict[str, Output], list[Diagnostic]]:
+    """Each output that is reached; and every call that Keras refuses.
+
+    Where all calls succeed, the functional model is made too, as training will make it.
+    """
     from modelspec.backend.model.assembly import check_outputs
+    from modelspec.backend.model.functional import make_functional
 
-    assembly = _walk(graph, catalog, {})
-    shapes = {name: assembly.shape(source) for name, source in graph.outputs.items()}
-    known = {name: shape for name, shape in shapes.items() if shape is not None}
-    return known, check_outputs(graph, assembly)
+    def check() -> tuple[dict[str, Output], list[Diagnostic]]:
+        assembly = _assemble(graph, catalog, {}, precision)
+        problems = check_outputs(graph, assembly)
+        outputs = outputs_of(graph, assembly)
+        if not problems and outputs and len(outputs) == len(graph.outputs):
+            with _symbols():
+                make_functional(graph, assembly)
+        return outputs, problems
+
+    return with_deep_stack(check)
 
 
-def check_lengths(graph: Graph, catalog: Catalog, dataset: Dataset) -> list[Diagnostic]:
+def check_lengths(
+    graph: Graph, catalog: Catalog, dataset: Dataset, precision: str = "float32"
+) -> tuple[dict[str, Output], list[Diagnostic]]:
     """Walk the graph again with the data's own lengths in place of unknown ones."""
     real = {
         name: tuple(dataset.inputs[name].shape[1:])
         for name, given in graph.inputs.items()
         if None in given.shape and dataset.inputs[name].ndim == len(given.shape) + 1
     }
-    problems = _walk(graph, catalog, real).problems if real else []
-    return [_with_length(problem, graph, catalog, dataset, real) for problem in problems]
+    assembly = _walk(graph, catalog, real, precision)
+    problems = [
+        _with_length(problem, graph, catalog, dataset, real) for problem in assembly.problems
+    ]
+    return outputs_of(graph, assembly), problems
+
+
+def outputs_of(graph: Graph, assembly: "Assembly") -> dict[str, Output]:
+    """The outputs that the calls reached."""
+    reached = {
+        name: assembly.tensor(source)
+        for name, source in graph.outputs.items()
+        if assembly.shape(source) is not None
+    }
+    from modelspec.backend.model.model_io import output_of
+
+    return {name: output_of(tensor) for name, tensor in reached.items()}
 
 
 def check_model_lengths(model: Any, dataset: Dataset) -> list[Diagnostic]:
@@ -110,12 +144,25 @@ def _shortest(
     return high
 
 
-def _walk(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape]) -> Any:
-    from modelspec.backend.model.assembly import assemble, symbols_only
+def _walk(
+    graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape], precision: str = "float32"
+) -> "Assembly":
+    return with_deep_stack(lambda: _assemble(graph, catalog, shapes, precision))
 
-    def walk() -> Any:
-        # Where warnings are errors, Keras's advice would pass for a refusal.
-        with symbols_only(), warnings.catch_warnings(action="ignore"):
-            return assemble(graph, catalog, shapes)
 
-    return with_deep_stack(walk)
+def _assemble(
+    graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape], precision: str
+) -> "Assembly":
+    from modelspec.backend.model.assembly import assemble, dtype_policy
+
+    with _symbols(), dtype_policy(precision):
+        return assemble(graph, catalog, shapes)
+
+
+@contextmanager
+def _symbols() -> Iterator[None]:
+    from modelspec.backend.model.assembly import symbols_only
+
+    # Where warnings are errors, Keras's advice would pass for a refusal.
+    with symbols_only(), warnings.catch_warnings(action="ignore"):
+        yield

@@ -11,6 +11,7 @@ from modelspec.backend.model.assembly import symbols_only
 from modelspec.backend.model.compiling import make_loss_or_metric
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.catalog import Catalog
+from modelspec.data.batches import TensorType
 from modelspec.graph.heads import Head
 from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.results.output import Output
@@ -20,9 +21,6 @@ _BATCHES = (83, 89, 97, 101, 103, 107, 109, 113)
 """Primes, so that an axis of another meaning is rarely as long as the batch."""
 
 _OVERLAPS = {"IoU", "MeanIoU", "BinaryIoU", "OneHotIoU", "OneHotMeanIoU"}
-
-TensorType = tuple[Shape, str]
-"""The shape of a sample, without the batch, and the dtype."""
 
 
 def try_heads(
@@ -48,20 +46,24 @@ def try_heads(
 def _try_head(
     head: Head, output: Output, target: TensorType, weight: TensorType | None, catalog: Catalog
 ) -> Iterator[Diagnostic]:
+    if output.shape[1:] == (1,) and not target[0]:
+        target = ((1,), target[1])  # as target_arrays has them
     batch = _batch_size([output.shape, target[0], weight[0] if weight else ()])
     truth, prediction = _symbol(batch, target), _known(batch, output.shape, output.dtype)
     mask = _known(batch, output.mask, "bool") if output.mask is not None else None
     scale = _symbol(batch, weight) if weight else None
-    sides = f"its output has shape {_written(output.shape[1:])}, its target {_written(target[0])}"
+    shapes = _written(output.shape[1:]), _written(target[0])
+    sides = "its output has samples of shape {}, its target {}".format(*shapes)
     if head.loss is not None:
         loss = make_loss_or_metric(catalog, "loss", head.loss)
-        error = _error(_loss_step(loss), truth, prediction, mask, scale)
+        error = _error(CompileLoss(loss), truth, prediction, mask, scale)
         if error is not None:
             sides_and_weight = f"{sides}, its weights {_written(weight[0])}" if weight else sides
             yield _misfit("loss", head.loss, head.route, sides_and_weight, error)
     for metric in head.metrics:
         made = make_loss_or_metric(catalog, "metric", metric.value)
-        error = _error(_metric_step(made, head.output), truth, prediction, mask, None)
+        step = _metric_step(made, head.output)
+        error = _error(step, truth, prediction, mask, scale if metric.weighted else None)
         if error is not None:
             yield _misfit("metric", metric.value, metric.route, sides, error)
 
@@ -86,14 +88,10 @@ def _error(step: Callable[..., Any], *symbols: Any) -> Exception | None:
     return None
 
 
-def _loss_step(loss: Any) -> Callable[..., Any]:
-    return lambda truth, prediction, scale: CompileLoss(loss)(truth, prediction, scale)
-
-
 def _metric_step(metric: Any, output: str) -> Callable[..., Any]:
-    def step(truth: Any, prediction: Any, _scale: Any) -> Any:
-        compiled = CompileMetrics([metric], None, output_names=[output])
-        compiled.update_state(truth, prediction)
+    def step(truth: Any, prediction: Any, scale: Any) -> Any:
+        compiled = CompileMetrics(None, [metric], output_names=[output])
+        compiled.update_state(truth, prediction, scale)
         return keras.tree.flatten(compiled.result())
 
     return step

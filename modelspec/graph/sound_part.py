@@ -1,0 +1,42 @@
+"""The part of a graph that no problem touches, which can be judged further."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from modelspec.graph.graph import Graph, Node
+from modelspec.graph.references import holds_unknown
+from modelspec.problems.diagnostic import Diagnostic, Route
+
+
+def is_touched(route: Route, problems: Iterable[Diagnostic]) -> bool:
+    """Whether an error stands at a route or below it."""
+    return any(
+        problem.severity == "error" and problem.route[: len(route)] == route for problem in problems
+    )
+
+
+def sound_part(graph: Graph, problems: Sequence[Diagnostic]) -> Graph:
+    """The graph with nothing to call the nodes on that an error is about.
+
+    Nobody calls such a node, nor what depends on it; all others can be called. The nodes stay,
+    since layers are shared by name.
+    """
+    errors = [problem.route for problem in problems if problem.severity == "error"]
+    if not errors:
+        return graph
+    touched = {route[:length] for route in errors for length in range(1, len(route) + 1)}
+    inputs = {name for name, given in graph.inputs.items() if given.route in touched}
+    nodes = tuple(
+        replace(node, inputs={}) if _is_touched(node, touched, inputs) else node
+        for node in graph.nodes
+    )
+    return replace(graph, nodes=nodes)
+
+
+def _is_touched(node: Node, touched: set[Route], inputs: set[str]) -> bool:
+    return (
+        any(route in touched for route in (node.route, *node.within))
+        or any(source.name in inputs for source in node.sources())
+        or any(holds_unknown(part) for part in (node.arguments, node.options, node.call))
+        or node.instead is not None
+    )
