@@ -1,7 +1,16 @@
-"""Keras on TensorFlow in every test process, TensorFlow quiet, and caches that start empty."""
+"""Keras on TensorFlow in every test process, TensorFlow quiet, and caches that start empty.
+
+The markers ``keras`` and ``process`` are held to: a test without them that imports Keras, or starts
+a process, fails.
+"""
 
 import os
+import re
+import sys
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +24,13 @@ THEIRS = (
 
 _CACHE = tempfile.TemporaryDirectory(prefix="modelspec-tests-")
 
+_MARKED = re.compile(r"^pytestmark = .*\bmark\.keras\b", re.MULTILINE)
+_OF_KERAS = {"keras", "tensorflow", "jax"}
+_STARTS = {"subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec"}
+
+_unmarked: set[str] = set()
+"""The markers that the test which runs now does not have."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let pass the warnings of TensorFlow and Keras that nobody here can avoid."""
@@ -22,3 +38,27 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", f"ignore:{warning}")
     # What was remembered of an earlier state of the code must not answer for this one.
     os.environ["XDG_CACHE_HOME"] = _CACHE.name
+    sys.addaudithook(_hold_to_markers)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out modules that are marked as a whole: most import Keras when they are collected."""
+    if collection_path.suffix != ".py" or "not keras" not in config.option.markexpr:
+        return None
+    return bool(_MARKED.search(collection_path.read_text(encoding="utf-8"))) or None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    _unmarked.update({"keras", "process"} - {mark.name for mark in item.iter_markers()})
+    try:
+        return (yield)
+    finally:
+        _unmarked.clear()
+
+
+def _hold_to_markers(event: str, arguments: tuple[Any, ...]) -> None:
+    if "keras" in _unmarked and event == "import" and arguments[0] in _OF_KERAS:
+        raise AssertionError(f"imports {arguments[0]}: mark the test with pytest.mark.keras")
+    if "process" in _unmarked and event in _STARTS:
+        raise AssertionError("starts a process: mark the test with pytest.mark.process")

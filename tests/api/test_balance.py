@@ -29,6 +29,8 @@ from modelspec.results.balance import (
     shares,
 )
 
+pytestmark = [pytest.mark.keras, pytest.mark.process]
+
 LOGS = {"loss": 5.0, "a_loss": 4.0, "b_loss": 0.5, "a_mae": 1.0}
 
 

@@ -25,6 +25,8 @@ from modelspec.backend.costs.costs import optimizer_bytes, work
 from modelspec.backend.model.assembly import symbols_only
 from modelspec.results.costs import Costs
 
+pytestmark = [pytest.mark.keras, pytest.mark.process]
+
 ROOT = Path(__file__).parents[2]
 SPECS = ROOT / "specs"
 LENGTHS = {"posts": (280,), "text": (40,), "question": (10,)}

@@ -8,8 +8,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from deaths import start, wait_for_run, whole_files
 from ending import PATIENCE
+
+pytestmark = [pytest.mark.keras, pytest.mark.process]
 
 ENDLESS = """
 modelspec: 1

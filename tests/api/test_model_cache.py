@@ -8,6 +8,8 @@ import pytest
 import modelspec
 from modelspec.api import model_cache as verdicts
 
+pytestmark = pytest.mark.keras
+
 SPEC = """
 modelspec: 1
 inputs: {x: {shape: [4]}}

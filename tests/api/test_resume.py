@@ -21,6 +21,8 @@ from modelspec.runs.folder import new_folder
 from modelspec.runs.progress import NullListener
 from modelspec.storage.atomic import replacing
 
+pytestmark = [pytest.mark.keras, pytest.mark.process]
+
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "data" / "digits.npz"
 SPEC = """

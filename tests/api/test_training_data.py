@@ -9,6 +9,8 @@ import pytest
 import modelspec
 from modelspec.runs.progress import NullListener
 
+pytestmark = pytest.mark.keras
+
 SPEC = """
 modelspec: 1
 inputs: {x: {shape: [3]}}

@@ -12,6 +12,8 @@ from rounding import rounding
 
 import modelspec
 
+pytestmark = pytest.mark.keras
+
 layers = keras.layers
 Arrays = dict[str, NDArray[Any]]
 SPECS = Path(__file__).parents[2] / "specs"

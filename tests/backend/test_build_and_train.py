@@ -24,6 +24,8 @@ from modelspec.data.npz_writer import save_npz
 from modelspec.data.validation_split import split_validation
 from modelspec.runs.progress import NullListener
 
+pytestmark = pytest.mark.keras
+
 Arrays = dict[str, NDArray[Any]]
 
 SAMPLES = 50

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from deaths import SPECS, Doing, befall, fill_disk, fingerprint, kill, train
 
+pytestmark = [pytest.mark.keras, pytest.mark.process, pytest.mark.slow]
+
 
 def befallen(kind: str, folder: Path, doings: list[Doing]) -> Path:
     folder.mkdir(exist_ok=True)

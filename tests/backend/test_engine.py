@@ -21,6 +21,8 @@ from modelspec.backend.training.xla_random import as_without_xla
 from modelspec.backend.training.xla_updates import fuse_updates
 from modelspec.runs.progress import NullListener
 
+pytestmark = pytest.mark.keras
+
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "data" / "digits.npz"
 SPEC = """

@@ -9,6 +9,8 @@ import pytest
 
 import modelspec
 
+pytestmark = [pytest.mark.keras, pytest.mark.slow]
+
 GUIDES = Path(__file__).parents[1] / "guides"
 SPECS = sorted(GUIDES.glob("*.yaml"))
 

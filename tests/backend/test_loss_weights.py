@@ -16,6 +16,8 @@ from modelspec.backend.loss_weights.factory import Strategy, check_strategy, mak
 from modelspec.backend.model.model_io import batch_arrays
 from modelspec.data.batches import Batch
 
+pytestmark = pytest.mark.keras
+
 Array = NDArray[Any]
 Tensors = tuple[Any, ...]
 

@@ -9,6 +9,8 @@ import pytest
 
 import modelspec
 
+pytestmark = pytest.mark.keras
+
 ROOT = Path(__file__).parents[2]
 SIZES = {"mlp": 3_466, "question_answering": 1_322_100, "author_profile": 14_146_316}
 NOTEBOOK = {"mlp": (1, 32), "question_answering": (10, 128), "author_profile": (10, 64)}

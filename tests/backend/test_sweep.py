@@ -15,6 +15,8 @@ from sweep_layers import BATCH, CATALOG, LAYERS, offered, require_rows
 import modelspec
 from modelspec.catalog import Family
 
+pytestmark = [pytest.mark.keras, pytest.mark.slow]
+
 Arrays = dict[str, NDArray[Any]]
 
 FEW = rounding(64)

@@ -14,6 +14,8 @@ import pytest
 import modelspec
 from modelspec.backend.training.threads import VARIABLE, all_small
 
+pytestmark = [pytest.mark.keras, pytest.mark.process]
+
 SPECS = Path(__file__).parents[2] / "specs"
 SMALL = """
 modelspec: 1

@@ -87,10 +87,12 @@ def by_shape(family: Family) -> set[str]:
     return {"metric": {"acc", "accuracy"}, "loss": {"ce", "crossentropy"}}.get(family, set())
 
 
+@pytest.mark.process
 def test_describes_the_installed_version(reality: dict[str, Any]) -> None:
     assert load().version == reality["version"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_entry_is_public_and_has_keras_own_arguments(
     reality: dict[str, Any], family: Family
@@ -108,6 +110,7 @@ def test_every_entry_is_public_and_has_keras_own_arguments(
         assert required == {each for each, (needed, _) in own.items() if needed}, name
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("family", FAMILIES)
 def test_defaults_of_keras_raise_no_alarm(reality: dict[str, Any], family: Family) -> None:
     catalog = load()
@@ -124,6 +127,7 @@ def test_defaults_of_keras_raise_no_alarm(reality: dict[str, Any], family: Famil
         assert [each for each in problems if each.code != "missing-argument"] == [], name
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("family", FAMILIES)
 def test_names_mean_what_keras_takes_them_for(reality: dict[str, Any], family: Family) -> None:
     own = reality["families"][family]["own"]
@@ -135,6 +139,7 @@ def test_names_mean_what_keras_takes_them_for(reality: dict[str, Any], family: F
             assert own[entry.name] == meant, alias
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("family", FAMILIES)
 def test_refused_names_are_keras_names(reality: dict[str, Any], family: Family) -> None:
     listed = set(DISALLOWED[family]) - NOT_IN_EVERY_KERAS.get(family, frozenset())
@@ -233,6 +238,7 @@ def test_what_an_entry_tells() -> None:
     assert conv.arguments["padding"].choices == ("valid", "same", "causal")
 
 
+@pytest.mark.process
 def test_loads_no_framework(tmp_path: Path) -> None:
     program = (
         "import sys; from modelspec.catalog import load; load().find('layer', 'Dense');"

@@ -10,6 +10,8 @@ from modelspec.catalog import load
 from modelspec.catalog.losses import LOSSES, is_regression, loss_facts, named_loss, read_object
 from modelspec.catalog.metrics import METRICS, metric_facts
 
+pytestmark = pytest.mark.keras
+
 CATALOG = load()
 _LOGITS = np.random.default_rng(3).normal(size=(64, 1)).astype("f")
 _SHARES = 1 / (1 + np.exp(-_LOGITS))

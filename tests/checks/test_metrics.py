@@ -9,6 +9,8 @@ import pytest
 import modelspec
 from modelspec.problems.problem import Problem
 
+pytestmark = pytest.mark.keras
+
 LOGITS = "{BinaryCrossentropy: {from_logits: true}}"
 SPARSE_LOGITS = "{SparseCategoricalCrossentropy: {from_logits: true}}"
 SPARSE, ONE_HOT, BINARY = (

@@ -19,6 +19,8 @@ import modelspec
 from modelspec.backend.start import start
 from modelspec.problems.problem import Problem
 
+pytestmark = pytest.mark.keras
+
 FILES = sorted((Path(__file__).parents[1] / "mistakes").glob("*.yaml"))
 _LINE = re.compile(r"# (expect|data|from|set|missed): (\S.*)")
 _EXPECTED = re.compile(r"(\d+:\d+|data|set:\d+) (?:warning )?[a-z0-9-]+")

@@ -49,6 +49,7 @@ def rows(shape: tuple[int, ...], row: int, value: float, dtype: str = "f8") -> A
     return array
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize(
     ("dtype", "value", "stored"),
     [
@@ -67,12 +68,14 @@ def test_inputs_beyond_their_dtype(dtype: str, value: float, stored: str) -> Non
     assert "first in row 7" in message
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("value", [65504.0, -65504.0])
 def test_the_largest_values_are_no_problem(value: float) -> None:
     data = {"x": rows((9, 4), 7, value), "y": np.ones((9, 1))}
     assert check(SPEC, data, dtype="float16") == []
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("name", ["y", "y_weight"])
 def test_targets_and_weights_beyond_float32(name: str) -> None:
     data = {"x": np.ones((9, 4)), "y": np.ones((9, 1)), name: rows((9, 1), 3, 1e39)}
@@ -82,6 +85,7 @@ def test_targets_and_weights_beyond_float32(name: str) -> None:
     assert "first in row 3" in message
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("loss", ["mse", "poisson", "mae", "huber"])
 def test_targets_whose_losses_overflow(loss: str) -> None:
     data = {"x": np.ones((9, 4)), "y": rows((9, 1), 5, 2e37)}
@@ -89,6 +93,7 @@ def test_targets_whose_losses_overflow(loss: str) -> None:
     assert "first in row 5" in found["value-out-of-range"]
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("surrogate", ["\ud800", "a\udfff", "x\udc80y"])
 def test_text_that_is_not_unicode(surrogate: str) -> None:
     text = np.array(["a", "b", "\ud7ff", "\ue000", "b", "a"])
@@ -99,12 +104,14 @@ def test_text_that_is_not_unicode(surrogate: str) -> None:
     assert "first in row 3" in message
 
 
+@pytest.mark.keras
 def test_sequences_without_a_step() -> None:
     [(_, code, message)] = check(STEPS, {"x": np.ones((4, 0, 2)), "y": np.ones((4, 2))})
     assert code == "wrong-shape"
     assert "[0, 2]" in message
 
 
+@pytest.mark.keras
 def test_one_axis_more_is_told() -> None:
     plain = {"x": np.ones((4, 4)), "y": np.ones((4, 1))}
     assert check(SPEC, plain) == []
@@ -115,6 +122,7 @@ def test_one_axis_more_is_told() -> None:
         assert "one axis more" in message
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize(
     ("loss", "name", "value"),
     [

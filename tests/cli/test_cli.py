@@ -21,6 +21,8 @@ import pytest
 import yaml
 from ending import PATIENCE
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 ROOT = Path(__file__).parents[2]
 SPECS, DATA = ROOT / "specs", ROOT / "data"
 DIGITS, DIGITS_DATA = str(SPECS / "digits.yaml"), str(DATA / "digits.npz")

@@ -1,4 +1,7 @@
+import pytest
 from fuzz import run
+
+pytestmark = [pytest.mark.keras, pytest.mark.slow]
 
 CASES = 500
 

@@ -13,6 +13,8 @@ import pytest
 import modelspec
 from modelspec.cli.commands import VERBS, Verb
 
+pytestmark = pytest.mark.process
+
 LOADED = """
 import atexit, sys
 atexit.register(lambda: print(*sorted(sys.modules), file=open("modules", "w")))

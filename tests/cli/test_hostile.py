@@ -22,6 +22,8 @@ import numpy as np
 import pytest
 from ending import PATIENCE
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 MEGABYTES = 500
 """What a check may take. How long it takes, `tests/benchmarks/limits.py` measures."""
 

@@ -12,6 +12,8 @@ import pytest
 
 from modelspec.cli.commands import VERBS
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 

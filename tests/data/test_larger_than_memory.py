@@ -14,6 +14,8 @@ from modelspec.data.arrays import digest
 from modelspec.data.dataset import load_dataset
 from modelspec.data.validation_split import split_validation
 
+pytestmark = pytest.mark.keras
+
 SPEC = """\
 modelspec: 1
 inputs: {x: {shape: [64]}}

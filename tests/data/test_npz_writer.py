@@ -125,6 +125,7 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
         save_npz(tmp_path, untouched())
 
 
+@pytest.mark.keras
 def test_nothing_is_kept_in_memory_or_left_in_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,6 +153,7 @@ def test_the_order_of_members_does_not_matter(tmp_path: Path) -> None:
     assert found[0] == found[1]
 
 
+@pytest.mark.keras
 def test_checks_see_all_the_rows(tmp_path: Path) -> None:
     folder = shards(tmp_path)
     bad = X[25:].copy()
@@ -164,6 +165,7 @@ def test_checks_see_all_the_rows(tmp_path: Path) -> None:
     assert "class ids 0..29" in found[1].message
 
 
+@pytest.mark.keras
 def test_counts_are_those_of_all_files(tmp_path: Path) -> None:
     save(tmp_path / "a.npz", x=X[:10], y=Y[:5] % 3)
     save(tmp_path / "b.npz", x=X[:10], y=Y[:5] % 3)

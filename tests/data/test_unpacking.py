@@ -313,6 +313,7 @@ load(read_headers(Path(sys.argv[1]))[0]["a"], room=0)
 """
 
 
+@pytest.mark.process
 def test_killed_at_any_moment(tmp_path: Path, kept: Path) -> None:
     array = np.random.default_rng(1).integers(0, 30, (1000, 4000)).astype("f8")
     path = packed(tmp_path / "x.npz", array)

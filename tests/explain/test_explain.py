@@ -230,6 +230,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("code", sorted(set(explain.codes()) - TOLD.keys()))
 def test_samples_are_true(judged: dict[str, list[str]], code: str) -> None:
     assert judged[f"{code}.wrong"] == sorted([code, *FOLLOWS.get(code, ())])
@@ -250,17 +251,20 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.process
 def test_the_command_prints_a_page_as_it_is_in_a_pipe() -> None:
     done = run("unknown-key")
     assert (done.returncode, done.stdout) == (0, explain.page("unknown-key").text)
 
 
+@pytest.mark.process
 def test_the_command_lists_all_codes() -> None:
     lines = run().stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == explain.codes()
     assert "there is no such key" in run().stdout
 
 
+@pytest.mark.process
 def test_an_unknown_code_is_wrong_usage_with_the_nearest() -> None:
     done = run("unknwon-key")
     assert done.returncode == 2

@@ -12,6 +12,8 @@ import pytest
 
 import modelspec
 
+pytestmark = [pytest.mark.keras, pytest.mark.process]
+
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "tests" / "benchmarks"
 

@@ -12,6 +12,8 @@ from environments import build_wheel, build_wheel_from_sdist, environment_with
 
 import modelspec
 
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
 ROOT = Path(__file__).parents[2]
 SPECS = sorted((ROOT / "specs").glob("*.yaml"))
 WHERE = "import modelspec; print(modelspec.__file__, modelspec.__version__)"

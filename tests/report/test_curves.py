@@ -12,6 +12,9 @@ from modelspec.report import curves
 from modelspec.report.curves import draw_curves, panels
 from modelspec.runs.history import Best, best, groups, history_csv
 
+pytestmark = pytest.mark.process
+"""Matplotlib asks another program for the fonts."""
+
 TRAINING, VALIDATION = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
 ORANGE_AREA = (0xEB, 0xB2, 0x33)
 HEADS = ("digit", "parity", "ink")

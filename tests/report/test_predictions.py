@@ -13,6 +13,8 @@ from modelspec.api.inference import predicting
 from modelspec.api.target import open_target
 from modelspec.report.predictions import FirstRows, print_predictions
 
+pytestmark = pytest.mark.keras
+
 
 def shown(predictions: Any, targets: Any, **of_classes: bool) -> list[str]:
     """The cells of the first row, without its number."""

@@ -114,6 +114,7 @@ def test_a_control_character_stands_in_its_line(line_break: str, character: str)
     assert shown([problem])[1:3] == excerpt(2, "b: x\ufffdy", "\ufffd")
 
 
+@pytest.mark.keras
 def test_data_has_no_lines(tmp_path: Path) -> None:
     path = tmp_path / "d.npz"
     spec = SPEC.replace("unist", "units").replace("outputs: y", "outputs: dense")

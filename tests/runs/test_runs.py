@@ -74,6 +74,7 @@ def test_a_folder_that_is_a_run(tmp_path: Path) -> None:
     assert [run.path for run in find_runs(folder)[0]] == [folder]
 
 
+@pytest.mark.process
 def test_a_killed_run_died(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = subprocess.Popen(
@@ -125,6 +126,7 @@ def test_folder_that_is_not_there(tmp_path: Path) -> None:
         find_runs(tmp_path / "nosuch")
 
 
+@pytest.mark.process
 def test_formats(tmp_path: Path) -> None:
     made(tmp_path / "runs" / "first", [2.0, 1.5], epochs=2)
     (tmp_path / "runs" / "foreign").mkdir()
@@ -146,6 +148,7 @@ def test_formats(tmp_path: Path) -> None:
     assert line == {name: str(value) for name, value in row.items()}
 
 
+@pytest.mark.process
 def test_without_runs(tmp_path: Path) -> None:
     default = command(tmp_path)
     assert (default.returncode, default.stdout) == (0, "")
@@ -158,6 +161,7 @@ def test_without_runs(tmp_path: Path) -> None:
     assert missing.stderr == "error: cannot list nosuch: No such file or directory\n"
 
 
+@pytest.mark.process
 def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
     made(tmp_path / "run", [1.0])
     heavy = "{'numpy', 'keras', 'tensorflow', 'jax', 'matplotlib'}"

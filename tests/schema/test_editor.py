@@ -11,6 +11,8 @@ from modelspec import catalog
 from modelspec.cli.new import MODELINE
 from modelspec.schema import schema_text
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[2]
 SPECS = sorted([*ROOT.glob("specs/*.yaml"), *ROOT.glob("tests/guides/*.yaml")])
 HEAD = f"{MODELINE}modelspec: 1\ninputs: {{x: {{shape: [8]}}}}\noutputs: y\n"

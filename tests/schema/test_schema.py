@@ -263,6 +263,7 @@ def test_docstrings_become_markdown() -> None:
     assert markdown(doc) == expected
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_the_command_prints_the_same_schema_every_time_without_keras(seed: str) -> None:
     script = (
@@ -282,6 +283,7 @@ def test_the_command_prints_the_same_schema_every_time_without_keras(seed: str) 
     assert done.stdout == schema_text(catalog.load()) + "\n"
 
 
+@pytest.mark.process
 def test_new_starts_with_the_line_that_editors_read() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "modelspec", "new"], capture_output=True, text=True, check=True
