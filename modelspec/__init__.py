@@ -21,11 +21,18 @@ if TYPE_CHECKING:
     from modelspec.api.model_spec import ModelSpec, load, loads
     from modelspec.api.target import open_target
     from modelspec.api.train import train
-    from modelspec.problems.errors import ModelError, RunError, RunInterrupted, SpecError
+    from modelspec.problems.errors import (
+        KerasError,
+        ModelError,
+        RunError,
+        RunInterrupted,
+        SpecError,
+    )
     from modelspec.problems.problem import Problem
     from modelspec.runs.run import Run
 
 __all__ = [
+    "KerasError",
     "ModelError",
     "ModelSpec",
     "Problem",
@@ -49,7 +56,7 @@ _LATER = {
     "api.inference": ("evaluate", "predict"),
     "api.target": ("open_target",),
     "api.model_spec": ("ModelSpec", "load", "loads"),
-    "problems.errors": ("ModelError", "RunError", "RunInterrupted", "SpecError"),
+    "problems.errors": ("KerasError", "ModelError", "RunError", "RunInterrupted", "SpecError"),
     "problems.problem": ("Problem",),
     "runs.run": ("Run",),
     "api.train": ("train",),

@@ -1,25 +1,21 @@
 """Google-style docstrings, as Keras writes them."""
 
 import re
+from collections.abc import Callable
 from functools import cache
 from inspect import cleandoc
-
-from modelspec.catalog.source import Definition, Source
 
 _SECTION = re.compile(r"^(?:Args|Arguments):\n((?:(?:[ ]+.*)?\n)+)", re.MULTILINE)
 _ITEM = re.compile(r"\*{0,2}`?(\w+(?:`?, `?\w+)*)`?(?: \([^)]*\))?: *(.*)", re.DOTALL)
 _PLACEHOLDER = re.compile(r"^( *)\{\{(\w+)\}\}", re.MULTILINE)
 
 
-def docstring(source: Source, lineage: list[Definition]) -> str:
-    """The text of a class or function, with Keras's ``{{placeholders}}`` filled in."""
-    text = source.docstring(lineage[0])
+def fill_placeholders(text: str, shared: Callable[[str], str]) -> str:
+    """A docstring with the shared text of each ``{{name}}`` in its place."""
 
     def fill(found: re.Match[str]) -> str:
         indent, name = found.groups()
-        constants = (source.constant(each.module, name) for each in lineage)
-        shared = cleandoc(next((each for each in constants if each), ""))
-        return "\n".join(indent + line if line else line for line in shared.split("\n"))
+        return "\n".join(indent + line if line else line for line in shared(name).split("\n"))
 
     return _PLACEHOLDER.sub(fill, text)
 

@@ -3,7 +3,14 @@
 import ast
 from dataclasses import dataclass
 from functools import cache
+from inspect import cleandoc
 from pathlib import Path
+
+from modelspec.catalog.aliases import read_aliases
+from modelspec.catalog.docs import fill_placeholders
+
+UNKNOWN = "unknown"
+"""The version of a package that does not say it where Keras does."""
 
 _HOPS = 16
 """Longer chains of re-exports than Keras has; a ring of imports ends here."""
@@ -25,7 +32,28 @@ class Source:
         self._folder = folder
         self.tree = cache(self._tree)
         self.names = cache(self._names)
-        self.docstring = cache(self._docstring)
+        self._own_docstring = cache(self._read_docstring)
+
+    @property
+    def version(self) -> str:
+        return self.constant(f"{self.package}.src.version", "__version__") or UNKNOWN
+
+    def exports(self, package: str) -> dict[str, Definition]:
+        """The public classes and functions of ``keras.layers`` and the like."""
+        module = f"{self.package}.{package}"
+        found = ((name, self.resolve(module, name)) for name in self.names(module))
+        return {name: definition for name, definition in found if definition}
+
+    def aliases(self, package: str) -> dict[str, Definition]:
+        """What other names Keras's own ``get`` of a package takes, and what they mean."""
+        module = f"{self.package}.src.{package}"
+        meant = read_aliases(self.tree(module))
+        found = ((name, self.resolve(module, ast.unparse(each))) for name, each in meant.items())
+        return {name: definition for name, definition in found if definition}
+
+    def trainer_function(self, name: str) -> Definition | None:
+        """A function with which Keras compiles losses and metrics."""
+        return self.resolve(f"{self.package}.src.trainers.compile_utils", name)
 
     def resolve(self, module: str, dotted: str, hops: int = _HOPS) -> Definition | None:
         """What a name means in a module, through imports; None if that cannot be read."""
@@ -36,7 +64,9 @@ class Source:
         if isinstance(found, ast.ClassDef | ast.FunctionDef):
             return None if rest else Definition(module, found)
         origin, name = found
-        if name not in self.names(origin) and self._path(f"{origin}.{name}"):
+        # A package that imports one of its own modules has it as a name, too.
+        beside = self.names(origin).get(name, found) == found
+        if beside and self._path(f"{origin}.{name}"):
             return self.resolve(f"{origin}.{name}", rest, hops - 1) if rest else None
         return self.resolve(origin, f"{name}.{rest}" if rest else name, hops - 1)
 
@@ -60,7 +90,16 @@ class Source:
                         return text
         return None
 
-    def _docstring(self, definition: Definition) -> str:
+    def docstring(self, lineage: list[Definition]) -> str:
+        """The text of a class or function, with Keras's ``{{placeholders}}`` filled in."""
+
+        def shared(name: str) -> str:
+            constants = (self.constant(each.module, name) for each in lineage)
+            return cleandoc(next((each for each in constants if each), ""))
+
+        return fill_placeholders(self._own_docstring(lineage[0]), shared)
+
+    def _read_docstring(self, definition: Definition) -> str:
         return ast.get_docstring(definition.node) or ""
 
     def _path(self, module: str) -> Path | None:

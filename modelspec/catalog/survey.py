@@ -1,13 +1,12 @@
-"""The whole catalogue, from the source text of an installed Keras."""
+"""The whole catalogue, from what an installed Keras says of itself."""
 
 import ast
-import re
-from typing import Any
+from typing import Any, Protocol
 
 from modelspec.catalog import docs, kinds, signatures
 from modelspec.catalog.disallowed import DISALLOWED
 from modelspec.catalog.entries import FAMILIES, Family, Payload
-from modelspec.catalog.source import Definition, Source
+from modelspec.catalog.source import Definition
 
 _PACKAGES: dict[Family, str] = {
     "layer": "layers",
@@ -32,31 +31,59 @@ Table = dict[str, tuple[int, list[Any]]]
 """Arguments that differ, with their number: many classes have the same ones."""
 
 
-def release(source: Source) -> str:
-    return source.constant(f"{source.package}.src.version", "__version__") or "unknown"
+class Keras(Protocol):
+    """What a survey asks of Keras: of its source text, or of Keras itself once it is imported.
+
+    A ``package`` is a name like ``optimizers.schedules``.
+    """
+
+    @property
+    def version(self) -> str: ...
+    def exports(self, package: str) -> dict[str, Definition]: ...
+    def aliases(self, package: str) -> dict[str, Definition]: ...
+    def trainer_function(self, name: str) -> Definition | None: ...
+    def lineage(self, definition: Definition) -> list[Definition]: ...
+    def docstring(self, lineage: list[Definition]) -> str: ...
 
 
-def survey(source: Source) -> Payload:
-    """Reads the package's source text; what cannot be read is left out or left open."""
+def survey(keras: Keras) -> Payload:
+    """The whole catalogue; what cannot be read is left out or left open."""
     table: Table = {}
-    families = {family: _family(source, family, table) for family in FAMILIES}
+    families = {family: _family(keras, family, table) for family in FAMILIES}
     arguments = [row for _, row in table.values()]
-    return {"version": release(source), "arguments": arguments, "families": families}
+    return {"version": keras.version, "arguments": arguments, "families": families}
 
 
-def _family(source: Source, family: Family, table: Table) -> dict[str, Any]:
-    package = source.package
-    public = _exports(source, f"{package}.{_PACKAGES[family]}", family)
+def has_layers(payload: Payload) -> bool:
+    """Whether there is what no Keras can be without."""
+    return "Dense" in payload["families"]["layer"]["entries"]
+
+
+def is_whole(payload: Payload) -> bool:
+    """Whether something was found in every family."""
+    families = payload["families"].values()
+    return has_layers(payload) and all(_is_offered(family) for family in families)
+
+
+def _is_offered(family: dict[str, Any]) -> bool:
+    return any(entry["doc"] and not entry["refused"] for entry in family["entries"].values())
+
+
+def _family(keras: Keras, family: Family, table: Table) -> dict[str, Any]:
+    public = _exports(keras, family)
     canonical = _canonical(public)
     entries = {
-        name: _entry(source, family, name, public[name], table) for name in canonical.values()
+        name: _entry(keras, family, name, public[name], table) for name in canonical.values()
     }
     for name, reason in DISALLOWED[family].items():
         entries.setdefault(name, _bare(reason))
-    aliases = {name: canonical[found] for name, found in public.items() if canonical[found] != name}
-    aliases |= _aliases(source, f"{package}.src.{_PACKAGES[family]}", canonical)
-    by_shape = _by_shape(source, f"{package}.src.trainers.compile_utils", family)
-    aliases = {alias: name for alias, name in aliases.items() if alias not in by_shape}
+    meant = public | keras.aliases(_PACKAGES[family])
+    by_shape = _by_shape(keras, family)
+    aliases = {
+        alias: canonical[definition]
+        for alias, definition in meant.items()
+        if canonical.get(definition, alias) != alias and alias not in by_shape
+    }
     # Keras exports `binary_accuracy` as a function, but takes the name for the class.
     entries = {name: entry for name, entry in entries.items() if name not in aliases}
     for name in by_shape:
@@ -64,14 +91,13 @@ def _family(source: Source, family: Family, table: Table) -> dict[str, Any]:
     return {"entries": entries, "aliases": aliases}
 
 
-def _exports(source: Source, module: str, family: Family) -> dict[str, Definition]:
-    found = {}
-    for name in source.names(module):
-        definition = source.resolve(module, name)
-        wanted = ast.ClassDef if family not in _FUNCTION_INPUTS else ast.ClassDef | ast.FunctionDef
-        if definition and isinstance(definition.node, wanted) and name not in _MACHINERY:
-            found[name] = definition
-    return found
+def _exports(keras: Keras, family: Family) -> dict[str, Definition]:
+    wanted = ast.ClassDef if family not in _FUNCTION_INPUTS else ast.ClassDef | ast.FunctionDef
+    return {
+        name: definition
+        for name, definition in keras.exports(_PACKAGES[family]).items()
+        if isinstance(definition.node, wanted) and name not in _MACHINERY
+    }
 
 
 def _canonical(public: dict[str, Definition]) -> dict[Definition, str]:
@@ -84,17 +110,17 @@ def _canonical(public: dict[str, Definition]) -> dict[Definition, str]:
 
 
 def _entry(
-    source: Source, family: Family, name: str, definition: Definition, table: Table
+    keras: Keras, family: Family, name: str, definition: Definition, table: Table
 ) -> dict[str, Any]:
-    lineage = source.lineage(definition)
-    doc = docs.docstring(source, lineage)
+    lineage = keras.lineage(definition)
+    doc = keras.docstring(lineage)
     entry = _bare(DISALLOWED[family].get(name), docs.first_sentence(doc)) | {"doc": doc}
     if isinstance(definition.node, ast.FunctionDef):
         return entry | {"refused": entry["refused"] or _needs_more(family, definition)}
     found, extra = signatures.accepted(lineage)
     calls = (signatures.method(each, "call") for each in lineage) if family == "layer" else ()
     call = next((each for each in calls if each), None)
-    rows = _arguments(source, family, lineage, found)
+    rows = _arguments(keras, family, lineage, found)
     return entry | {
         "arguments": [table.setdefault(repr(row), (len(table), row))[0] for row in rows],
         "extra": extra,
@@ -124,13 +150,13 @@ def _needs_more(family: Family, definition: Definition) -> str | None:
 
 
 def _arguments(
-    source: Source, family: Family, lineage: list[Definition], found: list[signatures.Parameter]
+    keras: Keras, family: Family, lineage: list[Definition], found: list[signatures.Parameter]
 ) -> list[list[Any]]:
     """One row an argument; its help is the nearest class's that has any."""
     helps: dict[str, str] = {}
     for definition in reversed(lineage):
         place = lineage.index(definition)
-        helps |= docs.argument_helps(docs.docstring(source, lineage[place:]))
+        helps |= docs.argument_helps(keras.docstring(lineage[place:]))
     return [_row(family, each, helps.get(each.name, "")) for each in found]
 
 
@@ -147,56 +173,8 @@ def _row(owner: Family, parameter: signatures.Parameter, text: str) -> list[Any]
     ]
 
 
-def _aliases(source: Source, module: str, canonical: dict[Definition, str]) -> dict[str, str]:
-    """The names that Keras's own ``get`` goes by, from its ``ALL_OBJECTS_DICT``."""
-    meant: dict[str, ast.expr] = {}
-    for node in source.tree(module).body:
-        meant |= _table_of(node, _members(source, module))
-    found = {alias: source.resolve(module, ast.unparse(name)) for alias, name in meant.items()}
-    return {
-        alias: canonical[definition]
-        for alias, definition in found.items()
-        if definition in canonical and canonical[definition] != alias
-    }
-
-
-def _members(source: Source, module: str) -> list[ast.expr]:
-    for node in source.tree(module).body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id="ALL_OBJECTS")], value=ast.Set(elts=members)):
-                return members
-    return []
-
-
-def _table_of(node: ast.stmt, members: list[ast.expr]) -> dict[str, ast.expr]:
-    match node:
-        case (
-            ast.Assign(targets=[ast.Name(id="ALL_OBJECTS_DICT")], value=ast.DictComp(key=key))
-            | ast.Expr(value=ast.Call(args=[ast.DictComp(key=key)]))
-        ):
-            return {_spell(ast.unparse(key), ast.unparse(each)): each for each in members}
-        case ast.Expr(value=ast.Call(args=[ast.Dict(keys=keys, values=values)])):
-            pairs = zip(keys, values, strict=True)
-            return {str(key.value): each for key, each in pairs if isinstance(key, ast.Constant)}
-        case ast.Assign(
-            targets=[ast.Subscript(value=ast.Name(id="ALL_OBJECTS_DICT"), slice=ast.Constant(key))],
-            value=each,
-        ):
-            return {str(key): each}
-    return {}
-
-
-def _spell(key: str, name: str) -> str:
-    if "lower" in key:
-        return name.lower()
-    if "snake" in key:
-        words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-        return re.sub("([a-z])([A-Z])", r"\1_\2", words).lower()
-    return name
-
-
-def _by_shape(source: Source, module: str, family: Family) -> list[str]:
-    definition = source.resolve(module, _BY_SHAPE.get(family, ""))
+def _by_shape(keras: Keras, family: Family) -> list[str]:
+    definition = keras.trainer_function(_BY_SHAPE[family]) if family in _BY_SHAPE else None
     for node in ast.walk(definition.node) if definition else ():
         match node:
             case ast.Compare(ops=[ast.NotIn()], comparators=[ast.List(elts=names)]):

@@ -63,10 +63,10 @@ def _exit_code(error: Exception) -> int:
 
 
 def _problem_or_fault(error: Exception) -> int:
-    from modelspec.problems.errors import ModelError, RunError, SpecError
+    from modelspec.problems.errors import KerasError, ModelError, RunError, SpecError
 
     match error:
-        case RunError() | ModelError() | OSError():
+        case RunError() | ModelError() | KerasError() | OSError():
             err().print(f"error: {error}", markup=False, soft_wrap=True)
         case SpecError():
             from modelspec.cli.options import show

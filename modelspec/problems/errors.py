@@ -24,6 +24,10 @@ class ModelError(Exception):
     """A ``.keras`` file or a model cannot be used; the message gives the reason."""
 
 
+class KerasError(Exception):
+    """The installed Keras cannot be used; the message says why, and what to do."""
+
+
 class RunInterrupted(KeyboardInterrupt):
     """A signal stopped a run; the message says how to resume it."""
 

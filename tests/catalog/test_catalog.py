@@ -263,7 +263,9 @@ def surveys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Source]:
 
     def small(source: Source) -> dict[str, Any]:
         made.append(source)
-        return {"version": "0", "arguments": [], "families": {}}
+        entry = {"doc": "It is offered.", "refused": None}
+        families = {each: {"entries": {"Dense": entry}, "aliases": {}} for each in FAMILIES}
+        return {"version": "0", "arguments": [], "families": families}
 
     monkeypatch.setattr(catalog_package, "survey", small)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -4,11 +4,14 @@
 ``data`` in place of the line and the column stands for the data file. Nothing else may be reported.
 ``# data: NAME`` is the function of ``wrong_data`` that writes the data, ``# set: PATH=VALUE`` an
 override, and ``# from: ADDRESS`` the public thread in which someone made the mistake. With
-``# missed: WHY`` the mistake is not found yet.
+``# missed: WHY`` the mistake is not found yet. ``# before Keras MAJOR.MINOR: ...`` is what
+is reported with an older Keras, in place of all that is expected.
 """
 
 import re
 from collections import Counter
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -23,18 +26,28 @@ pytestmark = pytest.mark.keras
 
 FILES = sorted((Path(__file__).parents[1] / "mistakes").glob("*.yaml"))
 _LINE = re.compile(r"# (expect|data|from|set|missed): (\S.*)")
+_BEFORE = re.compile(r"# before Keras (\d+)\.(\d+): (\S.*)")
 _EXPECTED = re.compile(r"(\d+:\d+|data|set:\d+) (?:warning )?[a-z0-9-]+")
 
 
 def header(file: Path) -> dict[str, list[str]]:
     """The header's lines by their first word."""
     found: dict[str, list[str]] = {"expect": [], "data": [], "from": [], "set": [], "missed": []}
+    older: list[str] = []
     for line in file.read_text(encoding="utf-8").splitlines():
-        match = _LINE.fullmatch(line)
-        if match is None:
+        if match := _LINE.fullmatch(line):
+            found[match[1]].append(match[2])
+        elif match := _BEFORE.fullmatch(line):
+            older += [match[3]] if _keras_version() < (int(match[1]), int(match[2])) else []
+        else:
             break
-        found[match[1]].append(match[2])
-    return found
+    return found | ({"expect": older} if older else {})
+
+
+@cache
+def _keras_version() -> tuple[int, int]:
+    major, minor, *_ = version("keras").split(".")
+    return int(major), int(minor)
 
 
 def told(problem: Problem, spec: Path) -> str:

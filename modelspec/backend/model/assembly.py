@@ -118,6 +118,7 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
         if node.type in _DECLARED or "initial_state" in named:
             with symbols_only():
                 backend.compute_output_spec(layer.call, *first, **named, **node.call)
+        _refuse_empty(value)
     except Exception as error:  # noqa: BLE001 - Keras is the judge: whatever it raises is its verdict
         assembly.problems.append(_refused_call(node, error, assembly))
         return
@@ -153,6 +154,14 @@ def _construct(node: Node, assembly: Assembly, catalog: Catalog) -> bool:
         assembly.problems.append(bad_argument(node.type, node.arguments, node.route, error))
         return False
     return True
+
+
+def _refuse_empty(value: Any) -> None:
+    """Some releases of Keras let a pool or a crop leave nothing of an axis."""
+    for tensor in keras.tree.flatten(value):
+        shape = tuple(getattr(tensor, "shape", ()))
+        if any(size is not None and size < 1 for size in shape[1:]):
+            raise ValueError(f"a size of the result is zero or negative: {shape}")
 
 
 def _out_of_bounds(node: Node, value: Any) -> Diagnostic | None:
