@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN := runs/demo
 
-.PHONY: demo test test-anywhere lint bench balance deaths fuzz data clean
+.PHONY: demo test test-anywhere lint bench balance deaths differential fuzz data clean
 
 demo: $(READY)
 	rm -rf $(RUN)
@@ -39,6 +39,9 @@ balance: $(READY)
 
 deaths: $(READY)
 	$(BIN)/python tests/support/deaths.py --kills 100 --full-disks 20
+
+differential: $(READY)
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -W ignore tests/support/differential.py --models 500
 
 fuzz: $(READY)
 	$(BIN)/python tests/support/fuzz.py --cases 20000 --seed 1

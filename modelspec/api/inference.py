@@ -52,6 +52,10 @@ def evaluate(
     model = target.model()
     if not getattr(model, "compiled", False):
         raise ModelError("the model has no losses to evaluate")
+    if target.source is not None and target.path is not None:
+        from modelspec.backend.model.compiling import compile_as_spec
+
+        compile_as_spec(model, target.source.require())
     from modelspec.backend.training.engine import Engine
     from modelspec.backend.training.evaluation import Evaluation
 

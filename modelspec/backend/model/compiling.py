@@ -10,12 +10,14 @@ import keras
 from modelspec.backend.model.assembly import assemble, check_outputs, dtype_policy, symbols_only
 from modelspec.backend.model.functional import make_functional
 from modelspec.backend.model.keras_errors import error_text
+from modelspec.backend.model.model_io import output_names
 from modelspec.backend.model.objects import make
 from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.catalog import Catalog, Family
 from modelspec.graph.graph import Graph
 from modelspec.graph.naming import snake_case
 from modelspec.graph.valid_spec import ValidSpec
+from modelspec.language.loss_weights import read_strategy
 from modelspec.language.spec import Spec, Training
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import ModelError
@@ -80,6 +82,26 @@ def compile_model(
     )
     if optimizer is None:
         model.optimizer.build(model.trainable_variables)
+
+
+def compile_as_spec(model: Any, valid: ValidSpec) -> None:
+    """Compile a loaded model by the spec of its run, and not by what Keras kept of it in the file.
+
+    Weights that a strategy set while training stay as the file has them.
+    """
+    config = model.get_compile_config() or {}
+    kept = config.get("loss_weights")
+    strategy, _ = read_strategy(valid.spec.loss_weights, [head.output for head in valid.heads])
+    weights = _by_output(model, kept) if strategy is not None and kept else {}
+    compile_model(model, valid, weights=weights)
+
+
+def _by_output(model: Any, values: Any) -> dict[str, float]:
+    """Values in the form of ``compile``, by the outputs' public names."""
+    if isinstance(values, Mapping):
+        return dict(values)
+    several = values if isinstance(values, list) else [values]
+    return dict(zip(output_names(model), several, strict=True))
 
 
 def build_losses(model: Any, batch: Any) -> None:

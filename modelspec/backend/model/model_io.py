@@ -9,6 +9,7 @@ from keras.src import backend
 from modelspec.data.batches import Batch
 from modelspec.data.concatenated import Array
 from modelspec.results.output import Output
+from modelspec.results.summary import Shape
 
 
 def output_names(model: Any) -> list[str]:
@@ -58,11 +59,30 @@ def weight_arrays(model: Any, batch: Batch) -> Any:
     """Weights in the form of the model's outputs; ones where an output has none."""
     rows = len(next(iter(batch.inputs.values())))
     # A loss has one axis less than its output; ones must have as many to be broadcast along it.
+    shapes = {name: output.shape for name, output in model_outputs(model).items()}
     blank = {
-        name: np.ones((rows, *(1 for _ in output.shape[1:-1])), "f")
-        for name, output in model_outputs(model).items()
+        name: np.ones((rows, *(1 for _ in shape[1:-1])), "f") for name, shape in shapes.items()
     }
-    return _shaped(model, {**blank, **batch.weights})
+    given = {
+        name: _as_losses(array, shapes[name], batch.targets[name])
+        for name, array in batch.weights.items()
+    }
+    return _shaped(model, {**blank, **given})
+
+
+def _as_losses(weights: Array, output: Shape, target: Array) -> Array:
+    """Weights in the shape of the losses, so that they count alike in every form of outputs.
+
+    Keras drops a last axis of 1 for a single output, and broadcasts it for those of a list. An axis
+    of steps it would drop as well.
+    """
+    if weights.ndim < 2 or weights.shape[-1] != 1:  # noqa: PLR2004 - samples, and one axis more
+        return weights
+    if weights.ndim >= len(output):
+        return weights[..., 0]
+    if target.ndim >= weights.ndim and target.shape[weights.ndim - 1] > 1:
+        return np.repeat(weights, target.shape[weights.ndim - 1], axis=-1)
+    return weights
 
 
 def _shaped(model: Any, filled: dict[str, Array]) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from modelspec.backend.model.saved_arguments import with_saved_arguments
 from modelspec.catalog import Argument, Catalog, Family
 
 _MODULES: dict[Family, Any] = {
@@ -38,7 +39,7 @@ def make(catalog: Catalog, family: Family, value: Any, **options: Any) -> Any:
         key: make_argument(catalog, entry.arguments.get(key), item)
         for key, item in (arguments or {}).items()
     }
-    return found(**given, **options)
+    return with_saved_arguments(found(**given, **options), given)
 
 
 def make_argument(catalog: Catalog, argument: Argument | None, value: Any) -> Any:

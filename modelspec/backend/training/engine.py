@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from modelspec.backend.model.compiling import build_losses
+from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.model_io import input_arrays, output_names
 from modelspec.backend.training.batch_source import StepChunk
 from modelspec.backend.training.xla import Jit
@@ -104,6 +105,9 @@ class Engine:
                 return self._walks[key](chunk.data, chunk.rows, chunk.start, chunk.stop)
         except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
             raise ModelError(_refusal(error, jit)) from error
+        except (TypeError, ValueError) as error:
+            # Raised while TensorFlow traces: dtypes that Keras mixes, or shapes that do not fit.
+            raise ModelError(f"Keras cannot compute a step: {error_text(error)}") from error
 
 
 def _refusal(error: Exception, jit: Jit) -> str:

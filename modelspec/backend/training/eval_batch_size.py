@@ -29,17 +29,29 @@ def is_batch_size_invariant(model: Any) -> bool:
     """
     losses = keras.tree.flatten(model._compile_loss._user_loss)  # noqa: SLF001
     reductions = {getattr(loss, "reduction", "sum_over_batch_size") for loss in losses}
-    mixing = any(map(_mixes_samples, losses))
+    mixing = any(map(_mixes_samples, [*losses, *_metrics(model)]))
     masked = any(getattr(tensor, "_keras_mask", None) is not None for tensor in model.outputs)
     return (
         reductions == {"sum_over_batch_size"} and len(model.outputs) == 1 and not (masked or mixing)
     )
 
 
-def _mixes_samples(loss: Any) -> bool:
-    facts = LOSSES.get(folded(_name(loss)))
-    of_batch = facts is not None and facts.of_batch
-    return of_batch or getattr(loss, "ignore_class", None) is not None
+def _metrics(model: Any) -> list[Any]:
+    """The metrics that the model is compiled with, before Keras builds them."""
+    compiled = model._compile_metrics  # noqa: SLF001
+    written = [] if compiled is None else keras.tree.flatten(compiled._user_metrics)  # noqa: SLF001
+    return [metric for metric in written if metric is not None]
+
+
+def _mixes_samples(judge: Any) -> bool:
+    """Whether a loss or metric of a batch is more than the mean of those of its samples."""
+    facts = LOSSES.get(folded(_name(judge)))
+    if facts is not None and facts.of_batch:
+        return True
+    if not isinstance(judge, keras.losses.Loss | keras.metrics.Metric):
+        return False
+    config = judge.get_config()
+    return config.get("ignore_class") is not None or config.get("axis") == 0
 
 
 def _name(loss: Any) -> str:
