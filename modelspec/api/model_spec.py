@@ -23,6 +23,7 @@ from modelspec.language.document import Document, read, read_bytes, read_text
 from modelspec.language.overrides import apply_overrides
 from modelspec.language.parameters import put_parameters
 from modelspec.language.places import place_all
+from modelspec.language.recovery import new_problems
 from modelspec.language.resolved import resolved_text
 from modelspec.language.spec import GroupedRows, Spec
 from modelspec.problems.diagnostic import Diagnostic, has_errors
@@ -397,15 +398,17 @@ def _compile(
     spec, invalid = Spec.from_document(document)
     problems = [*problems, *refused, *found, *invalid]
     if spec is None:
+        spec = Spec.without_mistakes(document, invalid)
+    if spec is None:
         return ModelSpec(document, diagnostics=tuple(problems))
     graph, unresolved = expand(spec, model_name(stem))
-    problems += unresolved
     if graph is None:
+        problems += new_problems(invalid, unresolved)
         return ModelSpec(document, spec, diagnostics=tuple(problems))
     catalog = keras_catalog.load()
     heads, mismatched = make_heads(spec, _outputs(spec), catalog)
-    problems += mismatched
-    problems += check_semantics(spec, graph, heads, catalog)
+    meant = check_semantics(spec, graph, heads, catalog)
+    problems += new_problems(invalid, [*unresolved, *mismatched, *meant])
     return ModelSpec(document, spec, graph, heads, tuple(problems), catalog)
 
 

@@ -4,7 +4,9 @@ Nothing here may let a mapping through to an argument that does not take a Keras
 would read it as ``{class_name, module, config}`` and import what it names.
 """
 
+import re
 from collections.abc import Iterator, Mapping
+from reprlib import repr as short
 from typing import Any
 
 from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family
@@ -33,6 +35,7 @@ _RENAMED = {
 }
 """What Keras 1 called them, as many tutorials still do."""
 
+_ARITHMETIC = re.compile(r"[\d.]+(?:\s*(?:\*\*|//|[-+*/%])\s*[\d.]+)+")
 _NOUNS = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "a string"}
 _NOUNS |= {"list": "a list"}
 
@@ -69,7 +72,7 @@ def _object(
         yield Diagnostic("refused-object", message, route, anchor)
     elif arguments is not None and not isinstance(arguments, Mapping):
         message = f"the arguments of {name} are written as a mapping, argument: value"
-        yield Diagnostic("not-an-object", message, route, hint=_only_required(entry))
+        yield Diagnostic("not-an-object", message, route, hint=_as_mapping(entry, arguments))
     else:
         yield from _arguments(catalog, entry, arguments or {}, route, nested=nested, anchor=anchor)
 
@@ -79,9 +82,26 @@ def _not_an_object(family: Family, route: Route, anchor: Anchor) -> Diagnostic:
     return Diagnostic("not-an-object", message, route, anchor)
 
 
-def _only_required(entry: Entry) -> str | None:
-    required = [argument.name for argument in entry.arguments.values() if argument.required]
-    return f"{entry.name}: {{{required[0]}: ...}}" if len(required) == 1 else None
+def _as_mapping(entry: Entry, given: Any) -> str | None:
+    """What is given, by position, with the names of the arguments that take it."""
+    values = given if isinstance(given, list) else [given]
+    arguments = list(entry.arguments.values())
+    if not values or len(values) > len(arguments) or any(map(_is_nested, values)):
+        return None
+    pairs = list(zip(arguments, values, strict=False))
+    if not all(_fits(argument.kinds, _kind(value)) for argument, value in pairs):
+        required = [argument.name for argument in arguments if argument.required]
+        return f"{entry.name}: {{{required[0]}: ...}}" if len(required) == 1 else None
+    written = ", ".join(f"{argument.name}: {_as_yaml(value)}" for argument, value in pairs)
+    return f"{entry.name}: {{{written}}}"
+
+
+def _is_nested(value: Any) -> bool:
+    return not isinstance(value, bool | int | float | str)
+
+
+def _as_yaml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else short(value).strip("'")
 
 
 def _unknown(
@@ -274,7 +294,17 @@ def _wrong_type(entry: Entry, argument: Argument, shown: str, route: Route) -> D
     nouns = [noun for kind, noun in _NOUNS.items() if kind in argument.kinds]
     wanted = " or ".join(nouns) if nouns else "another kind of value"
     message = f"{argument.name} of {entry.name} takes {wanted}, not {shown}"
-    return Diagnostic("wrong-type", message, route)
+    return Diagnostic("wrong-type", message, route, hint=_as_number(argument, shown))
+
+
+def _as_number(argument: Argument, shown: str) -> str | None:
+    """How a number is written that was written as a text: ``1/255``, ``"64"``."""
+    text = shown.removeprefix("the string ").strip("'")
+    if not argument.kinds & {"int", "float"} or text == shown:
+        return None
+    if _is_number(text):
+        return f"write {text}, without quotes"
+    return f"write ${{{text}}}, which is computed" if _ARITHMETIC.fullmatch(text) else None
 
 
 def _shown(value: Any) -> str:

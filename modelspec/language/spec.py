@@ -5,7 +5,7 @@ stand the keys, their types, and which of them must be there. Fields that YAML c
 forms are discriminated by form, so that every error lands on the value that is wrong.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -24,6 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from modelspec.language.document import Document
 from modelspec.language.expressions import has_expression
+from modelspec.language.recovery import MAX_MISTAKES, without_mistakes
 from modelspec.language.validation import FORM, problems_of
 from modelspec.problems.diagnostic import Diagnostic
 
@@ -262,3 +263,16 @@ class Spec(_Section):
             return cls.model_validate(document.data), []
         except ValidationError as error:
             return None, problems_of(error, document.data, cls)
+
+    @classmethod
+    def without_mistakes(cls, document: Document, mistakes: Sequence[Diagnostic]) -> Self | None:
+        """The spec with something else in place of each mistake, so that the rest is checked.
+
+        None where that is not enough to make it valid.
+        """
+        if len(mistakes) > MAX_MISTAKES:
+            return None
+        try:
+            return cls.model_validate(without_mistakes(document.data, mistakes))
+        except ValidationError:
+            return None

@@ -29,6 +29,7 @@ _BOUNDS = {
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "at most"),
 }
+_QUOTES = "'"
 _ITEM_HINTS = {
     "not_a_layer": "write its name, or its name and arguments: Dense: {units: 32}",
     "no_layer": "an item needs one Keras layer, one block, or share",
@@ -126,7 +127,11 @@ def _bound(detail: ErrorDetails, route: Route) -> _Description:
 
 def _type(detail: ErrorDetails, route: Route) -> _Description:
     expected = _TYPES[detail["type"]]
-    hint = f"write [{_shown(detail['input'])}]" if _is_one_of_a_list(detail, expected) else None
+    hint = None
+    if _is_one_of_a_list(detail, expected):
+        hint = f"write [{_shown(detail['input']).strip(_QUOTES)}]"
+    elif route == ("inputs",) and isinstance(detail["input"], str | list):
+        hint = "write each name with its shape: inputs: {x: {shape: [8]}}"
     return "wrong-type", f"{_subject(route)} is {expected}, not {_shown(detail['input'])}", hint
 
 

@@ -70,6 +70,9 @@ class Unknown:
     def __repr__(self) -> str:
         return "an unknown value"
 
+    def __deepcopy__(self, _memo: object) -> "Unknown":
+        return self
+
 
 UNKNOWN = Unknown()
 """Stands for a value that was reported, as it could not be computed: what follows is silent."""

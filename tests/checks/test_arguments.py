@@ -148,7 +148,7 @@ WRONG: list[Wrong] = [
     ("layer", {1: None}, "not-an-object", (1,), "key", None),
     ("layer", 3, "not-an-object", (), "value", None),
     ("layer", ["Flatten"], "not-an-object", (), "value", None),
-    ("layer", {"Dense": 32}, "not-an-object", ("Dense",), "value", "Dense: {units: ...}"),
+    ("layer", {"Dense": 32}, "not-an-object", ("Dense",), "value", "Dense: {units: 32}"),
     (
         "layer",
         {"Dense": {"units": 1, "kernel_regularizer": 0.1}},
