@@ -78,12 +78,16 @@ class ModelSpec:
             diagnostics: Further problems, whose errors count too.
 
         Raises:
-            SpecError: There are errors; the exception contains all problems.
+            SpecError: There are errors. The exception contains all problems; if the spec itself has
+                no errors, it contains ``diagnostics`` alone.
         """
+        diagnostics = list(diagnostics)
         problems = [*self.diagnostics, *diagnostics]
         document, spec, graph = self.document, self.spec, self.graph
         if has_errors(problems) or document is None or spec is None or graph is None:
-            raise SpecError(self.place(problems))
+            # Warnings of a spec that can be used were told when it was loaded.
+            told = problems if has_errors(self.diagnostics) else diagnostics
+            raise SpecError(self.place(told))
         return ValidSpec(document, spec, graph, self.heads, self.catalog)
 
     def check(

@@ -121,10 +121,18 @@ def _check_weights(spec: Spec, heads: Sequence[Head]) -> Iterator[Diagnostic]:
 
 def _without_loss(spec: Spec, heads: Sequence[Head]) -> Iterator[Diagnostic]:
     for position, head in enumerate(heads):
-        if head.loss is None and all_placed(spec.losses, heads):
+        unsaid = head.loss is None and not _is_null(spec.losses, head, position)
+        if unsaid and all_placed(spec.losses, heads):
             step = head.output if isinstance(spec.outputs, dict) else position
             message = f"{head.output} has no loss, and others have: it is not trained"
             yield Diagnostic("output-without-loss", message, ("outputs", step), "value", "warning")
+
+
+def _is_null(losses: Any, head: Head, position: int) -> bool:
+    """Whether somebody wrote that an output has no loss."""
+    if isinstance(losses, list):
+        return position < len(losses) and losses[position] is None
+    return isinstance(losses, Mapping) and head.output in losses and losses[head.output] is None
 
 
 def all_placed(given: Any, heads: Sequence[Head]) -> bool:

@@ -10,6 +10,7 @@ import math
 import os
 import statistics
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -20,10 +21,13 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "modelspec" / "BALANCE.md"
+SPECS = ROOT / "specs"
+RAW = Path(__file__).parent / "raw_targets.yaml"
 SETS = {
     "digits_heads": "digits_heads",
     "digits_restored": "digits",
     "breast_cancer_heads": "breast_cancer",
+    RAW.stem: RAW.stem,
 }
 STRATEGIES = ("equal_contribution", "uncertainty", "gradnorm")
 ONES, OWN, BEST = "weights of 1", "the spec's own numbers", "best of the grid"
@@ -33,6 +37,41 @@ MEASURED = {
 }
 
 Weights = Mapping[str, float]
+
+
+def spec_of(name: str) -> Path:
+    return RAW if name == RAW.stem else SPECS / f"{name}.yaml"
+
+
+def data_of(name: str) -> Path:
+    """The shipped data; that of the raw targets is made, once for all processes."""
+    if name != RAW.stem:
+        return ROOT / "data" / f"{SETS[name]}.npz"
+    path = Path(tempfile.gettempdir()) / f"modelspec-{name}.npz"
+    if not path.exists():
+        aside = path.with_name(f"{os.getpid()}-{path.name}")
+        make_raw_targets(aside)
+        aside.replace(path)
+    return path
+
+
+def make_raw_targets(path: Path) -> None:
+    """Of 20 features: three kinds, a price of some 240 with a deviation of 200, and a churn."""
+    import numpy as np
+
+    random = np.random.default_rng(11)
+    count, held = 2400, 400
+    features = random.normal(size=(count, 20)).astype("f")
+    hidden = features @ random.normal(size=(20, 5))
+    arrays = {
+        "x": features,
+        "kind": hidden[:, :3].argmax(1),
+        "price": (45 * hidden[:, 3] + 240 + random.normal(0, 5, count)).astype("f"),
+        "churn": (hidden[:, 4] + random.normal(0, 1, count) > 0).astype("i8"),
+    }
+    parts = {f"{name}_train": array[:-held] for name, array in arrays.items()}
+    parts |= {f"{name}_test": array[-held:] for name, array in arrays.items()}
+    np.savez(path, **parts)
 
 
 @dataclass(frozen=True)
@@ -70,7 +109,7 @@ def train(job: Job) -> dict[str, float]:
     from modelspec.data.batches import Batches
 
     source = modelspec.load(
-        ROOT / "specs" / f"{job.name}.yaml",
+        spec_of(job.name),
         [f"loss_weights={job.weights}", f"training.seed={job.seed}"],
     )
     valid = source.require()
@@ -79,7 +118,7 @@ def train(job: Job) -> dict[str, float]:
     model = source.build()
 
     def tensors(part: Any) -> tuple[Batches, Any]:
-        dataset, problems = source.load_data(ROOT / "data" / f"{SETS[job.name]}.npz", part)
+        dataset, problems = source.load_data(data_of(job.name), part)
         assert dataset is not None, problems
         rows = np.arange(dataset.samples)
         feed = Batches(
@@ -126,8 +165,8 @@ def measure(name: str) -> dict[str, dict[str, float]]:
     import modelspec
     from modelspec.api import balance as measuring
 
-    source = modelspec.load(ROOT / "specs" / f"{name}.yaml")
-    found = measuring.measure(source, ROOT / "data" / f"{SETS[name]}.npz")
+    source = modelspec.load(spec_of(name))
+    found = measuring.measure(source, data_of(name))
     return {row: getattr(found, row) for row in MEASURED}
 
 
@@ -135,8 +174,8 @@ def heads(name: str) -> tuple[list[Head], Any]:
     """The heads of a set, and the loss weights of its spec where they are numbers."""
     import modelspec
 
-    source = modelspec.load(ROOT / "specs" / f"{name}.yaml")
-    dataset, _ = source.load_data(ROOT / "data" / f"{SETS[name]}.npz", "test")
+    source = modelspec.load(spec_of(name))
+    dataset, _ = source.load_data(data_of(name), "test")
     assert dataset is not None
     found = [Head(each.output, each.metrics[0].value, dataset.samples) for each in source.heads]
     own = source.require().spec.loss_weights

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import modelspec
+from modelspec.api.balance import measure
+from modelspec.problems.errors import SpecError
 from modelspec.problems.problem import Problem
 
 pytestmark = pytest.mark.keras
@@ -359,3 +361,24 @@ def test_targets_beyond_what_a_loss_reads(loss: str, targets: Any, tmp_path: Pat
     text = spec(dense(1, "softplus"), loss, "null")
     problems = with_data(text, tmp_path, y=np.array(targets)[:, None])
     assert "target-out-of-range" in [problem.code for problem in problems]
+
+
+@pytest.mark.parametrize("losses", ["{y: mse, z: null}", "[mse, null]", "{z: null, y: mse}"])
+def test_an_output_without_a_loss_on_purpose(losses: str) -> None:
+    text = spec(dense(1), losses, "null").replace(
+        "outputs: y", "  - Dense: {units: 1}\n    name: z\noutputs: [y, z]"
+    )
+    assert check(text) == []
+    assert [problem.code for problem in check(text.replace(losses, "{y: mse}"))] == [
+        "output-without-loss"
+    ]
+
+
+def test_warnings_are_told_once() -> None:
+    """Those of the spec were told when it was loaded: an error after it has itself alone."""
+    source = modelspec.loads(spec(dense(3), ONE_HOT, "accuracy"))
+    assert [problem.code for problem in source.problems] == ["loss-mismatch"]
+    for verb in (measure, modelspec.train):
+        with pytest.raises(SpecError) as raised:
+            verb(source, Path("no-such-file.npz"))
+        assert "loss-mismatch" not in [problem.code for problem in raised.value.problems]
