@@ -9,6 +9,7 @@ import numpy as np
 from modelspec.api.target import Target
 from modelspec.catalog.losses import loss_facts
 from modelspec.checks.data import check_data
+from modelspec.checks.scale import SCALE_CODES
 from modelspec.data.batches import Batches
 from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import Dataset, load_dataset
@@ -182,6 +183,7 @@ def _dataset(
     )
     if dataset is not None:
         problems += _misfits(target, graph, model, dataset, targets=targets)
+    problems = [problem for problem in problems if problem.code not in SCALE_CODES]
     placed = place_all(problems, target.source.document if target.source else None)
     if dataset is None or has_errors(problems):
         raise SpecError(placed)

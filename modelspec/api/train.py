@@ -8,12 +8,15 @@ from modelspec.api.interrupts import Interrupts
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.resume import refuse_other_spec, resumable, warn_of_other_data
 from modelspec.catalog.losses import outputs_of_ids
+from modelspec.checks.at_mean import left_at_mean
+from modelspec.checks.scale import SCALE_CODES
 from modelspec.data.arrays import digest
 from modelspec.data.batches import Batches, Phases
 from modelspec.data.dataset import Dataset
 from modelspec.data.shards import Data, files_of, paths_of
 from modelspec.data.snapshot import Snapshot
 from modelspec.data.validation_split import split_validation
+from modelspec.language.loss_weights import find_strategy
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import RunError
 from modelspec.runs.folder import locked, new_folder
@@ -120,7 +123,19 @@ def train(
                 find_change=snapshot.find_change,
             )
             run_session(model, source.require(), phases, surroundings)
+        _tell_of_heads_at_their_mean(source, dataset, made, listener)
     return made
+
+
+def _tell_of_heads_at_their_mean(
+    source: ModelSpec, dataset: Dataset, run: Run, listener: Listener
+) -> None:
+    spec = source.require().spec
+    strategy = find_strategy(spec.loss_weights, [head.output for head in source.heads])
+    record = run.history[-1] if run.history else {}
+    told = left_at_mean(source.heads, dataset, record, strategy=strategy is not None)
+    for text in told:
+        listener.warn(text)
 
 
 def set_threads(source: ModelSpec) -> None:
@@ -173,7 +188,10 @@ def _checked(source: ModelSpec, model: Any, dataset: Dataset, prefix: str = "") 
     from modelspec.backend.model.model_io import model_outputs
 
     problems = source.check_dataset(dataset, model_outputs(model))
-    problems = [replace(problem, message=prefix + problem.message) for problem in problems]
+    if prefix:
+        # The scale is that of what is trained on, which was told.
+        judged = (problem for problem in problems if problem.code not in SCALE_CODES)
+        problems = [replace(problem, message=prefix + problem.message) for problem in judged]
     source.require(problems)
     return problems
 

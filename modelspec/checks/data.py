@@ -9,6 +9,7 @@ import numpy as np
 from modelspec.catalog.losses import JudgedHead, Shape
 from modelspec.checks.judges import check_judges
 from modelspec.checks.rows import first_outside, first_row, row_name
+from modelspec.checks.scale import check_scale
 from modelspec.checks.targets import (
     agree,
     check_target,
@@ -59,7 +60,8 @@ def check_data(
     for head in heads:
         output = outputs.get(head.output)
         problems += _head(head, dataset, output.shape if output else None)
-    return problems + _groups(dataset)
+    problems += _groups(dataset)
+    return problems if has_errors(problems) else [*problems, *check_scale(graph, heads, dataset)]
 
 
 def _groups(dataset: Dataset) -> list[Diagnostic]:

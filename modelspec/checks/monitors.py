@@ -9,8 +9,10 @@ from modelspec.catalog import Catalog
 from modelspec.catalog.losses import is_object
 from modelspec.checks.losses import all_placed
 from modelspec.graph.heads import Head
+from modelspec.language.loss_weights import find_strategy
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
+from modelspec.results.balance import AT_1
 
 
 def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Iterator[Diagnostic]:
@@ -22,7 +24,7 @@ def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Itera
     )
     if named is None or not placed or all(head.loss is None for head in heads):
         return
-    logged = [name for name, _ in named]
+    logged = [name for name, _ in named] + _of_heads(spec, heads)
     for position, callback in enumerate(spec.training.callbacks):
         [(name, given)] = callback.items() if is_object(callback) else [(callback, {})]
         monitor = given.get("monitor") if isinstance(given, Mapping) else None
@@ -40,6 +42,17 @@ def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Itera
             message = f"Keras cannot tell whether more or less of {monitor} is better"
             hint = "write mode: min, or mode: max, beside it"
             yield Diagnostic("missing-mode", message, route, hint=hint)
+
+
+def _of_heads(spec: Spec, heads: Sequence[Head]) -> list[str]:
+    """What an epoch says of heads that share its loss, and of a strategy that weighs them."""
+    outputs = [head.output for head in heads if head.loss is not None]
+    if len(outputs) < 2:  # noqa: PLR2004 - one head has nothing to share
+        return []
+    shares = [f"{output}_share" for output in outputs]
+    if find_strategy(spec.loss_weights, [head.output for head in heads]) is None:
+        return shares
+    return [AT_1, *shares, *(f"{output}_weight" for output in outputs)]
 
 
 def _needs_mode(name: Any, given: Mapping[Any, Any]) -> bool:

@@ -54,11 +54,17 @@ class Uncertainty(Strategy):
 
 
 class Auto(Strategy):
-    """The strategy that did best in modelspec's own measurements: uncertainty."""
+    """The strategy that holds up best in modelspec's measurements: gradnorm.
+
+    It is uncertainty where the heads have no layer in common.
+    """
 
 
-BEST: Final = Uncertainty
+BEST: Final = GradNorm
 """What ``auto`` stands for; modelspec/BALANCE.md has the measurements."""
+
+APART: Final = Uncertainty
+"""What it stands for where the heads have no layer in common, which ``BEST`` needs."""
 
 STRATEGIES: Final[Mapping[str, type[Strategy]]] = {
     "auto": Auto,
@@ -109,7 +115,7 @@ def _validated(
     except ValidationError as error:
         found = [_in_words(name, each) for each in problems_of(error, arguments, kind)]
         return None, [replace(each, route=(*route, *each.route)) for each in found]
-    return BEST() if kind is Auto else settings, []
+    return settings, []
 
 
 def _in_words(name: str, problem: Diagnostic) -> Diagnostic:

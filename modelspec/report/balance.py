@@ -26,10 +26,14 @@ def print_balance(console: Console, balance: Balance) -> None:
 
 
 def balance_yaml(balance: Balance) -> str:
-    """Two lines of a spec, of which one is a comment: the other takes its place."""
+    """Two lines of a spec, of which one is a comment: the other takes its place.
+
+    Equal gradients come first: they did better in modelspec/BALANCE.md, and best where a target
+    is as large as it is measured.
+    """
     return (
-        f"{loss_weights_line(balance.equal_contributions)}  # equal contributions\n"
-        f"# {loss_weights_line(balance.equal_gradients)}  # equal gradients\n"
+        f"{loss_weights_line(balance.equal_gradients)}  # equal gradients\n"
+        f"# {loss_weights_line(balance.equal_contributions)}  # equal contributions\n"
     )
 
 

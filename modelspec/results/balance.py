@@ -1,7 +1,7 @@
 """How much each head contributes to the total loss, and the weights that would even it out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 DOMINANT = 0.95
@@ -47,6 +47,16 @@ def contributions(
 def shares(logs: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
     """``OUTPUT_share`` of each head, for an epoch's record; they add up to 1."""
     return {f"{each.output}_share": each.share for each in contributions(logs, weights)}
+
+
+AT_1 = "loss_at_1"
+"""The log of the sum of the heads' losses with weights of 1: a strategy's own weights move."""
+
+
+def at_weights_of_1(logs: Mapping[str, float], outputs: Iterable[str]) -> dict[str, float]:
+    """The loss of an epoch as another run, with other weights, can be ranked by it."""
+    losses = [logs[f"{name}_loss"] for name in outputs if f"{name}_loss" in logs]
+    return {AT_1: sum(losses)} if losses else {}
 
 
 def dominance(

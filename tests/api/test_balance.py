@@ -294,7 +294,7 @@ def test_the_command(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["shared"] == [{"name": "shared", "line": 5, "outputs": ["one", "other"]}]
     assert [head["output"] for head in found["heads"]] == ["one", "other"]
-    assert found["loss_weights"]["equal_contributions"] == pytest.approx(pasted, rel=0.01)
+    assert found["loss_weights"]["equal_gradients"] == pytest.approx(pasted, rel=0.01)
     assert -1 <= found["cosines"][0]["warm_cosine"] <= 1
 
     text = balance(str(spec), "--data", data, "--batches", "5", "--format", "yaml").stdout

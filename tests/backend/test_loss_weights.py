@@ -13,6 +13,7 @@ from rounding import assert_close, rounding
 
 import modelspec
 from modelspec.backend.loss_weights.factory import Strategy, check_strategy, make_strategy
+from modelspec.backend.loss_weights.strategies import GradNormStep, UncertaintyStep
 from modelspec.backend.model.model_io import batch_arrays
 from modelspec.data.batches import Batch
 
@@ -437,6 +438,20 @@ def test_gradnorm_needs_shared_weights(tmp_path: Path) -> None:
     assert check_strategy(other.build(), other.require()) == []
 
 
+@pytest.mark.parametrize(
+    ("layers", "kind"),
+    [
+        ("Dense: {units: 4}", GradNormStep),
+        ("Reshape: {target_shape: [3]}", UncertaintyStep),
+        ("Identity: {}", UncertaintyStep),
+    ],
+)
+def test_auto_is_what_the_heads_allow(layers: str, kind: type[Any]) -> None:
+    text = FLAT.replace("- Flatten", f"- {layers}\n    name: flatten").replace("[2, 3]", "[3]")
+    spec = modelspec.loads(text, ["loss_weights=auto"])
+    assert type(make_strategy(spec.build(), spec.require())) is kind
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "heads.npz"
@@ -467,6 +482,9 @@ def test_runs_tell_weights_and_shares_and_go_on_exactly(
     assert histories[0] == histories[1]
     last = histories[0][-1]
     assert last["size_share"] + last["kind_share"] == pytest.approx(1)
+    for part in ("", "val_"):
+        total = last[f"{part}size_loss"] + last[f"{part}kind_loss"]
+        assert last[f"{part}loss_at_1"] == pytest.approx(total)
     models = [keras.saving.load_model(each.model_path) for each in (whole, parts)]
     for one, other in zip(*(model.weights for model in models), strict=True):
         np.testing.assert_array_equal(values(one), values(other))

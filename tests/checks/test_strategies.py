@@ -8,8 +8,8 @@ from jsonschema import Draft7Validator
 import modelspec
 from modelspec import catalog
 from modelspec.language.loss_weights import (
-    BEST,
     STRATEGIES,
+    Auto,
     EqualContribution,
     GradNorm,
     Strategy,
@@ -23,7 +23,7 @@ from modelspec.schema import language_schema
 TWO = ("a", "b")
 
 WRITTEN: list[tuple[Any, Strategy]] = [
-    ("auto", BEST()),
+    ("auto", Auto()),
     ("uncertainty", Uncertainty()),
     ("equal_contribution", EqualContribution()),
     ("gradnorm", GradNorm()),
@@ -64,7 +64,7 @@ def test_what_names_an_output_or_is_a_number_is_no_strategy(given: Any, outputs:
 
 
 def test_a_text_is_a_strategy_even_where_an_output_has_its_name() -> None:
-    assert read_strategy("auto", ("auto", "b")) == (BEST(), [])
+    assert read_strategy("auto", ("auto", "b")) == (Auto(), [])
 
 
 WRONG: list[tuple[Any, str, Route, str]] = [
@@ -125,7 +125,7 @@ def test_whole_specs() -> None:
     assert told("auto", "mse", "auto") == []
     assert told("a", "mse", "{agee: 0.5}") == [("unknown-output", 12)]
     assert told("a", "mse", "gradnrom") == [("unknown-strategy", 12)]
-    assert told("a", "null", "auto") == [("output-without-loss", 10), ("single-head", 12)]
+    assert told("a", "null", "auto") == [("single-head", 12)]
 
 
 def test_the_weights_of_a_strategy_start_at_one() -> None:

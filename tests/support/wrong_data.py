@@ -39,6 +39,14 @@ def tags(path: Path) -> None:
     _save(path, x=_X, y=(_X[:, :3] > 0).astype(np.int8))
 
 
+def price(path: Path) -> None:
+    _save(path, x=_X, y=200 + 300 * _Y)
+
+
+def columns_of_other_scales(path: Path) -> None:
+    _save(path, x=_X * [1, 1, 1, 9000], y=_Y)
+
+
 def without_target(path: Path) -> None:
     _save(path, x=_X, label=_Y)
 

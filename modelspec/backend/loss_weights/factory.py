@@ -14,7 +14,15 @@ from modelspec.backend.model.compiling import compile_model
 from modelspec.catalog.losses import is_regression
 from modelspec.graph.heads import Head
 from modelspec.graph.valid_spec import ValidSpec
-from modelspec.language.loss_weights import EqualContribution, GradNorm, Uncertainty, read_strategy
+from modelspec.language.loss_weights import (
+    APART,
+    BEST,
+    Auto,
+    EqualContribution,
+    GradNorm,
+    Uncertainty,
+    read_strategy,
+)
 from modelspec.problems.diagnostic import Diagnostic
 
 
@@ -57,6 +65,8 @@ def make_strategy(model: Any, valid: ValidSpec) -> Strategy | None:
     settings, _ = read_strategy(valid.spec.loss_weights, [head.output for head in heads])
     outputs = _trained(heads)
     recompile = partial(compile_model, model, valid, model.optimizer)
+    if isinstance(settings, Auto):
+        settings = APART() if common_layer(model, graph, outputs) is None else BEST()
     match settings:
         case None:
             return None

@@ -29,7 +29,8 @@ class FitContext:
     """What a run goes through, beside the model: rows, settings, and who takes part.
 
     ``asked_to_stop`` and ``find_change``, which says why the run cannot go on, are called after
-    every call of the engine. ``loss_shares`` adds to the logs of an epoch. ``check_names`` hears
+    every call of the engine. ``loss_shares`` adds to the logs of an epoch, and
+    ``comparable`` to those of validation. ``check_names`` hears
     the names of the engine's results before the first epoch, and raises where a callback misses
     one.
     """
@@ -43,6 +44,7 @@ class FitContext:
     asked_to_stop: Callable[[], bool]
     find_change: Callable[[], str | None]
     loss_shares: Callable[[Logs], Logs]
+    comparable: Callable[[Logs], Logs]
     check_names: Callable[[Sequence[str]], None]
 
 
@@ -93,7 +95,9 @@ def _epoch(
     logs = _train_epoch(engine, context, source, at, started)
     logs |= context.loss_shares(logs)
     if evaluation is not None:
-        logs |= {f"val_{name}": value for name, value in evaluation().items()}
+        validated = evaluation()
+        validated |= context.comparable(validated)
+        logs |= {f"val_{name}": value for name, value in validated.items()}
     logs |= context.callbacks.epoch_ended(at.epoch, logs)
     record = {"epoch": at.epoch + 1, **logs, "seconds": round(time.perf_counter() - started, 4)}
     asked = context.asked_to_stop()

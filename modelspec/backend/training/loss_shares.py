@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from modelspec.graph.heads import Head
-from modelspec.results.balance import dominance, shares
+from modelspec.results.balance import at_weights_of_1, dominance, shares
 
 
 @dataclass
@@ -29,4 +29,5 @@ class LossShares:
             self._warned = True
             self.warn(said)
         changing = {f"{name}_weight": value for name, value in set_now.items()}
-        return {**shares(logs, weights), **changing}
+        comparable = at_weights_of_1(logs, set_now) if set_now else {}
+        return {**comparable, **shares(logs, weights), **changing}

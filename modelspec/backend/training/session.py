@@ -23,6 +23,7 @@ from modelspec.data.batches import Phases
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.places import place_all
 from modelspec.problems.errors import SpecError
+from modelspec.results.balance import AT_1, at_weights_of_1
 from modelspec.runs.layout import MODEL
 from modelspec.runs.surroundings import Surroundings
 from modelspec.storage.atomic import replacing
@@ -74,6 +75,7 @@ def _context(
         Checkpointer(run, state, surroundings.checkpoint_seconds, listener.warn),
         asked_to_stop=surroundings.asked_to_stop,
         find_change=surroundings.find_change,
+        comparable=partial(at_weights_of_1, outputs=strategy.weights() if strategy else ()),
         check_names=partial(_check_names, valid, callbacks, strategy),
         loss_shares=LossShares(valid.heads, strategy.weights if strategy else None, listener.warn),
     )
@@ -91,7 +93,7 @@ def _check_names(
     known = [*names]
     if len(outputs) > 1:
         known += [f"{output}_share" for output in outputs]
-    known += [f"{output}_weight" for output in outputs] if strategy else []
+    known += [AT_1, *(f"{output}_weight" for output in outputs)] if strategy else []
     problems = check_monitors(valid.spec.training.callbacks, callbacks, known)
     if problems:
         raise SpecError(place_all(problems, valid.document))

@@ -1,0 +1,271 @@
+"""Targets and inputs whose scale is far from what fresh weights give and take.
+
+Training goes on without a word on such data, and a head stays where it starts. Only the training
+part is judged, by some thousand of its rows.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from modelspec.catalog.losses import JudgedHead, is_object, is_regression
+from modelspec.data.concatenated import Array, Column
+from modelspec.data.dataset import Dataset
+from modelspec.graph.graph import Graph, Input, Node
+from modelspec.problems.diagnostic import Diagnostic
+
+SCALE_CODES: Final = frozenset({"target-scale", "input-scale"})
+
+_ROWS = 4096
+_LARGE = 100.0
+"""Fresh heads give values of about 1, and a step moves a weight by the learning rate."""
+
+_FAR = 1000.0
+"""A mean is learned by one bias, a spread by all weights: it may be as much larger."""
+
+_SMALL = 1e-3
+_APART = 1000.0
+_MOST_COLUMNS = 12
+_MOST_PLACES = 4
+_BYTE = 255
+_BOUNDS = {
+    "sigmoid": (0.0, 1.0),
+    "hard_sigmoid": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "relu": (0.0, math.inf),
+    "softplus": (0.0, math.inf),
+}
+_KEEP_VALUES = frozenset(
+    {"Flatten", "Reshape", "Permute", "Identity", "Concatenate", "RepeatVector", "Dropout"}
+    | {f"{kind}{rank}D" for kind in ("Cropping", "ZeroPadding", "UpSampling") for rank in "123"}
+    | {f"{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in "123"}
+    | {f"Random{kind}" for kind in ("Flip", "Rotation", "Translation", "Zoom", "Crop")}
+    | {"Resizing", "CenterCrop", "Masking"}
+)
+_WEIGHTED = frozenset(
+    {"Dense", "EinsumDense", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "MultiHeadAttention"}
+    | {f"{kind}Conv{rank}D" for kind in ("", "Separable", "Depthwise") for rank in "123"}
+    | {f"ConvLSTM{rank}D" for rank in "123"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """Of each column of some rows: the mean, the standard deviation, and what lies outermost."""
+
+    mean: Array
+    deviation: Array
+    low: float
+    high: float
+
+
+def check_scale(
+    graph: Graph, heads: Sequence[JudgedHead], dataset: Dataset
+) -> Iterator[Diagnostic]:
+    """Warnings about sound arrays that fresh weights are far from."""
+    for name, array in dataset.inputs.items():
+        if name in graph.inputs:
+            shown = dataset.array_names.get(name, name)
+            yield from _input(graph, graph.inputs[name], shown, array)
+    for head in heads:
+        target = dataset.targets.get(head.output)
+        if target is not None and is_regression(head.loss):
+            shown = dataset.array_names.get(head.output, head.output)
+            yield from _target(graph, head.output, shown, target)
+
+
+def _spread(array: Column) -> _Spread | None:
+    if not len(array) or array.dtype.kind not in "biuf":
+        return None
+    rows = array[np.linspace(0, len(array) - 1, min(_ROWS, len(array))).astype(np.int64)]
+    values = rows.astype(np.float64)
+    columns = values if values.ndim == 2 else values.reshape(-1, 1)  # noqa: PLR2004
+    if not columns.size:
+        return None
+    return _Spread(columns.mean(0), columns.std(0), float(columns.min()), float(columns.max()))
+
+
+def is_raw(target: Column) -> bool:
+    """Whether the values of a target are far from what a head gives that ends in no Rescaling."""
+    spread = _spread(target)
+    if spread is None:
+        return False
+    return bool((spread.deviation > _LARGE).any() or (np.abs(spread.mean) > _FAR).any())
+
+
+def _target(graph: Graph, output: str, name: str, target: Column) -> Iterator[Diagnostic]:
+    nodes = {node.name: node for node in graph.nodes}
+    source = graph.outputs.get(output)
+    node = nodes.get(source.name) if source is not None and source.index is None else None
+    spread = _spread(target)
+    if node is None or spread is None:
+        return
+    reach = _reach(node, nodes)
+    if reach is None:
+        return
+    (scale, offset), last = reach
+    if not {len(scale), len(offset)} <= {1, len(spread.mean)}:
+        return
+    outside = _outside(last, spread, scale, offset)
+    mean, deviation = (spread.mean - offset) / scale, np.abs(spread.deviation / scale)
+    largest = np.maximum(np.abs(mean) / _FAR, deviation / _LARGE)
+    tiny = max(np.abs(mean).max(), deviation.max()) < _SMALL and deviation.max() > 0
+    if not outside and not tiny and largest.max() <= 1:
+        return
+    at = int(largest.argmax())
+    column = f" in column {at}" if len(largest) > 1 else ""
+    message = (
+        f"the targets of {output} ({name}) have a mean of {_short(spread.mean[at])} and a standard "
+        f"deviation of {_short(spread.deviation[at])}{column}, far from what the head gives: "
+    ) + (outside or "values about 1, until the weights have grown")
+    hint = (
+        f"let the head end in  - Rescaling: {_rescaling(spread)}  and give that layer the name "
+        f"{output}" + ("; leave out the activation before it" if outside else "")
+    )
+    yield Diagnostic("target-scale", message, node.route, "key", "warning", hint)
+
+
+def _reach(
+    node: Node, nodes: Mapping[str, Node]
+) -> tuple[tuple[Array, Array], Mapping[str, Any]] | None:
+    """The scale and the offset that a head applies to its last layer's values, and that layer.
+
+    None where the head ends in something else than a Dense layer or a convolution.
+    """
+    scale, offset = np.ones(1), np.zeros(1)
+    while True:
+        owner = nodes.get(node.layer, node)
+        given = owner.arguments
+        if owner.type == "Dense" or "Conv" in owner.type:
+            return (scale, offset + scale * _first_bias(given)), given
+        if owner.type == "Rescaling":
+            factor, more = _numbers(given.get("scale"), 1.0), _numbers(given.get("offset"), 0.0)
+            scale, offset = scale * factor, offset + scale * more
+        elif owner.type not in _KEEP_VALUES and given != {"activation": "linear"}:
+            return None
+        sources = list(node.sources())
+        if len(sources) != 1 or sources[0].name not in nodes or not scale.all():
+            return None
+        node = nodes[sources[0].name]
+
+
+def _first_bias(given: Mapping[str, Any]) -> Array:
+    """What a layer adds before it has learned anything."""
+    written: Any = given.get("bias_initializer")
+    constant: Any = written.get("Constant") if is_object(written) else None
+    return _numbers(constant.get("value") if is_object(constant) else None, 0.0)
+
+
+def _numbers(given: Any, default: float) -> Array:
+    try:
+        values = np.atleast_1d(np.asarray(default if given is None else given, np.float64))
+    except (TypeError, ValueError):
+        values = np.full(1, default)
+    return values if values.ndim == 1 else np.full(1, default)
+
+
+def _outside(last: Mapping[str, Any], spread: _Spread, scale: Array, offset: Array) -> str:
+    """What an activation cannot give of the targets; empty where it can."""
+    activation = last.get("activation")
+    low, high = (
+        _BOUNDS.get(activation, (-math.inf, math.inf))
+        if isinstance(activation, str)
+        else (-math.inf, math.inf)
+    )
+    if len(scale) > 1 or len(offset) > 1:
+        return ""
+    ends = sorted((low * scale[0] + offset[0], high * scale[0] + offset[0]))
+    room = 1e-3 * abs(ends[1] - ends[0]) if math.isfinite(ends[1] - ends[0]) else 1e-6
+    if spread.low >= ends[0] - room and spread.high <= ends[1] + room:
+        return ""
+    bounds = f"{ends[0]:g} to {ends[1]:g}" if math.isfinite(ends[1]) else f"{ends[0]:g} or more"
+    return f"after {activation}, {bounds}"
+
+
+def _rescaling(spread: _Spread) -> str:
+    deviation = np.where(spread.deviation > 0, spread.deviation, 1.0)
+    if len(deviation) == 1:
+        return f"{{scale: {_short(deviation[0])}, offset: {_near(spread.mean[0], deviation[0])}}}"
+    if len(deviation) > _MOST_COLUMNS:
+        size = float(np.sqrt((spread.deviation**2).mean())) or 1.0
+        return f"{{scale: {_short(size)}, offset: {_near(spread.mean.mean(), size)}}}"
+    means = ", ".join(map(_near, spread.mean, deviation))
+    return f"{{scale: {_list(deviation)}, offset: [{means}]}}"
+
+
+def _list(values: Array) -> str:
+    return f"[{', '.join(map(_short, values))}]"
+
+
+def _short(value: float) -> str:
+    """Three digits, in a form that every YAML reads as a number."""
+    text = f"{float(value):.3g}"
+    mantissa, exponent, power = text.partition("e")
+    if not exponent:
+        return text
+    if abs(float(text)) >= 1:
+        return f"{float(text):.0f}"
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{power}"
+
+
+def _near(value: float, deviation: float) -> str:
+    """A mean, to a tenth of the standard deviation."""
+    places = 1 - math.floor(math.log10(deviation))
+    rounded = round(float(value), places)
+    return f"{rounded:.{max(places, 0)}f}" if places < _MOST_PLACES else _short(rounded)
+
+
+def _input(graph: Graph, declared: Input, name: str, array: Column) -> Iterator[Diagnostic]:
+    if "float" not in declared.dtype or not _reaches_weights(graph, declared.name):
+        return
+    spread = _spread(array)
+    if spread is None:
+        return
+    images = array.ndim > 3 or (array.ndim == 3 and array.dtype == np.uint8)  # noqa: PLR2004
+    largest = np.maximum(np.abs(spread.mean), spread.deviation)
+    if images:
+        if spread.low >= 0 and _LARGE < spread.high <= _BYTE:
+            message = (
+                f"array {name} has values from {spread.low:g} to {spread.high:g}, as bytes have"
+            )
+            hint = "begin with  - Rescaling: {scale: 0.00392156862745098}  which makes them 0 to 1"
+            yield Diagnostic("input-scale", message, declared.route, "key", "warning", hint)
+        return
+    if len(largest) < 2:  # noqa: PLR2004
+        return
+    sizes = spread.deviation[spread.deviation > 0]
+    if not len(sizes) or sizes.max() <= _LARGE or sizes.max() / sizes.min() < _APART:
+        return
+    large, small = (
+        int(spread.deviation.argmax()),
+        int(np.where(spread.deviation > 0, spread.deviation, np.inf).argmin()),
+    )
+    message = (
+        f"the columns of array {name} differ in scale: the standard deviation is "
+        f"{_short(spread.deviation[large])} in column {large} and "
+        f"{_short(spread.deviation[small])} in column {small}"
+    )
+    hint = "begin with  - BatchNormalization  which brings them to one scale"
+    if len(largest) <= _MOST_COLUMNS:
+        variance = np.where(spread.deviation > 0, spread.deviation**2, 1.0)
+        means, variances = _list(spread.mean), _list(variance)
+        hint = f"begin with  - Normalization: {{mean: {means}, variance: {variances}}}"
+    yield Diagnostic("input-scale", message, declared.route, "key", "warning", hint)
+
+
+def _reaches_weights(graph: Graph, name: str) -> bool:
+    """Whether an input comes to a layer with weights over layers that keep its values alone."""
+    raw = {name}
+    owners = {node.name: node for node in graph.nodes}
+    for node in graph.nodes:
+        if not any(source.name in raw for source in node.sources()):
+            continue
+        kind = owners.get(node.layer, node).type
+        if kind in _WEIGHTED:
+            return True
+        if kind in _KEEP_VALUES:
+            raw.add(node.name)
+    return False

@@ -1,0 +1,165 @@
+"""Warnings about targets and inputs that are far from what fresh weights give and take."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+import modelspec
+from modelspec.problems.problem import Problem
+from modelspec.runs.progress import NullListener
+
+_RANDOM = np.random.default_rng(2)
+NORMAL = _RANDOM.normal(size=(400, 1))
+PRICE = 270 * NORMAL + 210
+
+
+def spec(layers: list[str], shape: str = "[4]", more: str = "", loss: str = "mse") -> str:
+    items = "".join(f"  - {layer}\n" for layer in layers)
+    return (
+        f"modelspec: 1\ninputs: {{x: {{shape: {shape}}}}}\nlayers:\n{items}    name: y\n"
+        f"outputs: y\nlosses: {loss}\n{more}"
+    )
+
+
+def check(text: str, folder: Path, y: Any, x: Any = None) -> list[Problem]:
+    x = _RANDOM.normal(size=(len(y), 4)) if x is None else x
+    np.savez(folder / "d.npz", x=x, y=y)
+    return modelspec.loads(text).check(folder / "d.npz")
+
+
+DENSE, ONE = "Dense: {units: 8, activation: relu}", "Dense: {units: 1}"
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber", "log_cosh"])
+@pytest.mark.parametrize(
+    "y", [PRICE, 5000 + NORMAL, -3000 + 10 * NORMAL, 1e6 * NORMAL, 1e-5 * NORMAL]
+)
+def test_targets_far_from_a_fresh_head(loss: str, y: Any, tmp_path: Path) -> None:
+    """The line to paste cures it, and brings the targets to a mean of 0 and a spread of 1."""
+    [problem] = check(spec([DENSE, ONE], loss=loss), tmp_path, y)
+    assert (problem.code, problem.severity) == ("target-scale", "warning")
+    assert problem.place.span.line == 5
+    [line] = re.findall(r"- (Rescaling: {.*?})", problem.hint or "")
+    given = yaml.safe_load(line)["Rescaling"]
+    scaled = (y - given["offset"]) / given["scale"]
+    assert scaled.std() == pytest.approx(1, rel=0.01)
+    assert abs(scaled.mean()) < 0.2
+    assert check(spec([DENSE, ONE, line], loss=loss), tmp_path, y) == []
+
+
+@pytest.mark.parametrize(
+    ("layers", "y"),
+    [
+        ([ONE], NORMAL),
+        ([ONE], 300 + 40 * NORMAL),
+        ([ONE], 90 * NORMAL),
+        ([ONE, "Rescaling: {scale: 270, offset: 210}"], PRICE),
+        ([ONE, "Rescaling: {scale: 270, offset: 210}", "Reshape: {target_shape: [1]}"], PRICE),
+        (["Dense: {units: 1, bias_initializer: {Constant: {value: 5000}}}"], 5000 + NORMAL),
+        (["BatchNormalization", "GaussianNoise: {stddev: 0.1}"], np.tile(PRICE, 4)),
+        (["Dense: {units: 1, activation: sigmoid}"], _RANDOM.random((50, 1))),
+        (["Dense: {units: 1, activation: relu}"], abs(NORMAL)),
+    ],
+)
+def test_no_alarm_of_targets(layers: list[str], y: Any, tmp_path: Path) -> None:
+    assert check(spec(layers), tmp_path, y) == []
+
+
+@pytest.mark.parametrize("loss", ["poisson", "cosine_similarity"])
+def test_other_losses_have_no_scale(loss: str, tmp_path: Path) -> None:
+    layers = ["Dense: {units: 1, activation: softplus}"]
+    assert check(spec(layers, loss=loss), tmp_path, abs(PRICE)) == []
+
+
+@pytest.mark.parametrize(
+    ("activation", "y", "says"),
+    [
+        ("sigmoid", 5 * abs(NORMAL), "0 to 1"),
+        ("tanh", 3 * NORMAL, "-1 to 1"),
+        ("relu", NORMAL - 2, "0 or more"),
+    ],
+)
+def test_targets_beyond_an_activation(activation: str, y: Any, says: str, tmp_path: Path) -> None:
+    layers = [DENSE, f"Dense: {{units: 1, activation: {activation}}}"]
+    [problem] = check(spec(layers), tmp_path, y)
+    assert says in problem.message
+
+
+def test_the_column_that_is_far(tmp_path: Path) -> None:
+    y = np.hstack([NORMAL, PRICE, NORMAL])
+    [problem] = check(spec([DENSE, "Dense: {units: 3}"]), tmp_path, y)
+    assert "in column 1" in problem.message
+    [line] = re.findall(r"- (Rescaling: {.*?})", problem.hint or "")
+    assert check(spec([DENSE, "Dense: {units: 3}", line]), tmp_path, y) == []
+
+
+CONV = "Conv2D: {filters: 2, kernel_size: 3}"
+FLAT = ["Flatten", ONE]
+BYTES = _RANDOM.integers(0, 256, (20, 6, 6, 3)).astype("uint8")
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers", "x"),
+    [
+        ("[6, 6, 3]", [CONV, *FLAT], BYTES),
+        ("[6, 6, 3]", ["RandomFlip", CONV, *FLAT], BYTES.astype("f")),
+        ("[6, 6, 3]", ["ZeroPadding2D", CONV, *FLAT], BYTES),
+        ("[6, 6]", ["Reshape: {target_shape: [6, 6, 1]}", CONV, *FLAT], BYTES[..., 0]),
+        ("[4]", [ONE], NORMAL[:20] * [1, 1, 1, 5000.0]),
+        ("[4]", ["Dropout: {rate: 0.1}", ONE], NORMAL[:20] * [0.001, 1, 1, 2000.0]),
+        ("[2]", [DENSE, ONE], NORMAL[:20] * [1e6, 1]),
+    ],
+)
+def test_raw_inputs(shape: str, layers: list[str], x: Any, tmp_path: Path) -> None:
+    """The layer of the hint cures it."""
+    [problem] = check(spec(layers, shape), tmp_path, NORMAL[:20], x)
+    assert (problem.code, problem.severity) == ("input-scale", "warning")
+    assert problem.place.span.line == 2
+    [line] = re.findall(r"- ((?:Rescaling|Normalization): {[^}]*})", problem.hint or "")
+    assert check(spec([line, *layers], shape), tmp_path, NORMAL[:20], x) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers", "x"),
+    [
+        ("[6, 6, 3]", [CONV, *FLAT], BYTES / 255),
+        ("[6, 6, 3]", ["Rescaling: {scale: 0.0039}", CONV, *FLAT], BYTES),
+        ("[6, 6, 3]", ["RandomFlip", "BatchNormalization", CONV, *FLAT], BYTES),
+        ("[4]", ["BatchNormalization", ONE], NORMAL[:20] * [1, 1, 1, 5000.0]),
+        ("[4]", ["LayerNormalization", ONE], NORMAL[:20] * [1, 1, 1, 5000.0]),
+        ("[4]", [ONE], NORMAL[:20] * [1, 0, 1, 50.0]),
+        ("[4]", ["Embedding: {input_dim: 300, output_dim: 2}", *FLAT], np.full((20, 4), 255)),
+    ],
+)
+def test_no_alarm_of_inputs(shape: str, layers: list[str], x: Any, tmp_path: Path) -> None:
+    assert check(spec(layers, shape), tmp_path, NORMAL[:20], x) == []
+
+
+class _Hearing(NullListener):
+    def __init__(self) -> None:
+        self.warned: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
+
+
+@pytest.mark.parametrize(
+    ("layers", "loss", "told"),
+    [
+        ([DENSE, ONE], "mse", True),
+        ([DENSE, ONE], "mae", True),
+        ([DENSE, ONE, "Rescaling: {scale: 270, offset: 210}"], "mse", False),
+    ],
+)
+def test_a_head_left_at_its_mean(layers: list[str], loss: str, told: Any, tmp_path: Path) -> None:
+    x = _RANDOM.normal(size=(400, 4)).astype("f")
+    np.savez(tmp_path / "d.npz", x=x, y=270 * x[:, 0] + 210)
+    more = "optimizer: {Adam: {learning_rate: 0.003}}\ntraining: {epochs: 8}\n"
+    heard = _Hearing()
+    text = spec(layers, more=more, loss=loss)
+    modelspec.train(modelspec.loads(text), tmp_path / "d.npz", run=tmp_path / "run", listener=heard)
+    assert any("has learned nothing" in line for line in heard.warned) is told
