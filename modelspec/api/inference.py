@@ -34,7 +34,8 @@ def evaluate(
         target: A run, a ``.keras`` file or a spec, from ``open_target``.
         data: An npz file, a folder of npz files, a list of both, or a mapping from names to
             arrays. The arrays ``NAME_test`` are used, or ``NAME`` if there is no such part.
-        say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
+        say: Receives notes: the arrays in use, arrays that are unpacked to the disk, and what
+            makes the evaluation slower.
         warn: Receives the warnings about the data.
 
     Returns:
@@ -61,7 +62,7 @@ def evaluate(
     from modelspec.backend.training.evaluation import Evaluation
 
     dataset = _dataset(target, model, data, targets=True, say=say, warn=warn)
-    return Evaluation(Engine(model), _batches(dataset, target, model))()
+    return Evaluation(Engine(model), _batches(dataset, target, model), warn=say)()
 
 
 @dataclass(frozen=True, slots=True)

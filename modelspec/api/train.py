@@ -232,11 +232,16 @@ def _phases(
 
 def _with_jit(source: ModelSpec, model: Any, batches: Batches, listener: Listener) -> ModelSpec:
     """Return the spec with ``jit`` decided, so that the spec of the run repeats it."""
-    from modelspec.backend.training.xla import choose
+    from modelspec.backend.training.xla import choose, find_obstacle
 
     training = source.require().spec.training
+    obstacle = find_obstacle(model)
+    if training.jit is True and obstacle:
+        listener.warn(f"{obstacle}; training.jit: false draws as without XLA")
     if training.jit != "auto":
         return source
+    if obstacle:
+        listener.note(f"{obstacle}; XLA does not compile the steps")
     steps = training.epochs * batches.steps
     chosen = choose(model, steps)
     if chosen:

@@ -9,6 +9,7 @@ import keras
 
 from modelspec.backend.costs.flops import class_names, flops, kept, training_flops
 from modelspec.backend.costs.layer_calls import Call, calls
+from modelspec.backend.keras_private import key_variables_by_identity
 from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.results.costs import Costs, LayerCosts
 from modelspec.results.summary import Shape
@@ -70,8 +71,7 @@ def optimizer_bytes(optimizer: Any, variables: Iterable[Any]) -> int:
 
     for each in (optimizer, getattr(optimizer, "inner_optimizer", optimizer)):
         each.add_variable, each.add_variable_from_reference = add_variable, add_like
-        # On TensorFlow it would ask for the values of the weights.
-        each._var_key = id  # noqa: SLF001
+        key_variables_by_identity(each)
     optimizer.build([_Weight(tuple(each.shape), each.dtype, each.path) for each in variables])
     return _bytes(variable for variable in slots if variable.shape)
 

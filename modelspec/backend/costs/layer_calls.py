@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras.src import backend
 
+from modelspec.backend.keras_private import (
+    GraphNode,
+    as_functional,
+    graph_nodes,
+    infer_output,
+    input_layer,
+)
 from modelspec.backend.model.assembly import symbols_only
 from modelspec.problems.errors import ModelError
 from modelspec.results.summary import Shape
@@ -61,8 +67,8 @@ def calls(model: Any, lengths: Mapping[str, Shape] | None = None) -> Iterator[Ca
     """
     given = [_lengthened(tensor, (lengths or {}).get(tensor.name)) for tensor in model.inputs]
     for old, new in zip(model.inputs, given, strict=True):
-        yield _call(None, old._keras_history.operation, (), {}, [new], learned=False)  # noqa: SLF001
-    yield from _walk(None, model, given, [False] * len(given))
+        yield _call(None, input_layer(old), (), {}, [new], learned=False)
+    yield from _walk(None, as_functional(model), given, [False] * len(given))
 
 
 def _lengthened(tensor: Any, shape: Shape | None) -> Any:
@@ -72,28 +78,25 @@ def _lengthened(tensor: Any, shape: Shape | None) -> Any:
 
 
 def _walk(owner: str | None, model: Any, given: list[Any], learned: list[bool]) -> Iterator[Call]:
-    model = getattr(model, "_functional", None) or model
     known = {id(old): new for old, new in zip(model.inputs, given, strict=True)}
     tainted = {id(old) for old, flag in zip(model.inputs, learned, strict=True) if flag}
-    by_depth = model._nodes_by_depth  # noqa: SLF001 - as Keras's own summary reads them
-    for depth in sorted(by_depth, reverse=True):
-        for node in by_depth[depth]:
-            if node.is_input:
-                continue
-            layer = node.operation
-            args, kwargs = node.arguments.fill_in(known)
-            results = _results(node, args, kwargs)
-            behind = [id(tensor) in tainted for tensor in node.input_tensors]
-            if getattr(layer, "_nodes_by_depth", None) or getattr(layer, "_functional", None):
-                yield from _walk(owner or layer.name, layer, _tensors((args, kwargs)), behind)
-            else:
-                yield _call(owner, layer, args, kwargs, results, learned=any(behind))
-            known |= {id(old): new for old, new in zip(node.outputs, results, strict=True)}
-            if any(behind) or getattr(layer, "trainable_weights", None):
-                tainted |= {id(tensor) for tensor in node.outputs}
+    for node in graph_nodes(model):
+        if node.is_input:
+            continue
+        layer = node.operation
+        args, kwargs = node.fill_in(known)
+        results = _results(node, args, kwargs)
+        behind = [id(tensor) in tainted for tensor in node.inputs]
+        if (inner := as_functional(layer)) is not None:
+            yield from _walk(owner or layer.name, inner, _tensors((args, kwargs)), behind)
+        else:
+            yield _call(owner, layer, args, kwargs, results, learned=any(behind))
+        known |= {id(old): new for old, new in zip(node.outputs, results, strict=True)}
+        if any(behind) or getattr(layer, "trainable_weights", None):
+            tainted |= {id(tensor) for tensor in node.outputs}
 
 
-def _results(node: Any, args: Any, kwargs: Any) -> list[Any]:
+def _results(node: GraphNode, args: Any, kwargs: Any) -> list[Any]:
     """What the layer returned; worked out again where its shape had unknown axes."""
     if _known(node.outputs):
         return list(node.outputs)
@@ -102,7 +105,7 @@ def _results(node: Any, args: Any, kwargs: Any) -> list[Any]:
         results = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
         if not _known(results):
             # Some layers declare a length unknown that their call makes known.
-            results = keras.tree.flatten(backend.compute_output_spec(layer.call, *args, **kwargs))
+            results = keras.tree.flatten(infer_output(layer.call, *args, **kwargs))
     return list(results)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from modelspec.backend.keras_private import MissingPartError
+
 
 class HeadLosses:
     """The unweighted losses of some outputs of a model that has several losses.
@@ -33,6 +35,8 @@ class HeadLosses:
         """A float32 vector, one loss for each output in order; differentiable."""
         with self._listening() as heard:
             self.total(x, y, y_pred, sample_weight)
+        if silent := sorted(self._names() - heard.keys()):
+            raise MissingPartError(f"metric {silent[0]}", "a strategy for loss_weights")
         return tf.stack([tf.cast(heard[f"{name}_loss"], tf.float32) for name in self.outputs])
 
     def penalties(self) -> Any:

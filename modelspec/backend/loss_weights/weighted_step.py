@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from modelspec.backend.keras_private import loss_tracker
 from modelspec.backend.loss_weights.head_losses import HeadLosses
 from modelspec.backend.model.compiling import in_form
 from modelspec.backend.model.model_io import output_names
@@ -99,7 +100,7 @@ class Balancer:
         variables = model.trainable_variables
         gradients = tape.gradient(scaled, variables)
         rows = tf.shape(keras.tree.flatten(x)[0])[0]
-        model._loss_tracker.update_state(total + self.beside(), sample_weight=rows)  # noqa: SLF001
+        loss_tracker(model).update_state(total + self.beside(), sample_weight=rows)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         self.learn(losses, weights)
         self.steps.assign_add(tf.cast(all_finite(seen), tf.float32))

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
-from keras.src import backend
 
+from modelspec.backend.keras_private import MissingPartError, infer_output
 from modelspec.backend.model.keras_errors import bad_argument, error_text
 from modelspec.backend.model.objects import make
 from modelspec.catalog import Catalog
@@ -117,8 +117,10 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
         value = layer(*first, **named, **node.call)
         if node.type in _DECLARED or "initial_state" in named:
             with symbols_only():
-                backend.compute_output_spec(layer.call, *first, **named, **node.call)
+                infer_output(layer.call, *first, **named, **node.call)
         _refuse_empty(value)
+    except MissingPartError:
+        raise
     except Exception as error:  # noqa: BLE001 - Keras is the judge: whatever it raises is its verdict
         assembly.problems.append(_refused_call(node, error, assembly))
         return

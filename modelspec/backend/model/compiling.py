@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from modelspec.backend.keras_private import MissingPartError, build_metrics
 from modelspec.backend.model.assembly import assemble, check_outputs, dtype_policy, symbols_only
 from modelspec.backend.model.functional import make_functional
 from modelspec.backend.model.keras_errors import error_text
@@ -111,7 +112,9 @@ def build_losses(model: Any, batch: Any) -> None:
         ModelError: where Keras cannot compute one of them from the outputs and targets.
     """
     try:
-        model._symbolic_build(data_batch=batch)  # noqa: SLF001
+        build_metrics(model, batch)
+    except MissingPartError:
+        raise
     except Exception as error:  # what a metric raises for shapes it does not fit is its choice
         why = error_text(error)
         raise ModelError(f"a loss or a metric does not fit its output and target: {why}") from error

@@ -6,13 +6,14 @@ from typing import Any
 
 import keras
 
+from modelspec.backend.keras_private import GraphNode, calls_of, graph_nodes
 from modelspec.backend.model.model_io import output_names
 from modelspec.results.summary import LayerRow, Parameters, Shape, Summary, Tensor
 
 
 def describe(model: Any) -> Summary:
     """Everything that a summary shows, but the lines of a spec."""
-    nodes = {id(node) for level in model._nodes_by_depth.values() for node in level}  # noqa: SLF001
+    nodes = {id(node.node) for node in graph_nodes(model)}
     return Summary(
         name=model.name,
         inputs=tuple(_tensor(tensor.name, tensor) for tensor in model.inputs),
@@ -34,10 +35,10 @@ def describe(model: Any) -> Summary:
 
 def _row(layer: Any, nodes: set[int]) -> LayerRow:
     sources = dict.fromkeys(
-        parent.operation.name
-        for node in layer._inbound_nodes  # noqa: SLF001 - as Keras's own summary reads them
-        if id(node) in nodes
-        for parent in _parents(node)
+        source.name
+        for node in calls_of(layer)
+        if id(node.node) in nodes
+        for source in _sources(node)
     )
     shapes = [_shape(tensor) for tensor in keras.tree.flatten(layer.output)]
     return LayerRow(
@@ -51,17 +52,17 @@ def _row(layer: Any, nodes: set[int]) -> LayerRow:
     )
 
 
-def _parents(node: Any) -> Iterator[Any]:
-    """The nodes that a call takes tensors from, without operations that only compute its masks."""
+def _sources(node: GraphNode) -> Iterator[Any]:
+    """What a call takes tensors from, without operations that only compute its masks."""
     masks = {
         id(tensor)
-        for name, given in node.arguments.kwargs.items()
+        for name, given in node.kwargs.items()
         if name.endswith("mask")
         for tensor in keras.tree.flatten(given)
     }
-    for tensor, parent in zip(node.input_tensors, node.parent_nodes, strict=True):
-        if id(tensor) not in masks or isinstance(parent.operation, keras.Layer):
-            yield parent
+    for tensor, source in zip(node.inputs, node.sources, strict=True):
+        if id(tensor) not in masks or isinstance(source, keras.Layer):
+            yield source
 
 
 def _tensor(name: str, tensor: Any) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from modelspec.backend.keras_private import call_that_made
 from modelspec.backend.model.assembly import Assembly
 from modelspec.graph.graph import Graph
 from modelspec.graph.naming import AutoNames, snake_case
@@ -58,12 +59,12 @@ def _operations(tensors: Iterable[Any]) -> Iterator[Any]:
     seen: set[int] = set()
     waiting = list(tensors)
     while waiting:
-        operation, position, _ = waiting.pop()._keras_history  # noqa: SLF001 - the only record of it
-        node = operation._inbound_nodes[position]  # noqa: SLF001
-        if id(node) in seen:
+        node = call_that_made(waiting.pop())
+        operation = node.operation
+        if id(node.node) in seen:
             continue
-        seen.add(id(node))
-        waiting.extend(node.input_tensors)
+        seen.add(id(node.node))
+        waiting.extend(node.inputs)
         if id(operation) not in seen:
             seen.add(id(operation))
             yield operation

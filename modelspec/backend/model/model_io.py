@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src import backend
 
+from modelspec.backend.keras_private import mask_of
 from modelspec.data.batches import Batch
 from modelspec.data.concatenated import Array
 from modelspec.results.output import Output
@@ -25,7 +25,7 @@ def model_outputs(model: Any) -> dict[str, Output]:
 
 def output_of(tensor: Any) -> Output:
     """What a symbolic tensor is as an output."""
-    mask = backend.get_keras_mask(tensor)
+    mask = mask_of(tensor)
     dtype = keras.backend.standardize_dtype(tensor.dtype)
     return Output(tuple(tensor.shape), dtype, None if mask is None else tuple(mask.shape))
 

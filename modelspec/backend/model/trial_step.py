@@ -4,9 +4,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
-from keras.src import backend
-from keras.src.trainers.compile_utils import CompileLoss, CompileMetrics
 
+from modelspec.backend.keras_private import (
+    MissingPartError,
+    compile_loss,
+    compile_metrics,
+    infer_output,
+    set_mask,
+)
 from modelspec.backend.model.assembly import symbols_only
 from modelspec.backend.model.compiling import make_loss_or_metric
 from modelspec.backend.model.keras_errors import error_text
@@ -56,7 +61,7 @@ def _try_head(
     sides = "its output has samples of shape {}, its target {}".format(*shapes)
     if head.loss is not None:
         loss = make_loss_or_metric(catalog, "loss", head.loss)
-        error = _error(CompileLoss(loss), truth, prediction, mask, scale)
+        error = _error(compile_loss()(loss), truth, prediction, mask, scale)
         if error is not None:
             sides_and_weight = f"{sides}, its weights {_written(weight[0])}" if weight else sides
             yield _misfit("loss", head.loss, head.route, sides_and_weight, error)
@@ -77,12 +82,14 @@ def _error(step: Callable[..., Any], *symbols: Any) -> Exception | None:
         rest = iter(arrays)
         truth, prediction, mask, scale = (next(rest) if here else None for here in present)
         if mask is not None:
-            backend.set_keras_mask(prediction, mask)
+            set_mask(prediction, mask)
         return step(truth, prediction, scale)
 
     try:
         with symbols_only():
-            backend.compute_output_spec(with_absent, *given)
+            infer_output(with_absent, *given)
+    except MissingPartError:
+        raise
     except Exception as error:  # noqa: BLE001 - what a loss raises for shapes is its choice
         return error
     return None
@@ -90,7 +97,7 @@ def _error(step: Callable[..., Any], *symbols: Any) -> Exception | None:
 
 def _metric_step(metric: Any, output: str) -> Callable[..., Any]:
     def step(truth: Any, prediction: Any, scale: Any) -> Any:
-        compiled = CompileMetrics(None, [metric], output_names=[output])
+        compiled = compile_metrics()(None, [metric], output_names=[output])
         compiled.update_state(truth, prediction, scale)
         return keras.tree.flatten(compiled.result())
 

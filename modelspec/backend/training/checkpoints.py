@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from modelspec.backend.keras_private import choose_direction, has_direction
 from modelspec.data.concatenated import Array
 from modelspec.storage.atomic import replacing
 
 _KEPT = 2
 _STATE = "state"
-_MONITOR = "monitor_op"
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -37,11 +37,18 @@ class State:
 
     ``extra`` are variables that neither the model nor its optimizer holds. The model's metrics
     must have been built.
+
+    Raises:
+        MissingPartError: where the state of a callback cannot be told.
     """
 
     model: Any
     callbacks: Sequence[Any]
     extra: Sequence[Any] = ()
+
+    def __post_init__(self) -> None:
+        for callback in self.callbacks:
+            has_direction(callback)  # before the first step: what cannot be told cannot be kept
 
     def variables(self) -> list[Any]:
         model = self.model
@@ -54,7 +61,7 @@ def save_checkpoint(folder: Path, state: State, position: Position) -> None:
     memories = []
     for index, callback in enumerate(state.callbacks):
         plain, listed = _memory(callback)
-        memories.append({"plain": plain, "armed": getattr(callback, _MONITOR, None) is not None})
+        memories.append({"plain": plain, "armed": has_direction(callback)})
         for name, values in listed.items():
             for at, value in enumerate(values):
                 arrays[f"callback/{index}/{name}/{at}"] = _storable(value)
@@ -96,9 +103,9 @@ def restore(path: Path, state: State) -> Position:
             variable.assign(stored[f"variable/{index}"])
         for index, callback in enumerate(state.callbacks):
             remembered = about["callbacks"][index]
-            if remembered["armed"] and getattr(callback, _MONITOR) is None:
+            if remembered["armed"] and not has_direction(callback):
                 # Keras arms these at the first epoch's end, and turns the sign of min_delta then.
-                callback._set_monitor_op()  # noqa: SLF001
+                choose_direction(callback)
             vars(callback).update(remembered["plain"])
             _restore_lists(callback, index, stored)
     state.model.stop_training = about["stopped"]

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from modelspec.backend.keras_private import calls_of, compiled_losses, compiled_metrics, is_masked
 from modelspec.catalog.losses import LOSSES, folded
 
 _ROWS = 1024
@@ -26,21 +27,17 @@ def is_batch_size_invariant(model: Any) -> bool:
     Sums are not, nor means over weights, as those of a masked output or with ``ignore_class`` are,
     nor what is computed of a batch as a whole. Nor are the losses of several outputs, in which
     Keras counts a short batch as much as a whole one.
+
+    Raises:
+        MissingPartError: where Keras does not say what the losses or masks are.
     """
-    losses = keras.tree.flatten(model._compile_loss._user_loss)  # noqa: SLF001
+    losses = compiled_losses(model)
     reductions = {getattr(loss, "reduction", "sum_over_batch_size") for loss in losses}
-    mixing = any(map(_mixes_samples, [*losses, *_metrics(model)]))
-    masked = any(getattr(tensor, "_keras_mask", None) is not None for tensor in model.outputs)
+    mixing = any(map(_mixes_samples, [*losses, *compiled_metrics(model)]))
+    masked = any(map(is_masked, model.outputs))
     return (
         reductions == {"sum_over_batch_size"} and len(model.outputs) == 1 and not (masked or mixing)
     )
-
-
-def _metrics(model: Any) -> list[Any]:
-    """The metrics that the model is compiled with, before Keras builds them."""
-    compiled = model._compile_metrics  # noqa: SLF001
-    written = [] if compiled is None else keras.tree.flatten(compiled._user_metrics)  # noqa: SLF001
-    return [metric for metric in written if metric is not None]
 
 
 def _mixes_samples(judge: Any) -> bool:
@@ -75,4 +72,4 @@ def _activation_bytes(model: Any) -> int:
 
 
 def _outputs(operation: Any) -> list[Any]:
-    return [tensor for node in operation._inbound_nodes for tensor in node.output_tensors]  # noqa: SLF001
+    return [tensor for node in calls_of(operation) for tensor in node.outputs]

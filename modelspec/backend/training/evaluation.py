@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from modelspec.backend.keras_private import MissingPartError
 from modelspec.backend.training.batch_source import make_batch_source
 from modelspec.backend.training.engine import Engine
 from modelspec.backend.training.eval_batch_size import eval_batch_size, is_batch_size_invariant
@@ -18,19 +19,20 @@ Logs: TypeAlias = dict[str, float]
 class Evaluation:
     """What can be called again and again, as after each epoch; its rows are made ready once.
 
-    ``callbacks`` is called with events by the names of Keras's callbacks.
+    ``callbacks`` is called with events by the names of Keras's callbacks, ``warn`` with what makes
+    it slower.
     """
 
     def __init__(
-        self, engine: Engine, batches: Batches, callbacks: Callable[..., None] | None = None
+        self,
+        engine: Engine,
+        batches: Batches,
+        callbacks: Callable[..., None] | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         model = engine.model
-        wide = (
-            eval_batch_size(model, batches.batch_size)
-            if is_batch_size_invariant(model)
-            else batches.batch_size
-        )
-        self._batches = replace(batches, batch_size=wide)
+        size = _batch_size(model, batches.batch_size, warn)
+        self._batches = replace(batches, batch_size=size)
         self._source = make_batch_source(model, self._batches)
         self._engine, self._callbacks = engine, callbacks or _nobody
 
@@ -47,6 +49,15 @@ class Evaluation:
         results = engine.results()
         self._callbacks("on_test_end", results)
         return results
+
+
+def _batch_size(model: Any, size: int, warn: Callable[[str], None] | None) -> int:
+    """A larger batch, where that can be shown to change no result."""
+    try:
+        return eval_batch_size(model, size) if is_batch_size_invariant(model) else size
+    except MissingPartError as error:
+        (warn or _nobody)(f"{error}; evaluation keeps to batches of {size}")
+        return size
 
 
 def _nobody(event: str, *given: Any) -> None:

@@ -61,7 +61,11 @@ def fit(engine: Engine, context: FitContext) -> None:
     model, callbacks, training = engine.model, context.callbacks, context.training
     fixed = training.steps_per_call
     source = make_batch_source(model, context.batches, fixed if isinstance(fixed, int) else None)
-    evaluation = Evaluation(engine, context.validation, callbacks) if context.validation else None
+    evaluation = (
+        Evaluation(engine, context.validation, callbacks, context.listener.warn)
+        if context.validation
+        else None
+    )
     model.stop_training = False
     engine.build(sample(model, context.batches))
     context.check_names(engine.names())

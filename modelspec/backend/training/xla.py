@@ -10,6 +10,9 @@ from typing import Any, Literal, TypeAlias
 
 import keras
 
+from modelspec.backend.keras_private import MissingPartError, all_layers
+from modelspec.backend.training.xla_random import missing_part
+
 _PAYS = frozenset(
     {
         "Activation", "ActivityRegularization", "Add", "AlphaDropout", "Attention", "Average",
@@ -50,9 +53,23 @@ _UPDATE_SAVED_SECONDS, _UPDATE_COMPILE_SECONDS = 2e-9, 0.1
 
 def choose(model: Any, steps: int) -> Choice:
     """What XLA wins back in ``steps`` training steps, against what it takes to compile."""
-    if _pays(model, steps):
+    if find_obstacle(model) is None and _pays(model, steps):
         return True
     return "optimizer" if _updates_pay(model, steps) else False
+
+
+def find_obstacle(model: Any) -> str | None:
+    """Why XLA would change more of a model than last bits: a private part that is missing."""
+    try:
+        layers = list(_layers(model))
+    except MissingPartError as error:
+        return str(error)
+    return missing_part() if any(map(_is_random, layers)) else None
+
+
+def _is_random(layer: Any) -> bool:
+    """Whether a layer draws random numbers: it holds the state of a generator."""
+    return any(isinstance(value, keras.random.SeedGenerator) for value in vars(layer).values())
 
 
 def is_large(variable: Any) -> bool:
@@ -90,6 +107,6 @@ def extent(model: Any, *, jit: Choice) -> Jit:
 
 def _layers(model: Any) -> Iterator[Any]:
     """Layers that do something, those inside of wrappers too."""
-    for layer in model._flatten_layers(include_self=False):  # noqa: SLF001
+    for layer in all_layers(model):
         if not isinstance(layer, keras.Model):
             yield layer

@@ -1,17 +1,46 @@
-"""The same random numbers with XLA as without it."""
+"""The same random numbers with XLA as without it.
+
+Two private modules of TensorFlow are used, and their names put back after each use:
+``random_ops_util.get_key_counter_alg`` and ``gen_stateless_random_ops_v2``'s
+``stateless_random_uniform_v2`` and ``stateless_random_uniform_full_int_v2``. They were seen in
+TensorFlow 2.18 to 2.21. Where one is missing, ``missing_part`` says so, and nothing is replaced.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.ops import gen_stateless_random_ops_v2 as ops
-from tensorflow.python.ops import random_ops_util as seeds
 
+_SEEDS, _OPS = (
+    "tensorflow.python.ops.random_ops_util",
+    "tensorflow.python.ops.gen_stateless_random_ops_v2",
+)
+_KEY, _UNIFORM, _BITS = (
+    "get_key_counter_alg",
+    "stateless_random_uniform_v2",
+    "stateless_random_uniform_full_int_v2",
+)
 _PHILOX = tf.random.Algorithm.PHILOX.value
 
 _FRACTION_BITS = {tf.float32: 23, tf.float16: 10, tf.bfloat16: 7}
 """Of each type; TensorFlow fills them with the lowest bits that Philox draws."""
+
+
+@cache
+def missing_part() -> str | None:
+    """The part that TensorFlow lacks, in a sentence; None where it has them all."""
+    for module, name in ((_SEEDS, _KEY), (_OPS, _UNIFORM), (_OPS, _BITS)):
+        try:
+            getattr(import_module(module), name)
+        except (ImportError, AttributeError):
+            return (
+                f"TensorFlow {tf.__version__} has no {module}.{name}, "
+                "without which random layers draw other numbers with XLA"
+            )
+    return None
 
 
 @contextmanager
@@ -21,18 +50,23 @@ def as_without_xla() -> Iterator[None]:
     Keras's layers leave the algorithm to TensorFlow. That means Philox with XLA and without it, but
     XLA makes other numbers of the same bits; and not knowing the algorithm from the start, it works
     out the key anew for every number, which made a step of ``specs/digits.yaml`` seven times as
-    long.
+    long. Where TensorFlow lacks a part, nothing is replaced.
     """
+    if missing_part() is not None:
+        yield
+        return
+    seeds: Any = import_module(_SEEDS)
+    ops: Any = import_module(_OPS)
     key_of, uniform_of = seeds.get_key_counter_alg, ops.stateless_random_uniform_v2
     seeds.get_key_counter_alg = lambda seed, _: key_of(seed, _PHILOX)
-    ops.stateless_random_uniform_v2 = _uniform_after(uniform_of)
+    ops.stateless_random_uniform_v2 = _uniform_after(uniform_of, ops)
     try:
         yield
     finally:
         seeds.get_key_counter_alg, ops.stateless_random_uniform_v2 = key_of, uniform_of
 
 
-def _uniform_after(original: Any) -> Any:
+def _uniform_after(original: Any, ops: Any) -> Any:
     def uniform(shape: Any, *, dtype: Any = tf.float32, **source: Any) -> Any:
         """``source`` is the key, the counter and the algorithm."""
         if dtype not in _FRACTION_BITS:

@@ -1,0 +1,229 @@
+"""What is used of Keras beyond its public interface: one function for each part.
+
+All were seen in Keras 3.10 to 3.15. Where a part is missing, its function raises
+``MissingPartError``, so that its absence is not taken for an answer.
+``tests/backend/test_private_api.py`` holds each against public behaviour.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import keras
+
+from modelspec.problems.errors import ModelError
+
+_WATCHING = (
+    keras.callbacks.EarlyStopping,
+    keras.callbacks.ModelCheckpoint,
+    keras.callbacks.ReduceLROnPlateau,
+)
+
+
+class MissingPartError(ModelError):
+    """The installed Keras lacks a private part; the message says which, and what needs it."""
+
+    def __init__(self, part: str, user: str) -> None:
+        super().__init__(
+            f"Keras {keras.__version__} has no {part}, which {user} needs: "
+            "install a version from 3.10 to 3.15"
+        )
+
+
+def _part(owner: Any, name: str, user: str) -> Any:
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        raise MissingPartError(f"{type(owner).__name__}.{name}", user) from None
+
+
+_WALK = "the walk along a model"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphNode:
+    """One call of an operation in a model's graph; ``Node`` in ``keras/src/ops/node.py``."""
+
+    node: Any
+
+    @property
+    def operation(self) -> Any:
+        return _part(self.node, "operation", _WALK)
+
+    @property
+    def is_input(self) -> bool:
+        return bool(_part(self.node, "is_input", _WALK))
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The symbolic tensors that the call is given."""
+        return list(_part(self.node, "input_tensors", _WALK))
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The symbolic tensors that the call returned."""
+        return list(_part(self.node, "outputs", _WALK))
+
+    @property
+    def sources(self) -> list[Any]:
+        """The operations that made the inputs."""
+        return [parent.operation for parent in _part(self.node, "parent_nodes", _WALK)]
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The call's arguments by keyword."""
+        return dict(_part(_part(self.node, "arguments", _WALK), "kwargs", _WALK))
+
+    def fill_in(self, tensors: dict[int, Any]) -> tuple[Any, Any]:
+        """The call's ``(args, kwargs)``, with other tensors by the ``id`` of those they replace."""
+        args, kwargs = _part(_part(self.node, "arguments", _WALK), "fill_in", _WALK)(tensors)
+        return args, kwargs
+
+
+def graph_nodes(model: Any) -> list[GraphNode]:
+    """The calls in a functional model, from the inputs to the outputs.
+
+    ``Function._nodes_by_depth``: the deepest are the inputs.
+    """
+    by_depth = _part(model, "_nodes_by_depth", _WALK)
+    return [GraphNode(node) for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+
+
+def calls_of(operation: Any) -> list[GraphNode]:
+    """Every call of an operation, in other models too; ``Operation._inbound_nodes``."""
+    return [GraphNode(node) for node in _part(operation, "_inbound_nodes", _WALK)]
+
+
+def call_that_made(tensor: Any) -> GraphNode:
+    """The call that returned a symbolic tensor; ``KerasTensor._keras_history``."""
+    history = _part(tensor, "_keras_history", _WALK)
+    call: GraphNode = calls_of(history.operation)[history.node_index]
+    return call
+
+
+def input_layer(tensor: Any) -> Any:
+    """The layer that made an input of a model; ``KerasTensor._keras_history``."""
+    return _part(tensor, "_keras_history", _WALK).operation
+
+
+def as_functional(layer: Any) -> Any:
+    """The functional model that a layer is, or that a sequential one consists of; otherwise None.
+
+    ``Sequential._functional`` is None until the model is built.
+    """
+    if isinstance(layer, keras.Sequential):
+        return _part(layer, "_functional", _WALK)
+    return layer if isinstance(layer, keras.Function) else None
+
+
+def all_layers(model: Any) -> list[Any]:
+    """The layers of a model, those inside of models and wrappers too; ``_flatten_layers``."""
+    return list(_part(model, "_flatten_layers", "the choice of XLA")(include_self=False))
+
+
+def infer_output(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What a function of tensors returns for symbolic ones; ``backend.compute_output_spec``.
+
+    It traces the call, where the public ``Layer.compute_output_spec`` may return what is declared.
+    """
+    try:
+        from keras.src.backend import compute_output_spec
+    except ImportError:
+        raise MissingPartError("backend.compute_output_spec", "the check of shapes") from None
+    return compute_output_spec(function, *args, **kwargs)
+
+
+def build_metrics(model: Any, batch: Any) -> None:
+    """Make the variables of a compiled model's losses and metrics, as ``fit`` does it.
+
+    ``Trainer._symbolic_build``; ``batch`` is in the form of ``fit``.
+    """
+    _part(model, "_symbolic_build", "training")(data_batch=batch)
+
+
+def loss_tracker(model: Any) -> Any:
+    """The metric that is the ``loss`` of the logs; ``Trainer._loss_tracker``."""
+    return _part(model, "_loss_tracker", "a strategy for loss_weights")
+
+
+def compiled_losses(model: Any) -> list[Any]:
+    """The losses as ``compile`` was given them; ``CompileLoss._user_loss``."""
+    user = "the choice of a batch size for evaluation"
+    return list(keras.tree.flatten(_part(_part(model, "_compile_loss", user), "_user_loss", user)))
+
+
+def compiled_metrics(model: Any) -> list[Any]:
+    """The metrics as ``compile`` was given them; ``CompileMetrics._user_metrics``."""
+    user = "the choice of a batch size for evaluation"
+    compiled = _part(model, "_compile_metrics", user)
+    written = [] if compiled is None else keras.tree.flatten(_part(compiled, "_user_metrics", user))
+    return [metric for metric in written if metric is not None]
+
+
+def compile_loss() -> Any:
+    """The class by which ``compile`` computes losses; ``CompileLoss``."""
+    return _compile_utils("CompileLoss")
+
+
+def compile_metrics() -> Any:
+    """The class by which ``compile`` computes metrics; ``CompileMetrics``."""
+    return _compile_utils("CompileMetrics")
+
+
+def _compile_utils(name: str) -> Any:
+    try:
+        return getattr(import_module("keras.src.trainers.compile_utils"), name)
+    except (ImportError, AttributeError):
+        raise MissingPartError(f"compile_utils.{name}", "the check of losses and metrics") from None
+
+
+def set_mask(tensor: Any, mask: Any) -> None:
+    """Give a tensor a mask; ``backend.set_keras_mask``."""
+    try:
+        from keras.src.backend import set_keras_mask
+    except ImportError:
+        raise MissingPartError("backend.set_keras_mask", "the check of losses") from None
+    set_keras_mask(tensor, mask)
+
+
+def is_masked(tensor: Any) -> bool:
+    """Whether a symbolic tensor has a mask."""
+    return mask_of(tensor) is not None
+
+
+def mask_of(tensor: Any) -> Any:
+    """The mask of a symbolic tensor, or None; ``backend.get_keras_mask``.
+
+    The attribute that Keras keeps it in is on masked tensors alone, so its absence tells nothing.
+    """
+    try:
+        from keras.src.backend import get_keras_mask
+    except ImportError:
+        raise MissingPartError("backend.get_keras_mask", "what depends on masks") from None
+    return get_keras_mask(tensor)
+
+
+def key_variables_by_identity(optimizer: Any) -> None:
+    """Let an optimizer tell variables apart without their values; ``BaseOptimizer._var_key``.
+
+    On TensorFlow it asks a variable for its value's key, and stand-ins for weights have none.
+    """
+    _part(optimizer, "_var_key", "the memory of an optimizer")
+    optimizer._var_key = id  # noqa: SLF001 - the part that was looked up
+
+
+def has_direction(callback: Any) -> bool:
+    """Whether a callback that watches a value has chosen which way is better; ``monitor_op``.
+
+    Others have none to choose. Up to Keras 3.15, EarlyStopping turns the sign of its ``min_delta``
+    when it chooses, which is at the first epoch's end.
+    """
+    if not isinstance(callback, _WATCHING):
+        return False
+    return _part(callback, "monitor_op", "a run that can be resumed") is not None
+
+
+def choose_direction(callback: Any) -> None:
+    """Let a callback that watches a value choose which way is better; ``_set_monitor_op``."""
+    _part(callback, "_set_monitor_op", "a run that can be resumed")()
