@@ -47,6 +47,8 @@ from modelspec.backend.training.evaluation import _batch_size
 from modelspec.backend.training.xla import choose, find_obstacle
 from modelspec.runs.progress import NullListener
 
+pytestmark = pytest.mark.keras
+
 ROWS = np.arange(12, dtype="f").reshape(6, 2)
 
 
