@@ -92,6 +92,7 @@ class Balancer:
         with tf.GradientTape(persistent=True) as tape:
             y_pred = model(x, training=True)
             losses = self.losses(x, y, y_pred, sample_weight)
+            # Weights are chosen from the losses, and no gradient goes through the choice.
             with tape.stop_recording():
                 chosen, seen = self.choose(losses, tape)
                 weights = self.keep(self.current, chosen)
@@ -102,6 +103,7 @@ class Balancer:
         rows = tf.shape(keras.tree.flatten(x)[0])[0]
         loss_tracker(model).update_state(total + self.beside(), sample_weight=rows)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        # After the update: a strategy learns from the losses and the weights of this step.
         self.learn(losses, weights)
         self.steps.assign_add(tf.cast(all_finite(seen), tf.float32))
         return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)

@@ -29,10 +29,10 @@ class StepChunk:
     taken. ``samples`` is how many rows those have, ``whole`` whether every step has a full batch.
     """
 
-    data: Any
-    rows: Any
-    start: Any
-    stop: Any
+    data: Any  # tensors [samples in memory, ...], in the form of fit
+    rows: Any  # int32 [steps, batch size]
+    start: Any  # int32 []
+    stop: Any  # int32 []
     samples: int
     whole: bool
 

@@ -148,6 +148,7 @@ def _walker(step: Step, specs: Any, jit: Jit, *, guarded: bool) -> Walk:
             logs = strategy.run(one, args=(batch,))
             if not guarded:
                 return at + 1, fine
+            # The step has already changed the weights: the loop ends after it, not before.
             loss = strategy.experimental_local_results(logs["loss"])[0]
             return at + 1, tf.math.is_finite(loss)
 

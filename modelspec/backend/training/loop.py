@@ -67,6 +67,8 @@ def fit(engine: Engine, context: FitContext) -> None:
         else None
     )
     model.stop_training = False
+    # Before the checkpoint, which holds the metrics' variables too; and callbacks choose by the
+    # metrics, so on_train_begin comes after, and what it resets is restored last.
     engine.build(sample(model, context.batches))
     context.check_names(engine.names())
     callbacks("on_train_begin")
@@ -126,6 +128,7 @@ def _train_epoch(
         callbacks("on_train_batch_begin", done // batches.batch_size)
         steps = engine.train(chunk)
         logs = engine.results()
+        # Before the callbacks and the checkpoint: neither may see weights that are not finite.
         if not math.isfinite(logs["loss"]):
             raise RunError(_diverged(logs, at.epoch + 1, done // batches.batch_size + steps))
         done += chunk.samples
