@@ -2,9 +2,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LOWEST := .venv-lowest
 RUN := runs/demo
 
-.PHONY: demo test test-anywhere lint bench balance deaths differential fuzz data clean
+.PHONY: demo test test-anywhere test-lowest lint bench balance deaths differential fuzz data clean
 
 demo: $(READY)
 	rm -rf $(RUN)
@@ -21,6 +22,10 @@ test: lint
 # As other machines run them: older instruction sets, one thread, busy cores.
 test-anywhere: $(READY)
 	$(BIN)/python tests/anywhere.py $(ANYWHERE)
+
+# With the oldest versions that pyproject.toml admits.
+test-lowest: $(LOWEST)/.ready
+	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -50,10 +55,16 @@ data: $(READY)
 	$(BIN)/python data/make_data.py
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(LOWEST) runs
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(LOWEST)/.ready: pyproject.toml tests/constraints-lowest.txt
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint tests/constraints-lowest.txt --editable '.[dev]'
 	touch $@

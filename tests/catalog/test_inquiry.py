@@ -20,6 +20,8 @@ from modelspec.catalog.inquiry import inquire
 from modelspec.catalog.source import Source
 from modelspec.catalog.survey import survey
 
+pytestmark = [pytest.mark.keras, pytest.mark.process]
+
 KERAS = catalog_package._keras()
 SPEC = Path(__file__).parents[2] / "specs" / "digits.yaml"
 

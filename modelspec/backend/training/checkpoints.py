@@ -6,10 +6,11 @@ their generators in variables.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
+from zipfile import ZipFile
 
 import keras
 import numpy as np
@@ -70,10 +71,17 @@ def save_checkpoint(folder: Path, state: State, position: Position) -> None:
     arrays[_STATE] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     folder.mkdir(exist_ok=True)
     with replacing(folder / _file(position)) as aside, aside.open("wb") as file:
-        named: dict[str, Any] = dict(arrays)
-        np.savez(file, **named)
+        _write_npz(file, arrays)
     for old in checkpoints(folder)[:-_KEPT]:
         old.unlink()
+
+
+def _write_npz(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
+    """``numpy.savez``, which in some releases leaves the archive open where the disk is full."""
+    with ZipFile(file, "w") as npz:
+        for name, values in arrays.items():
+            with npz.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, values, allow_pickle=False)
 
 
 def _file(position: Position) -> str:
