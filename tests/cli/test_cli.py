@@ -1,4 +1,4 @@
-"""What ``shared/cli-contract.md`` promises to scripts, held against real processes.
+"""What ``modelspec/CLI.md`` promises to scripts, held against real processes.
 
 Starting TensorFlow takes seconds, so one process serves as many assertions as it can.
 """
