@@ -12,6 +12,8 @@ import pytest
 import modelspec
 from modelspec.api import balance, costs, inference, timing
 
+pytestmark = pytest.mark.keras
+
 ROOT = Path(__file__).parents[2]
 PUBLIC: dict[str, Any] = {
     **{name: getattr(modelspec, name) for name in modelspec.__all__ if not name.startswith("_")},

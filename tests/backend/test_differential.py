@@ -3,6 +3,8 @@
 import pytest
 from differential import verdict
 
+pytestmark = pytest.mark.keras
+
 
 @pytest.mark.parametrize("seed", range(30))
 def test_a_random_model_gives_keras_numbers(seed: int) -> None:

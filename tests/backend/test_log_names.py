@@ -10,6 +10,8 @@ import pytest
 import modelspec
 from modelspec.problems.errors import SpecError
 
+pytestmark = pytest.mark.keras
+
 _RANDOM = np.random.default_rng(0)
 X = _RANDOM.normal(size=(64, 4)).astype("f")
 FLAT = (X[:, 0] > 0.3).astype("int64")

@@ -9,6 +9,8 @@ import pytest
 
 import modelspec
 
+pytestmark = pytest.mark.keras
+
 layers = keras.layers
 N, STEPS, RELATIVE = 40, 6, 1e-5
 

@@ -13,6 +13,8 @@ from modelspec import catalog
 from modelspec.backend.model.objects import make
 from modelspec.catalog import Family
 
+pytestmark = pytest.mark.keras
+
 CATALOG = catalog.load()
 RANDOM = np.random.default_rng(0)
 X = RANDOM.random((24, 4), np.float32)
