@@ -12,6 +12,8 @@ import modelspec
 from modelspec.problems.problem import Problem
 from modelspec.runs.progress import NullListener
 
+pytestmark = pytest.mark.keras
+
 _RANDOM = np.random.default_rng(2)
 NORMAL = _RANDOM.normal(size=(400, 1))
 PRICE = 270 * NORMAL + 210
