@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from modelspec.api.step_places import place_step_errors
 from modelspec.api.target import Target
 from modelspec.catalog.losses import loss_facts
 from modelspec.checks.data import check_data
@@ -62,7 +63,8 @@ def evaluate(
     from modelspec.backend.training.evaluation import Evaluation
 
     dataset = _dataset(target, model, data, targets=True, say=say, warn=warn)
-    return Evaluation(Engine(model), _batches(dataset, target, model), warn=say)()
+    with place_step_errors(target.source):
+        return Evaluation(Engine(model), _batches(dataset, target, model), warn=say)()
 
 
 @dataclass(frozen=True, slots=True)

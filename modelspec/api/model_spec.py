@@ -68,6 +68,15 @@ class ModelSpec:
         """All problems that need neither shapes nor data."""
         return self.place(self.diagnostics)
 
+    @property
+    def requires_tensorflow(self) -> bool:
+        """Whether Keras must start on TensorFlow to check this spec."""
+        if self.graph is None or self.spec is None:
+            return False
+        from modelspec.backend.model.shapes import requires_tensorflow
+
+        return requires_tensorflow(self.graph, self.spec.training.precision)
+
     def place(self, diagnostics: Iterable[Diagnostic]) -> list[Problem]:
         return place_all(diagnostics, self.document)
 

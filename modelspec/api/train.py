@@ -7,6 +7,7 @@ from typing import Any
 from modelspec.api.interrupts import Interrupts
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.resume import refuse_other_spec, resumable, warn_of_other_data
+from modelspec.api.step_places import place_step_errors
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.at_mean import left_at_mean
 from modelspec.checks.scale import SCALE_CODES
@@ -112,6 +113,7 @@ def train(
         snapshot = Snapshot.take([*files_of(data), *files_of(validation or [])])
         with (
             recorded(made, facts),
+            place_step_errors(source),
             Interrupts(lambda: listener.note("finishing this step")) as interrupts,
         ):
             surroundings = Surroundings(

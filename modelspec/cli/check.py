@@ -31,10 +31,13 @@ def check(
     overrides: tuple[str, ...],
 ) -> None:
     """Report every problem of specs, and of data, at once."""
+    sources = [load(path, overrides) for path in specs]
+    # A process starts Keras once, for all of them.
+    light = not any(source.requires_tensorflow for source in sources)
     problems = [
         problem
-        for path in specs
-        for problem in load(path, overrides).check(data or None, fast=fast, light=True, say=note)
+        for source in sources
+        for problem in source.check(data or None, fast=fast, light=light, say=note)
     ]
     if form == "json":
         write(problems_json(problems))

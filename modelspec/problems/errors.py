@@ -28,6 +28,14 @@ class KerasError(Exception):
     """The installed Keras cannot be used; the message says why, and what to do."""
 
 
+class StepError(ModelError):
+    """A step cannot be computed; ``layer`` is where that happened, if it is known."""
+
+    def __init__(self, message: str, layer: str | None = None) -> None:
+        self.layer = layer
+        super().__init__(message)
+
+
 class RunInterrupted(KeyboardInterrupt):
     """A signal stopped a run; the message says how to resume it."""
 

@@ -9,6 +9,7 @@ from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.backend.start import start
 from modelspec.catalog import Catalog
+from modelspec.catalog.tensorflow_only import needs_tensorflow
 from modelspec.data.dataset import Dataset
 from modelspec.graph.graph import Graph
 from modelspec.problems.diagnostic import Diagnostic
@@ -23,9 +24,15 @@ _WIDE = ("64", "string")
 
 
 def start_for(graph: Graph, precision: str = "float32", *, light: bool) -> None:
-    """Start Keras; lightly only where JAX knows the dtypes of the graph's inputs and weights."""
+    """Start Keras; on JAX only where that gives TensorFlow's verdict."""
+    start(light=light and not requires_tensorflow(graph, precision))
+
+
+def requires_tensorflow(graph: Graph, precision: str) -> bool:
+    """Whether a graph has layers that JAX does not offer, or dtypes that it does not have."""
     wide = any(given.dtype.endswith(_WIDE) for given in graph.inputs.values())
-    start(light=light and not wide and not precision.endswith(_WIDE))
+    special = any(needs_tensorflow({node.type: node.arguments}) for node in graph.nodes)
+    return wide or special or precision.endswith(_WIDE)
 
 
 def check_shapes(

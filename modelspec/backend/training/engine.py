@@ -14,15 +14,14 @@ import numpy as np
 import tensorflow as tf
 
 from modelspec.backend.model.compiling import build_losses
-from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.model_io import input_arrays, output_names
 from modelspec.backend.training.batch_source import StepChunk
+from modelspec.backend.training.step_errors import run_step
 from modelspec.backend.training.xla import Jit
 from modelspec.backend.training.xla_random import as_without_xla
 from modelspec.backend.training.xla_updates import fuse_updates
 from modelspec.data.batches import Batch
 from modelspec.data.concatenated import Array
-from modelspec.problems.errors import ModelError
 
 Step = Callable[[Any], Mapping[str, Any]]
 """One step on a batch in the form of ``fit``: its logs so far in the epoch, ``loss`` among them."""
@@ -100,20 +99,12 @@ class Engine:
         key = (phase, jit, tuple(tf.nest.flatten(specs)))
         if key not in self._walks:
             self._walks[key] = _walker(step, specs, jit, guarded=phase == "train")
-        try:
-            with as_without_xla() if jit != "off" else nullcontext():
-                return self._walks[key](chunk.data, chunk.rows, chunk.start, chunk.stop)
-        except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
-            raise ModelError(_refusal(error, jit)) from error
-        except (TypeError, ValueError) as error:
-            # Raised while TensorFlow traces: dtypes that Keras mixes, or shapes that do not fit.
-            raise ModelError(f"Keras cannot compute a step: {error_text(error)}") from error
-
-
-def _refusal(error: Exception, jit: Jit) -> str:
-    first = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
-    way_out = "; training.jit: false runs it without XLA" if jit != "off" else ""
-    return f"TensorFlow refuses a step: {first.strip()[:300]}{way_out}"
+        walk = self._walks[key]
+        way_out = "training.jit: false runs it without XLA" if jit != "off" else ""
+        with as_without_xla() if jit != "off" else nullcontext():
+            return run_step(
+                lambda: walk(chunk.data, chunk.rows, chunk.start, chunk.stop), self.model, way_out
+            )
 
 
 def _numbers(name: str, value: Array) -> Iterator[tuple[str, float]]:
@@ -169,7 +160,7 @@ def predictor(model: Any) -> Callable[[Batch], dict[str, Array]]:
 
     def predict(batch: Batch) -> dict[str, Array]:
         given = tf.nest.map_structure(tf.convert_to_tensor, input_arrays(model, batch))
-        results = keras.tree.flatten(forward(given))
+        results = keras.tree.flatten(run_step(lambda: forward(given), model))
         return {name: _array(result) for name, result in zip(names, results, strict=True)}
 
     return predict

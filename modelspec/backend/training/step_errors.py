@@ -1,0 +1,84 @@
+"""Errors of TensorFlow in a step: the reason, and the layer in which it happened."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import tensorflow as tf
+
+from modelspec.backend.model.keras_errors import error_text
+from modelspec.problems.errors import StepError
+
+T = TypeVar("T")
+
+_LONGEST = 400
+_FRAME = re.compile(
+    r"Graph execution error:|Detected at node |Stack trace |\d+ root error|.*most recent call last"
+    r"|File \"|\[\[\{\{node |<class |\t*\[\[|\(1\) |Hint: "
+)
+"""How lines begin that tell where an error came from, and not what it is."""
+
+_HINTS: dict[type[Exception], str] = {
+    tf.errors.ResourceExhaustedError: "a smaller training.batch_size needs less memory",
+}
+
+
+def reason(error: Exception) -> str:
+    """What TensorFlow or Keras says, without the frames around it."""
+    told = re.split(r"(?<=\w)\s*\nTraceback \(", str(error))[0]
+    lines = (line.strip() for line in told.splitlines())
+    said = [line for line in lines if line and not _FRAME.match(line)]
+    text = " ".join(" ".join(said).split())
+    text = re.sub(r"\s*\[Op:[^\]]*\]( name: \S*)?", "", text)
+    text = re.sub(r"\{\{(?:function_)?node .*?\}\}\s*", "", text)
+    text = re.sub(r"^\(0\)\s*|^[A-Z_]+: ", "", text).strip()
+    return text[:_LONGEST] or f"it gives no reason for {type(error).__name__}"
+
+
+def layer_of(error: Exception, model: Any) -> str | None:
+    """The name of the layer that the error's node belongs to, if the error names a node."""
+    node = re.search(r"Detected at node (\S+)|\{\{node (\S+?)\}\}", str(error))
+    return _layer_on((node[1] or node[2]).split("/"), model) if node else None
+
+
+def _layer_on(path: Iterable[str], model: Any) -> str | None:
+    """TensorFlow adds the same number to the scopes of a model and its layers at each trace."""
+    names = {layer.name for layer in model.layers}
+    number = ""
+    for step in path:
+        trace = re.fullmatch(re.escape(model.name) + r"(_\d+)", step)
+        if trace is not None:
+            number = trace[1]
+        candidates = (step.removesuffix(number) if number else step, step, _without_number(step))
+        found = next((name for name in candidates if name in names), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _without_number(step: str) -> str:
+    return re.sub(r"_\d+$", "", step)
+
+
+def run_step(step: Callable[[], T], model: Any, way_out: str = "") -> T:
+    """Call a step, and raise what TensorFlow and Keras raise in it as an error with its reason.
+
+    ``way_out`` is added to the message of an operation that TensorFlow does not support.
+
+    Raises:
+        StepError: where TensorFlow, or a layer, loss or metric of Keras, cannot compute a step.
+    """
+    try:
+        return step()
+    except tf.errors.OpError as error:
+        hint = next((hint for kind, hint in _HINTS.items() if isinstance(error, kind)), way_out)
+        raise StepError(_sentence(error, hint), layer_of(error, model)) from error
+    except (TypeError, ValueError) as error:
+        # Raised while TensorFlow traces: dtypes that Keras mixes, or shapes that do not fit.
+        said = f"Keras cannot compute a step: {error_text(error)}"
+        raise StepError(said, layer_of(error, model)) from error
+
+
+def _sentence(error: Exception, hint: str) -> str:
+    said = reason(error)
+    return f"TensorFlow cannot compute a step: {said}" + (f"; {hint}" if hint else "")

@@ -1,0 +1,124 @@
+"""What TensorFlow says of a step that it cannot compute reaches the user, with the layer."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from modelspec.backend.training.step_errors import run_step
+from modelspec.problems.errors import StepError
+
+layers = keras.layers
+
+
+def invalid(x: Any) -> Any:
+    tf.debugging.assert_less(x, 0.0, message="the values are too large")
+    return x
+
+
+def not_found(x: Any) -> Any:
+    return x + tf.cast(tf.strings.length(tf.io.read_file("/no/such/file")), tf.float32)
+
+
+def failed_precondition(x: Any) -> Any:
+    table = tf.raw_ops.HashTableV2(key_dtype=tf.int64, value_dtype=tf.float32, container="a")
+    size = tf.raw_ops.LookupTableSizeV2(table_handle=table)
+    found = tf.raw_ops.LookupTableFindV2(table_handle=table, keys=[size], default_value=0.0)
+    return x + found
+
+
+def out_of_range(x: Any) -> Any:
+    return tf.debugging.check_numerics(x / 0.0, "a value beyond all bounds")
+
+
+def exhausted(x: Any) -> Any:
+    size = tf.cast(tf.shape(x)[0], tf.int64) * (1 << 44)
+    return x + tf.reduce_sum(tf.random.normal([size]))
+
+
+def python_error(x: Any) -> Any:
+    def fail(_: Any) -> Any:
+        raise NotImplementedError("not for these values")
+
+    return tf.ensure_shape(tf.py_function(fail, [x], tf.float32), x.shape)
+
+
+class Failing(keras.Layer):  # type: ignore[misc]
+    """A layer that runs an operation which fails when it is run, not when it is traced."""
+
+    def __init__(self, operation: Any, name: str) -> None:
+        super().__init__(name=name)
+        self.operation = operation
+
+    def call(self, x: Any) -> Any:
+        return self.operation(x)
+
+    def compute_output_spec(self, x: Any) -> Any:
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
+@pytest.mark.parametrize(
+    ("operation", "said"),
+    [
+        (invalid, "the values are too large"),
+        (not_found, "/no/such/file; No such file or directory"),
+        (failed_precondition, "not initialized"),
+        (out_of_range, "a value beyond all bounds"),
+        (exhausted, "OOM|allocat|memory"),
+        (python_error, "not for these values"),
+    ],
+)
+@pytest.mark.parametrize("name", ["gate", "gate_1", "block_1.gate"])
+def test_reason_and_layer(operation: Any, said: str, name: str) -> None:
+    given = keras.Input((3,))
+    first = layers.Dense(3, name="gate_2")(given)
+    model = keras.Model(given, Failing(operation, name)(first))
+    step = tf.function(lambda x: model(x, training=False))
+    with pytest.raises(StepError, match=said) as raised:
+        run_step(lambda: step(np.ones((2, 3), "f")), model)
+    message = str(raised.value)
+    assert raised.value.layer == name
+    for noise in ("Graph execution error", "Detected at node", "File ", "{{node", "[Op:"):
+        assert noise not in message
+    assert "\n" not in message
+
+
+SPEC = """\
+modelspec: 1
+inputs:
+  image: {shape: [3, 8, 8]}
+layers:
+  - Conv2D: {filters: 2, kernel_size: 3, data_format: channels_first}
+  - Conv2D: {filters: 2, kernel_size: 3, data_format: channels_first}
+  - Flatten
+  - Dense: {units: 1}
+    name: y
+outputs: y
+losses: mse
+training: {epochs: 1, jit: false}
+"""
+
+
+@pytest.mark.process
+def test_training_tells_the_line(tmp_path: Path) -> None:
+    """Without oneDNN, TensorFlow has no gradient of a channels_first convolution on a CPU."""
+    (tmp_path / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    np.savez(tmp_path / "d.npz", image=np.ones((8, 3, 8, 8), "f"), y=np.ones(8, "f"))
+    command = [sys.executable, "-m", "modelspec", "train", "spec.yaml", "--data", "d.npz"]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "spec.yaml:5: layer conv2d: " in done.stderr or "spec.yaml:6: layer" in done.stderr
+    assert "NHWC" in done.stderr
