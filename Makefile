@@ -35,6 +35,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/check.py
+	$(BIN)/python tests/benchmarks/limits.py
 	$(BIN)/python tests/benchmarks/training.py --output runs/benchmarks.md $(BENCH)
 	$(BIN)/python tests/benchmarks/memory.py
 

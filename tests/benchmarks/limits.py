@@ -1,0 +1,40 @@
+"""How long a check of each hostile spec takes, beside a check of a small one.
+
+    python tests/benchmarks/limits.py [NAME ...]
+
+A ratio above BAR is marked. Times are the processor's.
+"""
+
+import resource
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("support", "cli")]
+
+import test_hostile as hostile  # noqa: E402 - found by the paths above
+
+BAR = 10.0
+"""Times a check of a small spec."""
+
+
+def seconds(spec: str | bytes) -> float:
+    """Of user time, in the processes of one check."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    with tempfile.TemporaryDirectory() as folder:
+        hostile.ask(Path(folder), spec)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+
+
+def main() -> None:
+    seconds(hostile.PLAIN)
+    small = min(seconds(hostile.PLAIN) for _ in range(3))
+    print(f"a small spec: {small:.2f} s")
+    for name in sys.argv[1:] or hostile.SPECS:
+        taken = seconds(hostile.SPECS[name][0])
+        mark = "  MISSED" if taken > BAR * small else ""
+        print(f"{name}: {taken:.2f} s, {taken / small:.1f} times{mark}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
