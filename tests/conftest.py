@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy.testing  # noqa: F401 - NumPy 1.26 starts `lscpu` here, which is no test's doing
 import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")

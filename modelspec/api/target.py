@@ -115,13 +115,16 @@ def open_target(path: str | Path, overrides: Iterable[str] = ()) -> Target:
 
     Args:
         path: The folder of a run, a ``.keras`` file, or a spec.
-        overrides: ``PATH=VALUE`` for values of a spec; ignored for a run or a ``.keras`` file.
+        overrides: ``PATH=VALUE`` for values of the spec. Those of a run may change what the model
+            is judged by and how data is read, and not its layers.
 
     Returns:
         The target. The model of a spec has initial weights.
 
     Raises:
-        RunError: The folder contains no run, or the run has no model yet.
+        RunError: The folder contains no run, the run has no model yet, or an override would
+            change the trained model.
+        ModelError: Overrides are given for a ``.keras`` file, which has no spec.
 
     Example:
         >>> import modelspec
@@ -134,10 +137,20 @@ def open_target(path: str | Path, overrides: Iterable[str] = ()) -> Target:
         run = Run.open(place if place.is_dir() else place.parent)
         if not run.model_path.exists():
             raise RunError(f"{run.path} has no model: the run is {run.status}")
-        return Target(load(run.spec_path), path=run.model_path)
+        return Target(_judged_by(run.spec_path, list(overrides)), path=run.model_path)
     if place.suffix == ".keras":
+        if options := list(overrides):
+            raise ModelError(f"--set {options[0]}: {place} has no spec that could be changed")
         return Target(path=place)
     return Target(load(place, list(overrides)))
+
+
+def _judged_by(path: Path, overrides: list[str]) -> ModelSpec:
+    """The spec of a run, with values that change nothing of its trained model."""
+    source = load(path, overrides)
+    if overrides and source.graph is not None and source.graph != load(path).graph:
+        raise RunError(f"--set {' '.join(overrides)} would change the layers of a trained model")
+    return source
 
 
 def target_from_bytes(raw: bytes, overrides: Iterable[str] = ()) -> Target:

@@ -6,12 +6,16 @@ would read it as ``{class_name, module, config}`` and import what it names.
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from reprlib import repr as short
 from typing import Any
 
 from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family
 from modelspec.checks import paths
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean
+
+_KEYS_OF_NAMES = {"type", "name", "class_name", "class", "layer"}
+"""Keys under which other tools write the name of an object."""
 
 _BESIDE = ("name", "trainable", "dtype")
 _MOVED = {
@@ -61,12 +65,14 @@ def _object(
         [(name, arguments)] = value.items()
         route, anchor = (*route, _key(name)), "key"
     if not isinstance(name, str):
-        yield _not_an_object(family, route, anchor)
+        yield _not_an_object(catalog, family, value, route, anchor)
         return
     entry = catalog.find(family, name)
     if entry is None:
         if catalog.names(family):
-            yield _unknown(catalog, family, name, route, anchor)
+            problem = _unknown(catalog, family, name, route, anchor)
+            inside = _named_inside(catalog, family, {name: arguments})
+            yield replace(problem, hint=inside) if inside else problem
     elif entry.refused:
         message = f"{name} cannot be used in a spec: {entry.refused}"
         yield Diagnostic("refused-object", message, route, anchor)
@@ -77,9 +83,23 @@ def _object(
         yield from _arguments(catalog, entry, arguments or {}, route, nested=nested, anchor=anchor)
 
 
-def _not_an_object(family: Family, route: Route, anchor: Anchor) -> Diagnostic:
+def _not_an_object(
+    catalog: Catalog, family: Family, value: Any, route: Route, anchor: Anchor
+) -> Diagnostic:
     message = f"{_a(family)} is written as its name, or as one key: its name, with its arguments"
-    return Diagnostic("not-an-object", message, route, anchor)
+    hint = _named_inside(catalog, family, value) if isinstance(value, Mapping) else None
+    return Diagnostic("not-an-object", message, route, anchor, hint=hint)
+
+
+def _named_inside(catalog: Catalog, family: Family, value: Mapping[Any, Any]) -> str | None:
+    """A hint for ``{type: Dense, units: 3}``, where the name should be the key."""
+    for key in _KEYS_OF_NAMES & value.keys():
+        entry = catalog.find(family, value[key]) if isinstance(value[key], str) else None
+        if entry is not None:
+            rest = ", ".join(f"{name}: …" for name in value if name != key)
+            arguments = f": {{{rest}}}" if rest else ""
+            return f"its name is the key: {value[key]}{arguments}"
+    return None
 
 
 def _as_mapping(entry: Entry, given: Any) -> str | None:

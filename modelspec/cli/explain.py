@@ -16,7 +16,7 @@ def explain(code: str | None) -> None:
     known = pages.codes()
     if code is None:
         rows = [(each, pages.page(each).title) for each in known]
-        print_table(out(), ("code", "what"), rows, set())
+        print_table(out(), ("code", "what"), rows, set(), prose=frozenset({1}))
     elif code in known:
         _show(pages.page(code).text)
     else:

@@ -27,6 +27,8 @@ from modelspec.report.predictions import FirstRows, print_predictions
 @set_option
 def predict(target: str, data: tuple[Path, ...], output: str, overrides: tuple[str, ...]) -> None:
     """Write one array per output, by name, and print the file's path."""
+    if output != "-" and Path(output).suffix not in ("", ".npz"):
+        raise click.UsageError(f"-o {output}: predictions are written as npz, so name it .npz")
     made = predicting(open_target(target, overrides), data, say=note, warn=show)
     if output == "-":
         send_npz(write_bytes, made.pieces)

@@ -65,9 +65,7 @@ def summary(
     """Show layers, shapes and parameters; without arguments, of what standard input holds."""
     if not costs and (batch_size or lengths or measure):
         raise click.UsageError("--batch-size, --shape and --measure say more of --costs: add it")
-    if batch_size:
-        overrides = (*overrides, f"training.batch_size={batch_size}")
-    opened = [_open(target, overrides) for target in targets or ("-",)]
+    opened = [_open(target, overrides, batch_size) for target in targets or ("-",)]
     # What has started Keras lightly cannot train.
     summaries = [target.summary(light=not measure) for target in opened]
     found = [_costs(target, lengths, batch_size, measure=measure) for target in opened if costs]
@@ -75,7 +73,9 @@ def summary(
     _show(list(zip_longest(summaries, found)), form)
 
 
-def _open(path: str, overrides: tuple[str, ...]) -> Target:
+def _open(path: str, overrides: tuple[str, ...], batch_size: int | None) -> Target:
+    if batch_size and not path.endswith(".keras"):
+        overrides = (*overrides, f"training.batch_size={batch_size}")
     if path == "-":
         return target_from_bytes(sys.stdin.buffer.read(), overrides)
     return open_target(path, overrides)

@@ -97,8 +97,11 @@ def _entries(node: YamlNode, step: str) -> dict[str | int, YamlEntry]:
         return node.content
     if node.content is None or node.content == step:
         return {}
-    near = isinstance(node.content, str) and node.content.lower() == step.lower()
-    hint = f"the spec writes it {node.content}" if near else None
+    hint = None
+    if isinstance(node.content, str) and node.content.lower() == step.lower():
+        hint = f"the spec writes it {node.content}"
+    elif isinstance(node.content, str):
+        hint = f"the name comes first, as in {node.content}.{step}"
     raise _OverrideError(f"there is no {step} in {node.content!r}", hint)
 
 
@@ -113,11 +116,26 @@ def _put_in_list(
     elif step in names:
         index = names.index(step)
     else:
-        hint = did_you_mean(step, filter(None, names))
+        hint = _unnamed(items, steps) or did_you_mean(step, filter(None, names))
         counted = f"0 to {len(items) - 1}, or the name that an item is given" if items else None
         raise _OverrideError(f"there is no item {step}", hint or counted)
     changed = _put(items[index], rest, value, after)
     return replace(node, content=[*items[:index], changed, *items[index + 1 :]])
+
+
+def _unnamed(items: Sequence[YamlNode], steps: Sequence[str]) -> str | None:
+    """A hint with the index of an item without a name, whose type the step names."""
+    wanted = steps[0].rstrip("0123456789").rstrip("_").replace("_", "").lower()
+    for index, item in enumerate(items):
+        content = item.content
+        kinds = [content] if isinstance(content, str) else []
+        kinds += map(str, content) if isinstance(content, dict) else []
+        kind = next((kind for kind in kinds if kind.lower() == wanted), None)
+        if kind is not None and _name(item) is None:
+            below = ".".join(steps[1:])
+            inside = below if below.startswith(f"{kind}.") else f"{kind}.{below}".rstrip(".")
+            return f"item {index} is {kind} without a name: layers.{index}.{inside}, or name it"
+    return None
 
 
 def _name(item: YamlNode) -> str | None:

@@ -192,6 +192,13 @@ class BlockSpec(_Section):
 Jit = Literal["auto", "optimizer", True, False]
 
 
+def _by_output(value: Any) -> Any:
+    """Keras takes weights by class alone; with several outputs, they need an output's name."""
+    if isinstance(value, dict) and value and all(isinstance(key, int) for key in value):
+        raise PydanticCustomError("weights_by_output", "class weights stand by output")
+    return value
+
+
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -231,7 +238,9 @@ class Training(_Section):
     shuffle: bool = True
     seed: int = Field(0, ge=0, lt=2**32)
     callbacks: Annotated[tuple[Any, ...], Strict(False)] = ()
-    class_weights: dict[str, dict[int, Weight]] = Field(default_factory=dict)
+    class_weights: Annotated[dict[str, dict[int, Weight]], BeforeValidator(_by_output)] = Field(
+        default_factory=dict
+    )
     precision: Precision = "float32"
     jit: Annotated[Jit, _only(bool, "auto, optimizer, true or false")] = "auto"
     steps_per_call: StepsPerCall = "auto"

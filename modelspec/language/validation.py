@@ -30,6 +30,15 @@ _BOUNDS = {
     "less_than_equal": ("le", "at most"),
 }
 _QUOTES = "'"
+
+_TOP_LEVEL = {
+    "modelspec": "modelspec: 1",
+    "inputs": "inputs: {image: {shape: [28, 28]}}",
+    "layers": "layers: a list, as in [Flatten, Dense: {units: 10}]",
+    "outputs": "outputs: the name of a layer",
+}
+"""What to write where a required key is missing."""
+
 _ITEM_HINTS = {
     "not_a_layer": "write its name, or its name and arguments: Dense: {units: 32}",
     "no_layer": "an item needs one Keras layer, one block, or share",
@@ -74,7 +83,9 @@ _Description = tuple[str, str, str | None]
 
 def _missing(detail: ErrorDetails, route: Route) -> _Description:
     owner = ".".join(map(str, route[:-1])) or "the spec"
-    return "missing-key", f"{owner} needs {detail['loc'][-1]}", None
+    key = detail["loc"][-1]
+    hint = _TOP_LEVEL.get(str(key)) if len(route) == 1 else None
+    return "missing-key", f"{owner} needs {key}", hint
 
 
 def _unknown(_detail: ErrorDetails, route: Route) -> _Description:
@@ -107,6 +118,8 @@ def _literal(detail: ErrorDetails, route: Route) -> _Description:
         )
     choices = expected.replace(" or ", ", ").split(", ")
     hint = did_you_mean(value, choices) if isinstance(value, str) else None
+    if value == "float16" and "mixed_float16" in choices:
+        hint = "mixed_float16 computes in float16, and keeps the weights in float32"
     return "wrong-value", f"{_subject(route)} is one of {expected}, not {_shown(value)}", hint
 
 
@@ -156,6 +169,11 @@ def _item(detail: ErrorDetails, _route: Route) -> _Description:
     return "not-a-layer", detail["msg"], _ITEM_HINTS[detail["type"]]
 
 
+def _by_output(_detail: ErrorDetails, route: Route) -> _Description:
+    hint = "class_weights: {OUTPUT: {0: 1.0, 1: 3.0}}"
+    return "wrong-type", f"{_subject(route)} stand under the name of their output", hint
+
+
 def _other(detail: ErrorDetails, route: Route) -> _Description:
     return "wrong-value", f"{_subject(route)}: {detail['msg']}", None
 
@@ -169,6 +187,7 @@ _DESCRIPTIONS: dict[str, Callable[[ErrorDetails, Route], _Description]] = {
     "invalid_key": _number_key,
     "form": _wrong_form,
     "finite_number": _finite,
+    "weights_by_output": _by_output,
     **dict.fromkeys(_TYPES, _type),
     **dict.fromkeys(_BOUNDS, _bound),
     **dict.fromkeys(_ITEM_HINTS, _item),
@@ -198,6 +217,10 @@ def _shown(value: Any) -> str:
 def _key_hint(route: Route, data: Mapping[str | int, Any], model: type[BaseModel]) -> str | None:
     """The nearest key that may stand here; or, in a layer item, where arguments belong."""
     name = str(route[-1])
+    if len(route) == 1 and name in _keys_at(("training",), model):
+        return f"it stands under training: training: {{{name}: …}}"
+    if route[:-1] == ("training",) and name in _keys_at((), model):
+        return f"{name} stands at the top level"
     near = did_you_mean(name, _keys_at(route[:-1], model))
     if near or len(route) < 3 or route[-3] != "layers":  # noqa: PLR2004 - layers, index, key
         return near

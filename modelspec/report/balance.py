@@ -20,7 +20,7 @@ def print_balance(console: Console, balance: Balance) -> None:
     console.print()
     rows = [_layer(use, "shared by") for use in balance.shared]
     rows += [_layer(use, "private to") for use in balance.private]
-    print_table(console, ("layer", "line", "use"), rows, {1})
+    print_table(console, ("layer", "line", "use"), rows, {1}, prose=frozenset({2}))
     console.print()
     console.print(balance_yaml(balance), markup=False, highlight=False, soft_wrap=True, end="")
 

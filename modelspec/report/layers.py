@@ -11,7 +11,7 @@ def print_names(console: Console, catalog: Catalog, family: Family) -> None:
     """Every name of a family with its line of help."""
     entries = (catalog.find(family, name) for name in catalog.names(family))
     rows = [(entry.name, entry.help) for entry in entries if entry]
-    print_table(console, (family, "help"), rows, set())
+    print_table(console, (family, "help"), rows, set(), prose=frozenset({1}))
 
 
 def print_entry(console: Console, entry: Entry) -> None:
@@ -25,7 +25,7 @@ def print_entry(console: Console, entry: Entry) -> None:
     ]
     if rows:
         console.print()
-        print_table(console, ("argument", "default", "help"), rows, set())
+        print_table(console, ("argument", "default", "help"), rows, set(), prose=frozenset({2}))
     if entry.call_arguments:
         console.print(f"\ncalled with: {', '.join(entry.call_arguments)}", highlight=False)
 

@@ -14,7 +14,7 @@ STRATEGY: Final = "strategy"
 
 def print_strategies(console: Console) -> None:
     rows = [(name, kind.__doc__ or "") for name, kind in STRATEGIES.items()]
-    print_table(console, (STRATEGY, "help"), rows, set())
+    print_table(console, (STRATEGY, "help"), rows, set(), prose=frozenset({1}))
 
 
 def print_strategy(console: Console, name: str) -> None:
@@ -28,4 +28,4 @@ def print_strategy(console: Console, name: str) -> None:
     ]
     if rows:
         console.print()
-        print_table(console, ("argument", "default", "help"), rows, set())
+        print_table(console, ("argument", "default", "help"), rows, set(), prose=frozenset({2}))

@@ -5,27 +5,55 @@ import io
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 Row = Sequence[str]
 
+_GAP = "  "
+_PROSE = 20
+"""The width that prose needs at least."""
 
-def print_table(console: Console, header: Row, rows: Sequence[Row], numeric: set[int]) -> None:
-    """A table; in a pipe plain columns as wide as their contents."""
+
+def print_table(
+    console: Console,
+    header: Row,
+    rows: Sequence[Row],
+    numeric: set[int],
+    *,
+    prose: frozenset[int] = frozenset(),
+) -> None:
+    """A table; in a pipe plain columns as wide as their contents.
+
+    On a terminal that is too narrow, the widest columns are left out and named: no name or number
+    is broken inside. The first column always stays; those of ``prose`` are wrapped between words.
+    """
     if not console.is_terminal:
         console.print(_plain(header, rows, numeric), markup=False, soft_wrap=True, end="")
         return
+    shown = _fitting(header, rows, console.width, prose)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for index, name in enumerate(header):
-        if index in numeric:
-            table.add_column(Text(name), justify="right", overflow="fold")
-        else:
-            table.add_column(Text(name), overflow="fold")
+    for index in shown:
+        justify: JustifyMethod = "right" if index in numeric else "left"
+        table.add_column(Text(header[index]), justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(row[index]) for index in shown))
     console.print(table)
+    if left_out := [name for index, name in enumerate(header) if index not in shown]:
+        note = f"not shown at this width: {', '.join(left_out)}"
+        console.print(Text(note, style="dim"), soft_wrap=True)
+
+
+def _fitting(header: Row, rows: Sequence[Row], width: int, prose: frozenset[int]) -> list[int]:
+    """The columns that fit into a width unbroken, by index."""
+    widths = [max(map(cell_len, column)) for column in zip(header, *rows, strict=True)]
+    widths = [min(size, _PROSE) if index in prose else size for index, size in enumerate(widths)]
+    shown = list(range(len(header)))
+    while len(shown) > 1 and sum(widths[index] + len(_GAP) for index in shown) > width:
+        shown.remove(max(shown[1:], key=lambda index: widths[index]))
+    return shown
 
 
 def _plain(header: Row, rows: Sequence[Row], numeric: set[int]) -> str:
@@ -39,7 +67,7 @@ def _plain_line(line: Row, widths: Sequence[int], numeric: set[int]) -> str:
         cell.rjust(width) if index in numeric else cell.ljust(width)
         for index, (cell, width) in enumerate(zip(line, widths, strict=True))
     )
-    return "  ".join(cells).rstrip() + "\n"
+    return _GAP.join(cells).rstrip() + "\n"
 
 
 def as_csv(header: Row, rows: Sequence[Row]) -> str:

@@ -604,3 +604,32 @@ def test_validation_data_is_called_that(run: Run, tmp_path: Path) -> None:
     ran = run("train", f"{SPECS}/mlp.yaml", *data)
     assert ran.code == 1
     assert "validation data: " in ran.err
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.txt", "p.json"])
+def test_predictions_are_npz(name: str, trained: tuple[Path, Result], run: Run) -> None:
+    folder, _ = trained
+    refused = run("predict", str(folder), "--data", DIGITS_DATA, "-o", str(folder / name))
+    assert refused.code == 2
+    assert ".npz" in refused.err
+    assert not (folder / name).exists()
+
+
+def test_set_on_a_run(trained: tuple[Path, Result], run: Run) -> None:
+    """It may change what judges a trained model, and not the model."""
+    folder, _ = trained
+    judged = run(
+        *("evaluate", str(folder), "--data", DIGITS_DATA, "--format", "json"),
+        *("--set", "metrics=sparse_categorical_crossentropy"),
+    )
+    assert list(json.loads(judged.out)) == ["loss", "sparse_categorical_crossentropy"]
+    for command in ("evaluate", "predict"):
+        changed = run(command, str(folder), "--data", DIGITS_DATA, "--set", "layers.digit.name=d")
+        assert changed.code == 1
+        assert "--set" in changed.err
+        model = run(
+            *(command, str(folder / "model.keras"), "--data", DIGITS_DATA),
+            *("--set", "metrics=accuracy"),
+        )
+        assert model.code == 1
+        assert "has no spec" in model.err

@@ -22,6 +22,10 @@ _MODULES: dict[Family, Any] = {
 }
 
 
+_NEVER_BY_NAME = frozenset({"layer", "optimizer"})
+"""Families of arguments for which Keras takes no name."""
+
+
 def make(catalog: Catalog, family: Family, value: Any, **options: Any) -> Any:
     """The Keras object of a name, or of a one-key mapping from a name to its arguments.
 
@@ -51,6 +55,6 @@ def make_argument(catalog: Catalog, argument: Argument | None, value: Any) -> An
         return value
     if argument.many and isinstance(value, list):
         return [make_argument(catalog, argument, item) for item in value]
-    if isinstance(value, Mapping) or (argument.family == "layer" and isinstance(value, str)):
+    if isinstance(value, Mapping) or (argument.family in _NEVER_BY_NAME and isinstance(value, str)):
         return make(catalog, argument.family, value)
     return value

@@ -1,0 +1,85 @@
+"""Mistakes that cost newcomers minutes: each has one message, and a hint that mends it."""
+
+import pytest
+
+import modelspec
+
+SPEC = """\
+modelspec: 1
+inputs: {x: {shape: [4]}}
+layers:
+  - Flatten
+  - Dense: {units: 8}
+  - LeakyReLU
+  - Dense: {units: 2}
+    name: y
+outputs: y
+losses: mse
+"""
+
+
+def problems(text: str, *options: str) -> list[tuple[str, str | None]]:
+    found = modelspec.loads(text, options).problems
+    return [(problem.code, problem.hint) for problem in found if problem.severity == "error"]
+
+
+def test_the_spec_is_right() -> None:
+    assert problems(SPEC) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "hint"),
+    [
+        ("modelspec: 1\n", "", "missing-key", "modelspec: 1"),
+        ("outputs: y\n", "", "missing-key", "outputs: the name of a layer"),
+        ("losses", "epochs: 5\nlosses", "unknown-key", "training: {epochs: …}"),
+        ("losses", "batch_size: 5\nlosses", "unknown-key", "training: {batch_size: …}"),
+        ("losses", "seed: 5\nlosses", "unknown-key", "training: {seed: …}"),
+        ("losses", "training: {optimizer: adam}\nlosses", "unknown-key", "top level"),
+        ("losses", "training: {metrics: mae}\nlosses", "unknown-key", "top level"),
+        ("units: 8", 'units: "8"', "wrong-type", "8"),
+        ("losses", "optimizer: {name: Adam, learning_rate: 1}\nlosses", "not-an-object", "Adam: {"),
+        ("losses", "optimizer: {class_name: SGD, momentum: 1}\nlosses", "not-an-object", "SGD: {"),
+        ("losses: mse", "losses: {name: Huber, delta: 2.0}", "unknown-output", None),
+        ("- Flatten", "- type: Flatten", "unknown-layer", "Flatten"),
+        ("- LeakyReLU", "- class_name: LeakyReLU", "unknown-layer", "LeakyReLU"),
+        ("losses", "training: {precision: float16}\nlosses", "wrong-value", "mixed_float16"),
+        ("losses", "training: {class_weights: {0: 1, 1: 3}}\nlosses", "wrong-type", "{OUTPUT:"),
+        ("losses", "training: {class_weights: {1: 3}}\nlosses", "wrong-type", "{OUTPUT:"),
+    ],
+)
+def test_hint(old: str, new: str, code: str, hint: str | None) -> None:
+    found = problems(SPEC.replace(old, new, 1))
+    if hint is None:
+        assert found
+        return
+    [(found_code, found_hint)] = found
+    assert found_code == code
+    assert hint in (found_hint or "")
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("optimizer.learning_rate=0.1", "rmsprop.learning_rate"),
+        ("losses.delta=0.1", "mse.delta"),
+        ("layers.dense.units=5", "layers.1.Dense.units"),
+        ("layers.dense_1.Dense.units=5", "layers.1.Dense.units"),
+        ("layers.flatten.name=f", "layers.0.Flatten.name"),
+        ("layers.leaky_relu.negative_slope=0.1", "layers.2.LeakyReLU.negative_slope"),
+    ],
+)
+def test_hint_of_an_option(option: str, hint: str) -> None:
+    text = SPEC + "optimizer: rmsprop\n"
+    [(code, found_hint)] = problems(text, option)
+    assert code == "bad-override"
+    assert hint in (found_hint or "")
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("inner", ["adam", "Adam", "{SGD: {momentum: 0.9}}"])
+def test_an_inner_optimizer_by_name(inner: str) -> None:
+    text = SPEC + f"optimizer: {{LossScaleOptimizer: {{inner_optimizer: {inner}}}}}\n"
+    source = modelspec.loads(text)
+    assert source.check() == []
+    assert type(source.build().optimizer.inner_optimizer).__name__ in ("Adam", "SGD")
