@@ -43,7 +43,7 @@ class Target:
         if self.raw is not None:
             return _load_bytes(self.raw)
         if self.path is not None:
-            return load_model(self.path)
+            return _require_interface(load_model(self.path), self.path, self.source)
         assert self.source is not None
         return self.source.build()
 
@@ -82,6 +82,24 @@ def load_model(path: Path) -> Any:
     except Exception as error:  # what a broken or hostile file raises is Keras's choice
         text = " ".join(str(error).split())
         raise ModelError(f"{path} cannot be loaded: {text[:300]}") from error
+
+
+def _require_interface(model: Any, path: Path, source: ModelSpec | None) -> Any:
+    """The model of a run, which is useless where it is not the model of the run's spec.
+
+    Raises:
+        ModelError: where their inputs or outputs differ.
+    """
+    if source is None:
+        return model
+    from modelspec.backend.model.model_io import output_names
+
+    graph = source.require().graph
+    inputs = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+    wanted = {name: tuple(given.shape) for name, given in graph.inputs.items()}
+    if inputs != wanted or set(output_names(model)) != {head.output for head in source.heads}:
+        raise ModelError(f"{path} is not the model of the spec beside it")
+    return model
 
 
 def _check_magic(path: Path) -> None:

@@ -9,6 +9,7 @@ import click
 from modelspec.cli.commands import Verb
 from modelspec.cli.streams import err, out, write
 from modelspec.report.table import as_csv, print_table
+from modelspec.report.visible import visible
 from modelspec.runs.listing import Listed, find_runs
 
 _DEFAULT = Path("runs")
@@ -41,7 +42,10 @@ def runs(folder: Path, form: str) -> None:
     if form == "json":
         write(json.dumps(rows, indent=2))
     elif form == "csv":
-        cells = [["" if row[name] is None else str(row[name]) for name in _FIELDS] for row in rows]
+        cells = [
+            ["" if row[name] is None else visible(str(row[name])) for name in _FIELDS]
+            for row in rows
+        ]
         write(as_csv(_FIELDS, cells))
     elif found:
         print_table(out(), _HEADER, [_row(run) for run in found], {3})

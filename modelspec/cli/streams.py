@@ -63,7 +63,9 @@ def err() -> "Console":
 
 def write(text: str) -> None:
     """Text to standard output as it is, ended by a line break."""
-    write_bytes((text if text.endswith("\n") else text + "\n").encode())
+    text = text if text.endswith("\n") else f"{text}\n"
+    # A path may hold bytes that are not UTF-8, which whoever reads it needs as they are.
+    write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
 def write_bytes(raw: bytes) -> None:
@@ -74,9 +76,9 @@ def write_bytes(raw: bytes) -> None:
 
 
 def _console(file: TextIO | None) -> "Console":
-    from rich.console import Console
+    from modelspec.cli.safe_console import SafeConsole
 
-    console = Console(file=file, highlight=False)
+    console = SafeConsole(file=file, highlight=False)
     if not console.is_terminal:
         console.width = _UNBOUNDED
     return console

@@ -4,6 +4,7 @@ import fcntl
 import itertools
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import IO
 
 from modelspec.problems.errors import RunError
-from modelspec.runs.layout import CHECKPOINTS, LOCK
-from modelspec.runs.run import Run
+from modelspec.runs.layout import CHECKPOINTS, LOCK, OWN
+from modelspec.runs.run import Run, require_plain
+from modelspec.storage.regular import open_regular
 
 _ASIDE = re.compile(r"\..+\.\d+\.[a-z]+")
 
@@ -49,13 +51,40 @@ def locked(run: Run) -> Iterator[None]:
     """
     try:
         run.path.mkdir(parents=True, exist_ok=True)
-        lock = (run.path / LOCK).open("a+", encoding="utf-8")
+        handle = open_regular(run.path / LOCK, os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        raise _cannot_make(run.path, error) from error
-    with lock:
+        raise _cannot_make(Path(error.filename or run.path), error) from error
+    with open(handle, "r+", encoding="utf-8") as lock:  # noqa: PTH123 - a descriptor, not a path
+        _refuse_links(run.path)
         _take(lock, run)
         _sweep(run)
         yield
+
+
+def _refuse_links(folder: Path) -> None:
+    """Refuse a folder in which to write a name would be to write elsewhere.
+
+    Files of the run's own are written aside and renamed, which a second name of theirs survives;
+    the lock and what callbacks write are not.
+
+    Raises:
+        RunError: where anything in the folder is a link, a pipe or a device.
+    """
+    for place, folders, files in os.walk(folder):
+        for path in (Path(place, name) for name in sorted((*folders, *files))):
+            require_plain(path)
+            found = path.lstat()
+            if (
+                found.st_nlink > 1
+                and stat.S_ISREG(found.st_mode)
+                and not _is_replaced(folder, path)
+            ):
+                raise RunError(f"{path} has another name elsewhere (a hard link): copy it instead")
+
+
+def _is_replaced(folder: Path, path: Path) -> bool:
+    first = path.relative_to(folder).parts[0]
+    return first in OWN and first != LOCK
 
 
 def _take(lock: IO[str], run: Run) -> None:
@@ -66,6 +95,7 @@ def _take(lock: IO[str], run: Run) -> None:
     # Only for whoever looks into the folder, which may be on a full disk.
     with suppress(OSError):
         lock.truncate(0)
+        lock.seek(0)
         lock.write(str(os.getpid()))
         lock.flush()
 

@@ -11,6 +11,7 @@ from modelspec.problems.errors import RunError
 from modelspec.runs.history import Best, best
 from modelspec.runs.layout import LOCK, RECORD
 from modelspec.runs.run import Run
+from modelspec.storage.regular import open_regular
 
 DIED = "died"
 
@@ -101,7 +102,7 @@ def _one(value: Any, *types: type) -> Any:
 def is_held(path: Path) -> bool:
     """Whether a process holds the lock on a run's folder, which it does as long as it lives."""
     try:
-        with (path / LOCK).open("rb") as lock:
+        with open(open_regular(path / LOCK), "rb") as lock:  # noqa: PTH123 - a descriptor
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -1,17 +1,23 @@
 """The folder of a run: its spec, status, history and model."""
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from modelspec.problems.errors import RunError
-from modelspec.runs.history import history_csv
-from modelspec.runs.layout import HISTORY, MODEL, RECORD, SPEC, TABLE
+from modelspec.runs.history import history_csv, is_number
+from modelspec.runs.layout import CHECKPOINTS, HISTORY, MODEL, RECORD, SPEC, TABLE
 from modelspec.storage.atomic import replacing
+from modelspec.storage.regular import read_regular
 
 STATUSES = ("running", "completed", "interrupted", "failed")
+
+_RECORD_LIMIT = 16 << 20
+_HISTORY_LIMIT = 512 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +43,17 @@ class Run:
             path: The folder.
 
         Raises:
-            RunError: The folder contains no run.
+            RunError: The folder contains no run, or links in place of a run's files.
         """
         run = cls(Path(path))
         if not run.exists():
             raise RunError(f"{path} holds no run: it has no {RECORD}")
+        for name in (RECORD, SPEC, HISTORY, MODEL, CHECKPOINTS):
+            require_plain(run.path / name)
         return run
 
     def exists(self) -> bool:
-        return (self.path / RECORD).is_file()
+        return os.path.lexists(self.path / RECORD)
 
     @property
     def spec_path(self) -> Path:
@@ -63,9 +71,11 @@ class Run:
             RunError: The file is damaged, or was not written by modelspec.
         """
         path = self.path / RECORD
-        record = _decoded(path, path.read_bytes())
+        record = _decoded(path, _read(path, _RECORD_LIMIT))
         if not isinstance(record, dict) or record.get("status") not in STATUSES:
             raise RunError(f"{path} is not a run's: it has no status of a run")
+        if wrong := [name for name, fits in _FITS.items() if not fits(record.get(name))]:
+            raise RunError(f"{path} is not a run's: {wrong[0]} has a value that no run writes")
         return record
 
     @property
@@ -80,16 +90,18 @@ class Run:
             RunError: A line is not a record of an epoch.
         """
         path = self.path / HISTORY
-        if not path.exists():
+        if not os.path.lexists(path):
             return []
-        records = [_decoded(path, line) for line in path.read_bytes().splitlines()]
-        if not all(isinstance(record, dict) and "epoch" in record for record in records):
-            raise RunError(f"{path} is not a run's: it has lines that are no epochs")
+        lines = _read(path, _HISTORY_LIMIT).splitlines()
+        records = [_decoded(path, line) for line in lines]
+        for number, record in enumerate(records, 1):
+            if not _is_epoch(record, number):
+                raise RunError(f"{path} is not a run's: line {number} is not that of an epoch")
         return records
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the run, completely or not at all."""
-        with replacing(self.path / name) as aside:
+        with replacing(self.path / name, follow=False) as aside:
             aside.write_text(text, encoding="utf-8")
 
     def update(self, **changes: Any) -> None:
@@ -112,8 +124,73 @@ class Run:
         self.write(TABLE, history_csv(lines))
 
 
+def require_plain(path: Path) -> None:
+    """Refuse what is neither a file nor a folder; what is not there may be missing.
+
+    Raises:
+        RunError: where it is a link, a pipe, a socket or a device.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        kind = "a link" if stat.S_ISLNK(mode) else "a pipe, a socket or a device"
+        raise RunError(f"{path} is {kind}: a run's folder holds files and folders only")
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        return read_regular(path, limit)
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
 def _decoded(path: Path, raw: bytes) -> Any:
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is not a run's: it is not JSON") from error
+
+
+def _is_epoch(record: Any, number: int) -> bool:
+    """Whether a line of the history is what an epoch leaves: its number, and finite values."""
+    if not isinstance(record, dict) or record.get("epoch") != number:
+        return False
+    return all(value is None or is_number(value) for value in record.values())
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_identity(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    digests = value.get("sha256")
+    return isinstance(digests, dict) and all(map(_is_text, digests.values()))
+
+
+def _are_arguments(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return all(_are_texts(value.get(name, [])) for name in ("data", "validation"))
+
+
+def _or_missing(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or fits(value)
+
+
+_FITS = {
+    "seconds": _or_missing(is_number),
+    "resumed": _or_missing(_are_texts),
+    "data": _or_missing(_is_identity),
+    "validation": _or_missing(_is_identity),
+    "arguments": _or_missing(_are_arguments),
+    **dict.fromkeys(("name", "started", "ended", "error"), _or_missing(_is_text)),
+}
+"""What the values of a record must be where they are read again; a record may lack any of them."""

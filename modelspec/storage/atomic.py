@@ -8,16 +8,16 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
     """A path to write to, which takes the place of ``path`` once it is whole on the disk.
 
-    A symbolic link stays, and what it names is replaced.
+    A symbolic link stays, and what it names is replaced; without ``follow``, the link is replaced.
 
     Raises:
         OSError: where it cannot be written, or is a pipe or a device, whose place no file may take.
     """
-    path = path.resolve() if path.is_symlink() else path
-    if path.exists() and not path.is_file():
+    path = path.resolve() if follow and path.is_symlink() else path
+    if path.exists() and not path.is_file() and (follow or not path.is_symlink()):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:

@@ -115,10 +115,15 @@ def test_a_history_that_cannot_be_read(tmp_path: Path, history: str | bytes) -> 
 
 
 def test_fields_of_other_types(tmp_path: Path) -> None:
-    made(tmp_path / "run", ["high", True], name=3, started=4, epochs="five")
+    made(tmp_path / "history", ["high"])
+    made(tmp_path / "truth", [True])
+    made(tmp_path / "name", [1.0], name=3)
+    made(tmp_path / "started", [1.0], started=4)
+    made(tmp_path / "epochs", [1.0], epochs="five")
     [run], refused = find_runs(tmp_path)
-    assert refused == []
-    assert (run.name, run.started, run.asked, run.best) == ("run", None, None, None)
+    assert (run.path.name, run.asked) == ("epochs", None)
+    assert len(refused) == 4
+    assert all("is not a run's" in reason for reason in refused)
 
 
 def test_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from modelspec.backend.training.checkpoints import (
     save_checkpoint,
 )
 from modelspec.problems.errors import RunError
-from modelspec.runs.layout import CHECKPOINTS
+from modelspec.runs.layout import CHECKPOINTS, HISTORY
 from modelspec.runs.run import Run
 
 _SECOND = 1.0
@@ -43,9 +43,14 @@ class Checkpointer:
         """Take up the newest checkpoint that can be read; the start, where there is none at all.
 
         Raises:
-            RunError: where there are some, and none can be read.
+            RunError: where there are some, and none can be read; or where the history lacks epochs.
         """
         position = self._newest()
+        if len(self.history) < position.epoch:
+            raise RunError(
+                f"{self._run.path / HISTORY} has {len(self.history):,} epochs, and the checkpoint "
+                f"was written after {position.epoch:,}: start in another folder"
+            )
         self._run.forget_after(position.epoch)
         return position
 

@@ -3,10 +3,15 @@
 A checkpoint is one npz file, written whole or not at all. Random numbers need nothing more: the
 order of the samples follows from the seed and the epoch, and Keras's layers keep the state of
 their generators in variables.
+
+A file that comes back is not trusted: all of it is read and held against the model and its
+callbacks before anything is assigned.
 """
 
+import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -15,13 +20,18 @@ from zipfile import ZipFile
 import keras
 import numpy as np
 
-from modelspec.backend.keras_private import choose_direction, has_direction
+from modelspec.backend.keras_private import has_direction
+from modelspec.backend.training.callback_memory import Memory, recall, remember, require_fit
+from modelspec.backend.training.variables import all_variables
 from modelspec.data.concatenated import Array
 from modelspec.storage.atomic import replacing
+from modelspec.storage.regular import open_regular
 
 _KEPT = 2
 _STATE = "state"
-_PLAIN = (bool, int, float, str, type(None))
+_STATE_LIMIT = 16 << 20
+_HEADER = 1 << 12
+_MANY = 1 << 53
 
 
 class Position(NamedTuple):
@@ -38,9 +48,6 @@ class State:
 
     ``extra`` are variables that neither the model nor its optimizer holds. The model's metrics
     must have been built.
-
-    Raises:
-        MissingPartError: where the state of a callback cannot be told.
     """
 
     model: Any
@@ -53,30 +60,41 @@ class State:
 
     def variables(self) -> list[Any]:
         model = self.model
-        return [*model.variables, *model.optimizer.variables, *self.extra, *model.metrics_variables]
+        listed = [*model.variables, *model.optimizer.variables, *self.extra]
+        return all_variables([*listed, *model.metrics_variables], [model, model.optimizer])
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a checkpoint holds, once it fits."""
+
+    position: Position
+    stopped: bool
+    values: Sequence[Array]
+    memories: Sequence[Memory]
 
 
 def save_checkpoint(folder: Path, state: State, position: Position) -> None:
     """Write the state at a position, and drop all but the newest two."""
     arrays = {f"variable/{index}": _array(each) for index, each in enumerate(state.variables())}
-    memories = []
-    for index, callback in enumerate(state.callbacks):
-        plain, listed = _memory(callback)
-        memories.append({"plain": plain, "armed": has_direction(callback)})
-        for name, values in listed.items():
+    callbacks = []
+    for index, memory in enumerate(map(remember, state.callbacks)):
+        lengths = {name: len(values) for name, values in memory.weights.items()}
+        callbacks.append({"plain": memory.numbers, "armed": memory.armed, "weights": lengths})
+        for name, values in memory.weights.items():
             for at, value in enumerate(values):
                 arrays[f"callback/{index}/{name}/{at}"] = _storable(value)
     stopped = bool(state.model.stop_training)
-    about = {**position._asdict(), "stopped": stopped, "callbacks": memories}
+    about = {**position._asdict(), "stopped": stopped, "callbacks": callbacks}
     arrays[_STATE] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     folder.mkdir(exist_ok=True)
-    with replacing(folder / _file(position)) as aside, aside.open("wb") as file:
+    with replacing(folder / _file(position), follow=False) as aside, aside.open("wb") as file:
         _write_npz(file, arrays)
     for old in checkpoints(folder)[:-_KEPT]:
         old.unlink()
 
 
-def _write_npz(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
+def _write_npz(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
     """``numpy.savez``, which in some releases leaves the archive open where the disk is full."""
     with ZipFile(file, "w") as npz:
         for name, values in arrays.items():
@@ -98,59 +116,128 @@ def restore(path: Path, state: State) -> Position:
     """Put a checkpoint's values into the state; the position that it was written at.
 
     Raises:
-        Exception: of any kind, where the file is damaged, or of another model. Some values may have
-            been put in by then.
+        Exception: of any kind, where the file is damaged, or of another model. Nothing has been put
+            in by then.
     """
+    variables = state.variables()
     # NumPy itself would leave a damaged file open.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-        about = json.loads(stored[_STATE].tobytes())
-        variables = state.variables()
-        if sum(name.startswith("variable/") for name in stored.files) != len(variables):
-            raise ValueError(f"{path} is a checkpoint of another model")
-        for index, variable in enumerate(variables):
-            variable.assign(stored[f"variable/{index}"])
-        for index, callback in enumerate(state.callbacks):
-            remembered = about["callbacks"][index]
-            if remembered["armed"] and not has_direction(callback):
-                # Keras arms these at the first epoch's end, and turns the sign of min_delta then.
-                choose_direction(callback)
-            vars(callback).update(remembered["plain"])
-            _restore_lists(callback, index, stored)
-    state.model.stop_training = about["stopped"]
-    return Position(about["epoch"], about["samples"], about["seconds"])
+    with (
+        open(open_regular(path), "rb") as file,  # noqa: PTH123 - a descriptor, not a path
+        np.load(file, allow_pickle=False) as npz,
+    ):
+        stored = _read(npz, state, variables)
+    if path.name != _file(stored.position):
+        raise ValueError(f"it was written as {_file(stored.position)}")
+    for variable, value in zip(variables, stored.values, strict=True):
+        variable.assign(value)
+    for callback, memory in zip(state.callbacks, stored.memories, strict=True):
+        recall(callback, memory)
+    state.model.stop_training = stored.stopped
+    return stored.position
+
+
+def _read(npz: Any, state: State, variables: Sequence[Any]) -> _Stored:
+    if sum(name.startswith("variable/") for name in npz.files) != len(variables):
+        raise ValueError("it is a checkpoint of another model")
+    about = json.loads(_member(npz, _STATE, _STATE_LIMIT).tobytes())
+    match about:
+        case {"stopped": bool(stopped)}:
+            pass
+        case _:
+            raise ValueError("its state does not say whether training had ended")
+    values = [_value(npz, index, variable) for index, variable in enumerate(variables)]
+    return _Stored(_position(about), stopped, values, _memories(npz, about, state))
+
+
+def _position(about: Mapping[str, Any]) -> Position:
+    match about:
+        case {"epoch": int(epoch), "samples": int(samples), "seconds": int() | float() as seconds}:
+            position = Position(epoch, samples, seconds)
+        case _:
+            raise ValueError("its position is in no form of ours")
+    if any(isinstance(value, bool) or not 0 <= value < _MANY for value in position):
+        raise ValueError(f"its position is impossible: {position}"[:200])
+    return position
+
+
+def _value(npz: Any, index: int, variable: Any) -> Array:
+    shape, dtype = tuple(variable.shape), _stored_dtype(variable)
+    array = _member(npz, f"variable/{index}", math.prod(shape) * dtype.itemsize)
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(
+            f"variable {index} is {array.dtype} {array.shape}, and the model's {dtype} {shape}"
+        )
+    return array
+
+
+def _member(npz: Any, name: str, nbytes: int) -> Array:
+    """One array, of which no more is read than ``nbytes`` and a header."""
+    if npz.zip.getinfo(f"{name}.npy").file_size > nbytes + _HEADER:
+        raise ValueError(f"{name} is larger than it can be")
+    with npz.zip.open(f"{name}.npy") as member:
+        array: Array = np.lib.format.read_array(
+            io.BytesIO(member.read(nbytes + _HEADER)), allow_pickle=False
+        )
+    return array
+
+
+def _memories(npz: Any, about: Mapping[str, Any], state: State) -> list[Memory]:
+    written = about.get("callbacks")
+    if not isinstance(written, list) or len(written) != len(state.callbacks):
+        raise ValueError("its callbacks are not those of the spec")
+    memories = [_memory(npz, index, value, state) for index, value in enumerate(written)]
+    for callback, memory in zip(state.callbacks, memories, strict=True):
+        require_fit(callback, memory, state.model)
+    return memories
+
+
+def _memory(npz: Any, index: int, written: Any, state: State) -> Memory:
+    match written:
+        case {"plain": dict(numbers), "armed": bool(armed), "weights": dict(lengths)}:
+            pass
+        case _:
+            raise ValueError(f"what callback {index + 1} remembers is in no form of ours")
+    kept = state.model.get_weights()
+    if any(length != len(kept) for length in lengths.values()):
+        raise ValueError(f"callback {index + 1} remembers weights of another model")
+    weights = {
+        name: [
+            _member(npz, f"callback/{index}/{name}/{at}", weight.size * max(4, weight.itemsize))
+            for at, weight in enumerate(kept)
+        ]
+        for name in lengths
+    }
+    return Memory(numbers, armed, _in_own_dtypes(weights, kept))
+
+
+def _in_own_dtypes(
+    weights: Mapping[str, Sequence[Array]], kept: Sequence[Array]
+) -> dict[str, list[Array]]:
+    """Weights as the model has them; what NumPy cannot store comes back as float32."""
+    return {
+        name: [
+            array.astype(weight.dtype) if array.dtype == _storable(weight).dtype else array
+            for array, weight in zip(arrays, kept, strict=True)
+        ]
+        for name, arrays in weights.items()
+    }
 
 
 def _array(variable: Any) -> Array:
     return _storable(keras.ops.convert_to_numpy(variable))
 
 
+def _stored_dtype(variable: Any) -> np.dtype[Any]:
+    # Of a TensorFlow variable it is a type of TensorFlow's.
+    name = getattr(variable.dtype, "name", variable.dtype)
+    return np.dtype(np.float32) if _is_foreign(name) else np.dtype(name)
+
+
+def _is_foreign(name: str) -> bool:
+    """Whether NumPy has no such type of its own, and so cannot store it."""
+    return not hasattr(np, name) and name != "bool"
+
+
 def _storable(array: Array) -> Array:
     # NumPy cannot store bfloat16; float32 holds each of its values exactly.
     return array if array.dtype.kind in "biufc" else array.astype(np.float32)
-
-
-def _memory(callback: Any) -> tuple[dict[str, Any], dict[str, list[Array]]]:
-    """A callback's attributes that can change in training: plain values, and lists of arrays."""
-    plain = {
-        name: float(value) if isinstance(value, np.floating) else value
-        for name, value in vars(callback).items()
-        if isinstance(value, (*_PLAIN, np.floating))
-    }
-    listed = {
-        name: value
-        for name, value in vars(callback).items()
-        if isinstance(value, list) and value and all(isinstance(each, np.ndarray) for each in value)
-    }
-    return plain, listed
-
-
-def _restore_lists(callback: Any, index: int, stored: Any) -> None:
-    for name in _names(index, stored.files):
-        prefix = f"callback/{index}/{name}/"
-        count = sum(file.startswith(prefix) for file in stored.files)
-        setattr(callback, name, [stored[f"{prefix}{position}"] for position in range(count)])
-
-
-def _names(index: int, files: Sequence[str]) -> Iterator[str]:
-    parts = (file.split("/") for file in files)
-    yield from dict.fromkeys(part[2] for part in parts if part[:2] == ["callback", str(index)])

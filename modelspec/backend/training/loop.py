@@ -72,7 +72,7 @@ def fit(engine: Engine, context: FitContext) -> None:
     engine.build(sample(model, context.batches))
     context.check_names(engine.names())
     callbacks("on_train_begin")
-    start = context.checkpointer.restore()
+    start = _require_inside(context.checkpointer.restore(), context)
     context.listener.training_started(context.checkpointer.history)
     logs: Logs = {}
     try:
@@ -86,6 +86,22 @@ def fit(engine: Engine, context: FitContext) -> None:
     # Optimizers that average weights put the averages in place at the end.
     model.optimizer.finalize_variable_values(model.trainable_variables)
     callbacks("on_train_end", logs)
+
+
+def _require_inside(position: Position, context: FitContext) -> Position:
+    """The position, where the rows and epochs of this run have it.
+
+    Raises:
+        RunError: where they do not, as of a checkpoint that somebody changed.
+    """
+    batches, epochs = context.batches, context.training.epochs
+    whole = position.samples % batches.batch_size == 0
+    if position.epoch > epochs or position.samples >= batches.samples or not whole:
+        raise RunError(
+            f"the checkpoint was written after epoch {position.epoch:,} and {position.samples:,} "
+            f"samples more, which is no place in {epochs:,} epochs of {batches.samples:,} samples"
+        )
+    return position
 
 
 def _epoch(

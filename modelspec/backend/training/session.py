@@ -47,7 +47,7 @@ def run_session(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surr
         raise KeyboardInterrupt from None
     if strategy:
         strategy.finish()
-    with replacing(run.path / MODEL) as aside:
+    with replacing(run.path / MODEL, follow=False) as aside:
         write_model(model, aside)
 
 

@@ -1,0 +1,103 @@
+"""What a callback remembers of training: numbers, and the weights that it may put back.
+
+Its settings, paths among them, come from the spec each time and are never part of its memory. What
+comes back from a file is held against the callback and the model before any of it is used.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from modelspec.data.concatenated import Array
+
+_MONITOR = "monitor_op"
+_MADE_LATER = frozenset({"_current_epoch"})
+"""Attributes that Keras makes in an epoch, and not before training."""
+
+Numbers = Mapping[str, bool | int | float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The attributes of a callback that change in training.
+
+    ``armed`` says whether it has chosen how to compare values of its monitor, which it does at the
+    first epoch's end; ``weights`` has a list of the model's weights by attribute.
+    """
+
+    numbers: Numbers
+    armed: bool
+    weights: Mapping[str, Sequence[Array]]
+
+
+def remember(callback: Any) -> Memory:
+    """What a callback remembers now."""
+    changing = {name: vars(callback)[name] for name in sorted(_changing(callback))}
+    return Memory(
+        {name: _plain(value) for name, value in changing.items() if _is_number(value)},
+        getattr(callback, _MONITOR, None) is not None,
+        {name: value for name, value in changing.items() if _are_arrays(value)},
+    )
+
+
+def require_fit(callback: Any, memory: Memory, model: Any) -> None:
+    """Hold a memory against the callback that is to have it.
+
+    Raises:
+        ValueError: where another callback left it, or none.
+    """
+    kind = type(callback).__name__
+    known = _changing(callback) | _MADE_LATER
+    for name in (*memory.numbers, *memory.weights):
+        if name not in known:
+            raise ValueError(f"{kind} remembers no {name!r}")
+    for name, value in memory.numbers.items():
+        if not _fits(vars(callback).get(name), value):
+            raise ValueError(f"{name!r} of {kind} cannot be {value!r}")
+    if memory.armed and not hasattr(callback, _MONITOR):
+        raise ValueError(f"{kind} has no monitor")
+    wanted = [(weight.shape, weight.dtype) for weight in model.get_weights()]
+    for name, arrays in memory.weights.items():
+        if [(array.shape, array.dtype) for array in arrays] != wanted:
+            raise ValueError(f"{name!r} of {kind} are not weights of this model")
+
+
+def recall(callback: Any, memory: Memory) -> None:
+    """Give a memory that fits back to its callback."""
+    if memory.armed and getattr(callback, _MONITOR) is None:
+        # Keras arms these at the first epoch's end, and turns the sign of min_delta then.
+        callback._set_monitor_op()  # noqa: SLF001
+    vars(callback).update(memory.numbers)
+    vars(callback).update({name: list(arrays) for name, arrays in memory.weights.items()})
+
+
+def _changing(callback: Any) -> set[str]:
+    """The attributes that are not settings."""
+    settings = {"min_delta"}
+    for kind in type(callback).__mro__[:-1]:
+        settings |= inspect.signature(kind).parameters.keys()
+    return set(vars(callback)) - settings
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | np.floating)
+
+
+def _plain(value: Any) -> bool | int | float | None:
+    return float(value) if isinstance(value, np.floating) else value
+
+
+def _are_arrays(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, np.ndarray) for v in value)
+
+
+def _fits(now: Any, value: Any) -> bool:
+    """Whether a number may stand where ``now`` stands before the first epoch."""
+    if isinstance(now, bool) or isinstance(value, bool):
+        return isinstance(now, bool) and isinstance(value, bool)
+    if isinstance(now, int) and now >= 0 and isinstance(value, int):
+        return value >= 0
+    return _is_number(now) and _is_number(value)

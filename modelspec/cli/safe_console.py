@@ -1,0 +1,19 @@
+"""rich's console, on which no text can give the terminal an order."""
+
+from collections.abc import Iterable
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from modelspec.report.visible import visible
+
+
+class SafeConsole(Console):
+    """A console that writes control characters of texts as escapes; rich's own orders pass."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            plain = segment.control or segment.text.isprintable()
+            yield segment if plain else Segment(visible(segment.text), segment.style)

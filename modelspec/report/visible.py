@@ -1,0 +1,19 @@
+"""Text of unknown origin, made harmless for a terminal."""
+
+import re
+
+# C0 and C1 controls but tab and line break, DEL, what turns the direction of text, and the
+# surrogates by which Python keeps bytes that are not UTF-8.
+_HIDDEN = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    """The text with every character that a terminal would obey written as its escape."""
+    return _HIDDEN.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    # Python keeps a byte that is not UTF-8 as a surrogate from U+DC80 on.
+    return ascii(found[0])[1:-1].replace("\\udc", "\\x")
