@@ -44,7 +44,7 @@ DISALLOWED: dict[Family, dict[str, str]] = {
     "constraint": {"Constraint": _ABSTRACT},
     "schedule": {"LearningRateSchedule": _ABSTRACT},
     "callback": {
-        "BackupAndRestore": "runs keep themselves: train --resume goes on exactly where one stopped",
+        "BackupAndRestore": "a run keeps itself: train --resume goes on where it stopped",
         "Callback": _ABSTRACT,
         "CallbackList": "a list of callbacks is written as a list",
         "LambdaCallback": _CODE,

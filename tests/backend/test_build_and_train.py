@@ -593,7 +593,7 @@ def test_callbacks_write_within_the_run_alone(
     callbacks = """[
         {ModelCheckpoint: {filepath: best/model.keras, monitor: val_loss, save_best_only: true}},
         {CSVLogger: {filename: logs/epochs.csv}},
-        {BackupAndRestore: {backup_dir: backup}}, TerminateOnNaN, History,
+        TerminateOnNaN, History,
         {ReduceLROnPlateau: {monitor: loss, patience: 1}},
     ]"""
     source = small(f"training.callbacks={callbacks}")

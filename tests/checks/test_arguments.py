@@ -222,7 +222,6 @@ PATHS = [
     ("ModelCheckpoint", "filepath"),
     ("CSVLogger", "filename"),
     ("TensorBoard", "log_dir"),
-    ("BackupAndRestore", "backup_dir"),
 ]
 
 

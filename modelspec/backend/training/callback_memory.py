@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from modelspec.backend.keras_private import choose_direction, has_direction
 from modelspec.data.concatenated import Array
 
-_MONITOR = "monitor_op"
 _MADE_LATER = frozenset({"_current_epoch"})
 """Attributes that Keras makes in an epoch, and not before training."""
 
@@ -38,7 +38,7 @@ def remember(callback: Any) -> Memory:
     changing = {name: vars(callback)[name] for name in sorted(_changing(callback))}
     return Memory(
         {name: _plain(value) for name, value in changing.items() if _is_number(value)},
-        getattr(callback, _MONITOR, None) is not None,
+        has_direction(callback),
         {name: value for name, value in changing.items() if _are_arrays(value)},
     )
 
@@ -57,7 +57,7 @@ def require_fit(callback: Any, memory: Memory, model: Any) -> None:
     for name, value in memory.numbers.items():
         if not _fits(vars(callback).get(name), value):
             raise ValueError(f"{name!r} of {kind} cannot be {value!r}")
-    if memory.armed and not hasattr(callback, _MONITOR):
+    if memory.armed and not hasattr(callback, "monitor"):
         raise ValueError(f"{kind} has no monitor")
     wanted = [(weight.shape, weight.dtype) for weight in model.get_weights()]
     for name, arrays in memory.weights.items():
@@ -67,9 +67,9 @@ def require_fit(callback: Any, memory: Memory, model: Any) -> None:
 
 def recall(callback: Any, memory: Memory) -> None:
     """Give a memory that fits back to its callback."""
-    if memory.armed and getattr(callback, _MONITOR) is None:
+    if memory.armed and not has_direction(callback):
         # Keras arms these at the first epoch's end, and turns the sign of min_delta then.
-        callback._set_monitor_op()  # noqa: SLF001
+        choose_direction(callback)
     vars(callback).update(memory.numbers)
     vars(callback).update({name: list(arrays) for name, arrays in memory.weights.items()})
 
