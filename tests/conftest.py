@@ -1,7 +1,8 @@
 """Keras on TensorFlow in every test process, TensorFlow quiet, and caches that start empty.
 
-The markers ``keras`` and ``process`` are held to: a test without them that imports Keras, or starts
-a process, fails.
+Where tests are chosen by ``-m "not keras and not process"``, a test that imports Keras or starts a
+process fails. In other runs what is imported already hides what a test needs, and libraries start
+programs of their own.
 """
 
 import os
@@ -40,7 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", f"ignore:{warning}")
     # What was remembered of an earlier state of the code must not answer for this one.
     os.environ["XDG_CACHE_HOME"] = _CACHE.name
-    sys.addaudithook(_hold_to_markers)
+    if "not keras" in config.option.markexpr:
+        sys.addaudithook(_hold_to_markers)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

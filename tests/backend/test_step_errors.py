@@ -14,6 +14,8 @@ import tensorflow as tf
 from modelspec.backend.training.step_errors import run_step
 from modelspec.problems.errors import StepError
 
+pytestmark = pytest.mark.keras
+
 layers = keras.layers
 
 

@@ -54,6 +54,7 @@ def test_a_test_without_its_marker_fails(body: str, said: str, tmp_path: Path) -
     spec = "{modelspec: 1, inputs: {x: {shape: [2]}}, layers: [Dense: {units: 1}], outputs: dense}"
     path = tmp_path / "test_unmarked.py"
     path.write_text(f"SPEC = '{spec}'\ndef test_it():\n    {body}\n", encoding="utf-8")
-    code, lines = run("-c", "pyproject.toml", "-p", "conftest", "--rootdir", ".", str(path))
+    settings = ("-c", "pyproject.toml", "-p", "conftest", "--rootdir", ".")
+    code, lines = run("-m", QUICK, *settings, str(path))
     assert code == 1, "\n".join(lines)
     assert any(said in line for line in lines)
