@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from modelspec import catalog as keras_catalog
 from modelspec.api.model_cache import ShapeCheck, remember_shapes, remember_summary, remember_trial
 from modelspec.catalog.losses import outputs_of_ids
+from modelspec.checks.monitors import check_without_validation
 from modelspec.checks.semantics import check_semantics
 from modelspec.graph.expansion import expand
 from modelspec.graph.graph import Graph
@@ -137,6 +138,8 @@ class ModelSpec:
             if dataset is not None:
                 known = replace(self, diagnostics=tuple(found))
                 found += known.check_dataset(dataset, outputs, fast=fast, light=light)
+                if not self.spec.training.validation_split and not self.has_validation_part(data):
+                    found += check_without_validation(self.spec, self.catalog)
         return self.place(found)
 
     def _try_objects(self, graph: Graph, spec: Spec, *, light: bool) -> ShapeCheck:

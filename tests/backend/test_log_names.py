@@ -159,3 +159,32 @@ def test_names_that_differ_in_case_alone(metrics: str, names: str) -> None:
     [problem] = modelspec.loads(spec(metrics)).problems
     assert (problem.code, problem.severity) == ("similar-names", "warning")
     assert names in problem.message
+
+
+@pytest.mark.parametrize(
+    ("callback", "named"),
+    [
+        ("EarlyStopping", "val_loss"),
+        ("EarlyStopping: {patience: 3}", "val_loss"),
+        ("ReduceLROnPlateau: {factor: 0.5}", "val_loss"),
+        ("EarlyStopping: {monitor: val_accuracy, mode: max}", "val_accuracy"),
+        ("ModelCheckpoint: {filepath: a.keras, save_best_only: true}", "val_loss"),
+        ("ModelCheckpoint: {filepath: a.keras}", None),
+        ("EarlyStopping: {monitor: loss}", None),
+        ("TerminateOnNaN", None),
+    ],
+)
+def test_check_tells_of_callbacks_without_validation(
+    callback: str, named: str | None, tmp_path: Path
+) -> None:
+    items = f"[{{{callback}}}]" if ":" in callback else f"[{callback}]"
+    text = spec("accuracy", items)
+    np.savez(tmp_path / "d.npz", x=X, y=FLAT)
+    assert modelspec.loads(text).check(tmp_path / "d.npz") == []
+    without = modelspec.loads(text.replace("validation_split: 0.25", "validation_split: 0.0"))
+    assert without.check() == []
+    problems = without.check(tmp_path / "d.npz")
+    assert [problem.code for problem in problems] == (["no-validation"] if named else [])
+    assert all(f"no {named}:" in problem.message for problem in problems)
+    np.savez(tmp_path / "v.npz", x_train=X, y_train=FLAT, x_val=X, y_val=FLAT)
+    assert without.check(tmp_path / "v.npz") == []

@@ -319,7 +319,10 @@ def page(results: Mapping[str, Results], seeds: int) -> str:
 
 def overview(results: Mapping[str, Results]) -> str:
     """Scores by row and set; and over all sets."""
-    lines = [f"| | {' | '.join(f'`{name}`' for name in results)} | all |", "|---|" + "---:|" * 4]
+    lines = [
+        f"| | {' | '.join(f'`{name}`' for name in results)} | all |",
+        "|---|" + "---:|" * (len(results) + 1),
+    ]
     for row in (ONES, *STRATEGIES, *MEASURED.values(), BEST):
         scores = [found.score(_real(row, found)) for found in results.values()]
         overall = math.prod(scores) ** (1 / len(scores))
@@ -369,9 +372,10 @@ def losses(found: Results) -> Iterator[str]:
 INTRODUCTION = """\
 # Heads in balance, measured
 
-What strategies for `loss_weights` are worth, on the shipped specs with several heads: {seeds} seeds
-each, the specs' own epochs, metrics on the test part, ± one standard deviation over the seeds. Made
-by `python tests/benchmarks/balance.py` on {date} with {versions}.
+What strategies for `loss_weights` are worth, on the shipped specs with several heads, and on a set
+with a target of hundreds (`raw_targets`): {seeds} seeds each, the specs' own epochs, metrics on the
+test part, ± one standard deviation over the seeds. Made by `python tests/benchmarks/balance.py` on
+{date} with {versions}.
 
 A score is the geometric mean over the heads of their error (1 - accuracy, or the mean absolute
 error) against that of the head trained alone: 1 is as good as a model of its own for each head,
@@ -388,9 +392,10 @@ loss by its running mean. `uncertainty` learns a log-variance for each head: nea
 the weights may grow together as the losses fall. `gradnorm` looks at gradients on the last shared
 layer, and pulls the slower heads harder.
 
-`auto` stands for `{auto}`, which had the best score over all sets when it was chosen. No strategy
-is best everywhere. Weights of 1 favour the head with the largest loss: where that is the harder
-task, as `worst` of `breast_cancer_heads` is, balance costs it more than the others gain.
+`auto` stands for `{auto}`. It is not the best on every set, nor over all: it is the only strategy
+that left no head near its mean, as the others leave `price` of `raw_targets`. A head that ends in a
+`Rescaling` to the scale of its targets, as `worst` of `breast_cancer_heads` does, fares well with
+each of them. Weights of 1 favour the head with the largest loss.
 
 `modelspec balance` and the strategies know losses, not what a head is worth to you. Where a head
 matters more, multiply its weight.
