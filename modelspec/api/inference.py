@@ -52,13 +52,17 @@ def evaluate(
         >>> sorted(modelspec.evaluate(untrained, "data/digits.npz"))
         ['accuracy', 'loss']
     """
-    model = target.model()
-    if not getattr(model, "compiled", False):
-        raise ModelError("the model has no losses to evaluate")
+    of_run = target.source is not None and target.path is not None
+    model = target.model(compiled=not of_run)
     if target.source is not None and target.path is not None:
         from modelspec.backend.model.compiling import compile_as_spec
 
         compile_as_spec(model, target.source.require())
+    if not getattr(model, "compiled", False):
+        raise ModelError("the model has no losses to evaluate")
+    from modelspec.backend.model.saving import make_scopes_valid
+
+    make_scopes_valid(model)
     from modelspec.backend.training.engine import Engine
     from modelspec.backend.training.evaluation import Evaluation
 
@@ -143,7 +147,10 @@ def predicting(
         SpecError: The spec has errors, or the data does not fit the model.
         ModelError: The file is not a Keras model.
     """
-    model = target.model()
+    model = target.model(compiled=False)
+    from modelspec.backend.model.saving import make_scopes_valid
+
+    make_scopes_valid(model)
     from modelspec.backend.training.engine import predictor
     from modelspec.backend.training.eval_batch_size import eval_batch_size
 

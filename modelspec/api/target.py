@@ -1,5 +1,6 @@
 """Targets of evaluation, prediction and summary: a run, a ``.keras`` file or a spec."""
 
+import re
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from modelspec.api.model_spec import ModelSpec, load, loads
+from modelspec.language.other_files import is_hdf5
 from modelspec.problems.errors import ModelError, RunError
 from modelspec.results.summary import Summary
 from modelspec.runs.layout import RECORD
@@ -28,8 +30,12 @@ class Target:
     path: Path | None = None
     raw: bytes | None = None
 
-    def model(self) -> Any:
+    def model(self, *, compiled: bool = True) -> Any:
         """Load the Keras model, or build it with initial weights.
+
+        Args:
+            compiled: Read the losses, metrics and optimizer of a file too. A file whose losses are
+                code of its author is read without them only.
 
         Returns:
             A ``keras.Model``.
@@ -41,9 +47,11 @@ class Target:
         if self.source is not None:
             self.source.require()
         if self.raw is not None:
-            return _load_bytes(self.raw)
+            return _load_bytes(self.raw, compiled=compiled)
         if self.path is not None:
-            return _require_interface(load_model(self.path), self.path, self.source)
+            return _require_interface(
+                load_model(self.path, compiled=compiled), self.path, self.source
+            )
         assert self.source is not None
         return self.source.build()
 
@@ -59,13 +67,13 @@ class Target:
         """
         if self.source is not None and self.path is None:
             return self.source.summary(light=light)
-        model = self.model()
+        model = self.model(compiled=False)
         from modelspec.backend.model.description import describe
 
         return describe(model)
 
 
-def load_model(path: Path) -> Any:
+def load_model(path: Path, *, compiled: bool = True) -> Any:
     """Read a ``.keras`` file, in Keras's safe mode.
 
     Raises:
@@ -78,10 +86,25 @@ def load_model(path: Path) -> Any:
     from modelspec.backend.model.saving import read_model
 
     try:
-        return read_model(path)
+        return read_model(path, compiled=compiled)
     except Exception as error:  # what a broken or hostile file raises is Keras's choice
-        text = " ".join(str(error).split())
-        raise ModelError(f"{path} cannot be loaded: {text[:300]}") from error
+        raise ModelError(f"{path} cannot be loaded: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if "safe_mode" in text or "Lambda" in text:
+        return (
+            "a Lambda layer in it contains Python code, which modelspec does not run. Replace the "
+            "layer by layers of Keras, such as Rescaling or Activation, and save the model again"
+        )
+    missing = re.search(r"Could not locate (\w+) '([^']+)'", text)
+    if missing is not None:
+        return (
+            f"it needs the {missing[1]} {missing[2]}, code of its author that the file does not "
+            "contain. Where that is a loss or a metric, summary and predict do without it"
+        )
+    return text[:300]
 
 
 def _require_interface(model: Any, path: Path, source: ModelSpec | None) -> Any:
@@ -109,8 +132,20 @@ def _check_magic(path: Path) -> None:
             magic = file.read(len(ZIP_MAGIC))
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    if is_hdf5(magic):
+        raise ModelError(_hdf5(path))
     if magic != ZIP_MAGIC:
         raise ModelError(f"{path} is not a .keras file, which is a zip")
+
+
+def _hdf5(path: Path) -> str:
+    if path.name.endswith(".weights.h5"):
+        return f"{path} contains the weights of a model, and not the model itself"
+    converted = path.with_suffix(".keras").name
+    return (
+        f"{path} is an HDF5 file, as older versions of Keras saved models. Convert it in Python: "
+        f'keras.saving.load_model("{path.name}", compile=False).save("{converted}")'
+    )
 
 
 def save_model(model: Any, path: Path) -> None:
@@ -121,11 +156,11 @@ def save_model(model: Any, path: Path) -> None:
         write_model(model, aside)
 
 
-def _load_bytes(raw: bytes) -> Any:
+def _load_bytes(raw: bytes, *, compiled: bool) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stdin.keras"
         path.write_bytes(raw)
-        return load_model(path)
+        return load_model(path, compiled=compiled)
 
 
 def open_target(path: str | Path, overrides: Iterable[str] = ()) -> Target:
@@ -156,7 +191,7 @@ def open_target(path: str | Path, overrides: Iterable[str] = ()) -> Target:
         if not run.model_path.exists():
             raise RunError(f"{run.path} has no model: the run is {run.status}")
         return Target(_judged_by(run.spec_path, list(overrides)), path=run.model_path)
-    if place.suffix == ".keras":
+    if place.suffix in (".keras", ".h5", ".hdf5"):
         if options := list(overrides):
             raise ModelError(f"--set {options[0]}: {place} has no spec that could be changed")
         return Target(path=place)

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from modelspec.language.other_files import describe_other_file
 from modelspec.language.yaml_tree import YamlNode, end_of, parse
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, Span
 from modelspec.problems.problem import Place
@@ -96,6 +97,10 @@ def read_bytes(raw: bytes, name: str) -> tuple[Document | None, list[Diagnostic]
     if len(raw) > MAX_BYTES:
         message = f"the spec is larger than {MAX_BYTES:,} bytes"
         return None, [Diagnostic("too-large", message, span=_START, file=name)]
+    if other := describe_other_file(raw, name):
+        what, hint = other
+        message = f"{name} is {what}"
+        return None, [Diagnostic("not-utf8", message, hint=hint, span=_START, file=name)]
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

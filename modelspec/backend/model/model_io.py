@@ -14,7 +14,10 @@ from modelspec.results.summary import Shape
 
 def output_names(model: Any) -> list[str]:
     """The public names of a model's outputs, in the order of its ``outputs``."""
-    return sorted(model.output) if isinstance(model.output, dict) else list(model.output_names)
+    if not isinstance(model.output, dict):
+        return list(model.output_names)
+    # Keras knows dicts in dicts too, and lists in them.
+    return ["/".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(model.output)]
 
 
 def model_outputs(model: Any) -> dict[str, Output]:
@@ -86,6 +89,4 @@ def _as_losses(weights: Array, output: Shape, target: Array) -> Array:
 
 
 def _shaped(model: Any, filled: dict[str, Array]) -> Any:
-    if isinstance(model.output, dict):
-        return filled
-    return list(filled.values()) if isinstance(model.output, list) else filled.popitem()[1]
+    return keras.tree.pack_sequence_as(model.output, [filled[name] for name in output_names(model)])
