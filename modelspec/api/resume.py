@@ -40,10 +40,33 @@ def resumable(
         source = source.with_training(jit=written.require().spec.training.jit)
     if written.resolved_text() != source.resolved_text():
         raise RunError(f"the spec is not the one that {run.path} was run with: see its {SPEC}")
+    _refuse_more_epochs(run, written)
     for part, verb in _PARTS.items():
         if not _same(run, facts, part):
             raise RunError(f"the {part} is not what {run.path} was {verb} on")
     return source
+
+
+def _refuse_more_epochs(run: Run, source: ModelSpec) -> None:
+    """Refuse to extend a run whose last epoch was another than it would be in a longer one.
+
+    Raises:
+        RunError: where a callback replaced the weights because the epoch was the last.
+    """
+    training, done = source.require().spec.training, len(run.history)
+    was_last = run.record.get("epochs") == done < training.epochs
+    if was_last and any(_swaps_at_the_end(callback) for callback in training.callbacks):
+        raise RunError(
+            f"{run.path} cannot be given more epochs: at the end of epoch {done:,}, its last, "
+            "SwapEMAWeights put the averages in the place of the weights"
+        )
+
+
+def _swaps_at_the_end(callback: Any) -> bool:
+    match callback:
+        case {"SwapEMAWeights": {"swap_on_epoch": bool(swaps)}}:
+            return swaps
+    return False
 
 
 def _with_epochs(run: Run, source: ModelSpec, listener: Listener) -> ModelSpec:

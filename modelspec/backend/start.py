@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import cast
 
@@ -27,17 +28,31 @@ def start(*, light: bool = False) -> ModuleType:
     """Import Keras on TensorFlow; ``light`` on JAX instead, where that works (the extra ``quick``).
 
     The light path starts in half the time and a third of the memory, gives Keras's own answer on
-    shapes and parameters, and cannot train: a process that takes it stays on it. A Keras that is
-    imported already is used as it is.
+    shapes and parameters, and cannot train: a process that takes it stays on it. Keras does not
+    read the user's ``keras.json``. A Keras that is imported already is used as it is.
     """
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         for chatty in _CHATTY:
             logging.getLogger(chatty).setLevel(logging.ERROR)
-        with _silent_stderr():
+        with _silent_stderr(), _no_settings():
             if not (light and _import_on_jax()):
                 _import_on_tensorflow()
     return sys.modules["keras"]
+
+
+@contextmanager
+def _no_settings() -> Iterator[None]:
+    """Keep Keras from the user's ``keras.json``, which would change dtypes and axes in silence."""
+    home = os.environ.get("KERAS_HOME")
+    with TemporaryDirectory(prefix="modelspec-keras-") as empty:
+        os.environ["KERAS_HOME"] = empty
+        try:
+            yield
+        finally:
+            del os.environ["KERAS_HOME"]
+            if home is not None:
+                os.environ["KERAS_HOME"] = home
 
 
 def _import_on_tensorflow() -> None:

@@ -14,11 +14,16 @@ from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
 from modelspec.results.balance import AT_1
 
+VALIDATION = "val_"
+
+_OF_AN_EPOCH = ("epoch", "seconds", "learning_rate")
+
 
 def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Iterator[Diagnostic]:
     """A ``monitor`` that names no loss or metric; ``val_`` may come with a validation file."""
     named = _logged(heads, catalog)
     yield from _alike(named or ())
+    yield from _reserved(named or (), _of_heads(spec, heads), several=len(heads) > 1)
     placed = all(
         all_placed(part, heads) for part in (spec.losses, spec.metrics, spec.weighted_metrics)
     )
@@ -119,6 +124,22 @@ def _alike(logged: Sequence[tuple[str, Route]]) -> Iterator[Diagnostic]:
             message = f"the logs will have {other} and {name}, which differ in case alone"
             hint = "give one a name of its own: {METRIC: {name: …}}"
             yield Diagnostic("similar-names", message, route, severity="warning", hint=hint)
+
+
+def _reserved(
+    logged: Sequence[tuple[str, Route]], of_heads: Sequence[str], *, several: bool
+) -> Iterator[Diagnostic]:
+    """Names by which an epoch's record has another value, which these would overwrite."""
+    seen: set[str] = set()
+    names = {name for name, _ in logged}
+    for name, route in logged:
+        bare = name.removeprefix(VALIDATION)
+        validates = bare != name and (bare in names or not several)
+        if route and (name in (*_OF_AN_EPOCH, *of_heads) or name in seen or validates):
+            message = f"{name} is a name of the history's own, which this would overwrite"
+            hint = "give it another name: {METRIC: {name: …}}, or another output"
+            yield Diagnostic("reserved-name", message, route, hint=hint)
+        seen.add(name)
 
 
 def _metric_name(value: Any, catalog: Catalog) -> str | None:

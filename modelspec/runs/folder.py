@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import IO
 
 from modelspec.problems.errors import RunError
-from modelspec.runs.layout import CHECKPOINTS, LOCK, OWN
+from modelspec.runs.layout import LOCK, OWN
 from modelspec.runs.run import Run, require_plain
 from modelspec.storage.regular import open_regular
 
-_ASIDE = re.compile(r"\..+\.\d+\.[a-z]+")
+_ASIDE = re.compile(r"\..+\.\d+(\.weights)?\.[a-z0-9]+")
 
 
 def new_folder(name: str, now: datetime | None = None) -> Path:
@@ -102,7 +102,6 @@ def _take(lock: IO[str], run: Run) -> None:
 
 def _sweep(run: Run) -> None:
     """Remove what a dead process was writing."""
-    for folder in (run.path, run.path / CHECKPOINTS):
-        for file in folder.glob(".*"):
-            if _ASIDE.fullmatch(file.name):
-                file.unlink(missing_ok=True)
+    for file in run.path.rglob(".*"):
+        if _ASIDE.fullmatch(file.name):
+            file.unlink(missing_ok=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_WEIGHTS = ".weights.h5"
+
 
 @contextmanager
 def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
@@ -19,7 +21,9 @@ def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
     path = path.resolve() if follow and path.is_symlink() else path
     if path.exists() and not path.is_file() and (follow or not path.is_symlink()):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
-    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    # Keras tells a file of weights by both of its suffixes.
+    suffix = _WEIGHTS if path.name.endswith(_WEIGHTS) else path.suffix
+    aside = path.with_name(f".{path.name.removesuffix(suffix)}.{os.getpid()}{suffix}")
     try:
         yield aside
         with aside.open("rb") as written:

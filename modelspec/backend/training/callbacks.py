@@ -1,7 +1,7 @@
 """Keras callbacks of a spec, kept within the run's folder."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ import numpy as np
 
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.objects import make
+from modelspec.backend.training.callback_files import continue_logs, keep_logs
+from modelspec.backend.training.checkpoints import Position
 from modelspec.catalog import Catalog
 from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.problems.errors import RunError
@@ -33,9 +35,22 @@ class CallbackRunner:
 
     def __init__(self, callbacks: Sequence[Any], model: Any, *, epochs: int, steps: int) -> None:
         self._last = _LastLogs()
+        self._callbacks = callbacks
         self._list = keras.callbacks.CallbackList(
             [*callbacks, self._last], model=model, verbose=0, epochs=epochs, steps=steps
         )
+
+    def start(self, restore: Callable[[], Position]) -> Position:
+        """Begin training where ``restore`` has it; the files of a run that continues are kept.
+
+        Raises:
+            RunError: where a callback cannot go on.
+        """
+        keep_logs(self._callbacks)
+        self("on_train_begin")
+        position: Position = restore()
+        continue_logs(self._callbacks, position.epoch)
+        return position
 
     def __call__(self, event: str, *given: Any) -> None:
         """Tell of an event by the name of the callbacks' method for it.

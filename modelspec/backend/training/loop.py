@@ -71,8 +71,7 @@ def fit(engine: Engine, context: FitContext) -> None:
     # metrics, so on_train_begin comes after, and what it resets is restored last.
     engine.build(sample(model, context.batches))
     context.check_names(engine.names())
-    callbacks("on_train_begin")
-    start = _require_inside(context.checkpointer.restore(), context)
+    start = callbacks.start(lambda: _require_inside(context.checkpointer.restore(), context))
     context.listener.training_started(context.checkpointer.history)
     logs: Logs = {}
     try:

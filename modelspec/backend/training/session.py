@@ -6,6 +6,7 @@ from typing import Any
 
 from modelspec.backend.loss_weights.factory import Strategy, make_strategy
 from modelspec.backend.model.saving import write_model
+from modelspec.backend.training.callback_files import saving_whole
 from modelspec.backend.training.callbacks import (
     CallbackRunner,
     check_monitors,
@@ -42,7 +43,8 @@ def run_session(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surr
     context = _context(model, valid, strategy, phases, surroundings)
     step = strategy.train_step if strategy else None
     try:
-        fit(Engine(model, jit=extent(model, jit=training.jit), step=step), context)
+        with saving_whole(model):
+            fit(Engine(model, jit=extent(model, jit=training.jit), step=step), context)
     except Stopped:
         raise KeyboardInterrupt from None
     if strategy:
