@@ -12,6 +12,7 @@ from typing import Any
 
 from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family
 from modelspec.checks import paths
+from modelspec.checks.not_layers import hint_for
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean
 
 _KEYS_OF_NAMES = {"type", "name", "class_name", "class", "layer"}
@@ -137,6 +138,8 @@ def _right_name(catalog: Catalog, family: Family, name: str) -> str | None:
     last = name.rpartition(".")[2]
     same = [each for each in known if _folded(each) == _folded(last)]
     others = [each for each in FAMILIES if each != family and name in catalog.known(each)]
+    if family == "layer" and not same and (hint := hint_for(name)):
+        return hint
     hints = [f"{name} is {_a(others[0])}"] if others else []
     hints += [f"did you mean {same[0]}?"] if same else []
     return "; ".join(hints) or did_you_mean(last, known)

@@ -205,6 +205,8 @@ def _as_keras_adjusts(sample: Shape, declared: Shape) -> Shape:
 
 def _shape_hint(name: str, shape: tuple[int, ...], declared: Shape) -> str:
     sample = shape[1:]
+    if agree(shape, declared) and declared[:1] == (None,):
+        return f"leave the batch out: shape: {written(declared[1:])}"
     if agree(shape, declared):
         return f"the first axis is the sample's: a single sample is {name}[None]"
     if len(sample) > 1 and agree((*sample[1:], sample[0]), declared):

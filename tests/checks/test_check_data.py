@@ -480,3 +480,11 @@ def test_nothing_raises() -> None:
             check_input(array, shape, "int32", embedding(0), embedding(10**400, name="f3"))
             for loss in losses:
                 check_output(loss, array, shape, array)
+
+
+@pytest.mark.parametrize("declared", [(None, 4), (None, 2, 2), (None, 3)])
+def test_a_batch_axis_in_the_shape(declared: tuple[int | None, ...]) -> None:
+    array = np.zeros((N, *(size or 0 for size in declared[1:])))
+    [problem] = check_input(array, declared)
+    assert problem.code == "wrong-shape"
+    assert problem.hint == f"leave the batch out: shape: {list(declared[1:])}"
