@@ -138,7 +138,7 @@ def _right_name(catalog: Catalog, family: Family, name: str) -> str | None:
     last = name.rpartition(".")[2]
     same = [each for each in known if _folded(each) == _folded(last)]
     others = [each for each in FAMILIES if each != family and name in catalog.known(each)]
-    if family == "layer" and not same and (hint := hint_for(name)):
+    if family in ("layer", "activation") and not same and (hint := hint_for(name)):
         return hint
     hints = [f"{name} is {_a(others[0])}"] if others else []
     hints += [f"did you mean {same[0]}?"] if same else []

@@ -215,7 +215,11 @@ def _pickled(header: _Header, name: str) -> _Fault | None:
     if not header.dtype.hasobject:
         return None
     message = f"array {name} holds pickled Python objects, which are never loaded"
-    return _Fault("pickled-array", message, "convert it to numbers with .astype and save it again")
+    return _Fault(
+        "pickled-array",
+        message,
+        "save text as array.astype(str), and numbers as array.astype('float32')",
+    )
 
 
 def _lying(header: _Header, info: ZipInfo, name: str) -> _Fault | None:
