@@ -1,4 +1,4 @@
-"""Importing Keras: on which of its backends, and in silence."""
+"""The import of Keras on one of its backends, without its log output."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What the installed Keras offers, without importing it."""
+"""The catalogue of the installed Keras, read without importing it."""
 
 import functools
 from importlib import metadata
@@ -20,11 +20,7 @@ __all__ = ["FAMILIES", "Argument", "Catalog", "Entry", "Family", "load"]
 
 @functools.cache
 def load() -> Catalog:
-    """The catalogue of the installed Keras, from the user's cache folder if it is there.
-
-    Raises:
-        KerasError: where Keras is not installed, or nobody can say what it offers.
-    """
+    """Load the catalogue of the installed Keras, from the user's cache folder if it is there."""
     return Catalog(_read(_keras()))
 
 

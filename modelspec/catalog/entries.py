@@ -1,4 +1,4 @@
-"""What Keras offers, as values."""
+"""Entries of the catalogue: Keras objects and their arguments."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

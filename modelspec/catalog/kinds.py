@@ -1,8 +1,8 @@
-"""What values an argument takes, from its name, its default and its docstring.
+"""Types of an argument's values, from its name, its default and its docstring.
 
-Keras states types in prose, so this only believes what is said plainly. A value that Keras takes
-must never be called wrong: whatever the text also mentions is allowed, and where it says nothing
-``kinds`` stays empty.
+Keras states types in prose, so only clear statements count. A value that Keras accepts must never
+be reported as wrong: everything that the text mentions is allowed, and if it says nothing,
+``kinds`` is empty.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""What each loss of Keras takes: the one table that checks, data and training go by."""
+"""Facts about Keras's losses, for checks, data and training."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What each metric of Keras takes: the table beside that of the losses."""
+"""Facts about Keras's metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

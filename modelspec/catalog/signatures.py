@@ -1,4 +1,4 @@
-"""Which keyword arguments a Keras class takes, from its source."""
+"""Keyword arguments of a Keras class, read from its source."""
 
 import ast
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Keras's own source text, read without importing it."""
+"""Keras's source text, read without importing it."""
 
 import ast
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The whole catalogue, from what an installed Keras says of itself."""
+"""Creation of the whole catalogue from the source of an installed Keras."""
 
 import ast
 from typing import Any, Protocol

@@ -1,7 +1,7 @@
-"""Keras objects and their arguments, against what the installed Keras takes.
+"""Checks of Keras objects and their arguments against the installed Keras.
 
-Nothing here may let a mapping through to an argument that does not take a Keras object: Keras
-would read it as ``{class_name, module, config}`` and import what it names.
+A mapping must never reach an argument that does not take a Keras object: Keras would read it as
+``{class_name, module, config}`` and import the class that it names.
 """
 
 import re

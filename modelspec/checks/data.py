@@ -1,4 +1,4 @@
-"""The real arrays against the graph: counts, shapes, dtypes and values."""
+"""Checks of arrays against the graph: counts, shapes, dtypes and values."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

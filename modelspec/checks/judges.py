@@ -1,6 +1,6 @@
-"""Metrics and class weights against the values of targets and of weights.
+"""Checks of metrics and class weights against the values of targets and sample weights.
 
-Nothing here stops Keras, which gives a number whatever the targets hold.
+All are warnings, because Keras computes a number whatever the targets contain.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
-"""Losses against the outputs that they judge, by the graph alone.
+"""Checks of losses against their outputs, from the graph alone.
 
-Errors where training could not work, warnings where it probably is not meant. Nothing is said of
-an output whose last layer does not tell its activation or its width.
+A combination that cannot work is an error; one that is probably a mistake is a warning. Outputs
+whose last layer has an unknown activation or width are not checked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

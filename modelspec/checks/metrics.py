@@ -1,7 +1,7 @@
-"""Metrics against the outputs and losses beside them, by the graph alone.
+"""Checks of metrics against their outputs and losses, from the graph alone.
 
-Most wrong metrics give a number all the same. An error where the number cannot mean anything, or
-where Keras refuses, a warning where it probably is not what is meant.
+Most wrong metrics give a number. It is an error if the number cannot mean anything or Keras raises,
+and a warning if the metric is probably a mistake.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Names that callbacks monitor, against what Keras will call losses and metrics."""
+"""Checks of the names that callbacks monitor against the names in Keras's logs."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What an output ends in: the activation and the width of its last layer, by the graph alone."""
+"""The last layer of an output, with its activation and width, from the graph alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Keras objects that need a package beside Keras, which may not be there."""
+"""Checks of Keras objects that need additional packages."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -10,7 +10,7 @@ _NEEDS = {"TensorBoard": "tensorboard", "OrbaxCheckpoint": "orbax"}
 
 
 def check_packages(callbacks: Sequence[Any]) -> list[Diagnostic]:
-    """Callbacks that would fail once training starts, for want of a package."""
+    """Report callbacks that would fail at the start of training because a package is missing."""
     problems = []
     for position, callback in enumerate(callbacks):
         named = isinstance(callback, dict) and len(callback) == 1

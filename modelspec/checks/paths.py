@@ -1,4 +1,4 @@
-"""Which arguments name files, and whether a name stays inside the folder it is used in."""
+"""Arguments that name files, and paths that leave their folder."""
 
 import re
 from pathlib import PurePosixPath, PureWindowsPath

@@ -1,4 +1,4 @@
-"""The first row of an array that holds a wrong value, as messages name it."""
+"""The first row of an array with a wrong value, for messages."""
 
 from collections.abc import Callable
 

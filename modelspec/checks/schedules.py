@@ -1,4 +1,4 @@
-"""Who sets the learning rate: a schedule or a callback, not both."""
+"""Checks that only a schedule or only a callback sets the learning rate."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""Everything that a spec means, held against what Keras offers; no shapes, no data."""
+"""Checks of a whole spec against Keras, without shapes or data."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,4 @@
-"""Strategies for loss weights against the graph: whether there is anything to weigh."""
+"""Checks of loss-weight strategies against the graph."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +13,7 @@ _ROUTE: Route = ("loss_weights",)
 
 
 def check_strategy(spec: Spec, graph: Graph, heads: Sequence[Head]) -> Iterator[Diagnostic]:
-    """Whether a strategy has anything to weigh."""
+    """Report a strategy that has nothing to balance."""
     strategy, _ = read_strategy(spec.loss_weights, [head.output for head in heads])
     trained = [head.output for head in heads if head.loss is not None]
     if strategy is None or (len(heads) > 1 and not trained):
@@ -34,9 +34,9 @@ def single_head(outputs: Sequence[str], route: Route) -> Diagnostic:
 def check_sharing(
     graph: Graph, outputs: Sequence[str], route: Route, *, together: bool = False
 ) -> Iterator[Diagnostic]:
-    """Heads without a layer in common; ``together`` asks for one that all of them share.
+    """Report outputs without a shared layer; ``together`` requires one that all outputs share.
 
-    Layers are taken to have weights here: that only the built model shows.
+    Every layer counts here; only the built model shows which layers have weights.
     """
     served = outputs_of_layers(graph, outputs).values()
     shared = [names for names in served if len(names) > 1]

@@ -1,4 +1,4 @@
-"""The values of a target against what its loss reads in them."""
+"""Checks of target values against the loss."""
 
 import math
 

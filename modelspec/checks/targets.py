@@ -1,4 +1,4 @@
-"""Targets and their weights against the losses that use them."""
+"""Checks of targets and sample weights against the losses that use them."""
 
 import math
 from collections.abc import Mapping

@@ -21,7 +21,7 @@ def modelspec() -> None:
 
 
 def main() -> None:
-    """Run the command line; every way out of it is here."""
+    """Run the command line; every exit code is set here."""
     # Keras and TensorFlow make hundreds of thousands of objects that stay, which Python would look
     # through again and again: a tenth of a training of seconds, a quarter of a first summary.
     gc.set_threshold(100_000, 50, 1_000)
@@ -46,7 +46,7 @@ def _run() -> int:
 
 
 def _exit_code(error: Exception) -> int:
-    """Say what happened, and the code that scripts read."""
+    """Print the error, and return the exit code."""
     match error:
         case click.exceptions.Exit():
             return error.exit_code
@@ -83,7 +83,7 @@ def _interrupted(message: str) -> int:
 
 
 def _reader_left() -> int:
-    """``| head`` closed the pipe: no fault, and nothing more to say."""
+    """Handle a closed pipe, as after ``| head``: print nothing."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0
 

@@ -1,4 +1,4 @@
-"""The verbs, each in the module of its name, which is imported when it is run."""
+"""The commands; the module of a command is imported when the command runs."""
 
 import contextlib
 import sys

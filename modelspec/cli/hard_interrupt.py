@@ -1,4 +1,4 @@
-"""The second Ctrl-C, which waits for nothing: not even for a step that TensorFlow is taking."""
+"""The second Ctrl-C, which ends the process at once, even during a step of TensorFlow."""
 
 import os
 import signal

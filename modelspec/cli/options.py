@@ -1,4 +1,4 @@
-"""Options that several commands share, and how problems leave a command."""
+"""Options that several commands share, and the output of problems."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class _Path(click.Path):
-    """A path that is not empty, as that of an unset shell variable is."""
+    """A path that is not empty; an unset shell variable gives an empty one."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if value == "":
@@ -57,10 +57,10 @@ def format_option(*choices: str) -> Callable[[Command], Command]:
 
 
 def load_spec(path: str, overrides: Sequence[str]) -> ModelSpec:
-    """A spec without errors; its warnings are shown.
+    """Read a spec, and print its warnings.
 
     Raises:
-        SpecError: where there are errors.
+        SpecError: The spec has errors.
     """
     source = load(path, overrides)
     source.require()
@@ -69,10 +69,10 @@ def load_spec(path: str, overrides: Sequence[str]) -> ModelSpec:
 
 
 def note(text: str) -> None:
-    """Something worth knowing, on one line of standard error."""
+    """Print a note on one line of standard error."""
     err().print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def show(problems: Sequence[Problem]) -> None:
-    """Problems as text, on standard error."""
+    """Print problems on standard error."""
     print_problems(err(), problems)

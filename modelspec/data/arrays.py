@@ -1,4 +1,4 @@
-"""Arrays from npz files: mapped or read, fingerprinted, and summed up in bounded memory."""
+"""Arrays from npz files: memory-mapped or read, hashed, and scanned in bounded memory."""
 
 import hashlib
 import math

@@ -1,4 +1,4 @@
-"""Rows of a dataset, shuffled and gathered as batches for training and inference."""
+"""Batches of a data set's rows, shuffled for training or in order for inference."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Arrays of one name from several files, read as if they were one array, and never joined."""
+"""Arrays with the same name from several files, indexed as one array without copying."""
 
 import time
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Arrays matched by name to the inputs and outputs of a spec."""
+"""Arrays of a data set by the names of inputs and outputs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -109,7 +109,7 @@ def has_validation_part(
     outputs: Sequence[str],
     names: Mapping[str, str] = MappingProxyType({}),
 ) -> bool:
-    """Whether the files mark rows for validation, as ``x_val`` and ``y_val`` do."""
+    """Return whether the data has a validation part, such as ``x_val`` and ``y_val``."""
     shards, _ = read_shards(paths)
     members = {name: member for held in shards.values() for name, member in held.items()}
     return has_validation(members, inputs=inputs, outputs=outputs, names=names)

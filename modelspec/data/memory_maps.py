@@ -1,9 +1,9 @@
-"""Files mapped into memory, and rows from all over them at the speed that the disk has.
+"""Memory-mapped files, and fast reading of scattered rows.
 
-Where a page of a mapped file is not in memory, the system reads its neighbours too, for those who
-read on. Of a file larger than memory, rows in any order then cost a hundred times their size. So
-they have a map of their own, without that; and they are asked for all at once, so that the disk
-does not wait for one to be used before it reads the next.
+When a page of a mapped file is not in memory, the system also reads its neighbours. For a file
+larger than memory, rows in random order would then take a hundred times their size. So they have a
+separate mapping without this read-ahead, and all rows of a batch are requested at once, so that
+the disk reads them in parallel.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""npz files: which arrays they hold, told from headers alone, and nothing of theirs trusted."""
+"""npz files: their arrays, from the headers alone; no value in a header is trusted."""
 
 import io
 import math
@@ -108,7 +108,7 @@ def read_headers(path: Path) -> tuple[dict[str, Member], list[Diagnostic]]:
 
 
 def told(error: Exception) -> str:
-    """What went wrong, on one line."""
+    """The message of an exception, on one line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__
 

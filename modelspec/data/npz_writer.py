@@ -1,4 +1,4 @@
-"""npz files written while their rows are made, so that no array is ever whole in memory."""
+"""npz files written while their rows are computed, so that no whole array is in memory."""
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping

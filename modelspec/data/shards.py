@@ -1,4 +1,4 @@
-"""Several npz files as one set: which files, what they hold, and their arrays stacked."""
+"""Several npz files as one data set: the files, their headers and their concatenated arrays."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -15,30 +15,30 @@ from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.units import size
 
 Paths: TypeAlias = str | Path | Sequence[str | Path]
-"""An npz file, a folder of them, or several of either, whose rows follow each other."""
+"""An npz file, a folder of npz files, or a list of both; their rows are concatenated."""
 
 Data: TypeAlias = Paths | Mapping[str, Any]
-"""Files, or arrays by name: what NumPy makes an array of."""
+"""Files, or arrays by name: anything that NumPy converts to an array."""
 
 IN_MEMORY = Path("<arrays>")
-"""Stands for the file of arrays that come from memory."""
+"""The file name that stands for arrays in memory."""
 
 Say: TypeAlias = Callable[[str], None]
-"""Is told, on one line, what takes long or is worth knowing."""
+"""Receives notes of one line each."""
 
 Shards: TypeAlias = Mapping[Path, Mapping[str, Member]]
-"""What each file of a set holds, in the order in which their rows follow each other."""
+"""The arrays of each file, by file and name, in the order in which their rows are concatenated."""
 
 
 def paths_of(paths: Data) -> list[Path]:
-    """The paths as they are given; of arrays in memory, what stands for their file."""
+    """The given paths; for arrays in memory, ``IN_MEMORY``."""
     if isinstance(paths, Mapping):
         return [IN_MEMORY]
     return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
 
 
 def files_of(paths: Data) -> list[Path]:
-    """The npz files that are meant, each once; a folder's in the order of their names."""
+    """The npz files of the paths, without repetition; those of a folder sorted by name."""
     return [] if isinstance(paths, Mapping) else _files(paths_of(paths))[0]
 
 
@@ -98,7 +98,7 @@ def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Diagnostic]]:
 def columns_of(
     shards: Shards, names: Iterable[str]
 ) -> tuple[dict[str, list[Member]], list[Diagnostic]]:
-    """By name, the member of each file; and what keeps them from being stacked."""
+    """By name, the member of each file; and the problems that prevent their concatenation."""
     columns: dict[str, list[Member]] = {}
     problems = []
     for name in dict.fromkeys(names):
@@ -142,7 +142,7 @@ def _kind(dtype: np.dtype[Any]) -> Any:
 def load_columns(
     columns: Mapping[str, Sequence[Member]], say: Say | None
 ) -> tuple[dict[str, Column], list[Diagnostic]]:
-    """Each array, those of several files stacked; none but small ones in memory."""
+    """Load each array, concatenated over the files; only small arrays are in memory."""
     on_disk = _too_much(member for column in columns.values() for member in column)
     loaded: dict[str, Column] = {}
     problems: list[Diagnostic] = []

@@ -1,4 +1,4 @@
-"""Whether files are still what they were when a run began."""
+"""Detection of changes to data files during a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Size, time of change and identity of some files."""
+    """Size, modification time and identity of some files."""
 
     of: dict[Path, tuple[int, int, int]]
 
@@ -16,7 +16,7 @@ class Snapshot:
         return cls({file: _stamp(file) for file in files})
 
     def find_change(self) -> str | None:
-        """What happened to the first file that is not as it was; None where all are."""
+        """Describe the first file that changed; None if no file changed."""
         for file, stamp in self.of.items():
             try:
                 if _stamp(file) != stamp:

@@ -1,7 +1,7 @@
-"""Compressed arrays, unpacked once into files of the user's cache folder, to be mapped from there.
+"""Compressed arrays, unpacked once to files in the user's cache folder and memory-mapped there.
 
-A file appears whole or not at all. What was used longest ago is dropped once there is too much. A
-file that another process still reads may go too: what it has mapped stays until it ends.
+A file is written completely or not at all. Above the limit, the least recently used files are
+deleted. That is safe for a process that still reads one: its mapping stays valid until it ends.
 """
 
 import errno
@@ -21,7 +21,7 @@ from modelspec.data.npz import Member, open_npz, told
 from modelspec.storage import cache
 
 LIMIT = "MODELSPEC_CACHE_GB"
-"""The environment's name for how many gigabytes of unpacked arrays are kept."""
+"""The environment variable with the size limit of the cache, in gigabytes."""
 
 _KEPT_GB = 50.0
 _BLOCK = 1 << 20
@@ -33,14 +33,14 @@ _in_use: set[Path] = set()
 
 
 class NoRoomError(Exception):
-    """An array cannot be kept in the cache folder; the message says why."""
+    """An array cannot be stored in the cache folder; the message gives the reason."""
 
 
 def folder() -> Path:
-    """Where unpacked arrays lie.
+    """The folder of unpacked arrays.
 
     Raises:
-        NoRoomError: where the user has no home.
+        NoRoomError: The user has no home folder.
     """
     try:
         return cache.folder("unpacked")
@@ -49,7 +49,7 @@ def folder() -> Path:
 
 
 def is_unpacked(member: Member) -> bool:
-    """Whether the array of a compressed member lies in the cache already."""
+    """Return whether the array of a compressed member is already in the cache."""
     try:
         return _is_whole(_place(member), member)
     except (OSError, NoRoomError):

@@ -1,4 +1,4 @@
-"""Which samples ``validation_split`` holds out of training, drawn by the seed."""
+"""Rows for validation, selected by ``validation_split`` and the seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

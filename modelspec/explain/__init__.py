@@ -1,4 +1,4 @@
-"""A page for each code: what is wrong, why it matters, a wrong sample and the right one."""
+"""One page for each problem code: the problem, its cause, a wrong and a right sample."""
 
 from dataclasses import dataclass
 from importlib.resources import files
@@ -7,7 +7,7 @@ from importlib.resources.abc import Traversable
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``text`` is Markdown, headed ``# CODE: TITLE``."""
+    """A page; ``text`` is Markdown with the heading ``# CODE: TITLE``."""
 
     code: str
     title: str
@@ -15,13 +15,13 @@ class Page:
 
 
 def codes() -> list[str]:
-    """Every code that has a page, sorted."""
+    """All codes with a page, sorted."""
     names = (page.name for page in _folder().iterdir())
     return sorted(name.removesuffix(".md") for name in names if name.endswith(".md"))
 
 
 def page(code: str) -> Page:
-    """The page of one of ``codes()``."""
+    """The page of a code from ``codes()``."""
     text = (_folder() / f"{code}.md").read_text(encoding="utf-8")
     heading = text.partition("\n")[0]
     return Page(code, heading.removeprefix(f"# {code}: "), text)

@@ -1,4 +1,4 @@
-"""What a block asks of the items that use it: its parameters and its inputs."""
+"""Parameters and inputs of blocks."""
 
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -15,7 +15,7 @@ MAX_DEPTH = 32
 
 
 def check_nesting(blocks: Mapping[str, BlockSpec]) -> list[Diagnostic]:
-    """Report a block that contains itself, directly or through others, or that is too deep."""
+    """Report a block that contains itself, directly or through others, or is nested too deeply."""
     uses = {
         name: {item.type for item in block.layers if item.type in blocks}
         for name, block in blocks.items()
@@ -43,7 +43,7 @@ def _too_deep(uses: Mapping[str, set[str]], order: Iterable[str]) -> list[Diagno
 
 
 def check_parameters(name: str, block: BlockSpec, arguments: Any, route: Route) -> list[Diagnostic]:
-    """Hold what an item gives a block against the parameters that the block declares."""
+    """Compare the parameters that an item passes to a block with those that the block declares."""
     if arguments is UNKNOWN:
         return []
     if arguments is not None and not isinstance(arguments, dict):
@@ -78,7 +78,7 @@ def bind_parameters(
     budget: Budget,
     within: tuple[Route, ...],
 ) -> dict[str, Any]:
-    """What the parameters of a block stand for; a default may use those above it."""
+    """The values of a block's parameters; a default can use the parameters above it."""
     given = arguments if isinstance(arguments, dict) else {}
     bound = dict(scope)
     for key, default in block.params.items():
@@ -95,7 +95,7 @@ def bind_parameters(
 def bind_inputs(
     name: str, block: BlockSpec, sources: Sources | None, route: Route
 ) -> tuple[dict[str, Value], list[Diagnostic]]:
-    """What the inputs of a block stand for, given in order or by name."""
+    """The values of a block's inputs, passed in order or by name."""
     unbound: dict[str, Value] = dict.fromkeys(block.inputs)
     if sources is None:
         return unbound, []

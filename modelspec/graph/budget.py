@@ -1,4 +1,4 @@
-"""What all parts of one expansion share: the problems found, and the room that is left."""
+"""The shared state of one expansion: its problems, and its remaining budget of work."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ MAX_WORK = 2_000_000
 
 
 class TooMuchError(Exception):
-    """Stops an expansion that is out of bounds, at the outermost item that asks for it."""
+    """Stops an expansion above the limit, at the outermost item that causes it."""
 
     def __init__(self, code: str, message: str, route: Route, within: tuple[Route, ...]) -> None:
         place = within[0] if within else route

@@ -1,7 +1,7 @@
-"""The graph of a model: every layer call, in an order in which it can be made.
+"""The graph of a model: every layer call, in an order that works.
 
-``expansion`` makes it from a Spec. Nodes carry routes, not places: where a route stands
-in the text is looked up when a problem is shown.
+``expansion`` creates it from a Spec. Nodes have routes; the place of a route in the text is looked
+up when a problem is shown.
 """
 
 from collections.abc import Iterable, Mapping

@@ -33,10 +33,10 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One output, and what it is trained and judged by; ``loss`` None where it is not trained.
+    """One output, with its loss and metrics; ``loss`` is None if it is not trained.
 
-    ``loss`` and each of ``metrics`` are Keras objects as the spec writes them, the weighted ones
-    last; ``route`` is the loss's place, or the output's where there is none.
+    ``loss`` and each of ``metrics`` are Keras objects in the form of the spec, the weighted metrics
+    last; ``route`` is the place of the loss, or of the output without one.
     """
 
     output: str

@@ -1,4 +1,4 @@
-"""Which layers of a graph lead to which outputs."""
+"""Layers of a graph, and the outputs that depend on them."""
 
 from collections.abc import Iterable
 

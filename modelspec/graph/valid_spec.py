@@ -1,4 +1,4 @@
-"""A spec without errors: what building, training and summaries start from."""
+"""A spec without errors, from which models are built, trained and summarized."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from modelspec.language.spec import Spec
 
 @dataclass(frozen=True, slots=True)
 class ValidSpec:
-    """Every artifact of a spec that has no errors, none of them missing."""
+    """All artifacts of a spec without errors; none is None."""
 
     document: Document
     spec: Spec

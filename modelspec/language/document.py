@@ -1,4 +1,4 @@
-"""Text → Document: plain data, and for every key and value its place."""
+"""Text → Document: plain data, with the place of every key and value."""
 
 import sys
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ _START = Span(1, 1, 1, 1)
 
 @dataclass(frozen=True)
 class Document:
-    """A spec as it was written. ``name`` is what messages call the file."""
+    """A parsed spec. ``name`` is the name of the file in messages."""
 
     name: str
     text: str
@@ -25,12 +25,12 @@ class Document:
 
     @cached_property
     def data(self) -> dict[str | int, Any]:
-        """Plain dicts, lists and scalars."""
+        """The document as plain dicts, lists and scalars."""
         data = self.root.data()
         return data if isinstance(data, dict) else {}
 
     def locate(self, route: Route, anchor: Anchor = "value") -> Place:
-        """The place of a route; of what exists of it, where its end is missing."""
+        """The place of a route, or of its longest part that exists."""
         node, key, depth = self.root, None, 0
         for step in route:
             child = child_of(node, step)
@@ -112,7 +112,7 @@ def read_bytes(raw: bytes, name: str) -> tuple[Document | None, list[Diagnostic]
 
 
 def read_text(text: str, name: str = "<text>") -> tuple[Document | None, list[Diagnostic]]:
-    """Read a spec from text. None, with problems, where it is not a YAML mapping."""
+    """Read a spec from text; the document is None, with problems, if it is not a YAML mapping."""
     root, problems = parse(text)
     problems = [replace(problem, file=name, text=text) for problem in problems]
     if root is None and not problems:

@@ -20,10 +20,10 @@ from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route, did_you_me
 MAX_LENGTH = 400
 MAX_BITS = 256
 MAX_SIZE = 10_000
-"""Characters of a text, or values in a list or a mapping, that an expression may give."""
+"""The limit of characters in a string, or values in a collection, that an expression returns."""
 
 MAX_DEPTH = 64
-"""Levels of lists and mappings in what an expression gives."""
+"""The limit of nested lists and mappings in the value of an expression."""
 
 _EXPRESSION = re.compile(r"\$\{([^{}]*)\}")
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -38,7 +38,7 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 
 class ExpressionError(Exception):
-    """An expression that cannot be computed; ``hint`` says what to do."""
+    """An expression that cannot be computed; ``hint`` is the remedy."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)

@@ -23,7 +23,7 @@ class Strategy(BaseModel):
 
 
 class EqualContribution(Strategy):
-    """Each loss is divided by its running mean, so that all heads contribute the same."""
+    """Each loss is divided by its running mean, so that all outputs contribute equally."""
 
     momentum: float = Field(
         0.99, ge=0.0, lt=1.0, description="How much of the running mean each step keeps."
@@ -31,7 +31,7 @@ class EqualContribution(Strategy):
 
 
 class GradNorm(Strategy):
-    """Each head pulls the last shared layer equally hard, and the slower ones harder."""
+    """Gradients on the last shared layer are balanced; outputs that learn more slowly get more."""
 
     alpha: float = Field(
         1.5, ge=0.0, description="How much harder a head pulls that learns more slowly."
@@ -43,7 +43,7 @@ class GradNorm(Strategy):
 
 
 class Uncertainty(Strategy):
-    """Weights are learned as the variances of the heads' errors."""
+    """Weights are learned as the variances of the outputs' errors."""
 
     learning_rate: float = Field(
         0.01, gt=0.0, description="Of the Adam that learns the log-variances."
@@ -54,17 +54,17 @@ class Uncertainty(Strategy):
 
 
 class Auto(Strategy):
-    """The strategy that holds up best in modelspec's measurements: gradnorm.
+    """The strategy with the most reliable results in modelspec's measurements: gradnorm.
 
-    It is uncertainty where the heads have no layer in common.
+    It is uncertainty if the outputs share no layer.
     """
 
 
 BEST: Final = GradNorm
-"""What ``auto`` stands for; modelspec/BALANCE.md has the measurements."""
+"""The strategy that ``auto`` selects; modelspec/BALANCE.md has the measurements."""
 
 APART: Final = Uncertainty
-"""What it stands for where the heads have no layer in common, which ``BEST`` needs."""
+"""The strategy that ``auto`` selects if the outputs share no layer, which ``BEST`` requires."""
 
 STRATEGIES: Final[Mapping[str, type[Strategy]]] = {
     "auto": Auto,
@@ -75,7 +75,7 @@ STRATEGIES: Final[Mapping[str, type[Strategy]]] = {
 
 
 def find_strategy(given: Any, outputs: Sequence[str]) -> tuple[str, Any] | None:
-    """The name, known or not, and the arguments of a value that is written as a strategy."""
+    """The name, known or unknown, and the arguments of a value with the form of a strategy."""
     if isinstance(given, str):
         meant = given in STRATEGIES or (given.isidentifier() and len(outputs) > 1)
         return (given, None) if meant else None
@@ -87,7 +87,7 @@ def find_strategy(given: Any, outputs: Sequence[str]) -> tuple[str, Any] | None:
 
 
 def read_strategy(given: Any, outputs: Sequence[str]) -> tuple[Strategy | None, list[Diagnostic]]:
-    """The strategy that ``loss_weights`` asks for; None where it gives numbers, or is wrong."""
+    """The strategy in ``loss_weights``; None for numbers, or if it has errors."""
     found = find_strategy(given, outputs)
     if found is None:
         return None, []

@@ -1,4 +1,4 @@
-"""``--set PATH=VALUE``: a document with values put in before anything is validated."""
+"""``--set PATH=VALUE``: overrides, applied to a document before validation."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace

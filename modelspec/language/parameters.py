@@ -1,7 +1,7 @@
-"""Document → Document: ``params`` computed and put in wherever only they can stand.
+"""Document → Document: ``params`` computed, and expressions outside the graph filled in.
 
-Layers and blocks keep their ``${…}``: block parameters and the ``${i}`` of a repeat are known only
-when the graph is expanded.
+Layers and blocks keep their ``${…}``, because block parameters and the ``${i}`` of a repeat are
+known only when the graph is expanded.
 """
 
 from collections.abc import Mapping

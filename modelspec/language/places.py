@@ -1,4 +1,4 @@
-"""Diagnostics with their places in the text looked up."""
+"""Places in the text, looked up for diagnostics."""
 
 import re
 from collections.abc import Iterable, Sequence

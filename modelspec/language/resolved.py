@@ -23,9 +23,9 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def resolved_text(document: Document, spec: Spec, name: str) -> str:
-    """YAML that, run again, repeats the run.
+    """Return the spec as YAML that repeats the run.
 
-    ``document`` has its parameters put in; blocks and repeated layers keep their ``${…}``, whose
+    ``document`` has its parameters filled in; blocks and repeated layers keep their ``${…}``, whose
     values differ from use to use.
     """
     data: dict[str, Any] = {"modelspec": spec.modelspec, "name": name}

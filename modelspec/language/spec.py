@@ -38,10 +38,10 @@ Dtype = Literal[
 Precision = Literal["float32", "float64", "bfloat16", "mixed_float16", "mixed_bfloat16"]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
-"""What inputs, blocks and outputs may be called; layer names, once expanded, follow it too."""
+"""The form of the names of inputs, blocks and outputs, and of expanded layer names."""
 
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-"""A name that ``${…}`` can read."""
+"""The form of a parameter's name, as ``${…}`` can read it."""
 
 Length = Annotated[int, Field(gt=0, le=2**31 - 1)]
 Shape = Annotated[tuple[Length | None, ...], Strict(False)]
@@ -203,13 +203,13 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class LastRows(_Section):
-    """Validation on the last rows, as a series in time needs it."""
+    """Validation on the last rows, for example of a time series."""
 
     last: Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class GroupedRows(_Section):
-    """Validation on whole groups; ``groups`` names the array that tells each row's group."""
+    """Validation on whole groups; the array ``groups`` contains the group of each row."""
 
     fraction: Annotated[float, Field(gt=0.0, lt=1.0)]
     groups: str
@@ -230,7 +230,7 @@ Split = Annotated[
 
 
 class Training(_Section):
-    """How to train; the defaults are the language's."""
+    """The settings of training, with the defaults of the language."""
 
     epochs: int = Field(10, ge=1)
     batch_size: int = Field(32, ge=1)
@@ -247,7 +247,7 @@ class Training(_Section):
 
 
 class Spec(_Section):
-    """A whole spec, valid in form."""
+    """A whole spec with valid keys and types."""
 
     modelspec: Annotated[Literal[1], _only(int, "1")]
     name: Name | None = None

@@ -1,4 +1,4 @@
-"""pydantic's errors → problems at their routes, in the language's own words."""
+"""Errors of pydantic → problems at their routes, in the words of the language."""
 
 from collections.abc import Callable, Mapping
 from functools import cache

@@ -1,1 +1,1 @@
-"""Problems as values: what is wrong, where, and what to do about it."""
+"""Problems as values: the mistake, its place and a hint."""

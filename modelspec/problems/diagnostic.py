@@ -1,4 +1,4 @@
-"""Problems as values: what is wrong, where, and what to do about it."""
+"""Diagnostics: problems with a route instead of a place."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -75,7 +75,7 @@ class Unknown:
 
 
 UNKNOWN = Unknown()
-"""Stands for a value that was reported, as it could not be computed: what follows is silent."""
+"""The value of an expression that failed and was reported; later problems with it are hidden."""
 
 
 def is_echo(problem: Diagnostic, data: Any, above: int = 0) -> bool:

@@ -1,4 +1,4 @@
-"""How the heads of a model stand to each other, as tables, JSON and YAML."""
+"""Measurements of ``balance`` as tables, JSON and YAML."""
 
 import json
 from typing import Any

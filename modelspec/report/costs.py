@@ -1,4 +1,4 @@
-"""Costs in words: arithmetic, memory and time."""
+"""Costs as text: operations, memory and time."""
 
 from collections.abc import Iterator
 

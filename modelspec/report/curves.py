@@ -1,7 +1,7 @@
-"""``curves.png``: what was learned, epoch by epoch, drawn with matplotlib where that is installed.
+"""Learning curves as ``curves.png``, if matplotlib is installed.
 
-Each output has a row of panels, the whole model the first: loss, shares of the loss, metrics. The
-colours are those of Okabe and Ito, which the colour-blind can tell apart.
+Each output has a row of panels, and the whole model the first row: loss, shares of the loss,
+metrics. The colours are those of Okabe and Ito, which colour-blind readers can distinguish.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Epochs as the rows of a table as wide as the terminal: what is shown, and how."""
+"""Epochs as table rows that fit the width of the terminal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What was learned, where it lies, and what to type next: the end of ``modelspec train``."""
+"""The end of ``modelspec train``: final measures, the run's folder, and next commands."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What the catalogue holds, as tables."""
+"""Entries of the catalogue as tables."""
 
 from rich.console import Console
 from rich.markup import escape

@@ -1,4 +1,4 @@
-"""Training on a terminal: a row for each finished epoch, and below them the one that runs."""
+"""Training on a terminal: one row for each finished epoch, and the running epoch below."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""How fast training goes, and how long it will take."""
+"""Speed of training, and estimated remaining time."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A few predictions, beside the targets where the data has them."""
+"""A few predictions, beside their targets."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType

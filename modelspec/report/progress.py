@@ -1,4 +1,4 @@
-"""Training as it goes: a live table on a terminal, plain lines elsewhere."""
+"""Progress of training: a live table on a terminal, plain lines elsewhere."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol

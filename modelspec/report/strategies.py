@@ -1,4 +1,4 @@
-"""The strategies for loss weights, as the catalogue's objects are shown."""
+"""Strategies for loss weights, printed like Keras objects."""
 
 from typing import Final
 

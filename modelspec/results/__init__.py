@@ -1,1 +1,1 @@
-"""Results as plain data: what a model is, what it costs, how its losses stand."""
+"""Results as plain data: summary, costs and balance of a model."""

@@ -1,4 +1,4 @@
-"""How much each head contributes to the total loss, and the weights that would even it out."""
+"""Contributions of the outputs to the total loss, and the weights that make them equal."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -62,7 +62,7 @@ def at_weights_of_1(logs: Mapping[str, float], outputs: Iterable[str]) -> dict[s
 def dominance(
     logs: Mapping[str, float], weights: Mapping[str, float], bound: float = DOMINANT
 ) -> str | None:
-    """What to tell a person whose model trains for one head alone; None where it does not."""
+    """A warning if one output makes up nearly all of the loss; otherwise None."""
     found = contributions(logs, weights)
     largest = max(found, key=lambda each: each.share, default=None)
     if largest is None or not largest.share > bound:
@@ -75,9 +75,9 @@ def dominance(
 
 
 def even_out(sizes: Mapping[str, float]) -> dict[str, float]:
-    """Weights that make all weighted ``sizes`` equal, and that average 1.
+    """Weights that make all weighted ``sizes`` equal, with a mean of 1.
 
-    A head whose size is zero, or not finite, cannot be evened out and keeps a weight of 1.
+    An output whose size is zero or not finite keeps a weight of 1.
     """
     usable = {name: size for name, size in sizes.items() if math.isfinite(size) and size > 0}
     inverse = {name: 1 / size for name, size in usable.items()}
@@ -110,10 +110,10 @@ class LayerUse:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What ``modelspec balance`` measures: at the start, and after a warm-up of some batches.
+    """The measurements of ``modelspec balance``: with initial weights, and after some batches.
 
-    Weights even out the geometric means of both: at the start a loss depends on the luck of the
-    draw, and after the warm-up on how quickly its head learns.
+    The weights use the geometric mean of both: the initial losses depend on the initial weights,
+    and the later losses on the learning speed of each output.
     """
 
     outputs: tuple[str, ...]

@@ -1,8 +1,8 @@
-"""What a model costs, as plain data: arithmetic, memory, and time where it was measured.
+"""Costs of a model as plain data: operations, memory, and time if measured.
 
-A multiplication and the addition after it are two operations, as everywhere; the arithmetic at the
-padding of a convolution is counted like any other. Copies, look-ups and dropout count nothing. The
-optimizer's update, a few operations for each weight and step, is left out.
+A multiplication and an addition are two operations. Padding of a convolution counts like any other
+input. Copies, look-ups and dropout count nothing. The optimizer's update, a few operations for each
+weight and step, is not included.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class LayerCosts:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What training took on random data here: seconds for each sample, in steady state."""
+    """Measured training time on random data: seconds for each sample, in steady state."""
 
     samples: int
     seconds_per_sample: float
@@ -53,12 +53,12 @@ class Costs:
 
     @property
     def flops(self) -> int:
-        """Of one sample, forward."""
+        """Operations for one sample, forward."""
         return sum(layer.flops for layer in self.layers)
 
     @property
     def training_flops(self) -> int:
-        """Of one sample, forward and backward."""
+        """Operations for one sample, forward and backward."""
         return sum(layer.training_flops for layer in self.layers)
 
     @property

@@ -1,4 +1,4 @@
-"""What a model is, as plain data: layers, shapes and parameters."""
+"""Summary of a model as plain data: layers, shapes and parameters."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace

@@ -1,1 +1,1 @@
-"""A run's folder: what lies in it, and what its files say."""
+"""The folder of a run, and its files."""

@@ -1,4 +1,4 @@
-"""The folder of a run: made, locked, and swept of what a dead process left."""
+"""The folder of a run: creation, lock, and removal of a dead process's files."""
 
 import fcntl
 import itertools
@@ -20,10 +20,10 @@ _ASIDE = re.compile(r"\..+\.\d+(\.weights)?\.[a-z0-9]+")
 
 
 def new_folder(name: str, now: datetime | None = None) -> Path:
-    """Make ``runs/NAME/TIMESTAMP``, with a suffix where that second has a run already.
+    """Create ``runs/NAME/TIMESTAMP``, with a suffix if this folder already exists.
 
     Raises:
-        RunError: where it cannot be made.
+        RunError: The folder cannot be created.
     """
     stamp = (now or datetime.now(UTC)).astimezone().strftime("%Y%m%d-%H%M%S")
     names = (f"{stamp}-{count}" if count > 1 else stamp for count in itertools.count(1))
@@ -44,10 +44,10 @@ def _cannot_make(path: Path, error: OSError) -> RunError:
 
 @contextmanager
 def locked(run: Run) -> Iterator[None]:
-    """Keep other processes out of a run's folder; a lock dies with its process.
+    """Lock the folder of a run for this process; the lock ends with the process.
 
     Raises:
-        RunError: where another process holds the run, or the folder cannot be made.
+        RunError: Another process uses the run, or the folder cannot be created.
     """
     try:
         run.path.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def _take(lock: IO[str], run: Run) -> None:
 
 
 def _sweep(run: Run) -> None:
-    """Remove what a dead process was writing."""
+    """Remove the temporary files of a dead process."""
     for file in run.path.rglob(".*"):
         if _ASIDE.fullmatch(file.name):
             file.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""What the records of a run's epochs say: outputs, the best epoch, CSV.
+"""Records of a run's epochs: outputs, the best epoch, CSV.
 
 A record is one line of ``history.jsonl``: ``epoch`` from 1, ``seconds``, and Keras's own names for
-losses and metrics, with ``val_`` before those of validation. What was not finite is None.
+losses and metrics, with the prefix ``val_`` for validation. A value that was not finite is None.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""What lies in a run's folder, by name."""
+"""File names in the folder of a run."""
 
 SPEC = "spec.yaml"
 RECORD = "run.json"

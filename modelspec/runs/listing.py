@@ -1,4 +1,4 @@
-"""The runs under a folder, each by what its own files say."""
+"""The list of the runs in a folder."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""What ``run.json`` says, kept true whatever happens to a run."""
+"""The status in ``run.json``, kept correct until the run ends."""
 
 import platform
 import time

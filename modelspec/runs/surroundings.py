@@ -1,4 +1,4 @@
-"""What surrounds the training of a run, and changes no number of it."""
+"""The environment of a training: its run, listener and stop requests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from modelspec.runs.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where a run is kept, who follows it, and who may stop it.
+    """The environment of a training, which does not change its results.
 
-    ``asked_to_stop`` and ``find_change``, which says why the run cannot go on, are asked between
-    steps. ``checkpoint_seconds`` is the time between checkpoints inside an epoch.
+    Between steps, ``asked_to_stop`` returns whether a stop was requested, and ``find_change`` why
+    the run cannot continue. ``checkpoint_seconds`` is the time between checkpoints within an epoch.
     """
 
     run: Run

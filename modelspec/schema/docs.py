@@ -1,4 +1,4 @@
-"""Keras's docstrings → Markdown, for hovering over a name."""
+"""Keras's docstrings → Markdown, for the editor's hover text."""
 
 import re
 from inspect import cleandoc

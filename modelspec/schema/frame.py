@@ -1,4 +1,4 @@
-"""The envelope's own JSON Schema, as pydantic has it, made to fit a text that people write."""
+"""The JSON Schema of the keys, from pydantic, adapted to text that people write."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Files and the cache: atomic writes and what may be forgotten."""
+"""Atomic writes, and the cache."""

@@ -1,4 +1,4 @@
-"""A Keras model → its Costs."""
+"""Costs of a Keras model."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -16,12 +16,13 @@ from modelspec.results.summary import Shape
 
 
 def costs(model: Any, optimizer: Any | None, lengths: Mapping[str, Shape] | None = None) -> Costs:
-    """What training costs, of batches of one sample.
+    """Compute the costs of training, for batches of one sample.
 
-    ``optimizer`` must not be built yet, or be the model's own; ``lengths`` are as in ``calls``.
+    ``optimizer`` must not be built yet, or must be the model's own. ``lengths`` are as in
+    ``calls``.
 
     Raises:
-        ModelError: where a length is not known.
+        ModelError: A length is unknown.
     """
     made: dict[str, list[Call]] = {layer.name: [] for layer in model.layers}
     for call in with_deep_stack(lambda: list(calls(model, lengths))):

@@ -1,7 +1,7 @@
-"""Floating-point operations of one call of a Keras layer on one sample, by what layers do.
+"""Floating-point operations of one call of a Keras layer on one sample.
 
-Rules are found by the names of a layer's classes, most special first, so that what Keras derives
-from a known class is known too.
+The rule for a layer is selected by the names of its classes, the most specific first, so that
+subclasses of a known class are counted too.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Every call that a Keras model makes of its layers, with the shapes that pass through it."""
+"""Layer calls of a Keras model, with the shapes of their inputs and results."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -59,11 +59,11 @@ class Call:
 def calls(model: Any, lengths: Mapping[str, Shape] | None = None) -> Iterator[Call]:
     """The calls of a functional or sequential model, and of models in it, in order.
 
-    ``lengths`` are shapes without the batch, by input, in place of those with unknown axes. Nothing
-    is computed and no weight is made.
+    ``lengths`` replace the shapes of inputs with unknown axes, without the batch. Nothing is
+    computed and no weight is created.
 
     Raises:
-        ModelError: where an axis is unknown all the same.
+        ModelError: An axis is still unknown.
     """
     given = [_lengthened(tensor, (lengths or {}).get(tensor.name)) for tensor in model.inputs]
     for old, new in zip(model.inputs, given, strict=True):

@@ -1,4 +1,4 @@
-"""Recurrent and attention layers: their arithmetic, and what they keep for the backward pass."""
+"""Operations of recurrent and attention layers, and the memory for their backward pass."""
 
 import math
 from collections.abc import Iterator

@@ -1,1 +1,1 @@
-"""Strategies that set the weights of losses while a model is trained."""
+"""Strategies that set loss weights during training."""

@@ -1,4 +1,4 @@
-"""The strategy that sets the weights of a model's losses while it is trained."""
+"""Creation of the strategy that sets a model's loss weights during training."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""Gradients of heads' losses on the layers that heads share."""
+"""Gradients of the outputs' losses with respect to shared layers."""
 
 from collections.abc import Sequence
 from typing import Any

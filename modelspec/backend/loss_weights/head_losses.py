@@ -1,4 +1,4 @@
-"""The losses of a compiled model's outputs, each for itself, as Keras computes them."""
+"""Losses of the single outputs of a compiled model, as Keras computes them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

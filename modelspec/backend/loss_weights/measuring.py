@@ -1,4 +1,4 @@
-"""Measures heads against each other: losses, and gradients on the layers that they share."""
+"""Measurement of losses, and of their gradients on shared layers."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The strategies: how each chooses the weights of losses, and what it learns from a step."""
+"""Strategies: the rules for loss weights, and their updates after each step."""
 
 import math
 from collections.abc import Sequence

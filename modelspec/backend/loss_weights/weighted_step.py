@@ -1,7 +1,7 @@
-"""A training step whose weights of losses are chosen between the losses and their sum.
+"""A training step that computes loss weights between the losses and their sum.
 
-What a strategy remembers is in variables, so that a checkpoint of them goes on exactly. Nothing is
-made inside a step.
+The state of a strategy is stored in variables, so that a checkpoint restores it exactly. A step
+creates no variables.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,9 +20,9 @@ Recompile = Callable[..., None]
 
 
 class Balancer:
-    """A vector of weights, one for each output, and the step that has them.
+    """A vector of loss weights, one for each output, and the training step that uses them.
 
-    Strategies say how the weights are chosen, and what is learned from a step.
+    Subclasses define how the weights are computed, and how they are updated after a step.
     """
 
     def __init__(self, model: Any, outputs: Sequence[str], recompile: Recompile) -> None:

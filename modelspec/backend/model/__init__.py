@@ -1,1 +1,1 @@
-"""Graph to keras.Model, and what Keras says of it."""
+"""Graph → keras.Model, and Keras's error messages."""

@@ -1,4 +1,4 @@
-"""A Keras model → its Summary."""
+"""Keras model → Summary."""
 
 import math
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Optimizer, losses, metrics and callbacks, made once to hear what Keras thinks of their values."""
+"""Test creation of a spec's optimizer, losses, metrics and callbacks, to collect Keras's errors."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -19,10 +19,7 @@ _NEEDS_MORE = frozenset({"TensorBoard"})
 def dry_run_objects(
     spec: Spec, heads: Sequence[Head], catalog: Catalog, failed: Collection[Route] = ()
 ) -> list[Diagnostic]:
-    """Every object that Keras refuses to make of the arguments that the spec gives it.
-
-    Those with an error at one of the ``failed`` routes are passed over.
-    """
+    """Create every object that has arguments, and return the errors that Keras raises."""
     problems = []
     for family, value, route in _written(spec, heads):
         [(name, given)] = value.items()

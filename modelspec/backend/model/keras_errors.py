@@ -1,4 +1,4 @@
-"""What Keras says when it refuses arguments or a call, in a line of our own."""
+"""Keras's error messages, shortened to one line."""
 
 import re
 from typing import Any
@@ -18,7 +18,7 @@ def bad_argument(name: str, given: Any, route: Route, error: Exception) -> Diagn
 
 
 def error_text(error: Exception) -> str:
-    """What Keras says, without the frame it puts around the messages of a layer's call."""
+    """The message of a Keras error, without the text that Keras adds around a layer's call."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     text = re.sub(r"^Exception encountered when calling .*?\n\n", "", text, flags=re.DOTALL)
     text = re.split(r"\n\nArguments received by |\n\s*\n", text)[0]

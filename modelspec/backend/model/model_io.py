@@ -1,4 +1,4 @@
-"""Between arrays by name and the form in which a Keras model takes and gives them."""
+"""Conversion between arrays by name and the structure of a Keras model's inputs and outputs."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Keras objects from the way a spec writes them."""
+"""Keras objects, created from their form in a spec."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Room for Keras's recursion: it walks a graph, and reads a saved one, some frames a layer."""
+"""A larger stack for Keras, which recurses once for each layer of a graph."""
 
 import sys
 import threading

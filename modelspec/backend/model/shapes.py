@@ -1,4 +1,4 @@
-"""Shapes along the graph, as Keras itself infers them, without a weight."""
+"""Shapes of a graph, computed by Keras without weights."""
 
 import warnings
 from collections.abc import Iterator, Mapping

@@ -1,1 +1,1 @@
-"""Batches and a model to a trained model: the loop, checkpoints, evaluation."""
+"""Training of a model on batches: the loop, checkpoints and evaluation."""

@@ -1,6 +1,6 @@
-"""Where the engine's rows come from: tensors made once, or a stream from files too large for that.
+"""Rows for the engine: tensors created once, or a stream from files that are larger.
 
-Both give the same batches in the same order; only speed and memory differ.
+Both give the same batches in the same order; they differ only in speed and memory.
 """
 
 import time

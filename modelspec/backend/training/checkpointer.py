@@ -1,4 +1,4 @@
-"""When a run's progress reaches the disk: history and checkpoints, always in step."""
+"""The times at which a run saves its history and checkpoints, always together."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -1,11 +1,11 @@
-"""Everything that training goes on from: every variable, and what the callbacks remember.
+"""Checkpoints: every variable, and the state of the callbacks.
 
-A checkpoint is one npz file, written whole or not at all. Random numbers need nothing more: the
-order of the samples follows from the seed and the epoch, and Keras's layers keep the state of
-their generators in variables.
+A checkpoint is one npz file, written completely or not at all. It contains no other random state,
+because the order of the samples depends only on the seed and the epoch, and Keras's layers store
+the state of their generators in variables.
 
-A file that comes back is not trusted: all of it is read and held against the model and its
-callbacks before anything is assigned.
+A file is not trusted: all of it is read and compared with the model and its callbacks before
+anything is assigned.
 """
 
 import io

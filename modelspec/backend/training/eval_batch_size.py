@@ -1,4 +1,4 @@
-"""Batches for evaluation and prediction, which no gradient ties to the size of training's."""
+"""The batch size for evaluation and prediction, which can be larger than for training."""
 
 import math
 from typing import Any

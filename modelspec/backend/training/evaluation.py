@@ -1,4 +1,4 @@
-"""Loss and metrics of a compiled model over a batches."""
+"""Loss and metrics of a compiled model on a data set."""
 
 from collections.abc import Callable
 from dataclasses import replace

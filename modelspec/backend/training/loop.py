@@ -1,4 +1,4 @@
-"""Epochs: shuffled rows through the engine, validation, callbacks and history."""
+"""The loop over epochs: shuffled rows, validation, callbacks and history."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""What an epoch's record says of the heads: their shares of the loss, and weights that change."""
+"""Shares of the outputs in the total loss, for the record of an epoch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

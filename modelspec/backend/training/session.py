@@ -1,4 +1,4 @@
-"""One training of a built model in a run's folder, from its callbacks to its saved weights."""
+"""One training of a built model in the folder of a run, from its callbacks to its saved weights."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -31,11 +31,11 @@ from modelspec.storage.atomic import replacing
 
 
 def run_session(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surroundings) -> None:
-    """Train a compiled model on the rows of ``phases``, and write it into the run's folder.
+    """Train a compiled model on the rows of ``phases``, and save it to the run's folder.
 
     Raises:
-        KeyboardInterrupt: where it was asked to stop; all is kept.
-        RunError: where the data changes, or the loss is not finite.
+        KeyboardInterrupt: A stop was requested; the state is saved.
+        RunError: The data changed, or the loss is not finite.
     """
     training, run = valid.spec.training, surroundings.run
     assert training.jit != "auto"

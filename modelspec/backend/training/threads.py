@@ -1,4 +1,4 @@
-"""How many threads one operation of a model should use, told from its graph."""
+"""The number of threads for one operation of a model, derived from its graph."""
 
 import math
 import os

@@ -1,7 +1,7 @@
-"""Whether XLA compiles a run's steps, told from the model and the length of the run alone.
+"""The decision about XLA, which depends only on the model and the length of the run.
 
-XLA changes the last bits of a run's numbers, so no stopwatch may decide: the same spec and data
-choose the same. The constants were measured on two cores; `modelspec/README.md` says how.
+XLA changes the last bits of the results, so no time measurement may decide: the same spec and data
+always give the same decision. The constants were measured on two cores; see `modelspec/README.md`.
 """
 
 import math

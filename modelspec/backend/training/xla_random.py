@@ -1,9 +1,9 @@
-"""The same random numbers with XLA as without it.
+"""Random numbers that are the same with and without XLA.
 
-Two private modules of TensorFlow are used, and their names put back after each use:
+Two private modules of TensorFlow are patched, and restored after each use:
 ``random_ops_util.get_key_counter_alg`` and ``gen_stateless_random_ops_v2``'s
-``stateless_random_uniform_v2`` and ``stateless_random_uniform_full_int_v2``. They were seen in
-TensorFlow 2.18 to 2.21. Where one is missing, ``missing_part`` says so, and nothing is replaced.
+``stateless_random_uniform_v2`` and ``stateless_random_uniform_full_int_v2``. They exist in
+TensorFlow 2.18 to 2.21. If one is missing, ``missing_part`` names it, and nothing is replaced.
 """
 
 from collections.abc import Iterator

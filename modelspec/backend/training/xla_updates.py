@@ -1,7 +1,7 @@
-"""The update of large weights by the optimizer, compiled by XLA into one pass over memory.
+"""The optimizer's update of large weights, compiled by XLA into one pass over memory.
 
-TensorFlow's own goes over a weight and its moments once for each operation: a dozen times for Adam.
-Where weights are large, above all those of an Embedding, that is a good part of a step.
+TensorFlow passes over a weight and its moments once for each operation: a dozen times for Adam.
+With large weights, above all those of an Embedding, this takes a large part of a step.
 """
 
 from collections.abc import Callable
