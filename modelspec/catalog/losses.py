@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from modelspec.catalog.entries import Catalog, Family
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Route
 
 Shape = tuple[int | None, ...]
@@ -131,16 +132,14 @@ def loss_facts(loss: Any, target: Shape, output: Shape | None = None) -> LossFac
 
 def named_loss(loss: Any, target: Shape, output: Shape | None) -> tuple[str, Mapping[str, Any]]:
     """A loss's name, alike for ``MeanSquaredError`` and ``mse``, and its arguments."""
-    arguments: Any = {}
-    if is_object(loss):
-        loss, arguments = next(iter(loss.items()))
-    if not isinstance(loss, str):
+    written = Written.read(loss)
+    if written is None:
         return "", {}
-    name = folded(loss)
+    name = folded(written.name)
     name = _SHORT.get(name, name)
     if name in ("crossentropy", "ce") and output:
         name = _chosen_crossentropy(target, output)
-    return name, arguments if isinstance(arguments, Mapping) else {}
+    return name, written.arguments
 
 
 def _chosen_crossentropy(target: Shape, output: Shape) -> str:
@@ -151,19 +150,15 @@ def _chosen_crossentropy(target: Shape, output: Shape) -> str:
     return "sparsecategoricalcrossentropy" if sparse else "categoricalcrossentropy"
 
 
-def is_object(value: Any) -> bool:
-    return isinstance(value, Mapping) and len(value) == 1
-
-
 def folded(name: str) -> str:
     return name.replace("_", "").lower()
 
 
 def read_object(catalog: Catalog, family: Family, value: Any) -> tuple[str, Mapping[Any, Any]]:
     """The folded name and the arguments of a Keras object; an empty name where it is none."""
-    name, arguments = next(iter(value.items())) if is_object(value) else (value, None)
-    entry = catalog.find(family, name) if isinstance(name, str) else None
-    return folded(entry.name) if entry else "", arguments if isinstance(arguments, Mapping) else {}
+    written = Written.read(value)
+    entry = catalog.find(family, written.name) if written else None
+    return folded(entry.name) if entry else "", written.arguments if written else {}
 
 
 def is_regression(loss: Any) -> bool:

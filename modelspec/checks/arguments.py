@@ -13,6 +13,7 @@ from typing import Any
 from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family
 from modelspec.checks import paths
 from modelspec.checks.not_layers import hint_for
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean
 
 _KEYS_OF_NAMES = {"type", "name", "class_name", "class", "layer"}
@@ -60,14 +61,12 @@ def check_arguments(
 def _object(
     catalog: Catalog, family: Family, value: Any, route: Route, *, nested: bool
 ) -> Iterator[Diagnostic]:
-    anchor: Anchor = "value"
-    name, arguments = value, None
-    if isinstance(value, Mapping) and len(value) == 1:
-        [(name, arguments)] = value.items()
-        route, anchor = (*route, _key(name)), "key"
-    if not isinstance(name, str):
-        yield _not_an_object(catalog, family, value, route, anchor)
+    written = Written.read(value, route)
+    if written is None:
+        yield _not_an_object(catalog, family, value, route)
         return
+    name, arguments, route = written.name, written.given, written.route
+    anchor: Anchor = "value" if written.is_bare else "key"
     entry = catalog.find(family, name)
     if entry is None:
         if catalog.names(family):
@@ -84,9 +83,10 @@ def _object(
         yield from _arguments(catalog, entry, arguments or {}, route, nested=nested, anchor=anchor)
 
 
-def _not_an_object(
-    catalog: Catalog, family: Family, value: Any, route: Route, anchor: Anchor
-) -> Diagnostic:
+def _not_an_object(catalog: Catalog, family: Family, value: Any, route: Route) -> Diagnostic:
+    anchor: Anchor = "value"
+    if isinstance(value, Mapping) and len(value) == 1:
+        route, anchor = (*route, _key(next(iter(value)))), "key"
     message = f"{_a(family)} is written as its name, or as one key: its name, with its arguments"
     hint = _named_inside(catalog, family, value) if isinstance(value, Mapping) else None
     return Diagnostic("not-an-object", message, route, anchor, hint=hint)

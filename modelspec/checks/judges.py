@@ -3,7 +3,7 @@
 All are warnings, because Keras computes a number whatever the targets contain.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from modelspec.catalog.losses import (
     LOSSES,
@@ -11,7 +11,6 @@ from modelspec.catalog.losses import (
     LossFacts,
     Placed,
     Shape,
-    is_object,
     named_loss,
 )
 from modelspec.catalog.metrics import MetricFacts, chosen_accuracy, metric_facts
@@ -19,6 +18,7 @@ from modelspec.checks.rows import find_row
 from modelspec.checks.target_values import first_not_one_hot
 from modelspec.data.arrays import row_blocks
 from modelspec.data.concatenated import Column
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, Route
 
 _BLOCK = 1 << 20
@@ -44,13 +44,11 @@ def check_judges(
 
 
 def _facts(metric: Placed, target: Shape, output: Shape | None) -> MetricFacts | None:
-    value = metric.value
-    [(name, arguments)] = value.items() if is_object(value) else [(value, None)]
-    if not isinstance(name, str):
+    written = Written.read(metric.value)
+    if written is None:
         return None
     chosen = chosen_accuracy(target, output) if output is not None else ""
-    given = arguments if isinstance(arguments, Mapping) else {}
-    return metric_facts(name, given, text=isinstance(value, str), chosen=chosen)
+    return metric_facts(written.name, written.arguments, text=written.is_bare, chosen=chosen)
 
 
 def _several_labels(
@@ -75,8 +73,8 @@ def _several_labels(
 
 
 def _by_label(metric: Placed) -> str:
-    value = metric.value
-    name = next(iter(value)) if is_object(value) else str(value)
+    written = Written.read(metric.value)
+    name = written.name if written else ""
     if "f" in name.lower()[:1]:
         return "give it a threshold for each label: F1Score: {threshold: 0.5}"
     if "crossentropy" in name.lower():

@@ -14,6 +14,7 @@ from modelspec.checks.output_layers import NOT_PROBABILITIES, PROBABILITIES, Las
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
 from modelspec.language.spec import Spec
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, Related, Route, Severity
 
 _UNSAID = {"crossentropy", "ce"}
@@ -53,7 +54,8 @@ def _check_loss(head: Head, last: LastLayer, catalog: Catalog) -> Iterator[Diagn
     message, hint = wrong
     severity: Severity = "error" if impossible else "warning"
     twice = logits and last.activation in PROBABILITIES
-    route = (*head.route, next(iter(head.loss)), "from_logits") if twice else head.route
+    written = Written.read(head.loss, head.route)
+    route = (*written.route, "from_logits") if written and twice else head.route
     related = (Related(f"{head.output} ends here", last.route),) if last.route else ()
     message = f"{head.output} {message}"
     yield Diagnostic("loss-mismatch", message, route, "value", severity, hint, related)

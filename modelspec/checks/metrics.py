@@ -13,6 +13,7 @@ from modelspec.catalog.losses import LOSSES, LossFacts, read_object
 from modelspec.catalog.metrics import CONFUSION, MetricFacts, metric_facts
 from modelspec.checks.output_layers import NOT_PROBABILITIES, PROBABILITIES, LastLayer
 from modelspec.graph.heads import Head, Placed
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, Severity
 
 _NEAR_ZERO = 1e-3
@@ -79,16 +80,15 @@ def _judged(head: Head, metric: Placed, last: LastLayer, catalog: Catalog) -> _J
     loss, _ = read_object(catalog, "loss", head.loss)
     if loss in ("crossentropy", "ce"):
         loss = "binarycrossentropy" if last.width == 1 else ""
-    written = next(iter(metric.value)) if isinstance(metric.value, Mapping) else metric.value
-    entry = catalog.find("metric", written) if isinstance(written, str) else None
-    if entry is None or _lacks_arguments(entry, arguments):
+    written = Written.read(metric.value)
+    entry = catalog.find("metric", written.name) if written else None
+    if written is None or entry is None or _lacks_arguments(entry, arguments):
         return None
-    text = isinstance(metric.value, str)
     chosen = _chosen(LOSSES.get(loss), last)
-    facts = metric_facts(name, arguments, text=text, chosen=chosen)
+    facts = metric_facts(name, arguments, text=written.is_bare, chosen=chosen)
     if facts is None:
         return None
-    folded = chosen if text and name in ("accuracy", "acc") else name
+    folded = chosen if written.is_bare and name in ("accuracy", "acc") else name
     classes = {each.lower(): each for each in catalog.names("metric") if "_" not in each}
     shown = classes.get(folded, folded)
     return _Judged(head, last, LOSSES.get(loss), facts, folded, shown, arguments)

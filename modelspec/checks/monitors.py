@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from modelspec.catalog import Catalog
-from modelspec.catalog.losses import is_object
 from modelspec.checks.losses import all_placed
 from modelspec.graph.heads import Head
 from modelspec.language.loss_weights import find_strategy
 from modelspec.language.spec import Spec
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
 from modelspec.results.balance import AT_1
 
@@ -31,11 +31,11 @@ def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Itera
         return
     logged = [name for name, _ in named] + _of_heads(spec, heads)
     for position, callback in enumerate(spec.training.callbacks):
-        [(name, given)] = callback.items() if is_object(callback) else [(callback, {})]
-        monitor = given.get("monitor") if isinstance(given, Mapping) else None
-        if not isinstance(monitor, str):
+        written = Written.read(callback, ("training", "callbacks", position))
+        monitor = written.arguments.get("monitor") if written else None
+        if written is None or not isinstance(monitor, str):
             continue
-        route = ("training", "callbacks", position, name, "monitor")
+        name, given, route = written.name, written.arguments, (*written.route, "monitor")
         # A metric of several values, or a second one of its name, has a number at the end.
         plain = monitor.removeprefix("val_")
         if not {plain, re.sub(r"_\d+$", "", plain)} & {*logged, "learning_rate"}:
@@ -144,12 +144,12 @@ def _reserved(
 
 def _metric_name(value: Any, catalog: Catalog) -> str | None:
     """What Keras calls a metric: as it is written, or by its class where it has arguments."""
-    [(written, given)] = value.items() if is_object(value) else [(value, None)]
-    entry = catalog.find("metric", written) if isinstance(written, str) else None
-    if entry is None or isinstance(value, str):
+    written = Written.read(value)
+    entry = catalog.find("metric", written.name) if written else None
+    if written is None or entry is None or written.is_bare:
         return value if entry else None
     argument = entry.arguments.get("name")
-    named = given.get("name") if isinstance(given, Mapping) else None
+    named = written.arguments.get("name")
     default = argument.default if argument else None
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", entry.name).lower()
     return str(named or (default or "None").strip("'\"").replace("None", snake))

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelspec.catalog import Catalog
-from modelspec.catalog.losses import folded, is_object
+from modelspec.catalog.losses import folded
 from modelspec.graph.graph import Node
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Route
 
 _WIDTHS = {"Dense": "units"} | {
@@ -35,9 +36,11 @@ def last_layer(node: Node | None, nodes: Mapping[str, Node], catalog: Catalog) -
     while node is not None:
         owner = nodes.get(node.layer, node)
         kind, given, place = owner.type, owner.arguments or {}, (*owner.route, owner.type)
-        while kind == "TimeDistributed" and is_object(given) and is_object(given.get("layer")):
-            [(kind, inner)] = given["layer"].items()
-            place, given = (*place, "layer", kind), inner or {}
+        while kind == "TimeDistributed" and isinstance(given, Mapping):
+            inner = Written.read(given.get("layer"), (*place, "layer"))
+            if inner is None or inner.is_bare:
+                break
+            kind, place, given = inner.name, inner.route, inner.given or {}
         if not isinstance(given, Mapping) or given.get("data_format") == "channels_first":
             return LastLayer()
         own = _activation(kind, given, catalog)
@@ -58,8 +61,8 @@ def _activation(kind: str, given: Mapping[Any, Any], catalog: Catalog) -> str:
     if kind in ("Softmax", "ReLU", "LeakyReLU", "ELU"):
         return kind.lower() if not given else ""
     value = given.get("activation", "linear")
-    name = next(iter(value)) if is_object(value) else value
-    if name is None:
+    if value is None:
         return "linear"
-    entry = catalog.find("activation", name) if isinstance(name, str) else None
+    written = Written.read(value)
+    entry = catalog.find("activation", written.name) if written else None
     return folded(entry.name) if entry else ""

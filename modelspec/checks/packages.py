@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from modelspec.problems.diagnostic import Diagnostic, Route
+from modelspec.language.written import Written
+from modelspec.problems.diagnostic import Diagnostic
 
 _NEEDS = {"TensorBoard": "tensorboard", "OrbaxCheckpoint": "orbax"}
 
@@ -13,12 +14,9 @@ def check_packages(callbacks: Sequence[Any]) -> list[Diagnostic]:
     """Report callbacks that would fail at the start of training because a package is missing."""
     problems = []
     for position, callback in enumerate(callbacks):
-        named = isinstance(callback, dict) and len(callback) == 1
-        name = str(next(iter(callback)) if named else callback)
-        package = _NEEDS.get(name)
-        if package is not None and find_spec(package) is None:
-            place: Route = ("training", "callbacks", position)
-            route = (*place, name) if named else place
-            message = f"{name} needs the package {package}, which is not installed"
-            problems.append(Diagnostic("missing-package", message, route, "key"))
+        written = Written.read(callback, ("training", "callbacks", position))
+        package = _NEEDS.get(written.name) if written else None
+        if written is not None and package is not None and find_spec(package) is None:
+            message = f"{written.name} needs the package {package}, which is not installed"
+            problems.append(Diagnostic("missing-package", message, written.route, "key"))
     return problems

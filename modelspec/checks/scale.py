@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from modelspec.catalog.losses import JudgedHead, is_object, is_regression
+from modelspec.catalog.losses import JudgedHead, is_regression
 from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import Dataset
 from modelspec.graph.graph import Graph, Input, Node
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic
 
 SCALE_CODES: Final = frozenset({"target-scale", "input-scale"})
@@ -155,8 +156,9 @@ def _reach(
 def _first_bias(given: Mapping[str, Any]) -> Array:
     """What a layer adds before it has learned anything."""
     written: Any = given.get("bias_initializer")
-    constant: Any = written.get("Constant") if is_object(written) else None
-    return _numbers(constant.get("value") if is_object(constant) else None, 0.0)
+    constant = Written.read(written)
+    is_constant = constant is not None and constant.name == "Constant"
+    return _numbers(constant.arguments.get("value") if constant and is_constant else None, 0.0)
 
 
 def _numbers(given: Any, default: float) -> Array:

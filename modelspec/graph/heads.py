@@ -16,6 +16,7 @@ from modelspec.graph.references import holds_unknown
 from modelspec.graph.sound_part import is_touched
 from modelspec.language.loss_weights import find_strategy, read_strategy
 from modelspec.language.spec import Spec
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route, did_you_mean
 
 _Part = Literal["losses", "loss_weights", "metrics", "weighted_metrics"]
@@ -120,16 +121,14 @@ class _Matcher:
 
     def _is_object(self, part: _Part, given: Mapping[Any, Any]) -> bool:
         """Tell ``{Huber: {delta: 2}}`` from ``{age: mse}``: what names an output is no object."""
-        if part == "loss_weights" or len(given) != 1:
-            return False
-        name, arguments = next(iter(given.items()))
-        if name in self.outputs:
+        written = Written.read(given)
+        if part == "loss_weights" or written is None or written.name in self.outputs:
             return False
         family: Literal["loss", "metric"] = "loss" if part == "losses" else "metric"
-        if self.catalog.find(family, str(name)) is not None:
+        if self.catalog.find(family, written.name) is not None:
             return True
-        holds_object = any(self.catalog.find(family, str(key)) for key in _keys(arguments))
-        return isinstance(arguments, dict) and not holds_object
+        holds_object = any(self.catalog.find(family, str(key)) for key in written.arguments)
+        return isinstance(written.given, dict) and not holds_object
 
     def _by_name(self, part: _Part, given: Mapping[Any, Any]) -> dict[str, Placed]:
         for name in given:

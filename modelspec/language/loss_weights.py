@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from modelspec.language.validation import problems_of
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import UNKNOWN, Anchor, Diagnostic, Route, did_you_mean
 
 _ROUTE: Route = ("loss_weights",)
@@ -79,11 +80,11 @@ def find_strategy(given: Any, outputs: Sequence[str]) -> tuple[str, Any] | None:
     if isinstance(given, str):
         meant = given in STRATEGIES or (given.isidentifier() and len(outputs) > 1)
         return (given, None) if meant else None
-    if not isinstance(given, Mapping) or len(given) != 1:
+    written = Written.read(given)
+    if written is None:
         return None
-    [(name, arguments)] = given.items()
-    meant = name in STRATEGIES or isinstance(arguments, Mapping)
-    return (str(name), arguments) if meant and name not in outputs else None
+    meant = written.name in STRATEGIES or isinstance(written.given, Mapping)
+    return (written.name, written.given) if meant and written.name not in outputs else None
 
 
 def read_strategy(given: Any, outputs: Sequence[str]) -> tuple[Strategy | None, list[Diagnostic]]:

@@ -20,6 +20,7 @@ from modelspec.graph.naming import snake_case
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.loss_weights import read_strategy
 from modelspec.language.spec import Spec, Training
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import ModelError
 
@@ -163,9 +164,9 @@ def _own_name(catalog: Catalog, family: Family, value: Any) -> dict[str, str]:
 
     So the names in logs do not depend on what a process has built before.
     """
-    name, arguments = next(iter(value.items())) if isinstance(value, dict) else (value, None)
-    entry = catalog.find(family, name)
-    if family != "metric" or entry is None or "name" in (arguments or {}):
+    written = Written.read(value)
+    entry = catalog.find(family, written.name) if written else None
+    if family != "metric" or written is None or entry is None or "name" in written.arguments:
         return {}
     unnamed = "name" in entry.arguments and entry.arguments["name"].default == "None"
     return {"name": snake_case(entry.name)} if unnamed else {}

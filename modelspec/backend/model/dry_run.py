@@ -1,15 +1,15 @@
 """Test creation of a spec's optimizer, losses, metrics and callbacks, to collect Keras's errors."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from modelspec.backend.model.keras_errors import bad_argument
 from modelspec.backend.model.objects import make
 from modelspec.catalog import Catalog, Family
-from modelspec.catalog.losses import is_object
 from modelspec.graph.heads import Head
 from modelspec.graph.references import holds_unknown
 from modelspec.language.spec import Spec
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, Route
 
 _NEEDS_MORE = frozenset({"TensorBoard"})
@@ -22,7 +22,9 @@ def dry_run_objects(
     """Create every object that has arguments, and return the errors that Keras raises."""
     problems = []
     for family, value, route in _written(spec, heads):
-        [(name, given)] = value.items()
+        written = Written.read(value, route)
+        assert written is not None
+        name, given = written.name, written.given
         if catalog.find(family, name) is None or name in _NEEDS_MORE:
             continue
         if any(other[: len(route)] == route for other in failed):
@@ -46,4 +48,8 @@ def _written(spec: Spec, heads: Sequence[Head]) -> Iterator[tuple[Family, Any, R
         ("callback", callback, ("training", "callbacks", position))
         for position, callback in enumerate(spec.training.callbacks)
     ]
-    return (each for each in objects if is_object(each[1]) and not holds_unknown(each[1]))
+    return (
+        each
+        for each in objects
+        if isinstance(each[1], Mapping) and Written.read(each[1]) and not holds_unknown(each[1])
+    )

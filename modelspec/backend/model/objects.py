@@ -7,6 +7,7 @@ import keras
 
 from modelspec.backend.model.saved_arguments import with_saved_arguments
 from modelspec.catalog import Argument, Catalog, Family
+from modelspec.language.written import Written
 
 _MODULES: dict[Family, Any] = {
     "layer": keras.layers,
@@ -32,16 +33,16 @@ def make(catalog: Catalog, family: Family, value: Any, **options: Any) -> Any:
     Nested objects are made first. ``options`` are further constructor arguments. What a value may
     be was checked before, so nothing reaches Keras's own deserialisation, which imports modules.
     """
-    name, arguments = next(iter(value.items())) if isinstance(value, Mapping) else (value, None)
-    entry = catalog.find(family, name)
-    if entry is None:
-        raise LookupError(f"Keras offers no {family} {name}")
+    written = Written.read(value)
+    entry = catalog.find(family, written.name) if written else None
+    if written is None or entry is None:
+        raise LookupError(f"Keras offers no {family} {value}")
     found = getattr(_MODULES[family], entry.name)
     if entry.function:
         return found
     given = {
         key: make_argument(catalog, entry.arguments.get(key), item)
-        for key, item in (arguments or {}).items()
+        for key, item in written.arguments.items()
     }
     return with_saved_arguments(found(**given, **options), given)
 

@@ -18,6 +18,7 @@ from modelspec.backend.model.keras_errors import error_text
 from modelspec.catalog import Catalog
 from modelspec.data.batches import TensorType
 from modelspec.graph.heads import Head
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.results.output import Output
 from modelspec.results.summary import Shape
@@ -119,7 +120,8 @@ def _known(batch: int, shape: Shape, dtype: str) -> Any:
 
 
 def _misfit(kind: str, value: Any, route: Route, sides: str, error: Exception) -> Diagnostic:
-    name = value if isinstance(value, str) else next(iter(value))
+    written = Written.read(value)
+    name = written.name if written else kind
     message = f"{name} cannot be computed: {sides}: {error_text(error)}"
     return Diagnostic(f"{kind}-mismatch", message, route, hint=_hint(name))
 

@@ -14,6 +14,7 @@ from modelspec.backend.model.objects import make
 from modelspec.backend.training.callback_files import continue_logs, keep_logs
 from modelspec.backend.training.checkpoints import Position
 from modelspec.catalog import Catalog
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.problems.errors import RunError
 
@@ -92,16 +93,17 @@ class _LastLogs(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def _within(catalog: Catalog, value: Any, folder: Path) -> dict[str, Any]:
-    name, arguments = next(iter(value.items())) if isinstance(value, dict) else (value, None)
-    entry = catalog.find("callback", name)
-    given = dict(arguments or {})
+    written = Written.read(value)
+    assert written is not None  # the checks passed it
+    entry = catalog.find("callback", written.name)
+    given = dict(written.arguments)
     if entry is not None:
         for path in _PATHS & entry.arguments.keys():
             default = (entry.arguments[path].default or "").strip("'\"")
             place = folder / str(given.get(path) or default)
             place.parent.mkdir(parents=True, exist_ok=True)
             given[path] = str(place)
-    return {name: given}
+    return {written.name: given}
 
 
 def check_monitors(
@@ -119,10 +121,10 @@ def check_monitors(
         monitor = _watched(callback)
         if monitor is None or monitor.removeprefix("val_") in known or monitor in known:
             continue
-        [(name, given)] = value.items() if isinstance(value, Mapping) else [(value, None)]
         route: Route = ("training", "callbacks", position)
-        if isinstance(given, Mapping) and "monitor" in given:
-            route = (*route, name, "monitor")
+        named = Written.read(value, route)
+        if named is not None and "monitor" in named.arguments:
+            route = (*named.route, "monitor")
         message = f"no epoch logs {monitor}"
         hint = f"the logs are {', '.join(known)}, and the same with val_ where there is validation"
         problems.append(Diagnostic("unknown-monitor", message, route, hint=hint))

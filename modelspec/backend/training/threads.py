@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelspec.graph.graph import Graph, Node
+from modelspec.language.written import Written
 
 VARIABLE = "TF_NUM_INTRAOP_THREADS"
 """TensorFlow reads it when it starts."""
@@ -50,11 +51,10 @@ def all_small(graph: Graph, batch_size: int) -> bool:
 
 def _unwrapped(node: Node) -> tuple[str, Mapping[str, Any]]:
     """The type and arguments of what a node calls, of a Bidirectional those of its layer."""
-    inner = node.arguments.get("layer")
-    if node.type != "Bidirectional" or not isinstance(inner, Mapping) or len(inner) != 1:
+    inner = Written.read(node.arguments.get("layer"))
+    if node.type != "Bidirectional" or inner is None or inner.is_bare:
         return node.type, node.arguments
-    [(kind, arguments)] = inner.items()
-    return str(kind), arguments if isinstance(arguments, Mapping) else {}
+    return inner.name, inner.arguments
 
 
 def _is_small(kind: str, arguments: Mapping[str, Any], batch_size: int) -> bool:

@@ -1,0 +1,36 @@
+"""Keras objects as a spec writes them: ``Dense``, or ``{Dense: {units: 3}}``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from modelspec.problems.diagnostic import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A Keras object as a spec writes it.
+
+    ``given`` is what stands in the place of its arguments, None where there is nothing. ``route``
+    leads to the arguments; of a bare name, to the name.
+    """
+
+    name: str
+    given: Any
+    route: Route
+    is_bare: bool
+
+    @classmethod
+    def read(cls, value: Any, route: Route = ()) -> Self | None:
+        """The object that stands at a route; None where the value has neither form."""
+        if isinstance(value, str):
+            return cls(value, None, route, is_bare=True)
+        if not isinstance(value, Mapping) or len(value) != 1:
+            return None
+        [(name, given)] = value.items()
+        return cls(name, given, (*route, name), is_bare=False) if isinstance(name, str) else None
+
+    @property
+    def arguments(self) -> Mapping[Any, Any]:
+        """The arguments by name; none where something else stands in their place."""
+        return self.given if isinstance(self.given, Mapping) else {}
