@@ -17,7 +17,6 @@ from modelspec.data.dataset import Dataset
 from modelspec.data.shards import Data, files_of, paths_of
 from modelspec.data.snapshot import Snapshot
 from modelspec.data.validation_split import split_validation
-from modelspec.language.loss_weights import find_strategy
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import RunError
 from modelspec.runs.folder import locked, new_folder
@@ -132,8 +131,7 @@ def train(
 def _tell_of_heads_at_their_mean(
     source: ModelSpec, dataset: Dataset, run: Run, listener: Listener
 ) -> None:
-    spec = source.require().spec
-    strategy = find_strategy(spec.loss_weights, [head.output for head in source.heads])
+    strategy = source.require().strategy
     record = run.history[-1] if run.history else {}
     told = left_at_mean(source.heads, dataset, record, strategy=strategy is not None)
     for text in told:

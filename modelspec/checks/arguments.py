@@ -14,7 +14,7 @@ from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family
 from modelspec.checks import paths
 from modelspec.checks.not_layers import hint_for
 from modelspec.language.written import Written
-from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean
+from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean, nearest, offer
 
 _KEYS_OF_NAMES = {"type", "name", "class_name", "class", "layer"}
 """Keys under which other tools write the name of an object."""
@@ -164,9 +164,10 @@ def _arguments(
 ) -> Iterator[Diagnostic]:
     unknown = [name for name in arguments if not _takes(entry, name, nested=nested)]
     hints = {name: _right_argument(catalog, entry, name) for name in unknown}
+    meant = {_meant(entry, name) for name in unknown}
     for argument in entry.arguments.values():
         # A mistyped name is one mistake, not two.
-        typed = argument.name in arguments or f"did you mean {argument.name}?" in hints.values()
+        typed = argument.name in arguments or argument.name in meant
         if argument.required and not typed:
             hint = argument.help.split(". ")[0] or None
             message = f"{entry.name} needs {argument.name}"
@@ -195,11 +196,19 @@ def _right_argument(catalog: Catalog, entry: Entry, name: Any) -> str | None:
         return f"{entry.name} takes no arguments" + "".join(f"; {each} does" for each in classes)
     if name in _MOVED:
         return _MOVED[name]
-    if _RENAMED.get(name) in entry.arguments:
-        return f"did you mean {_RENAMED[name]}?"
-    if name in entry.call_arguments:
+    near = _meant(entry, name)
+    if near is None and name in entry.call_arguments:
         return f"{name} belongs to the call: write it under `call` or `from`, beside the layer"
-    return did_you_mean(str(name), entry.arguments)
+    return offer(near) if near else None
+
+
+def _meant(entry: Entry, name: Any) -> str | None:
+    """The argument that an unknown name stands for: its new name, or the nearest."""
+    if (entry.family == "layer" and name in _BESIDE) or entry.function or name in _MOVED:
+        return None
+    if _RENAMED.get(name) in entry.arguments:
+        return _RENAMED[name]
+    return None if name in entry.call_arguments else nearest(str(name), entry.arguments)
 
 
 def _is_class_of(function: Entry, name: str) -> bool:

@@ -52,18 +52,18 @@ def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Itera
 def check_without_validation(spec: Spec, catalog: Catalog) -> Iterator[Diagnostic]:
     """Callbacks that watch a value of validation, where neither spec nor data has any."""
     for position, callback in enumerate(spec.training.callbacks):
-        [(name, given)] = callback.items() if is_object(callback) else [(callback, None)]
-        entry = catalog.find("callback", name) if isinstance(name, str) else None
-        if entry is None or "monitor" not in entry.arguments:
+        written = Written.read(callback, ("training", "callbacks", position))
+        entry = catalog.find("callback", written.name) if written else None
+        if written is None or entry is None or "monitor" not in entry.arguments:
             continue
-        written = given if isinstance(given, Mapping) else {}
-        monitor = written.get("monitor", (entry.arguments["monitor"].default or "").strip("'\""))
-        compares = name != "ModelCheckpoint" or written.get("save_best_only") is True
+        name, given = written.name, written.arguments
+        monitor = given.get("monitor", (entry.arguments["monitor"].default or "").strip("'\""))
+        compares = name != "ModelCheckpoint" or given.get("save_best_only") is True
         if not compares or not str(monitor).startswith("val_"):
             continue
         route: Route = ("training", "callbacks", position)
-        if "monitor" in written:
-            route = (*route, name, "monitor")
+        if "monitor" in given:
+            route = (*written.route, "monitor")
         message = f"there is no validation, and so no {monitor}: {name} does nothing"
         hint = "validation_split: 0.1 holds out a part; or give train --validation"
         yield Diagnostic("no-validation", message, route, severity="warning", hint=hint)

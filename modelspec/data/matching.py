@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from modelspec.data.npz import Member
-from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean
+from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean, nearest, offer
 
 Part = Literal["train", "validation", "test"]
 Targets = Literal["required", "optional"]
@@ -69,8 +69,9 @@ def match(
     if part == "train":
         missing += _half_a_validation_part(members, claims)
     # An array offered as the right name of a missing one is not reported a second time.
-    hints = " ".join(problem.hint or "" for problem in missing)
-    unknown = [name for name in free if _offer(_stem(name)) not in hints]
+    lacking = (claim for claim in claims if claim.required and claim.key not in chosen)
+    offered = {_nearest(claim, free) for claim in lacking}
+    unknown = [name for name in free if _stem(name) not in offered]
     return chosen, [*missing, *_unknown(unknown, members, claimed)]
 
 
@@ -213,25 +214,25 @@ def _missing(
         hint: str | None = f"add array {used}, or rename {stranded.name}"
     else:
         message = f"the data has no array {wanted}; it has {_listed(members)}"
-        hint = _how_to_match(claim, sorted(set(map(_stem, free))))
+        hint = _how_to_match(claim, free)
     return Diagnostic("missing-array", message, claim.route, claim.anchor, hint=hint)
 
 
 def _how_to_match(claim: _Claim, free: Sequence[str]) -> str:
-    near = did_you_mean(claim.stems[0], free)
-    right = next((name for name in free if _offer(name) == near), "ARRAY")
-    fix = f"data: {{{claim.key}: {right}}} matches it"
-    return f"{near} {fix}" if near else f"where it has another name, {fix}"
+    near = _nearest(claim, free)
+    fix = f"data: {{{claim.key}: {near or 'ARRAY'}}} matches it"
+    return f"{offer(near)} {fix}" if near else f"where it has another name, {fix}"
+
+
+def _nearest(claim: _Claim, free: Sequence[str]) -> str | None:
+    """Of the arrays that nothing claims, the one with the nearest name, without its part."""
+    return nearest(claim.stems[0], sorted(set(map(_stem, free))))
 
 
 def _listed(members: Mapping[str, Member]) -> str:
     names = list(members)
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(names[:_LISTED]) + more if names else "no arrays at all"
-
-
-def _offer(name: str) -> str:
-    return f"did you mean {name}?"
 
 
 def _unknown(

@@ -6,6 +6,7 @@ from modelspec.catalog import Catalog
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
 from modelspec.language.document import Document
+from modelspec.language.loss_weights import Strategy, read_strategy
 from modelspec.language.spec import Spec
 
 
@@ -18,3 +19,8 @@ class ValidSpec:
     graph: Graph
     heads: tuple[Head, ...]
     catalog: Catalog
+
+    @property
+    def strategy(self) -> Strategy | None:
+        """The strategy that sets the weights of the losses; None where they are numbers."""
+        return read_strategy(self.spec.loss_weights, [head.output for head in self.heads])[0]

@@ -97,8 +97,19 @@ def has_errors(problems: Iterable[Diagnostic]) -> bool:
     return any(problem.severity == "error" for problem in problems)
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A hint with the nearest right name, whatever the case; None when nothing is near."""
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The nearest right name, whatever the case; None when nothing is near."""
     by_folded = {candidate.lower(): candidate for candidate in known}
     near = get_close_matches(name.lower(), by_folded, n=1, cutoff=0.6)
-    return f"did you mean {by_folded[near[0]]}?" if near else None
+    return by_folded[near[0]] if near else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """A hint with the nearest right name; None when nothing is near."""
+    near = nearest(name, known)
+    return offer(near) if near else None
+
+
+def offer(name: str) -> str:
+    """The hint that offers a name."""
+    return f"did you mean {name}?"

@@ -21,7 +21,6 @@ from modelspec.language.loss_weights import (
     EqualContribution,
     GradNorm,
     Uncertainty,
-    read_strategy,
 )
 from modelspec.problems.diagnostic import Diagnostic
 
@@ -46,9 +45,8 @@ class Strategy(Protocol):
 def check_strategy(model: Any, valid: ValidSpec) -> list[Diagnostic]:
     """What only the built model shows: whether the layers that heads share have weights."""
     heads, graph = valid.heads, valid.graph
-    settings, _ = read_strategy(valid.spec.loss_weights, [head.output for head in heads])
     outputs = _trained(heads)
-    if not isinstance(settings, GradNorm) or common_layer(model, graph, outputs) is not None:
+    if not isinstance(valid.strategy, GradNorm) or common_layer(model, graph, outputs) is not None:
         return []
     message = f"gradnorm needs a layer with weights that {', '.join(outputs)} share"
     hint = "uncertainty and equal_contribution need none"
@@ -62,7 +60,7 @@ def make_strategy(model: Any, valid: ValidSpec) -> Strategy | None:
     and so has what is saved of it.
     """
     heads, graph = valid.heads, valid.graph
-    settings, _ = read_strategy(valid.spec.loss_weights, [head.output for head in heads])
+    settings = valid.strategy
     outputs = _trained(heads)
     recompile = partial(compile_model, model, valid, model.optimizer)
     if isinstance(settings, Auto):

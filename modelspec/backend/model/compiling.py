@@ -18,7 +18,6 @@ from modelspec.catalog import Catalog, Family
 from modelspec.graph.graph import Graph
 from modelspec.graph.naming import snake_case
 from modelspec.graph.valid_spec import ValidSpec
-from modelspec.language.loss_weights import read_strategy
 from modelspec.language.spec import Spec, Training
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic
@@ -93,8 +92,7 @@ def compile_as_spec(model: Any, valid: ValidSpec) -> None:
     """
     config = model.get_compile_config() or {}
     kept = config.get("loss_weights")
-    strategy, _ = read_strategy(valid.spec.loss_weights, [head.output for head in valid.heads])
-    weights = _by_output(model, kept) if strategy is not None and kept else {}
+    weights = _by_output(model, kept) if valid.strategy is not None and kept else {}
     compile_model(model, valid, weights=weights)
 
 
