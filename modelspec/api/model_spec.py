@@ -59,6 +59,7 @@ class ModelSpec:
     heads: tuple[Head, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     catalog: keras_catalog.Catalog = field(default_factory=keras_catalog.load)
+    written: Document | None = None
 
     @property
     def name(self) -> str:
@@ -355,7 +356,7 @@ class ModelSpec:
         """Return the spec as YAML, with parameters, overrides and defaults filled in."""
         valid = self.require()
         spec, graph, document = valid.spec, valid.graph, valid.document
-        return resolved_text(document, spec, graph.name)
+        return resolved_text(self.written or document, document, spec, graph.name)
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> ModelSpec:
@@ -410,6 +411,7 @@ def _compile(
     if document is None:
         return ModelSpec(None, diagnostics=tuple(problems))
     document, refused = apply_overrides(document, overrides)
+    written = document
     document, found = put_parameters(document)
     spec, invalid = Spec.from_document(document)
     problems = [*problems, *refused, *found, *invalid]
@@ -425,7 +427,7 @@ def _compile(
     heads, mismatched = make_heads(spec, _outputs(spec), catalog)
     meant = check_semantics(spec, graph, heads, catalog)
     problems += new_problems(invalid, [*unresolved, *mismatched, *meant])
-    return ModelSpec(document, spec, graph, heads, tuple(problems), catalog)
+    return ModelSpec(document, spec, graph, heads, tuple(problems), catalog, written)
 
 
 def _outputs(spec: Spec) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from modelspec.api.model_spec import ModelSpec, load
 from modelspec.problems.errors import RunError
 from modelspec.runs.layout import SPEC
+from modelspec.runs.machine import difference
 from modelspec.runs.progress import Listener
 from modelspec.runs.run import Run
 
@@ -44,6 +45,8 @@ def resumable(
     for part, verb in _PARTS.items():
         if not _same(run, facts, part):
             raise RunError(f"the {part} is not what {run.path} was {verb} on")
+    if differs := difference(run.record.get("machine") or facts["machine"], facts["machine"]):
+        listener.warn(f"the last digits may differ from those of a run without a break: {differs}")
     return source
 
 

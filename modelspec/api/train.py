@@ -21,6 +21,7 @@ from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import RunError
 from modelspec.runs.folder import locked, new_folder
 from modelspec.runs.layout import SPEC
+from modelspec.runs.machine import machine
 from modelspec.runs.progress import Listener, NullListener
 from modelspec.runs.record import recorded
 from modelspec.runs.run import Run
@@ -94,6 +95,7 @@ def train(
             "resume": resume,
         },
         "data": _identity(dataset),
+        "machine": machine(),
         "validation": _identity(held) if held else None,
     }
     made = Run(Path(run) if run else new_folder(source.name))

@@ -1,7 +1,6 @@
 """``modelspec summary``."""
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import zip_longest
@@ -13,6 +12,7 @@ from modelspec.api.target import Target, open_target, target_from_bytes
 from modelspec.cli.commands import Verb
 from modelspec.cli.options import format_option, set_option
 from modelspec.cli.streams import err, out, write
+from modelspec.language.document import read_stdin
 from modelspec.report.summaries import Shown, print_summary, summary_csv, summary_markdown
 from modelspec.results.costs import Costs
 
@@ -77,7 +77,7 @@ def _open(path: str, overrides: tuple[str, ...], batch_size: int | None) -> Targ
     if batch_size and not path.endswith(".keras"):
         overrides = (*overrides, f"training.batch_size={batch_size}")
     if path == "-":
-        return target_from_bytes(sys.stdin.buffer.read(), overrides)
+        return target_from_bytes(read_stdin(), overrides)
     return open_target(path, overrides)
 
 

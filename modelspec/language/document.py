@@ -1,10 +1,11 @@
 """Text → Document: plain data, with the place of every key and value."""
 
+import errno
 import sys
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from modelspec.language.other_files import describe_other_file
 from modelspec.language.yaml_tree import YamlNode, end_of, parse
@@ -82,7 +83,7 @@ def read(path: str | Path) -> tuple[Document | None, list[Diagnostic]]:
     name = "<stdin>" if str(path) == "-" else str(path)
     try:
         if str(path) == "-":
-            raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+            raw = read_stdin(MAX_BYTES + 1)
         else:
             with Path(path).open("rb") as file:
                 raw = file.read(MAX_BYTES + 1)
@@ -90,6 +91,18 @@ def read(path: str | Path) -> tuple[Document | None, list[Diagnostic]]:
         message = f"cannot read {name}: {error.strerror or error}"
         return None, [Diagnostic("spec-not-read", message, span=_START, file=name)]
     return read_bytes(raw, name)
+
+
+def read_stdin(size: int = -1) -> bytes:
+    """Read standard input.
+
+    Raises:
+        OSError: It is closed.
+    """
+    # Python sets it to None where the descriptor is closed.
+    if cast("Any", sys.stdin) is None:
+        raise OSError(errno.EBADF, "standard input is closed")
+    return sys.stdin.buffer.read(size)
 
 
 def read_bytes(raw: bytes, name: str) -> tuple[Document | None, list[Diagnostic]]:

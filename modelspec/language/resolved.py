@@ -5,7 +5,6 @@ from typing import Any
 import yaml
 
 from modelspec.language.document import Document
-from modelspec.language.expressions import fill
 from modelspec.language.spec import Spec
 from modelspec.language.yaml_tree import resolve_scalar
 
@@ -22,18 +21,17 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def resolved_text(document: Document, spec: Spec, name: str) -> str:
+def resolved_text(written: Document, document: Document, spec: Spec, name: str) -> str:
     """Return the spec as YAML that repeats the run.
 
-    ``document`` has its parameters filled in; blocks and repeated layers keep their ``${…}``, whose
-    values differ from use to use.
+    ``written`` has its overrides put in, ``document`` its parameters too. Values keep their
+    ``${…}``, so that another value of a parameter changes all that depends on it.
     """
     data: dict[str, Any] = {"modelspec": spec.modelspec, "name": name}
-    data.update({str(key): value for key, value in document.data.items() if value is not None})
+    data.update({str(key): value for key, value in written.data.items() if value is not None})
     data["name"] = name
-    data["layers"] = [_filled(item, spec) for item in data["layers"]]
-    data["optimizer"] = spec.optimizer
-    data["training"] = spec.training.model_dump()
+    data["optimizer"] = written.data.get("optimizer") or spec.optimizer
+    data["training"] = _training(written, document, spec)
     return yaml.dump(
         data,
         Dumper=_Dumper,
@@ -44,7 +42,9 @@ def resolved_text(document: Document, spec: Spec, name: str) -> str:
     )
 
 
-def _filled(item: Any, spec: Spec) -> Any:
-    if isinstance(item, dict) and "repeat" in item:
-        return item
-    return fill(item, spec.params, (), [])
+def _training(written: Document, document: Document, spec: Spec) -> dict[str, Any]:
+    """Every setting, as it is written where that is what it still says."""
+    settings = spec.training.model_dump()
+    texts, filled = (each.data.get("training") or {} for each in (written, document))
+    kept = {name: text for name, text in texts.items() if filled.get(name) == settings.get(name)}
+    return {**settings, **kept}

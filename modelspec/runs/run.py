@@ -181,6 +181,10 @@ def _are_arguments(value: Any) -> bool:
     return all(_are_texts(value.get(name, [])) for name in ("data", "validation"))
 
 
+def _is_machine(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(v, str | int) for v in value.values())
+
+
 def _or_missing(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value is None or fits(value)
 
@@ -191,6 +195,7 @@ _FITS = {
     "data": _or_missing(_is_identity),
     "validation": _or_missing(_is_identity),
     "arguments": _or_missing(_are_arguments),
+    "machine": _or_missing(_is_machine),
     **dict.fromkeys(("name", "started", "ended", "error"), _or_missing(_is_text)),
 }
 """What the values of a record must be where they are read again; a record may lack any of them."""
