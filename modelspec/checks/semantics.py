@@ -8,6 +8,7 @@ from modelspec.checks.layer_state import check_state
 from modelspec.checks.losses import check_losses
 from modelspec.checks.monitors import check_monitors
 from modelspec.checks.packages import check_packages
+from modelspec.checks.precision import check_precision
 from modelspec.checks.schedules import check_schedules
 from modelspec.checks.strategies import check_strategy
 from modelspec.graph.graph import Graph, Node
@@ -34,6 +35,7 @@ def check_semantics(
         problems += check_object(catalog, "callback", callback, route)
     problems += check_packages(spec.training.callbacks)
     problems += check_schedules(spec)
+    problems += check_precision(spec, graph, heads)
     problems += check_losses(spec, graph, heads, catalog)
     problems += check_strategy(spec, graph, heads)
     problems += check_monitors(spec, heads, catalog)
