@@ -96,6 +96,7 @@ def train(
         },
         "data": _identity(dataset),
         "machine": machine(),
+        "parameters": dict(source.require().spec.params),
         "validation": _identity(held) if held else None,
     }
     made = Run(Path(run) if run else new_folder(source.name))

@@ -68,6 +68,8 @@ def test_the_spec_of_a_run_says_what_a_parameter_changes(folder: Path) -> None:
     modelspec(folder, "train", "a/spec.yaml", *data, "c", *changes)
     modelspec(folder, "train", "s.yaml", *data, "d", *changes)
     logs = [json.loads((folder / run / "history.jsonl").read_bytes()) for run in "abcd"]
+    record = json.loads((folder / "c" / "run.json").read_bytes())
+    assert record["parameters"] == {"width": 50, "rate": 0.5, "rows": 32}
     assert logs[0]["loss"] == logs[1]["loss"]
     assert logs[2]["loss"] == logs[3]["loss"] != logs[0]["loss"]
     with np.load(folder / "c" / "checkpoints" / "epoch-000001.npz") as stored:
