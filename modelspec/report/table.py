@@ -13,6 +13,9 @@ from rich.text import Text
 Row = Sequence[str]
 
 _GAP = "  "
+_BETWEEN = 3
+"""What a table draws between two columns: a space, its separator, a space."""
+
 _PROSE = 20
 """The width that prose needs at least."""
 
@@ -51,7 +54,7 @@ def _fitting(header: Row, rows: Sequence[Row], width: int, prose: frozenset[int]
     widths = [max(map(cell_len, column)) for column in zip(header, *rows, strict=True)]
     widths = [min(size, _PROSE) if index in prose else size for index, size in enumerate(widths)]
     shown = list(range(len(header)))
-    while len(shown) > 1 and sum(widths[index] + len(_GAP) for index in shown) > width:
+    while len(shown) > 1 and sum(widths[index] + _BETWEEN for index in shown) - _BETWEEN > width:
         shown.remove(max(shown[1:], key=lambda index: widths[index]))
     return shown
 

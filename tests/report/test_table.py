@@ -21,7 +21,7 @@ def printed(width: int, prose: frozenset[int] = frozenset()) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 200])
+@pytest.mark.parametrize("width", [60, 77, 78, 79, 80, 81, 82, 83, 84, 85, 100, 200])
 def test_cells_stay_whole(width: int) -> None:
     lines = printed(width)
     assert all(len(line.rstrip()) <= width for line in lines)
@@ -32,6 +32,7 @@ def test_cells_stay_whole(width: int) -> None:
         for name, cell in zip(HEADER, row, strict=True):
             assert (cell in line) or (name in note)
     assert ("not shown" in text) == (width < 120)
+    assert len(lines) == 4 + bool(note)
 
 
 def test_the_widest_columns_go_first() -> None:
