@@ -53,7 +53,9 @@ def evaluate(
         ['accuracy', 'loss']
     """
     of_run = target.source is not None and target.path is not None
-    model = target.model(compiled=not of_run)
+    # A strategy's last weights of the losses are in the file alone.
+    in_file = target.source is not None and target.source.require().strategy is not None
+    model = target.model(compiled=not of_run or in_file, say=say)
     if target.source is not None and target.path is not None:
         from modelspec.backend.model.compiling import compile_as_spec
 
@@ -147,7 +149,7 @@ def predicting(
         SpecError: The spec has errors, or the data does not fit the model.
         ModelError: The file is not a Keras model.
     """
-    model = target.model(compiled=False)
+    model = target.model(compiled=False, say=say)
     from modelspec.backend.model.saving import make_scopes_valid
 
     make_scopes_valid(model)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from modelspec.api.model_spec import ModelSpec, load, loads
+from modelspec.data.shards import Say
 from modelspec.language.other_files import is_hdf5
 from modelspec.problems.errors import ModelError, RunError
 from modelspec.results.summary import Summary
-from modelspec.runs.layout import RECORD
+from modelspec.runs.layout import CHECKPOINTS, RECORD
 from modelspec.runs.run import Run
 from modelspec.storage.atomic import replacing
 
@@ -23,17 +24,20 @@ class Target:
     """A model to evaluate, predict with or summarize.
 
     ``source`` is its spec, None for a ``.keras`` file. ``path`` is its ``.keras`` file, or ``raw``
-    the bytes of one. Without both, the model is built from the spec.
+    the bytes of one. ``checkpoints`` is the folder of those of a run that has no model yet. Without
+    any of them, the model is built from the spec.
     """
 
     source: ModelSpec | None = None
     path: Path | None = None
     raw: bytes | None = None
+    checkpoints: Path | None = None
 
-    def model(self, *, compiled: bool = True) -> Any:
+    def model(self, *, compiled: bool = True, say: Say | None = None) -> Any:
         """Load the Keras model, or build it with initial weights.
 
         Args:
+            say: Called with the position of the checkpoint that is used.
             compiled: Read the losses, metrics and optimizer of a file too. A file whose losses are
                 code of its author is read without them only.
 
@@ -53,7 +57,10 @@ class Target:
                 load_model(self.path, compiled=compiled), self.path, self.source
             )
         assert self.source is not None
-        return self.source.build()
+        model = self.source.build()
+        if self.checkpoints is not None:
+            _take_checkpoint(model, self.checkpoints, say)
+        return model
 
     def summary(self, *, light: bool = False) -> Summary:
         """Summarize layers, shapes and parameters.
@@ -105,6 +112,18 @@ def _reason(error: Exception) -> str:
             "contain. Where that is a loss or a metric, summary and predict do without it"
         )
     return text[:300]
+
+
+def _take_checkpoint(model: Any, folder: Path, say: Say | None) -> None:
+    from modelspec.backend.training.checkpoints import restore_weights
+
+    position = restore_weights(folder, model)
+    if say is not None:
+        inside = f" and {position.samples:,} samples" if position.samples else ""
+        say(
+            f"{folder.parent} has no model.keras: this is its last checkpoint, "
+            f"after {position.epoch:,} epochs{inside}"
+        )
 
 
 def _require_interface(model: Any, path: Path, source: ModelSpec | None) -> Any:
@@ -175,8 +194,7 @@ def open_target(path: str | Path, overrides: Iterable[str] = ()) -> Target:
         The target. The model of a spec has initial weights.
 
     Raises:
-        RunError: The folder contains no run, the run has no model yet, or an override would
-            change the trained model.
+        RunError: The folder contains no run, or an override would change the trained model.
         ModelError: Overrides are given for a ``.keras`` file, which has no spec.
 
     Example:
@@ -189,7 +207,9 @@ def open_target(path: str | Path, overrides: Iterable[str] = ()) -> Target:
     if place.is_dir() or place.name == RECORD:
         run = Run.open(place if place.is_dir() else place.parent)
         if not run.model_path.exists():
-            raise RunError(f"{run.path} has no model: the run is {run.status}")
+            assert run.status  # read first: it raises where the record is not that of a run
+            source = _judged_by(run.spec_path, list(overrides))
+            return Target(source, checkpoints=run.path / CHECKPOINTS)
         return Target(_judged_by(run.spec_path, list(overrides)), path=run.model_path)
     if place.suffix in (".keras", ".h5", ".hdf5"):
         if options := list(overrides):

@@ -31,6 +31,9 @@ _BOUNDS = {
 }
 _QUOTES = "'"
 
+_HINTED = 200
+"""Errors that get a hint: to find the nearest name of tens of thousands would take seconds."""
+
 _TOP_LEVEL = {
     "modelspec": "modelspec: 1",
     "inputs": "inputs: {image: {shape: [28, 28]}}",
@@ -51,7 +54,11 @@ def problems_of(
 ) -> list[Diagnostic]:
     """Every error of a validation, at its route in ``data``."""
     details = error.errors(include_url=False)
-    problems = [_problem(detail, data, model) for detail in details if not _is_refusal(detail)]
+    problems = [
+        _problem(detail, data, model, hinted=index < _HINTED)
+        for index, detail in enumerate(details)
+        if not _is_refusal(detail)
+    ]
     return [problem for problem in problems if not is_echo(problem, data)]
 
 
@@ -61,7 +68,11 @@ def _is_refusal(detail: ErrorDetails) -> bool:
 
 
 def _problem(
-    detail: ErrorDetails, data: Mapping[str | int, Any], model: type[BaseModel]
+    detail: ErrorDetails,
+    data: Mapping[str | int, Any],
+    model: type[BaseModel],
+    *,
+    hinted: bool,
 ) -> Diagnostic:
     route = tuple(
         step for step in detail["loc"] if not (isinstance(step, str) and step.startswith(FORM))
@@ -74,7 +85,7 @@ def _problem(
         describe = _key_type
     code, message, hint = describe(detail, route)
     if code == "unknown-key":
-        anchor, hint = "key", hint or _key_hint(route, data, model)
+        anchor, hint = "key", hint or (_key_hint(route, data, model) if hinted else None)
     return Diagnostic(code, message, route, anchor, hint=hint)
 
 

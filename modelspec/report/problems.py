@@ -11,6 +11,9 @@ from modelspec.language.yaml_tree import lines_of
 from modelspec.problems.diagnostic import Span
 from modelspec.problems.problem import Problem
 
+_SHOWN = 1_000
+"""Problems shown as text: nobody reads more, and a terminal takes a minute for them."""
+
 _COLOURS = {"error": "bold red", "warning": "bold yellow"}
 
 
@@ -27,7 +30,7 @@ def problems_github(problems: Iterable[Problem]) -> str:
 def print_problems(console: Console, problems: Sequence[Problem]) -> None:
     """Each problem with its source line underlined."""
     lines = {text: lines_of(text) for text in {problem.place.text for problem in problems}}
-    for problem in problems:
+    for problem in problems[:_SHOWN]:
         console.print(_headline(problem), soft_wrap=not console.is_terminal)
         for line in _excerpt(problem.place.span, lines[problem.place.text]):
             console.print(line, soft_wrap=not console.is_terminal)
@@ -39,6 +42,10 @@ def print_problems(console: Console, problems: Sequence[Problem]) -> None:
             console.print(
                 Text(f"  hint: {problem.hint}", style="cyan"), soft_wrap=not console.is_terminal
             )
+
+    if len(problems) > _SHOWN:
+        note = f"{len(problems) - _SHOWN:,} more problems: --format json has them all"
+        console.print(Text(note, style="bold"), soft_wrap=not console.is_terminal)
 
 
 def _headline(problem: Problem) -> Text:

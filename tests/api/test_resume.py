@@ -100,6 +100,40 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     assert_same(run, whole)
 
 
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_an_interrupted_run_is_judged_by_its_last_checkpoint(tmp_path: Path, epochs: int) -> None:
+    """As a run of so many epochs is, which was left alone."""
+    spec = modelspec.loads(SPEC, ["training.callbacks=[]"])
+    with pytest.raises(KeyboardInterrupt):
+        modelspec.train(spec, DATA, run=tmp_path / "cut", listener=StopAfter(epochs))
+    # Short epochs share a checkpoint.
+    [*_, checkpoint] = sorted((tmp_path / "cut" / "checkpoints").iterdir())
+    kept = int(checkpoint.stem.removeprefix("epoch-"))
+    shorter = modelspec.loads(SPEC, ["training.callbacks=[]", f"training.epochs={kept}"])
+    modelspec.train(shorter, DATA, run=tmp_path / "left")
+    notes: list[str] = []
+    cut, left = (modelspec.open_target(tmp_path / name) for name in ("cut", "left"))
+    assert modelspec.evaluate(cut, DATA, say=notes.append) == modelspec.evaluate(left, DATA)
+    assert any(f"checkpoint, after {kept} epochs" in note for note in notes)
+    predictions = (modelspec.predict(target, DATA).arrays for target in (cut, left))
+    for one, other in zip(*(arrays.values() for arrays in predictions), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("damage", [b"", b"not an archive", None])
+def test_without_a_readable_checkpoint_there_is_nothing_to_judge(
+    tmp_path: Path, damage: bytes | None
+) -> None:
+    spec = modelspec.loads(SPEC)
+    with pytest.raises(KeyboardInterrupt):
+        modelspec.train(spec, DATA, run=tmp_path, listener=StopAfter(1))
+    for path in (tmp_path / "checkpoints").iterdir():
+        path.unlink() if damage is None else path.write_bytes(damage)
+    reason = "no checkpoint" if damage is None else "cannot be read"
+    with pytest.raises(modelspec.RunError, match=reason):
+        modelspec.evaluate(modelspec.open_target(tmp_path), DATA)
+
+
 def test_a_killed_run_ends_as_if_it_had_not_been(whole: modelspec.Run, tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(SPEC, encoding="utf-8")
     folder = tmp_path / "run"

@@ -24,6 +24,7 @@ from modelspec.backend.keras_private import has_direction
 from modelspec.backend.training.callback_memory import Memory, recall, remember, require_fit
 from modelspec.backend.training.variables import all_variables
 from modelspec.data.concatenated import Array
+from modelspec.problems.errors import RunError
 from modelspec.storage.atomic import replacing
 from modelspec.storage.regular import open_regular
 
@@ -134,6 +135,31 @@ def restore(path: Path, state: State) -> Position:
         recall(callback, memory)
     state.model.stop_training = stored.stopped
     return stored.position
+
+
+def restore_weights(folder: Path, model: Any) -> Position:
+    """Put the weights of the newest checkpoint that can be read into a built model.
+
+    Raises:
+        RunError: There is no such checkpoint.
+    """
+    reason = "it has no checkpoint yet"
+    for path in reversed(checkpoints(folder)):
+        try:
+            with (
+                open(open_regular(path), "rb") as file,  # noqa: PTH123 - a descriptor, not a path
+                np.load(file, allow_pickle=False) as npz,
+            ):
+                position = _position(json.loads(_member(npz, _STATE, _STATE_LIMIT).tobytes()))
+                # The variables of the model are the first of a checkpoint.
+                values = [_value(npz, index, item) for index, item in enumerate(model.variables)]
+        except Exception as error:  # noqa: BLE001 - what a damaged file raises is its reader's choice
+            reason = f"{path} cannot be read: {error}"
+            continue
+        for variable, value in zip(model.variables, values, strict=True):
+            variable.assign(value)
+        return position
+    raise RunError(f"{folder.parent} has no model: {reason}")
 
 
 def _read(npz: Any, state: State, variables: Sequence[Any]) -> _Stored:
