@@ -27,6 +27,8 @@ _KEPT_GB = 50.0
 _BLOCK = 1 << 20
 _WAIT = 0.1
 _PARTIAL = ".partial"
+_FIRST_SECOND = 10**8
+"""Before any time at which a file of ours can be written: in 1973."""
 
 # What this process has mapped would only be unpacked again by its next run.
 _in_use: set[Path] = set()
@@ -73,7 +75,7 @@ def unpack(member: Member) -> Path:
                 elif not _is_whole(place, member):
                     _write(member, file, place)
         _in_use.add(place)
-        os.utime(place)
+        _mark_used(place, member)
     except OSError as error:
         raise NoRoomError(told(error)) from error
     return place
@@ -124,10 +126,22 @@ def _place(member: Member) -> Path:
 
 
 def _is_whole(place: Path, member: Member) -> bool:
+    """Whether the file is as it was when its checksum was compared: a write changes its time."""
     try:
-        return place.stat().st_size == member.nbytes
+        state = place.stat()
     except FileNotFoundError:
         return False
+    return state.st_size == member.nbytes and state.st_mtime_ns == _stamp(member)
+
+
+def _stamp(member: Member) -> int:
+    """The time of change, in nanoseconds, that a whole file of an array is given."""
+    return (_FIRST_SECOND + member.checksum % _FIRST_SECOND) * 10**9
+
+
+def _mark_used(place: Path, member: Member) -> None:
+    """Set the time of access, by which the files used longest ago are dropped."""
+    os.utime(place, ns=(time.time_ns(), _stamp(member)))
 
 
 @contextmanager
@@ -172,6 +186,7 @@ def _write(member: Member, file: IO[bytes], place: Path) -> None:
     os.fsync(file.fileno())
     if _place(member) != place:
         raise ValueError("the file changed while it was unpacked")
+    _mark_used(place.with_suffix(_PARTIAL), member)
     place.with_suffix(_PARTIAL).replace(place)
 
 
@@ -184,7 +199,7 @@ def _make_room(kept: Path, needed: int) -> None:
     """
     limit = _limit()
     _drop_rubbish(kept)
-    found = sorted((path.stat().st_mtime_ns, path) for path in kept.glob("*.array"))
+    found = sorted((path.stat().st_atime_ns, path) for path in kept.glob("*.array"))
     total = sum(path.stat().st_size for _, path in found) + needed
     for _, path in found:
         if total <= limit and shutil.disk_usage(kept).free >= needed:

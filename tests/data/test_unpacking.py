@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -224,7 +224,7 @@ def test_what_was_used_longest_ago_is_dropped(
         path = packed(tmp_path / f"{number}.npz", ARRAY + number)
         unpack(path)
         places.append(unpacked.unpack(member(path)))
-        os.utime(places[-1], ns=(number, number))
+        os.utime(places[-1], ns=(number, places[-1].stat().st_mtime_ns))
     unpack(tmp_path / "0.npz")  # used again: now 1 is the oldest
     unpacked._in_use.clear()
     unpack(packed(tmp_path / "3.npz", ARRAY + 3))
@@ -267,6 +267,7 @@ def test_waits_for_another_process_at_the_same_array(tmp_path: Path, kept: Path)
         other.write(ARRAY.tobytes())
         other.flush()
         inode = partial.stat().st_ino
+        unpacked._mark_used(partial, member(path))
         partial.replace(place)
         time.sleep(0.3)
     waiting.join(PATIENCE)
@@ -274,6 +275,28 @@ def test_waits_for_another_process_at_the_same_array(tmp_path: Path, kept: Path)
     assert problems == []
     assert digest(array) == digest(ARRAY)
     assert place.stat().st_ino == inode
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda place: place.write_bytes(bytes(place.stat().st_size)),
+        lambda place: place.write_bytes(place.read_bytes()[::-1]),
+        os.utime,
+        lambda place: place.write_bytes(b"short"),
+    ],
+)
+def test_a_file_that_changed_is_unpacked_again(
+    spoil: Callable[[Path], Any], tmp_path: Path, kept: Path
+) -> None:
+    path = packed(tmp_path / "x.npz")
+    unpack(path)
+    [place] = kept.glob("*.array")
+    spoil(place)
+    assert not unpacked.is_unpacked(member(path))
+    array, problems = unpack(path)
+    assert problems == []
+    assert digest(array) == digest(ARRAY)
 
 
 def test_goes_over_what_a_dead_process_left(
