@@ -44,7 +44,8 @@ class ModelSpec:
     """A spec, as far as it could be read, and its problems.
 
     ``document`` is the text as plain data, with overrides and parameters applied. ``spec`` and
-    ``graph`` are None if errors in the text, the keys or the blocks prevent them.
+    ``graph`` are None if errors in the text, the keys or the blocks prevent them. ``overrides`` are
+    the texts ``PATH=VALUE`` that changed the text.
 
     Example:
         >>> import modelspec
@@ -60,6 +61,7 @@ class ModelSpec:
     diagnostics: tuple[Diagnostic, ...] = ()
     catalog: keras_catalog.Catalog = field(default_factory=keras_catalog.load)
     written: Document | None = None
+    overrides: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -427,7 +429,9 @@ def _compile(
     heads, mismatched = make_heads(spec, _outputs(spec), catalog)
     meant = check_semantics(spec, graph, heads, catalog)
     problems += new_problems(invalid, [*unresolved, *mismatched, *meant])
-    return ModelSpec(document, spec, graph, heads, tuple(problems), catalog, written)
+    return ModelSpec(
+        document, spec, graph, heads, tuple(problems), catalog, written, tuple(overrides)
+    )
 
 
 def _outputs(spec: Spec) -> list[str]:

@@ -1,6 +1,6 @@
 """Resuming: the spec and data of a run compared with the given ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -48,6 +48,15 @@ def resumable(
     if differs := difference(run.record.get("machine") or facts["machine"], facts["machine"]):
         listener.warn(f"the last digits may differ from those of a run without a break: {differs}")
     return source
+
+
+def all_overrides(run: Run, overrides: Sequence[str]) -> list[str]:
+    """Return the overrides of a run since it started, in the order in which they apply.
+
+    A run can continue by its own spec, which needs no override again.
+    """
+    before = run.record.get("overrides", []) if run.exists() else []
+    return [*(text for text in before if text not in overrides), *overrides]
 
 
 def _refuse_more_epochs(run: Run, source: ModelSpec) -> None:

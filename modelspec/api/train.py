@@ -6,7 +6,7 @@ from typing import Any
 
 from modelspec.api.interrupts import Interrupts
 from modelspec.api.model_spec import ModelSpec
-from modelspec.api.resume import refuse_other_spec, resumable, warn_of_other_data
+from modelspec.api.resume import all_overrides, refuse_other_spec, resumable, warn_of_other_data
 from modelspec.api.step_places import place_step_errors
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.at_mean import left_at_mean
@@ -105,6 +105,7 @@ def train(
     with locked(made):
         source = resumable(made, source, facts, listener, resume=resume)
         facts["epochs"] = source.require().spec.training.epochs
+        facts["overrides"] = all_overrides(made, source.overrides)
         warn_of_other_data(source, facts, listener)
         phases = _phases(source, dataset, held, listener)
         source = _with_jit(source, model, phases.training, listener)

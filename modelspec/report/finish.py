@@ -11,6 +11,7 @@ from modelspec.report.epochs import cell
 from modelspec.report.table import print_table
 from modelspec.runs.history import VALIDATION, Record, best, columns, groups
 from modelspec.runs.layout import CURVES, HISTORY, MODEL
+from modelspec.runs.record import ALL_EPOCHS
 from modelspec.runs.run import Run
 
 _FILES = (MODEL, HISTORY, "history.csv", CURVES, "tensorboard")
@@ -23,6 +24,8 @@ def print_finish(console: Console, run: Run, samples: int) -> None:
         heading = Text(_heading(run, history, samples))
         console.print(heading, soft_wrap=not console.is_terminal)
         _print_measures(console, history)
+        if ending := _ending(run.record, len(history)):
+            _print(console, ending)
     there = [name for name in _FILES if (run.path / name).exists()]
     _print(console, f"{run.path} holds {', '.join(there)}")
     for start, command in zip(("next: ", *[" " * 6] * 2), _commands(run, history), strict=False):
@@ -46,6 +49,17 @@ def _heading(run: Run, history: Sequence[Record], samples: int) -> str:
     if found is not None:
         text += f"; best: epoch {found.epoch}, {found.name} {found.value:.4g}"
     return text
+
+
+def _ending(record: Record, done: int) -> str:
+    """Why the run ended, and which epoch the model is of; empty where the record does not say."""
+    reason, epoch = record.get("end_reason"), record.get("model_epoch")
+    if reason is None or epoch is None:
+        return ""
+    asked = record.get("epochs")
+    why = f"ended after {reason}" if reason == ALL_EPOCHS else f"{reason}, after {done} of {asked}"
+    which = "the last" if epoch == done else "which a callback restored"
+    return f"{why}; {MODEL} holds epoch {epoch}, {which}"
 
 
 def _print_measures(console: Console, history: Sequence[Record]) -> None:

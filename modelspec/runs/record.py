@@ -11,6 +11,9 @@ from typing import Any
 from modelspec.problems.errors import RunError, RunInterrupted
 from modelspec.runs.run import Run
 
+ALL_EPOCHS = "all epochs"
+INTERRUPTED = "interrupted"
+
 _DISTRIBUTIONS = ("keras-modelspec", "keras", "tensorflow", "numpy")
 
 
@@ -32,28 +35,29 @@ def recorded(run: Run, facts: Mapping[str, Any]) -> Iterator[None]:
         started=before.get("started", _now()),
         resumed=[*before.get("resumed", []), _now()] if before else None,
         ended=None,
+        end_reason=None,
         error=None,
     )
     began = time.perf_counter() - before.get("seconds", 0.0)
 
-    def end(status: str, why: str | None = None) -> None:
+    def end(status: str, **more: str) -> None:
         seconds = round(time.perf_counter() - began, 3)
-        run.update(status=status, ended=_now(), seconds=seconds, error=why)
+        run.update(status=status, ended=_now(), seconds=seconds, **more)
 
     try:
         yield
     except KeyboardInterrupt as interrupt:
         with suppress(OSError):
-            end("interrupted")
+            end("interrupted", end_reason=INTERRUPTED)
         raise RunInterrupted(run.path) from interrupt
     except OSError as error:
         why = f"cannot write {error.filename or run.path}: {error.strerror or error}"
         with suppress(OSError):
-            end("failed", why)
+            end("failed", error=why)
         raise RunError(f"{why}; {_advice(run)}") from error
     except BaseException as error:
         with suppress(OSError):
-            end("failed", str(error))
+            end("failed", error=str(error))
         raise
     end("completed")
 

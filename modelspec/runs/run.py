@@ -185,6 +185,10 @@ def _is_machine(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(v, str | int) for v in value.values())
 
 
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
 def _or_missing(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value is None or fits(value)
 
@@ -196,6 +200,8 @@ _FITS = {
     "validation": _or_missing(_is_identity),
     "arguments": _or_missing(_are_arguments),
     "machine": _or_missing(_is_machine),
+    "overrides": _or_missing(_are_texts),
+    "parameters": _or_missing(_is_mapping),
     **dict.fromkeys(("name", "started", "ended", "error"), _or_missing(_is_text)),
 }
 """What the values of a record must be where they are read again; a record may lack any of them."""

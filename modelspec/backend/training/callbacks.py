@@ -36,7 +36,7 @@ class CallbackRunner:
 
     def __init__(self, callbacks: Sequence[Any], model: Any, *, epochs: int, steps: int) -> None:
         self._last = _LastLogs()
-        self._callbacks = callbacks
+        self.callbacks = callbacks
         self._list = keras.callbacks.CallbackList(
             [*callbacks, self._last], model=model, verbose=0, epochs=epochs, steps=steps
         )
@@ -47,10 +47,10 @@ class CallbackRunner:
         Raises:
             RunError: where a callback cannot go on.
         """
-        keep_logs(self._callbacks)
+        keep_logs(self.callbacks)
         self("on_train_begin")
         position: Position = restore()
-        continue_logs(self._callbacks, position.epoch)
+        continue_logs(self.callbacks, position.epoch)
         return position
 
     def __call__(self, event: str, *given: Any) -> None:

@@ -16,6 +16,7 @@ from modelspec.backend.training.callbacks import (
 )
 from modelspec.backend.training.checkpointer import Checkpointer
 from modelspec.backend.training.checkpoints import State
+from modelspec.backend.training.ending import end_reason, model_epoch
 from modelspec.backend.training.engine import Engine
 from modelspec.backend.training.loop import FitContext, Stopped, fit
 from modelspec.backend.training.loss_shares import LossShares
@@ -51,6 +52,11 @@ def run_session(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surr
         strategy.finish()
     with replacing(run.path / MODEL, follow=False) as aside:
         write_model(model, aside)
+    callbacks, done = context.callbacks.callbacks, len(run.history)
+    run.update(
+        end_reason=end_reason(callbacks, done, training.epochs),
+        model_epoch=model_epoch(callbacks, done),
+    )
 
 
 def _context(
