@@ -202,6 +202,10 @@ def _by_output(value: Any) -> Any:
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
+Steps = Annotated[int, Field(ge=1, le=2**31 - 1)]
+"""A number of epochs or samples, which NumPy and TensorFlow count in 32 bits."""
+
+
 class LastRows(_Section):
     """Validation on the last rows, for example of a time series."""
 
@@ -232,8 +236,8 @@ Split = Annotated[
 class Training(_Section):
     """The settings of training, with the defaults of the language."""
 
-    epochs: int = Field(10, ge=1)
-    batch_size: int = Field(32, ge=1)
+    epochs: Steps = 10
+    batch_size: Steps = 32
     validation_split: Split = 0.0
     shuffle: bool = True
     seed: int = Field(0, ge=0, lt=2**32)
