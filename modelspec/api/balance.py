@@ -108,8 +108,8 @@ def _require_finite(outputs: Sequence[str], start: HeadMeasurement, warm: HeadMe
         for output, *sizes in zip(outputs, gauge.losses, gauge.norms, strict=True):
             if not all(map(math.isfinite, sizes)):
                 raise RunError(
-                    f"the loss of {output} or its gradient is not finite {when}: a lower learning "
-                    "rate, or scaled targets, may help"
+                    f"the loss of {output} or its gradient is not finite {when}; "
+                    "try a lower learning rate, or scale the targets"
                 )
 
 
@@ -133,5 +133,5 @@ def _unbalanceable(source: ModelSpec, outputs: list[str]) -> list[Diagnostic]:
 
 
 def _no_weights(outputs: list[str]) -> Diagnostic:
-    message = f"what {', '.join(outputs)} share has no weights that training changes"
+    message = f"the layers that {', '.join(outputs)} share have no trainable weights"
     return Diagnostic("no-shared-layers", message, _ROUTE)

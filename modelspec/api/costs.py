@@ -126,8 +126,8 @@ def _fill(name: str, shape: Shape, given: Sequence[int]) -> Shape:
         written = ", ".join("null" if size is None else str(size) for size in shape)
         example = ",".join(["100"] * wanted)
         raise LengthError(
-            f"costs depend on the lengths that the shape of {name} leaves open, [{written}]: "
-            f"say {wanted}, as in --shape {name}={example}"
+            f"costs depend on the unknown lengths in the shape of {name}, [{written}]: "
+            f"set {wanted}, for example with --shape {name}={example}"
         )
     rest = iter(given)
     return tuple(next(rest) if size is None else size for size in shape)

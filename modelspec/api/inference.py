@@ -61,7 +61,7 @@ def evaluate(
 
         compile_as_spec(model, target.source.require())
     if not getattr(model, "compiled", False):
-        raise ModelError("the model has no losses to evaluate")
+        raise ModelError("the model has no losses, so it cannot be evaluated")
     from modelspec.backend.model.saving import make_scopes_valid
 
     make_scopes_valid(model)

@@ -30,17 +30,17 @@ def resumable(
     """
     if not run.exists():
         if resume:
-            listener.note(f"{run.path} holds no run yet: this starts it")
+            listener.note(f"{run.path} contains no run yet, so a new run starts")
         return source
     if not resume:
-        raise RunError(f"{run.path} holds a run already: resume it, or name another folder")
+        raise RunError(f"{run.path} already contains a run: resume it, or use another folder")
     source = _with_epochs(run, source, listener)
     training = source.require().spec.training
     written = load(run.spec_path, [f"training.epochs={training.epochs}"])
     if training.jit == "auto":
         source = source.with_training(jit=written.require().spec.training.jit)
     if written.resolved_text() != source.resolved_text():
-        raise RunError(f"the spec is not the one that {run.path} was run with: see its {SPEC}")
+        raise RunError(f"the spec differs from that of the run {run.path}: compare its {SPEC}")
     _refuse_more_epochs(run, written)
     for part, verb in _PARTS.items():
         if not _same(run, facts, part):
@@ -88,11 +88,13 @@ def _with_epochs(run: Run, source: ModelSpec, listener: Listener) -> ModelSpec:
     if asked >= own:
         return source
     if not _is_option(source, "training", "epochs"):
-        listener.note(f"going on to the {own:,} epochs of {run.path}: --epochs asks for others")
+        listener.note(
+            f"continuing to the {own:,} epochs of {run.path}; --epochs changes the number"
+        )
         return source.with_training(epochs=own)
     done = max((line["epoch"] for line in run.history), default=0)
     if asked < done:
-        raise RunError(f"{run.path} has {done:,} epochs already, more than the {asked:,} asked for")
+        raise RunError(f"{run.path} already has {done:,} epochs, more than {asked:,}")
     return source
 
 
@@ -115,7 +117,7 @@ def warn_of_other_data(source: ModelSpec, facts: Facts, listener: Listener) -> N
         return
     for part, verb in _PARTS.items():
         if not _same(origin, facts, part):
-            listener.warn(f"this is not the {part} that {origin.path} was {verb} on")
+            listener.warn(f"the {part} differs from the {part} that {origin.path} was {verb} on")
 
 
 def refuse_other_spec(run: Run, text: str) -> None:
@@ -129,4 +131,6 @@ def refuse_other_spec(run: Run, text: str) -> None:
     if run.exists() or not run.spec_path.exists():
         return
     if run.spec_path.read_bytes() != text.encode():
-        raise RunError(f"{run.spec_path} is not a run's, and would be lost: name another folder")
+        raise RunError(
+            f"{run.spec_path} does not belong to a run and would be overwritten: use another folder"
+        )

@@ -154,7 +154,7 @@ def _check_magic(path: Path) -> None:
     if is_hdf5(magic):
         raise ModelError(_hdf5(path))
     if magic != ZIP_MAGIC:
-        raise ModelError(f"{path} is not a .keras file, which is a zip")
+        raise ModelError(f"{path} is not a .keras file (a zip archive)")
 
 
 def _hdf5(path: Path) -> str:

@@ -165,7 +165,7 @@ def _load(
     if validation is None and source.has_validation_part(data):
         validation = data
         if source.require().spec.training.validation_split:
-            listener.note("the data marks rows for validation: validation_split is not used")
+            listener.note("the data has a validation part, so validation_split is not used")
     if validation:
         held, more = source.load_data(validation, "validation", say=listener.note)
     source.require([*problems, *more])
@@ -210,9 +210,13 @@ def _phases(
     split = 0.0 if held else training.validation_split
     parts = split_validation(dataset, source.heads, split, training.seed)
     if not len(parts.rows):
-        raise RunError(f"validation_split leaves none of {dataset.samples:,} samples to train on")
+        raise RunError(
+            f"validation_split leaves none of the {dataset.samples:,} samples for training"
+        )
     if split and not len(parts.held):
-        listener.warn(f"validation_split holds out none of {dataset.samples:,} samples")
+        listener.warn(
+            f"validation_split selects none of the {dataset.samples:,} samples for validation"
+        )
     trained = Batches(
         dataset,
         parts.rows,
@@ -225,7 +229,8 @@ def _phases(
         listener.note(parts.phrase)
     if parts.phrase and isinstance(split, float) and not training.shuffle:
         listener.note(
-            f"these rows are drawn; validation_split: {{last: {split:g}}} takes the last ones"
+            f"the rows are drawn at random; validation_split: {{last: "
+            f"{split:g}}} takes the last rows"
         )
     if held is not None:
         everything = split_validation(held, (), 0.0, training.seed).rows

@@ -7,9 +7,9 @@ signature, wherever Keras has them, and are not listed here.
 
 from modelspec.catalog.entries import Family
 
-_ABSTRACT = "it is a base class that does nothing by itself"
-_OBJECT = "it wraps a Python object, which a spec cannot hold"
-_CODE = "it runs Python code, which a spec cannot hold"
+_ABSTRACT = "it is a base class that computes nothing"
+_OBJECT = "it wraps a Python object, which a spec cannot contain"
+_CODE = "it runs Python code, which a spec cannot contain"
 _INPUTS = "inputs are written under `inputs`"
 _VALUES = "it reduces values and does not compare targets with predictions"
 
@@ -18,24 +18,24 @@ DISALLOWED: dict[Family, dict[str, str]] = {
         "FlaxLayer": _OBJECT,
         "Input": _INPUTS,
         "InputLayer": _INPUTS,
-        "InputSpec": "it is no layer but a description of what a layer takes",
+        "InputSpec": "it is not a layer, but describes the input of a layer",
         "JaxLayer": _OBJECT,
         "Lambda": _CODE,
         "Layer": _ABSTRACT,
-        "RandomShear": "Keras cannot load a saved model that holds it",
+        "RandomShear": "Keras cannot load a saved model that contains it",
         "TFSMLayer": "it loads and runs a program from a file",
         "TorchModuleWrapper": _OBJECT,
         "Wrapper": _ABSTRACT,
     },
     "optimizer": {
-        "MultiOptimizer": "it needs an OptimizerMap, which a spec cannot hold",
+        "MultiOptimizer": "it needs an OptimizerMap, which a spec cannot contain",
         "Optimizer": _ABSTRACT,
-        "OptimizerMap": "it is no optimizer but a table of them",
+        "OptimizerMap": "it is not an optimizer, but a table of optimizers",
     },
     "loss": {"Loss": _ABSTRACT},
     "metric": {
         "Mean": _VALUES,
-        "MeanMetricWrapper": "it wraps a Python function, which a spec cannot hold",
+        "MeanMetricWrapper": "it wraps a Python function, which a spec cannot contain",
         "Metric": _ABSTRACT,
         "Sum": _VALUES,
     },
@@ -46,9 +46,9 @@ DISALLOWED: dict[Family, dict[str, str]] = {
     "callback": {
         "BackupAndRestore": "a run keeps itself: train --resume goes on where it stopped",
         "Callback": _ABSTRACT,
-        "CallbackList": "a list of callbacks is written as a list",
+        "CallbackList": "write several callbacks as a list",
         "LambdaCallback": _CODE,
-        "LearningRateScheduler": f"{_CODE}; name a schedule as the optimizer's learning_rate",
+        "LearningRateScheduler": f"{_CODE}; use a schedule as the optimizer's learning_rate",
         "RemoteMonitor": "it sends data to another machine",
     },
     "activation": {},

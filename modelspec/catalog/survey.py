@@ -146,7 +146,7 @@ def _needs_more(family: Family, definition: Definition) -> str | None:
         return None
     found = signatures.parameters(definition, definition.node)
     needed = [each.name for each in found if each.default is None][_FUNCTION_INPUTS[family] :]
-    return f"it needs {' and '.join(needed)}, which a spec cannot give a function" * bool(needed)
+    return f"it needs {' and '.join(needed)}, which a spec cannot pass to a function" * bool(needed)
 
 
 def _arguments(

@@ -25,7 +25,7 @@ _MOVED = {
         ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "input_length"),
         "shapes are written under `inputs`",
     ),
-    "decay": "Keras ignores it; name a schedule as the learning_rate",
+    "decay": "Keras ignores it; use a schedule as the learning_rate",
 }
 _RENAMED = {
     "lr": "learning_rate",
@@ -77,7 +77,7 @@ def _object(
         message = f"{name} cannot be used in a spec: {entry.refused}"
         yield Diagnostic("refused-object", message, route, anchor)
     elif arguments is not None and not isinstance(arguments, Mapping):
-        message = f"the arguments of {name} are written as a mapping, argument: value"
+        message = f"write the arguments of {name} as a mapping, argument: value"
         yield Diagnostic("not-an-object", message, route, hint=_as_mapping(entry, arguments))
     else:
         yield from _arguments(catalog, entry, arguments or {}, route, nested=nested, anchor=anchor)
@@ -282,16 +282,16 @@ def _paths(entry: Entry, argument: Argument, value: Any, route: Route) -> Iterat
     elif not isinstance(value, str):
         return
     elif paths.reads_file(entry, argument):
-        message = f"{argument.name} of {entry.name} cannot be read from a file"
+        message = f"{argument.name} of {entry.name} cannot come from a file"
         hint = f"write the values here, as a list: {argument.name}: [...]"
         yield Diagnostic("refused-path", message, route, hint=hint)
     elif paths.writes_file(entry, argument) and paths.escapes(value):
-        message = f"{argument.name} of {entry.name} leads out of the run's folder: {value}"
-        hint = "write a relative path without .., ~ or a scheme"
+        message = f"{argument.name} of {entry.name} leads outside the run's folder: {value}"
+        hint = "write a relative path without .., ~ or a URL scheme"
         yield Diagnostic("refused-path", message, route, hint=hint)
     elif paths.writes_file(entry, argument) and paths.is_taken(value):
-        message = f"{argument.name} of {entry.name} is a part of the run itself: {value}"
-        yield Diagnostic("refused-path", message, route, hint="write a name of its own")
+        message = f"{argument.name} of {entry.name} is a file of the run itself: {value}"
+        yield Diagnostic("refused-path", message, route, hint="use another name")
 
 
 def _mappings(value: Any, route: Route) -> Iterator[Route]:
@@ -324,7 +324,7 @@ def _kind(value: Any) -> str:
 
 def _wrong_type(entry: Entry, argument: Argument, shown: str, route: Route) -> Diagnostic:
     nouns = [noun for kind, noun in _NOUNS.items() if kind in argument.kinds]
-    wanted = " or ".join(nouns) if nouns else "another kind of value"
+    wanted = " or ".join(nouns) if nouns else "a value of another type"
     message = f"{argument.name} of {entry.name} takes {wanted}, not {shown}"
     return Diagnostic("wrong-type", message, route, hint=_as_number(argument, shown))
 

@@ -70,11 +70,12 @@ def _groups(dataset: Dataset) -> list[Diagnostic]:
     name, route = dataset.array_names[GROUPS], ("training", "validation_split", "groups")
     shape, kind = dataset.groups.shape, dataset.groups.dtype.kind
     if kind not in "biufUS":
-        message = f"array {name} holds {dataset.groups.dtype}, and a group is a number or a text"
+        message = f"array {name} holds {dataset.groups.dtype}, but a group is a number or a string"
         return [Diagnostic("wrong-dtype", message, route)]
     if math.prod(shape[1:]) != 1 or len(dataset.groups) != dataset.samples:
         message = (
-            f"array {name} has shape {list(shape)}, and {dataset.samples} samples need a group"
+            f"array {name} has shape {list(shape)}, "
+            f"but {dataset.samples} samples need one group each"
         )
         return [Diagnostic("wrong-shape", message, route)]
     return []
@@ -159,8 +160,14 @@ def _not_unicode(declared: Input, name: str, array: Column) -> Diagnostic | None
     else:
         return None
     row = first_row(array, _has_surrogate)
-    message = f"array {name} holds text with a lone surrogate, first in {row}, which is not Unicode"
-    hint = f'{name}.astype(object) with .encode("utf-8", "replace").decode() for each text mends it'
+    message = (
+        f"array {name} contains a string with a lone surrogate, first in {row}, "
+        "which is not valid Unicode"
+    )
+    hint = (
+        f'{name}.astype(object) with .encode("utf-8", "replace").decode() '
+        "for each string repairs it"
+    )
     return Diagnostic("wrong-dtype", message, declared.route, hint=hint)
 
 
@@ -174,15 +181,15 @@ def _has_surrogate(rows: Array) -> Array:
 def _not_numbers(declared: Input, name: str, array: Column) -> Diagnostic | None:
     problem = not_numbers(name, array, f"input {declared.name} ({declared.dtype})", declared.route)
     if problem and array.dtype.kind in "US":
-        return replace(problem, hint="turn text into ids first, or declare dtype: string")
+        return replace(problem, hint="convert the strings to ids, or declare dtype: string")
     return problem
 
 
 def _wrong_shape(declared: Input, name: str, array: Column) -> Diagnostic | None:
     sample = array.shape[1:]
     if None in declared.shape and agree(sample, declared.shape) and 0 in sample:
-        message = f"array {name} has samples of shape {written(sample)}, which hold nothing"
-        hint = "a sequence has at least one step: pad or leave out those without any"
+        message = f"array {name} has samples of shape {written(sample)}, which are empty"
+        hint = "a sequence needs at least one step: pad empty sequences, or remove them"
         return Diagnostic("wrong-shape", message, declared.route, hint=hint)
     if agree(_as_keras_adjusts(sample, declared.shape), declared.shape):
         return None
@@ -214,7 +221,7 @@ def _shape_hint(name: str, shape: tuple[int, ...], declared: Shape) -> str:
     if agree(sample, declared[:-1]):
         return f"the last axis, of {declared[-1]}, is missing; or declare shape: {written(sample)}"
     if None not in declared and math.prod(sample) == math.prod(size or 0 for size in declared):
-        return f"the sizes agree: save {name}.reshape({', '.join(map(str, (-1, *declared)))})"
+        return f"the sizes match: save {name}.reshape({', '.join(map(str, (-1, *declared)))})"
     return f"to use it as it is, declare shape: {written(sample)}"
 
 
@@ -233,8 +240,8 @@ def _fractions(declared: Input, name: str, array: Column, values: Values) -> Dia
     if values.first_fraction is None:
         return None
     message = (
-        f"array {name} holds fractions, first in {row_name(array, values.first_fraction)}, "
-        f"but input {declared.name} takes whole numbers"
+        f"array {name} holds non-integers, first in {row_name(array, values.first_fraction)}, "
+        f"but input {declared.name} takes integers"
     )
     return Diagnostic("wrong-dtype", message, declared.route)
 

@@ -78,8 +78,8 @@ def _by_label(metric: Placed) -> str:
     if "f" in name.lower()[:1]:
         return "give it a threshold for each label: F1Score: {threshold: 0.5}"
     if "crossentropy" in name.lower():
-        return "binary_crossentropy is the metric of each label for itself"
-    return "binary_accuracy counts each label for itself"
+        return "binary_crossentropy is computed for each label separately"
+    return "binary_accuracy is computed for each label separately"
 
 
 def _signs(
@@ -144,7 +144,7 @@ def _without_classes(
     if facts is None:
         return None
     if facts.targets not in _CLASSES:
-        return f"the targets of {head.output} are not classes, which class weights need"
+        return f"the targets of {head.output} are not classes, but class weights need classes"
     row = None if facts.targets == "ids" else first_not_one_hot(target)
     if row is not None:
         return (
@@ -152,7 +152,7 @@ def _without_classes(
             "such a row has, and so its weight, cannot be told"
         )
     row = find_row(target, lambda rows: rows < 0) if facts.targets == "signs" else None
-    return f"array {name} holds -1, first in {row}, and classes count from 0" if row else None
+    return f"array {name} holds -1, first in {row}, but class ids start at 0" if row else None
 
 
 def _count(facts: LossFacts | None, target: Column, shape: Shape | None) -> int | None:

@@ -64,18 +64,19 @@ def _check_loss(head: Head, last: LastLayer, catalog: Catalog) -> Iterator[Diagn
 def _impossible(facts: LossFacts, last: LastLayer, *, logits: bool) -> tuple[str, str] | None:
     if last.activation in PROBABILITIES and (logits or facts.outputs == "logits"):
         if logits:
-            hint = "leave out from_logits, or the activation"
+            hint = "remove from_logits, or the activation"
             return f"ends in {last.activation}, and from_logits applies it again", hint
-        hint = "leave out the activation: the loss takes logits"
+        hint = "remove the activation: the loss takes logits"
         return f"ends in {last.activation}, and this loss applies softmax again", hint
     if last.activation == "softmax" and last.width == 1:
         hint = "sigmoid is the activation for one unit"
-        return "is a softmax of one unit, which is always 1: nothing is learnt", hint
+        return "is a softmax of one unit, which is always 1, so nothing is learned", hint
     if facts.targets == "sequences" and last.width == 1:
-        return "has one unit, and this loss needs one for each id, and for the blank", "add units"
+        fault = "has one unit, but this loss needs one unit for each id and one for the blank"
+        return fault, "add units"
     if facts.targets in ("ids", "one-hot") and last.width == 1:
         hint = "binary_crossentropy is the loss for one unit"
-        return "has one unit, and this loss needs a unit for each class", hint
+        return "has one unit, but this loss needs one unit for each class", hint
     return None
 
 
@@ -92,13 +93,13 @@ def _unlikely(
         return f"ends in {last.activation}, and this loss needs values above 0", hint
     if facts.outputs == "probabilities" and not facts.of_batch and last.activation == "softmax":
         hint = "use categorical_crossentropy, or end it in activation: sigmoid"
-        return "is a softmax over classes, and this loss takes each for itself", hint
+        return "is a softmax over classes, but this loss treats each class separately", hint
     if classes and last.activation in ("sigmoid", "hardsigmoid"):
-        hint = "end it in softmax; for several labels a sample use binary_crossentropy"
-        return "ends in sigmoid, whose values do not add up to 1 over the classes", hint
+        hint = "end it in softmax; for several labels per sample use binary_crossentropy"
+        return "ends in sigmoid, whose values do not sum to 1 over the classes", hint
     if facts.outputs == "quantities" and last.activation == "softmax":
         hint = "use categorical_crossentropy or sparse_categorical_crossentropy"
-        return "is a softmax over classes, and this loss is for quantities", hint
+        return "is a softmax over classes, but this loss is for regression", hint
     return None
 
 
@@ -116,7 +117,7 @@ def _check_weights(spec: Spec, heads: Sequence[Head]) -> Iterator[Diagnostic]:
         if head.weight <= 0:
             form = type(spec.loss_weights)
             steps: Route = (head.output,) if form is dict else (position,) if form is list else ()
-            effect = "is not trained" if head.weight == 0 else "is trained to be wrong"
+            effect = "is not trained" if head.weight == 0 else "is trained to increase its loss"
             message = f"with a loss weight of {head.weight:g}, {head.output} {effect}"
             yield Diagnostic("loss-weight", message, ("loss_weights", *steps), severity="warning")
 
@@ -126,7 +127,7 @@ def _without_loss(spec: Spec, heads: Sequence[Head]) -> Iterator[Diagnostic]:
         unsaid = head.loss is None and not _is_null(spec.losses, head, position)
         if unsaid and all_placed(spec.losses, heads):
             step = head.output if isinstance(spec.outputs, dict) else position
-            message = f"{head.output} has no loss, and others have: it is not trained"
+            message = f"{head.output} has no loss, but other outputs have one: it is not trained"
             yield Diagnostic("output-without-loss", message, ("outputs", step), "value", "warning")
 
 

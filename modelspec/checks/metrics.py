@@ -117,13 +117,13 @@ def _of_other_targets(judged: _Judged) -> _Problem | None:
         return None
     if judged.targets == "ids" and metric.targets in _ROWS and judged.several:
         message = f"the targets of {output} are class ids, and this metric needs a row of them"
-        hint = "accuracy fits either; or use one-hot targets"
+        hint = "use accuracy, which fits both, or one-hot targets"
         if judged.name in CONFUSION:
             hint = f"for ids write {_iou(judged, targets='true')}"
         return _Problem(message, hint, error=True)
     if judged.targets == "one-hot" and metric.targets == "ids":
         message = f"the targets of {output} are one-hot rows, and this metric needs class ids"
-        hint = "use accuracy, or the metric without sparse"
+        hint = "use accuracy, or this metric without sparse"
         if judged.name in CONFUSION:
             hint = f"for rows write {_iou(judged, targets='false')}, or OneHot{judged.written}"
         return _Problem(message, hint, error=True)
@@ -139,8 +139,10 @@ def _of_ids(judged: _Judged) -> _Problem | None:
     if not classes and last.activation not in PROBABILITIES:
         return None
     if judged.name == "accuracy":
-        message = f"Accuracy compares the values of {output} with the targets, which it never meets"
-        return _Problem(message, "write accuracy, which Keras chooses by the shapes", error=True)
+        message = (
+            f"Accuracy compares the values of {output} with the targets, which are never equal"
+        )
+        return _Problem(message, "write accuracy, which Keras resolves by the shapes", error=True)
     message = f"this metric reads the values of {output} as class ids, and they are not ids"
     if last.width == 1 or (judged.targets == "binary" and not judged.several):
         hint = "BinaryIoU is the metric for one unit: BinaryIoU: {threshold: 0.5}"
@@ -165,7 +167,7 @@ def _of_one_unit(judged: _Judged) -> _Problem | None:
     of_classes = judged.metric.targets in ("ids", "one-hot") and reads in ("largest", "shares")
     if judged.last.width != 1 or not of_classes:
         return None
-    message = f"{output} has one unit: this metric finds its only class always right"
+    message = f"{output} has one unit: for this metric its only class is always correct"
     if judged.name in ("f1score", "fbetascore"):
         hint = f"give it a threshold: {judged.written}: {{threshold: 0.5}}"
     elif judged.name in CONFUSION:
@@ -232,9 +234,11 @@ def _of_quantities(judged: _Judged) -> _Problem | None:
     if judged.last.activation not in NOT_PROBABILITIES:
         return None
     if metric.exact or (metric.targets in ("ids", "one-hot") and metric.reads == "shares"):
-        message = f"{output} is a quantity, which is never exactly right"
-        return _Problem(message, "mae tells how far off it is")
+        message = (
+            f"{output} is a regression output, whose values are never exactly equal to the targets"
+        )
+        return _Problem(message, "mae measures the distance")
     if metric.reads in ("threshold", "curve", "shares") or metric.targets in ("ids", "one-hot"):
-        message = f"{output} is a quantity, and this metric needs probabilities"
-        return _Problem(message, "mae tells how far off it is")
+        message = f"{output} is a regression output, but this metric needs probabilities"
+        return _Problem(message, "mae measures the distance")
     return None

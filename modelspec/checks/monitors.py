@@ -41,11 +41,11 @@ def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Itera
         if not {plain, re.sub(r"_\d+$", "", plain)} & {*logged, "learning_rate"}:
             known = [f"{prefix}{each}" for each in logged for prefix in ("", "val_")]
             hint = did_you_mean(monitor, known) or f"there are {', '.join(known)}"
-            message = f"nothing that is measured is called {monitor}"
+            message = f"no measured value is called {monitor}"
             yield Diagnostic("unknown-monitor", message, route, hint=hint)
         elif len(heads) > 1 and plain not in ("loss", "learning_rate") and _needs_mode(name, given):
-            message = f"Keras cannot tell whether more or less of {monitor} is better"
-            hint = "write mode: min, or mode: max, beside it"
+            message = f"Keras does not know whether {monitor} should increase or decrease"
+            hint = "set mode: min or mode: max"
             yield Diagnostic("missing-mode", message, route, hint=hint)
 
 
@@ -121,8 +121,8 @@ def _alike(logged: Sequence[tuple[str, Route]]) -> Iterator[Diagnostic]:
     for name, route in logged:
         other = first.setdefault(name.lower(), name)
         if other != name:
-            message = f"the logs will have {other} and {name}, which differ in case alone"
-            hint = "give one a name of its own: {METRIC: {name: …}}"
+            message = f"the logs will have {other} and {name}, which differ only in case"
+            hint = "give one of them another name: {METRIC: {name: …}}"
             yield Diagnostic("similar-names", message, route, severity="warning", hint=hint)
 
 

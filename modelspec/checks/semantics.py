@@ -94,7 +94,7 @@ def _check_constants(node: Node) -> Iterable[Diagnostic]:
     for name, value in node.call.items():
         items = value if isinstance(value, list) else [value]
         if any(isinstance(item, list | dict) for item in items):
-            message = f"{name} is a number, a text, true or false, or a list of them"
+            message = f"{name} is a number, a string, true or false, or a list of them"
             yield Diagnostic("wrong-type", message, (*node.route, "call", name))
 
 
@@ -107,7 +107,7 @@ def _check_calls(node: Node, known: Sequence[str]) -> Iterable[Diagnostic]:
             if name is not None and name not in known:
                 yield Diagnostic(
                     "unknown-argument",
-                    f"{node.type} is not called with {name}",
+                    f"{node.type} has no call argument {name}",
                     (*node.route, part, name),
                     "key",
                     hint=did_you_mean(name, known) or f"it takes {', '.join(known)}",

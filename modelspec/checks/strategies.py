@@ -26,8 +26,8 @@ def check_strategy(spec: Spec, graph: Graph, heads: Sequence[Head]) -> Iterator[
 
 
 def single_head(outputs: Sequence[str], route: Route) -> Diagnostic:
-    message = f"{outputs[0]} is the only output with a loss: there is nothing to weigh it against"
-    hint = "leave out loss_weights" if route == _ROUTE else None
+    message = f"{outputs[0]} is the only output with a loss, so there is nothing to balance"
+    hint = "remove loss_weights" if route == _ROUTE else None
     return Diagnostic("single-head", message, route, hint=hint)
 
 
@@ -42,12 +42,14 @@ def check_sharing(
     shared = [names for names in served if len(names) > 1]
     if not shared or (together and not any(names.issuperset(outputs) for names in shared)):
         message = f"no layer is shared by {', '.join(outputs)}"
-        hint = "heads that share nothing cannot drown each other: they need no weights"
+        hint = "outputs that share no layer do not affect each other, so they need no weights"
         if shared:
-            hint = "gradnorm needs one; uncertainty and equal_contribution need none"
+            hint = "gradnorm needs a shared layer; uncertainty and equal_contribution do not"
         yield Diagnostic("no-shared-layers", message, route, hint=hint)
         return
     for name in outputs:
         if not any(name in names for names in shared):
-            message = f"{name} shares no layer with other outputs: its weight changes nothing else"
+            message = (
+                f"{name} shares no layer with other outputs, so its weight affects no other output"
+            )
             yield Diagnostic("no-shared-layers", message, route, severity="warning")

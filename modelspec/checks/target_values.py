@@ -55,8 +55,8 @@ def _fractions(head: Head, name: str, array: Column, values: Values) -> Diagnost
     if values.first_fraction is None:
         return None
     message = (
-        f"array {name} holds fractions, first in {row_name(array, values.first_fraction)}, "
-        "but this loss needs whole class ids"
+        f"array {name} holds non-integers, first in {row_name(array, values.first_fraction)}, "
+        "but this loss needs integer class ids"
     )
     return Diagnostic("wrong-dtype", message, head.route)
 
@@ -123,7 +123,7 @@ def _sequences(
             f"array {name} holds a 0 before other ids, first in {inside}: this loss reads 0 as the "
             "blank, and as what fills a row up at its end"
         )
-        hint = "count the ids from 1, with a unit more, and put all zeros at the end"
+        hint = "start the ids at 1, with one more unit, and put all zeros at the end"
         return Diagnostic(code, message, head.route, hint=hint)
     return _too_long(head, name, array, steps) if steps is not None else None
 
@@ -144,7 +144,9 @@ def _too_long(head: Head, name: str, array: Column, steps: int) -> Diagnostic | 
         f"array {name} has rows that need {most} steps, the first too long in {row}, but output "
         f"{head.output} has {steps}: no path can spell them, and the loss is infinite"
     )
-    hint = "an id needs a step, and two equal ones a blank between them; pool less along the steps"
+    hint = (
+        "an id needs a step, and two equal ones a blank between them; pool less along the step axis"
+    )
     return Diagnostic("wrong-target-shape", message, head.route, hint=hint)
 
 
@@ -209,7 +211,7 @@ def _not_one_hot(head: Head, name: str, array: Column) -> Diagnostic | None:
         "the share of each class"
     )
     hint = (
-        "for several labels a sample use binary_crossentropy and a sigmoid; for a row without a "
+        "for several labels per sample use binary_crossentropy and a sigmoid; for a row without a "
         f"label save {head.output}_weight with 0 there"
     )
     return Diagnostic("not-one-hot", message, head.route, severity="warning", hint=hint)

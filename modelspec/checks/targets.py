@@ -16,8 +16,8 @@ _LARGEST = {"float32": 3.4028234663852886e38, "float16": 65504.0, "bfloat16": 3.
 """The largest finite value of each dtype."""
 
 _IDS_BY_SAMPLE = {
-    "sequences": "a row of ids for each sample",
-    "groups": "one id for each sample, that of its group",
+    "sequences": "one row of ids for each sample",
+    "groups": "the id of its group for each sample",
 }
 _MAX_TARGET = 1e18
 """Squares above it, summed over a batch, leave float32."""
@@ -81,7 +81,7 @@ def check_weight(
         row = first_outside(array, 0, math.inf)
         message = (
             f"array {name} holds weights down to {values.low}, first in {row}, "
-            "and a weight is 0 or more"
+            "but a weight is 0 or more"
         )
         problem = Diagnostic("negative-weight", message, head.route)
     return [problem] if problem else []
@@ -94,7 +94,7 @@ def not_numbers(name: str, array: Column, use: str, route: Route) -> Diagnostic 
         message = f"array {name} holds {_kind(array)} ({dtype}), but {use} needs real numbers"
         return Diagnostic("wrong-dtype", message, route)
     if not array.ndim:
-        message = f"array {name} is a single number, but {use} needs one entry a sample"
+        message = f"array {name} is a single number, but {use} needs one entry for each sample"
         return Diagnostic("wrong-shape", message, route)
     return None
 
@@ -128,7 +128,7 @@ def too_large(
         f"array {name} holds values beyond the range of {dtype}, {limit:.3g}, "
         f"first in {first_outside(array, -limit, limit)}"
     )
-    hint = "scale the values before they are saved"
+    hint = "scale the values before saving"
     return Diagnostic("value-out-of-range", message, route, hint=hint)
 
 
@@ -217,7 +217,7 @@ def _overflowing(head: Head, name: str, array: Column, values: Values) -> Diagno
         f"array {name} holds values beyond {_MAX_TARGET:g}, first in "
         f"{first_outside(array, -_MAX_TARGET, _MAX_TARGET)}: their loss is not finite"
     )
-    hint = "scale the values before they are saved"
+    hint = "scale the values before saving"
     return Diagnostic("value-out-of-range", message, head.route, hint=hint)
 
 

@@ -99,7 +99,7 @@ def _our_fault(error: Exception) -> int:
     log.write_text(f"{sys.argv}\n{trace}", encoding="utf-8")
     first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
     err().print(
-        f"error: a fault of modelspec's own: {first}\nplease report it with {log}",
+        f"error: internal error in modelspec: {first}\nplease report it with {log}",
         markup=False,
         soft_wrap=True,
     )

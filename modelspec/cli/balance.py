@@ -21,7 +21,7 @@ _MOST = 300
     type=click.IntRange(1, _MOST),
     default=BATCHES,
     show_default=True,
-    help="How long to train before the second measurement.",
+    help="Number of training steps before the second measurement.",
 )
 @format_option("table", "json", "yaml")
 @set_option

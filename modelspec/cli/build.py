@@ -13,16 +13,14 @@ from modelspec.cli.streams import write, write_bytes
 
 @click.command(cls=Verb)
 @click.argument("spec", metavar="SPEC")
-@click.option(
-    "-o", "--output", metavar="MODEL.keras", help="Where to write it; - for standard output."
-)
+@click.option("-o", "--output", metavar="MODEL.keras", help="Output file; - for standard output.")
 @set_option
 def build(spec: str, output: str | None, overrides: tuple[str, ...]) -> None:
     """Compile a spec into a Keras model with fresh weights, and print the file's path."""
     source = load_spec(spec, overrides)
     path = Path(output or f"{source.name}.keras")
     if output != "-" and path.suffix != ".keras":
-        raise click.BadParameter("the file's name ends in .keras", param_hint="--output")
+        raise click.BadParameter("the file name must end in .keras", param_hint="--output")
     model = source.build()
     if output != "-":
         save_model(model, path)

@@ -17,7 +17,7 @@ from modelspec.report.problems import problems_github, problems_json
     "--data",
     type=PATH,
     multiple=True,
-    help="Check this npz file, or folder of them, too. Repeatable.",
+    help="Also check this npz file, or a folder of npz files. Repeatable.",
 )
 @click.option("--fast", is_flag=True, help="Stop before shapes, and whatever else needs Keras.")
 @format_option("text", "json", "github")

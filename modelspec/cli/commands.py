@@ -54,7 +54,7 @@ class Verbs(click.Group):
             from modelspec.problems.diagnostic import did_you_mean
 
             hint = did_you_mean(cmd_name, VERBS)
-            ctx.fail(f"there is no command {cmd_name}" + (f": {hint}" if hint else ""))
+            ctx.fail(f"unknown command {cmd_name}" + (f": {hint}" if hint else ""))
         command: Verb = getattr(import_module(f"modelspec.cli.{cmd_name}"), cmd_name)
         return command
 

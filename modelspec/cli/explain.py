@@ -21,7 +21,7 @@ def explain(code: str | None) -> None:
         _show(pages.page(code).text)
     else:
         hint = did_you_mean(code, known) or "modelspec explain lists them"
-        raise click.BadParameter(f"there is no code {code}: {hint}", param_hint="CODE")
+        raise click.BadParameter(f"unknown code {code}: {hint}", param_hint="CODE")
 
 
 def _show(text: str) -> None:

@@ -20,7 +20,7 @@ from modelspec.report.strategies import STRATEGY, print_strategies, print_strate
     type=click.Choice((*catalog.FAMILIES, STRATEGY)),
     default="layer",
     show_default=True,
-    help="What to list.",
+    help="List this family.",
 )
 def layers(name: str | None, family: str) -> None:
     """List what a spec can write; with NAME, its arguments, defaults and help."""
@@ -39,7 +39,7 @@ def layers(name: str | None, family: str) -> None:
         known = [known for each in catalog.FAMILIES for known in offered.known(each)]
         hint = did_you_mean(name, [*known, *STRATEGIES])
         raise click.BadParameter(
-            f"Keras offers no {name}" + (f": {hint}" if hint else ""), param_hint="NAME"
+            f"Keras has no {name}" + (f": {hint}" if hint else ""), param_hint="NAME"
         )
     for entry in found:
         print_entry(out(), entry)

@@ -8,7 +8,7 @@ from modelspec.cli.streams import write
 
 MODELINE = """\
 # yaml-language-server: $schema=modelspec.schema.json
-# For help in editors by the line above: modelspec schema > modelspec.schema.json
+# For the line above, create the schema with: modelspec schema > modelspec.schema.json
 
 """
 SOURCES = """\

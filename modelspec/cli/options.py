@@ -30,7 +30,7 @@ data_option = click.option(
     required=True,
     multiple=True,
     type=PATH,
-    help="An npz file, or a folder of them. Repeatable: their rows follow each other.",
+    help="An npz file, or a folder of npz files. Repeatable: the rows are concatenated.",
 )
 
 
@@ -41,7 +41,7 @@ def set_option(command: Command) -> Command:
         "overrides",
         multiple=True,
         metavar="PATH=VALUE",
-        help="Override a value of the spec, as in training.epochs=5. Repeatable.",
+        help="Override a value of the spec, for example training.epochs=5. Repeatable.",
     )(command)
 
 
@@ -52,7 +52,7 @@ def format_option(*choices: str) -> Callable[[Command], Command]:
         type=click.Choice(choices),
         default=choices[0],
         show_default=True,
-        help="What to print.",
+        help="Output format.",
     )
 
 

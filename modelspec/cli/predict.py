@@ -22,7 +22,7 @@ from modelspec.report.predictions import FirstRows, print_predictions
     metavar="P.npz",
     default="predictions.npz",
     show_default=True,
-    help="Where to write; - for standard output.",
+    help="Output file; - for standard output.",
 )
 @set_option
 def predict(target: str, data: tuple[Path, ...], output: str, overrides: tuple[str, ...]) -> None:

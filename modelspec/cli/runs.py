@@ -28,7 +28,7 @@ _FIELDS = (
     type=click.Choice(("table", "json", "csv")),
     default="table",
     show_default=True,
-    help="What to print.",
+    help="Output format.",
 )
 def runs(folder: Path, form: str) -> None:
     """List the runs in and under DIR (runs), newest first, and mark those that died."""
@@ -37,7 +37,7 @@ def runs(folder: Path, form: str) -> None:
     for reason in refused:
         err().print(f"warning: {reason}", markup=False, highlight=False, soft_wrap=True)
     if not found:
-        err().print(f"no runs under {folder}", markup=False, highlight=False, soft_wrap=True)
+        err().print(f"no runs in {folder}", markup=False, highlight=False, soft_wrap=True)
     rows = [run.as_json() for run in found]
     if form == "json":
         write(json.dumps(rows, indent=2))

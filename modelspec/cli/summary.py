@@ -27,9 +27,9 @@ def _lengths(_context: Any, _option: Any, given: tuple[str, ...]) -> Lengths:
         try:
             found[name] = tuple(int(size) for size in sizes.split(","))
         except ValueError:
-            raise click.BadParameter(f"{text} is not NAME=LENGTH, as in posts=500") from None
+            raise click.BadParameter(f"{text} is not NAME=LENGTH, for example posts=500") from None
         if min(found[name]) < 1:
-            raise click.BadParameter(f"{text}: a length is 1 or more")
+            raise click.BadParameter(f"{text}: a length must be at least 1")
     return found
 
 
@@ -37,9 +37,9 @@ def _lengths(_context: Any, _option: Any, given: tuple[str, ...]) -> Lengths:
 @click.argument("targets", nargs=-1, metavar="[SPEC|MODEL.keras|RUN]...")
 @format_option("table", "json", "csv", "markdown")
 @set_option
-@click.option("--costs", is_flag=True, help="Add the arithmetic and the memory of training.")
+@click.option("--costs", is_flag=True, help="Add the operations and the memory of training.")
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), help="With --costs: the samples of a batch."
+    "--batch-size", type=click.IntRange(min=1), help="With --costs: number of samples in a batch."
 )
 @click.option(
     "--shape",
@@ -47,11 +47,9 @@ def _lengths(_context: Any, _option: Any, given: tuple[str, ...]) -> Lengths:
     multiple=True,
     metavar="NAME=LENGTH,...",
     callback=_lengths,
-    help="With --costs: the lengths of an input that the spec leaves open. Repeatable.",
+    help="With --costs: the unknown lengths (null) of an input. Repeatable.",
 )
-@click.option(
-    "--measure", is_flag=True, help="With --costs: train for a moment, and tell how long it takes."
-)
+@click.option("--measure", is_flag=True, help="With --costs: train briefly, and measure the time.")
 def summary(
     *,
     targets: tuple[str, ...],
@@ -64,7 +62,7 @@ def summary(
 ) -> None:
     """Show layers, shapes and parameters; without arguments, of what standard input holds."""
     if not costs and (batch_size or lengths or measure):
-        raise click.UsageError("--batch-size, --shape and --measure say more of --costs: add it")
+        raise click.UsageError("--batch-size, --shape and --measure need --costs")
     opened = [_open(target, overrides, batch_size) for target in targets or ("-",)]
     # What has started Keras lightly cannot train.
     summaries = [target.summary(light=not measure) for target in opened]
@@ -91,10 +89,10 @@ def _costs(target: Target, lengths: Lengths, batch_size: int | None, *, measure:
     if not measure:
         return found
     if target.source is None:
-        raise click.UsageError("--measure trains on random data, and needs a spec for that")
+        raise click.UsageError("--measure trains on random data, which needs a spec")
     from modelspec.api.timing import measure as measure_training
 
-    err().print(f"training {found.name} for a moment, on random data", highlight=False)
+    err().print(f"training {found.name} briefly on random data", highlight=False)
     return replace(found, measured=measure_training(target.source, found.lengths))
 
 
@@ -104,7 +102,8 @@ def _check_used(lengths: Lengths, found: list[Costs]) -> None:
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
             raise click.UsageError(
-                f"--shape {name}: no such input of unknown length; there is: {listed}"
+                f"--shape {name}: no input of this name has an unknown length; "
+                f"inputs with one: {listed}"
             )
 
 

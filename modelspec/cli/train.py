@@ -23,21 +23,25 @@ from modelspec.runs.run import Run
 @click.command(cls=Verb)
 @click.argument("spec", metavar="SPEC")
 @data_option
-@click.option("--validation", multiple=True, type=PATH, help="What to validate on, as --data.")
-@click.option("--run", type=PATH, help="The run's folder.")
-@click.option("--resume", is_flag=True, help="Go on with the run in --run, where it stopped.")
-@click.option("--epochs", type=click.IntRange(min=1), help="In place of training.epochs.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="In place of training.batch_size.")
+@click.option(
+    "--validation", multiple=True, type=PATH, help="Validation data, in the same forms as --data."
+)
+@click.option("--run", type=PATH, help="Folder of the run.")
+@click.option("--resume", is_flag=True, help="Continue the run in --run from its last checkpoint.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Replaces training.epochs.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Replaces training.batch_size.")
 @click.option(
     "--checkpoint-minutes",
     "minutes",
     type=click.FloatRange(min=0),
     default=CHECKPOINT_MINUTES,
     show_default=True,
-    help="How often to save inside of long epochs.",
+    help="Minutes between checkpoints during long epochs.",
 )
-@click.option("--tensorboard", is_flag=True, help="Write logs for TensorBoard in the run's folder.")
-@click.option("--quiet", is_flag=True, help="Say nothing but warnings and errors.")
+@click.option(
+    "--tensorboard", is_flag=True, help="Write TensorBoard logs to the folder of the run."
+)
+@click.option("--quiet", is_flag=True, help="Print only warnings and errors.")
 @set_option
 def train(
     *,
@@ -55,7 +59,7 @@ def train(
 ) -> None:
     """Train a spec on npz data, and print the run's folder."""
     if resume and run is None:
-        raise click.UsageError("--resume needs --run: which run to go on with")
+        raise click.UsageError("--resume needs --run, the folder of the run")
     if tensorboard and find_spec("tensorboard") is None:
         raise RunError("--tensorboard needs the package tensorboard, which is not installed")
     given = {"training.epochs": epochs, "training.batch_size": batch_size}
@@ -83,7 +87,7 @@ def _draw(run: Run, listener: Screen) -> None:
     """Draw the curves, where that can be done; a run without them is a run all the same."""
     history = run.history
     if history and not curves.can_draw():
-        listener.note("without matplotlib there is no curves.png: install it, or the extra curves")
+        listener.note("curves.png needs matplotlib: install it, or the extra curves")
     elif history:
         try:
             curves.draw_curves(history, run.path / CURVES)

@@ -81,8 +81,8 @@ def _no_room(member: Member, error: NoRoomError) -> Diagnostic:
         f"to {folder()}: {error}"
     )
     hint = (
-        "save it uncompressed, with numpy.savez, and it is read where it lies; "
-        "or let XDG_CACHE_HOME name a folder with more room"
+        "save it uncompressed, with numpy.savez, which needs no unpacking; "
+        "or set XDG_CACHE_HOME to a folder with more space"
     )
     return Diagnostic("array-too-large", message, hint=hint, file=str(member.file))
 

@@ -242,7 +242,7 @@ def _unknown(
     problems = [
         Diagnostic(
             "unknown-array",
-            f"array {name} belongs to no input or output and is left alone",
+            f"array {name} belongs to no input or output and is not used",
             severity="warning",
             hint=did_you_mean(name, known),
             file=str(members[name].file),

@@ -103,7 +103,7 @@ def read_headers(path: Path) -> tuple[dict[str, Member], list[Diagnostic]]:
                 return _read_members(npz, path)
         # zipfile raises a dozen types at bytes gone wrong, from struct.error to RecursionError.
         except Exception as error:  # noqa: BLE001
-            fault = _Fault("not-npz", f"the file is not a whole npz file: {told(error)}")
+            fault = _Fault("not-npz", f"the npz file is incomplete or damaged: {told(error)}")
     return {}, [_diagnostic(fault, path)]
 
 
@@ -120,7 +120,7 @@ def _not_a_file(path: Path) -> _Fault | None:
         if not path.exists():
             return _Fault("data-not-found", "there is no such file")
         if not path.is_file():
-            return _Fault("not-npz", "this is no ordinary file, so its arrays cannot be located")
+            return _Fault("not-npz", "this is not a regular file, so its arrays cannot be located")
         with path.open("rb") as file:
             return _wrong_magic(file.read(8))
     except (OSError, ValueError) as error:
@@ -132,7 +132,7 @@ def _wrong_magic(start: bytes) -> _Fault | None:
         b"\x93NUMPY": ("a single .npy array", "save named arrays with numpy.savez"),
         b"\x1f\x8b": ("compressed with gzip", "unpack it with gunzip first"),
         b"\x89HDF": ("an HDF5 file", "save its arrays with numpy.savez"),
-        b"\x80": ("a pickle", "pickles are never loaded; save the arrays with numpy.savez"),
+        b"\x80": ("a pickle", "pickles are never read; save the arrays with numpy.savez"),
     }
     for magic, (what, hint) in known.items():
         if start.startswith(magic):
@@ -143,7 +143,7 @@ def _wrong_magic(start: bytes) -> _Fault | None:
 def _read_members(npz: ZipFile, path: Path) -> tuple[dict[str, Member], list[Diagnostic]]:
     infos = npz.infolist()
     if len(infos) > _MEMBER_LIMIT:
-        message = f"the file holds {len(infos)} members, and at most {_MEMBER_LIMIT} are read"
+        message = f"the file holds {len(infos)} members, but at most {_MEMBER_LIMIT} are allowed"
         return {}, [_diagnostic(_Fault("not-npz", message), path)]
     members: dict[str, Member] = {}
     problems = []
@@ -153,7 +153,7 @@ def _read_members(npz: ZipFile, path: Path) -> tuple[dict[str, Member], list[Dia
         if name == info.filename:
             problems.append(_not_an_array(info, path))
         elif not name.isprintable() or len(name) > _NAME_LIMIT:
-            fault = _Fault("bad-array", f"{_short(name)} cannot be the name of an array")
+            fault = _Fault("bad-array", f"{_short(name)} is not a valid name for an array")
             problems.append(_diagnostic(fault, path))
         elif name not in members:
             members[name], fault_or_none = _read_member(npz, info, name, path, tight)
@@ -214,7 +214,7 @@ def _data_offset(npz: ZipFile, info: ZipInfo) -> int:
 def _pickled(header: _Header, name: str) -> _Fault | None:
     if not header.dtype.hasobject:
         return None
-    message = f"array {name} holds pickled Python objects, which are never loaded"
+    message = f"array {name} holds pickled Python objects, which are never read"
     return _Fault(
         "pickled-array",
         message,
@@ -259,13 +259,15 @@ def _bomb(info: ZipInfo, name: str, tight: int) -> _Fault | None:
         return None
     message = (
         f"array {name} unpacks from {info.compress_size} bytes to {info.file_size}, "
-        "as only zip bombs do"
+        "which is typical of a zip bomb"
     )
-    return _Fault("zip-bomb", message, "if it is meant, save it uncompressed, with numpy.savez")
+    return _Fault(
+        "zip-bomb", message, "if the array is correct, save it uncompressed, with numpy.savez"
+    )
 
 
 def _not_an_array(info: ZipInfo, path: Path) -> Diagnostic:
-    message = f"{_short(info.filename)} is not a .npy array and is left alone"
+    message = f"{_short(info.filename)} is not a .npy array and is not used"
     return Diagnostic("not-an-array", message, severity="warning", file=str(path))
 
 

@@ -69,7 +69,7 @@ def _in_memory(arrays_by_name: Mapping[str, Any]) -> tuple[Shards, list[Diagnost
             continue
         if array.dtype.hasobject:
             message = f"array {name} holds Python objects"
-            hint = f"text is saved as {name}.astype(str), numbers as {name}.astype('float32')"
+            hint = f"convert strings with {name}.astype(str), numbers with {name}.astype('float32')"
             problems.append(Diagnostic("bad-array", message, hint=hint, file=str(IN_MEMORY)))
             array = np.empty(0)
         native = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -90,7 +90,7 @@ def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Diagnostic]]:
             found = [path]
         files |= dict.fromkeys(found)
         if not found:
-            message = "this is a folder without npz files"
+            message = "this folder contains no npz files"
             problems.append(Diagnostic("not-npz", message, file=str(path)))
     return list(files), problems
 
@@ -113,7 +113,7 @@ def columns_of(
 
 def _missing(first: Member, file: Path) -> Diagnostic:
     message = f"the file has no array {first.name}, which {first.file} has"
-    hint = "the files of a set all have the same arrays"
+    hint = "all files must have the same arrays"
     return Diagnostic("missing-array", message, hint=hint, file=str(file))
 
 

@@ -105,7 +105,7 @@ def contents(member: Member) -> Iterator[bytes]:
     except OSError as error:
         raise ValueError(told(error)) from error
     if done != member.nbytes:
-        raise ValueError(f"it has {done} bytes, and not {member.nbytes}")
+        raise ValueError(f"it has {done} bytes, not {member.nbytes}")
 
 
 def _filled(entry: IO[bytes], size: int) -> bytes:
@@ -225,5 +225,5 @@ def _limit() -> float:
     except ValueError:
         limit = math.nan
     if not limit >= 0:
-        raise NoRoomError(f"{LIMIT} is a number of gigabytes, and not {given}")
+        raise NoRoomError(f"{LIMIT} is a number of gigabytes, not {given}")
     return limit * 1e9

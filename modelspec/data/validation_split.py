@@ -42,7 +42,7 @@ def split_validation(
     rows: Rows = np.arange(samples, dtype=np.int32) if small else np.arange(samples, dtype=np.int64)
     if not count:
         return ValidationSplit(rows, rows[:0], "")
-    phrase = f"{count:,} of {samples:,} samples held out for validation"
+    phrase = f"{count:,} of {samples:,} samples used for validation"
     if isinstance(split, LastRows):
         return ValidationSplit(
             rows[: samples - count], rows[samples - count :], phrase + ", the last"
@@ -84,7 +84,7 @@ def _by_groups(dataset: Dataset, rows: Rows, count: int, seed: int) -> Validatio
             total += int(sizes[group])
     chosen = held[groups.reshape(-1)]
     phrase = (
-        f"{total:,} of {len(rows):,} samples held out for validation: "
+        f"{total:,} of {len(rows):,} samples used for validation: "
         f"{int(held.sum()):,} of {len(names):,} groups"
     )
     return ValidationSplit(rows[~chosen], rows[chosen], phrase)

@@ -26,7 +26,7 @@ def check_nesting(blocks: Mapping[str, BlockSpec]) -> list[Diagnostic]:
         ring: list[str] = error.args[1][::-1]
         message = "a block cannot contain itself: " + " → ".join(ring)
         related = tuple(
-            Related(f"{name} is part of the ring", ("blocks", name)) for name in ring[1:-1]
+            Related(f"{name} is part of the cycle", ("blocks", name)) for name in ring[1:-1]
         )
         return [Diagnostic("cycle", message, ("blocks", ring[0]), "key", related=related)]
     return _too_deep(uses, order)
@@ -47,7 +47,7 @@ def check_parameters(name: str, block: BlockSpec, arguments: Any, route: Route) 
     if arguments is UNKNOWN:
         return []
     if arguments is not None and not isinstance(arguments, dict):
-        message = f"{name} takes its parameters as a mapping, not {short(arguments)}"
+        message = f"the parameters of {name} are a mapping, not {short(arguments)}"
         return [Diagnostic("wrong-type", message, route)]
     given = arguments or {}
     problems = [

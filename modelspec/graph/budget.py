@@ -39,7 +39,7 @@ class Budget:
         """
         self.work -= work
         if self.work < 0:
-            message = "blocks and repeats expanded, this is too large"
+            message = "the spec is too large after expanding blocks and repeats"
             raise TooMuchError("too-large", message, route, within)
 
     def fill(

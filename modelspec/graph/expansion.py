@@ -129,8 +129,8 @@ class _Expander:
     ) -> Value:
         value = self.look_up(reference, scope, values)
         if isinstance(value, tuple):
-            message = f"{reference.name} stands for {len(value)} results"
-            hint = "name them with as, and say which"
+            message = f"{reference.name} refers to {len(value)} results"
+            hint = "name them with as, and use one of these names"
             self.problems.append(Diagnostic("several-results", message, reference.route, hint=hint))
             return None
         return value
@@ -161,7 +161,9 @@ class _Expander:
             return
         known = results or ()
         if results is not None and len(known) != len(item.parts):
-            message = f"{item.name} returns {len(known)} results, and as names {len(item.parts)}"
+            message = (
+                f"{item.name} returns {len(known)} results, but as has {len(item.parts)} names"
+            )
             self.problems.append(Diagnostic("wrong-results", message, (*item.route, "as")))
         yield from (known[k] if k < len(known) else None for k in range(len(item.parts)))
 

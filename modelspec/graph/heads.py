@@ -114,8 +114,8 @@ class _Matcher:
             return self._by_position(part, given)
         if single:
             return {self.outputs[0]: Placed(given, route)}
-        message = f"the model has {len(self.outputs)} outputs, and {part} one value"
-        hint = f"write output: value for each of {', '.join(self.outputs)}"
+        message = f"the model has {len(self.outputs)} outputs, but {part} has one value"
+        hint = f"write output: value, for each of {', '.join(self.outputs)}"
         self.problems.append(Diagnostic("one-for-several", message, route, hint=hint))
         return {}
 

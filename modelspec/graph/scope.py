@@ -110,7 +110,7 @@ class Scope:
         count = self.fill(self.layers[index].repeat, route)
         if isinstance(count, bool) or not isinstance(count, int):
             if count is not UNKNOWN:
-                message = f"repeat is a whole number, not {count!r}"
+                message = f"repeat is an integer, not {count!r}"
                 self.problems.append(Diagnostic("wrong-type", message, route))
             return 1
         if not 1 <= count <= MAX_CALLS:
@@ -223,7 +223,7 @@ class Scope:
         if item.index > 0:
             above = self.items[item.index - 1]
             if above.parts:
-                message = f"{above.name} has several results: say which with from"
+                message = f"{above.name} has several results: use from with the name of one"
                 hint = f"from: {above.parts[0]}"
                 self.problems.append(
                     Diagnostic("missing-from", message, item.route, "key", hint=hint)
@@ -233,7 +233,7 @@ class Scope:
         if len(self.inputs) == 1:
             return {None: Reference(next(iter(self.inputs)), item.route)}
         names = ", ".join(self.inputs)
-        message = f"with several inputs ({names}) the first layer must say from which"
+        message = f"with several inputs ({names}), the first layer needs from"
         hint = f"from: {next(iter(self.inputs), '…')}"
         self.problems.append(Diagnostic("missing-from", message, item.route, "key", hint=hint))
         return {}
@@ -265,12 +265,12 @@ class Scope:
         names = [self.items[index].name for index in ring[:MAX_SHOWN]]
         first = min(ring)
         related = tuple(
-            Related(f"{self.items[index].name} is part of the ring", self.items[index].route)
+            Related(f"{self.items[index].name} is part of the cycle", self.items[index].route)
             for index in sorted({*ring[:MAX_SHOWN]} - {first})
         )
         item = self.items[first]
         route = (*item.route, "from") if item.spec.from_ is not None else item.route
-        message = "these wait for each other: " + " → ".join(names)
+        message = "these layers depend on each other: " + " → ".join(names)
         self.problems.append(Diagnostic("cycle", message, route, related=related))
 
     def unknown(self, reference: Reference) -> None:
@@ -282,7 +282,7 @@ class Scope:
         # Looking for a near name is slow where there are thousands.
         near = did_you_mean(reference.name, known) if len(self.problems) < MAX_SHOWN else None
         hint = near or f"known here: {', '.join(known[:12])}"
-        message = f"nothing here is named {reference.name}"
+        message = f"no layer or input here is named {reference.name}"
         self.problems.append(Diagnostic("unknown-name", message, reference.route, hint=hint))
 
 

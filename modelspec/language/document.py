@@ -129,7 +129,7 @@ def read_text(text: str, name: str = "<text>") -> tuple[Document | None, list[Di
     root, problems = parse(text)
     problems = [replace(problem, file=name, text=text) for problem in problems]
     if root is None and not problems:
-        hint = "modelspec new prints one to start from"
+        hint = "modelspec new prints a spec to start from"
         message = "the spec is empty"
         empty = Diagnostic("empty-spec", message, hint=hint, span=_START, file=name, text=text)
         return None, [empty]

@@ -89,7 +89,7 @@ def substitute(text: str, scope: Mapping[str, Any]) -> Any:
     if whole:
         return evaluate(whole[1], scope)
     if "${" in _EXPRESSION.sub("", text):
-        raise ExpressionError(f"{short(text)} has a ${{ without its }}")
+        raise ExpressionError(f"{short(text)} has a ${{ without }}")
     return _bounded_text(_EXPRESSION.sub(lambda match: _text(evaluate(match[1], scope)), text))
 
 
@@ -147,7 +147,7 @@ def _look_up(name: str, scope: Mapping[str, Any]) -> Any:
 
 def _certain(value: Any) -> Any:
     if value is UNKNOWN:
-        raise EchoError("it is computed from what could not be computed")
+        raise EchoError("it depends on a value that could not be computed")
     return value
 
 
@@ -221,5 +221,5 @@ def _bounded_text(text: str) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, dict | list) or value is None:
-        raise ExpressionError(f"{short(value)} cannot stand inside a longer text")
+        raise ExpressionError(f"{short(value)} cannot be part of a longer string")
     return str(value).lower() if isinstance(value, bool) else str(value)

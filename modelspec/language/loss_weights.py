@@ -27,7 +27,7 @@ class EqualContribution(Strategy):
     """Each loss is divided by its running mean, so that all outputs contribute equally."""
 
     momentum: float = Field(
-        0.99, ge=0.0, lt=1.0, description="How much of the running mean each step keeps."
+        0.99, ge=0.0, lt=1.0, description="Fraction of the running mean that each step keeps."
     )
 
 
@@ -35,11 +35,16 @@ class GradNorm(Strategy):
     """Gradients on the last shared layer are balanced; outputs that learn more slowly get more."""
 
     alpha: float = Field(
-        1.5, ge=0.0, description="How much harder a head pulls that learns more slowly."
+        1.5, ge=0.0, description="Strength of the correction for outputs that learn more slowly."
     )
-    learning_rate: float = Field(0.025, gt=0.0, description="Of the Adam that learns the weights.")
+    learning_rate: float = Field(
+        0.025, gt=0.0, description=("Learning rate of the Adam that learns the weights.")
+    )
     from_first_batch: bool = Field(
-        True, description="Start where the first batch's gradients are equal; otherwise at 1."
+        True,
+        description=(
+            "Start with weights that make the gradients of the first batch equal; otherwise with 1."
+        ),
     )
 
 
@@ -47,10 +52,10 @@ class Uncertainty(Strategy):
     """Weights are learned as the variances of the outputs' errors."""
 
     learning_rate: float = Field(
-        0.01, gt=0.0, description="Of the Adam that learns the log-variances."
+        0.01, gt=0.0, description="Learning rate of the Adam that learns the log-variances."
     )
     from_first_batch: bool = Field(
-        True, description="Start at the optimum for the first batch; otherwise at variances of 1."
+        True, description="Start with the optimal variances for the first batch; otherwise with 1."
     )
 
 
@@ -102,7 +107,7 @@ def read_strategy(given: Any, outputs: Sequence[str]) -> tuple[Strategy | None, 
     if arguments is UNKNOWN:
         return None, []
     if arguments is not None and not isinstance(arguments, Mapping):
-        message = f"the arguments of {name} are written as a mapping, argument: value"
+        message = f"write the arguments of {name} as a mapping, argument: value"
         return None, [Diagnostic("not-an-object", message, route)]
     return _validated(name, arguments or {}, route)
 
@@ -125,5 +130,5 @@ def _in_words(name: str, problem: Diagnostic) -> Diagnostic:
         return problem
     known = STRATEGIES[name].model_fields
     message = f"{name} has no argument {problem.route[-1]}"
-    hint = problem.hint or (f"it takes {', '.join(known)}" if known else "it takes none")
+    hint = problem.hint or (f"it takes {', '.join(known)}" if known else "it has no arguments")
     return replace(problem, code="unknown-argument", message=message, hint=hint)

@@ -37,7 +37,7 @@ def _apply(root: YamlNode, option: str) -> YamlNode:
     path, equals, text = option.partition("=")
     steps = path.split(".")
     if not equals or not all(steps):
-        raise _OverrideError(f"{option!r} is not PATH=VALUE", "as in training.epochs=5")
+        raise _OverrideError(f"{option!r} is not PATH=VALUE", "for example training.epochs=5")
     value, problems = parse(text)
     if problems:
         raise _OverrideError(problems[0].message, problems[0].hint, _column(problems[0], path))
@@ -57,7 +57,7 @@ def _check_declared(root: YamlNode, steps: Sequence[str]) -> None:
     params = child_of(root, "params")
     declared = params.value.content if params and isinstance(params.value.content, dict) else {}
     if len(steps) == 1:
-        raise _OverrideError("parameters are set one by one", "as in params.units=32")
+        raise _OverrideError("set one parameter at a time", "for example params.units=32")
     if steps[1] not in declared:
         hint = did_you_mean(steps[1], map(str, declared)) or "declare it under params in the spec"
         raise _OverrideError(f"the spec has no parameter {steps[1]}", hint)
@@ -117,7 +117,7 @@ def _put_in_list(
         index = names.index(step)
     else:
         hint = _unnamed(items, steps) or did_you_mean(step, filter(None, names))
-        counted = f"0 to {len(items) - 1}, or the name that an item is given" if items else None
+        counted = f"0 to {len(items) - 1}, or the name of an item" if items else None
         raise _OverrideError(f"there is no item {step}", hint or counted)
     changed = _put(items[index], rest, value, after)
     return replace(node, content=[*items[:index], changed, *items[index + 1 :]])

@@ -72,7 +72,7 @@ class _Filler:
         if self.room > 0:
             return value
         if before > 0:
-            message = f"the expressions give more than {MAX_NODES:,} values"
+            message = f"the expressions produce more than {MAX_NODES:,} values"
             self.problems.append(Diagnostic("too-large", message, route))
         return UNKNOWN
 

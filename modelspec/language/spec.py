@@ -156,10 +156,10 @@ class LayerItem(_Section):
         if kind is None:
             if "share" in item:
                 return item
-            raise PydanticCustomError("no_layer", "this item names no layer")
+            raise PydanticCustomError("no_layer", "this item has no layer")
         rest = {key: value for key, value in item.items() if key != kind}
         if "share" in item:
-            raise PydanticCustomError("share_and_layer", "share stands instead of a layer")
+            raise PydanticCustomError("share_and_layer", "share replaces the layer")
         return {**rest, _TYPE: kind, _ARGUMENTS: item[kind]}
 
 

@@ -14,9 +14,9 @@ FORM = "\0"
 """Marks what is not of the spec in routes and keys; no text of a spec can hold it."""
 
 _TYPES = {
-    "int_type": "a whole number",
+    "int_type": "an integer",
     "float_type": "a number",
-    "string_type": "a text",
+    "string_type": "a string",
     "bool_type": "true or false",
     "dict_type": "a mapping",
     "tuple_type": "a list",
@@ -45,7 +45,7 @@ _TOP_LEVEL = {
 _ITEM_HINTS = {
     "not_a_layer": "write its name, or its name and arguments: Dense: {units: 32}",
     "no_layer": "an item needs one Keras layer, one block, or share",
-    "share_and_layer": "give one of them",
+    "share_and_layer": "write one of them",
 }
 
 
@@ -109,7 +109,7 @@ def _key_type(detail: ErrorDetails, route: Route) -> _Description:
 
 
 def _number_key(_detail: ErrorDetails, route: Route) -> _Description:
-    return "unknown-key", f"there is no key {route[-1]} here", "keys here are texts"
+    return "unknown-key", f"there is no key {route[-1]} here", "keys here are strings"
 
 
 def _pattern(detail: ErrorDetails, _route: Route) -> _Description:
@@ -240,8 +240,8 @@ def _key_hint(route: Route, data: Mapping[str | int, Any], model: type[BaseModel
     if layer is None:
         return None
     if name[:1].isupper():
-        return f"an item is one layer: give {name} a '- ' of its own"
-    return f"arguments stand inside the layer: {layer}: {{{name}: …}}"
+        return f"an item is one layer: start a new item with '- ' for {name}"
+    return f"write arguments inside the layer: {layer}: {{{name}: …}}"
 
 
 def _value_at(data: Any, route: Route) -> Any:

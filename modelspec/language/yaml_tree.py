@@ -29,10 +29,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udf
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _HINTS = {
-    "mapping values are not allowed": "check the indentation, or put a text with ': ' in quotes",
-    "an alias": "put a text that starts with * in quotes",
-    "an anchor": "put a text that starts with & in quotes",
-    "cannot start any token": "put a text that starts with {} in quotes",
+    "mapping values are not allowed": "check the indentation, or put a string with ': ' in quotes",
+    "an alias": "put a string that starts with * in quotes",
+    "an anchor": "put a string that starts with & in quotes",
+    "cannot start any token": "put a string that starts with {} in quotes",
     "simple key": "a key is followed by a colon and a space",
     "expected": "check the indentation and the quotes of this line and those above",
 }
@@ -142,7 +142,7 @@ class _Builder:
         if event.tag is not None:
             self.report(
                 "yaml-tag",
-                f"tags such as {event.tag} are not read: a spec is plain data",
+                f"tags such as {event.tag} are not allowed: a spec is plain data",
                 _span(event),
             )
         if event.anchor is None:
@@ -194,10 +194,10 @@ class _Builder:
     def enter(self, entries: dict[str | int, YamlEntry], key: YamlNode, value: YamlNode) -> None:
         name = key.content
         if isinstance(name, bool) or not isinstance(name, str | int):
-            self.report("bad-key", "a key is a text or a whole number", key.span)
+            self.report("bad-key", "a key is a string or an integer", key.span)
         elif name in entries:
-            first = Related(f"{name} is first given here", (), span=entries[name].key)
-            self.report("duplicate-key", f"{name} is given twice", key.span, first)
+            first = Related(f"{name} is first defined here", (), span=entries[name].key)
+            self.report("duplicate-key", f"{name} is defined twice", key.span, first)
         else:
             entries[name] = YamlEntry(key.span, value)
 
@@ -222,26 +222,26 @@ class _Builder:
             self.report("unknown-alias", f"there is no anchor &{event.anchor} above", _span(event))
         else:
             self.report(
-                "recursive-alias", f"*{event.anchor} stands inside &{event.anchor}", _span(event)
+                "recursive-alias", f"*{event.anchor} is inside &{event.anchor}", _span(event)
             )
         return YamlNode(UNKNOWN, _span(event))
 
     def reach(self, depth: int, event: Any) -> None:
         self.deepest = max(self.deepest, depth)
         if depth > MAX_DEPTH:
-            message = f"nested more than {MAX_DEPTH} deep, aliases expanded"
+            message = f"nested more than {MAX_DEPTH} levels deep, after expanding aliases"
             raise _TooMuchError(Diagnostic("too-deep", message, span=_span(event)))
 
     def count(self, nodes: int, event: Any) -> None:
         self.nodes += nodes
         if self.nodes > MAX_NODES:
-            message = f"the spec holds more than {MAX_NODES:,} values, aliases expanded"
+            message = f"the spec has more than {MAX_NODES:,} values, after expanding aliases"
             raise _TooMuchError(Diagnostic("too-large", message, span=_span(event)))
 
     def report(self, code: str, message: str, span: Span, *related: Related) -> None:
         self.problems.append(Diagnostic(code, message, span=span, related=related))
         if len(self.problems) >= MAX_PROBLEMS:
-            message = f"more than {MAX_PROBLEMS:,} problems: the rest is not read"
+            message = f"more than {MAX_PROBLEMS:,} problems: the rest of the spec is not checked"
             raise _TooMuchError(Diagnostic("too-large", message, span=span))
 
 
@@ -272,7 +272,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def _control_problem(character: str, span: Span) -> Diagnostic:
-    message = f"control character U+{ord(character):04X} cannot stand in a spec"
+    message = f"control character U+{ord(character):04X} is not allowed in a spec"
     return Diagnostic("not-text", message, span=span)
 
 
@@ -301,7 +301,7 @@ def _bare_name_hint(above: str, problem: str) -> str | None:
     bare = re.fullmatch(r"\s*-\s+(\w+)\s*(?:#.*)?", above)
     if bare is None or "mapping values are not allowed" not in problem:
         return None
-    return f"with keys beside it a name ends in a colon: {bare[1]}:"
+    return f"a name with keys below it needs a colon: {bare[1]}:"
 
 
 def _syntax_hint(source: str, column: int, error: yaml.MarkedYAMLError) -> str | None:

@@ -40,4 +40,4 @@ class RunInterrupted(KeyboardInterrupt):
     """A signal stopped a run; the message says how to resume it."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"interrupted: go on with --run {path} --resume")
+        super().__init__(f"interrupted: continue with --run {path} --resume")

@@ -68,8 +68,8 @@ def dominance(
     if largest is None or not largest.share > bound:
         return None
     return (
-        f"{largest.output} holds {largest.share:.1%} of the total loss, so what the heads share "
-        f"learns for it alone: `modelspec balance` measures better loss_weights, and "
+        f"{largest.output} makes up {largest.share:.1%} of the total loss, so the shared layers "
+        f"learn almost only for it: `modelspec balance` measures better loss_weights, and "
         "`loss_weights: auto` sets them while training"
     )
 

@@ -39,7 +39,7 @@ def new_folder(name: str, now: datetime | None = None) -> Path:
 
 
 def _cannot_make(path: Path, error: OSError) -> RunError:
-    return RunError(f"cannot make {path}: {error.strerror}")
+    return RunError(f"cannot create {path}: {error.strerror}")
 
 
 @contextmanager

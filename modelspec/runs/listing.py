@@ -64,7 +64,7 @@ def find_runs(folder: Path) -> tuple[list[Listed], list[str]]:
         try:
             runs.append(_listed(path))
         except OSError as error:
-            refused.append(f"{path / RECORD} is not a run's: {error.strerror}")
+            refused.append(f"{path / RECORD} cannot be read: {error.strerror}")
         except RunError as error:
             refused.append(str(error))
     return sorted(runs, key=lambda run: (run.started or "", str(run.path)), reverse=True), refused

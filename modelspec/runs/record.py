@@ -64,8 +64,8 @@ def recorded(run: Run, facts: Mapping[str, Any]) -> Iterator[None]:
 
 def _advice(run: Run) -> str:
     if not run.path.exists():
-        return "the run's folder is gone"
-    return "what was kept before is whole: free the way, and --resume"
+        return "the run's folder was deleted"
+    return "what was saved before is intact: remove the cause, and continue with --resume"
 
 
 def _versions() -> dict[str, str]:

@@ -47,7 +47,7 @@ class Run:
         """
         run = cls(Path(path))
         if not run.exists():
-            raise RunError(f"{path} holds no run: it has no {RECORD}")
+            raise RunError(f"{path} contains no run: it has no {RECORD}")
         for name in (RECORD, SPEC, HISTORY, MODEL, CHECKPOINTS):
             require_plain(run.path / name)
         return run
@@ -73,7 +73,7 @@ class Run:
         path = self.path / RECORD
         record = _decoded(path, _read(path, _RECORD_LIMIT))
         if not isinstance(record, dict) or record.get("status") not in STATUSES:
-            raise RunError(f"{path} is not a run's: it has no status of a run")
+            raise RunError(f"{path} is not the record of a run: it has no valid status")
         if wrong := [name for name, fits in _FITS.items() if not fits(record.get(name))]:
             raise RunError(f"{path} is not a run's: {wrong[0]} has a value that no run writes")
         return record
@@ -150,7 +150,7 @@ def _decoded(path: Path, raw: bytes) -> Any:
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise RunError(f"{path} is not a run's: it is not JSON") from error
+        raise RunError(f"{path} is damaged: it is not JSON") from error
 
 
 def _is_epoch(record: Any, number: int) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any
 
 EXPRESSION = r"\$\{"
-MESSAGE = "the only text that may stand here is a ${…}"
+MESSAGE = "the only string allowed here is a ${…}"
 
 Schema = dict[str, Any]
 

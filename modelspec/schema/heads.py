@@ -46,7 +46,7 @@ def _loss_weights() -> Schema:
         "type": "string",
         "enum": list(helped),
         "markdownEnumDescriptions": list(helped.values()),
-        "errorMessage": "no strategy has this name",
+        "errorMessage": "there is no strategy with this name",
     }
     objects = {
         name: {"anyOf": [_arguments(kind), weight], "description": kind.__doc__}

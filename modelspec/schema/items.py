@@ -18,7 +18,7 @@ starts with a capital is more often a mistyped layer."""
 def item(catalog: Catalog, keys: Mapping[str, Schema]) -> Schema:
     """One item of ``layers``; ``keys`` are those beside the layer, as the envelope has them."""
     known = properties(catalog, "layer", "item")
-    given = "a block is given parameter: value"
+    given = "the parameters of a block are a mapping, parameter: value"
     use = {"type": ["object", "null", "string"]} | _pattern(EXPRESSION, given)
     mapping = MAPPING | {
         "properties": {**known["properties"], **_beside(keys)},
@@ -26,7 +26,7 @@ def item(catalog: Catalog, keys: Mapping[str, Schema]) -> Schema:
         "additionalProperties": False,
         "dependencies": {name: _alone(name) for name in known["properties"]},
         "if": {"propertyNames": {"enum": sorted(LAYER_KEYS - {"share"})}},
-        "then": {"required": ["share"], "errorMessage": "this item names no layer"},
+        "then": {"required": ["share"], "errorMessage": "this item has no layer"},
     }
     return {"anyOf": [_name(catalog), mapping]}
 
@@ -36,14 +36,14 @@ def _name(catalog: Catalog) -> Schema:
     alone = alone_in(catalog, "layer")
     texts = {name: markdown(entry.doc) or name for name, entry in alone.items()}
     names = [{"const": name, "markdownDescription": text} for name, text in texts.items()]
-    message = "Keras has no layer of this name that can do without arguments"
+    message = "Keras has no layer of this name without required arguments"
     pattern = f"^(?:{'|'.join(alone)}|{_BLOCK})$"
     return {"type": "string", **_pattern(pattern, message), "anyOf": [*names, {}]}
 
 
 def _alone(name: str) -> Schema:
     """An item is one layer: what else stands in it must be one of the keys beside it."""
-    message = f"this can stand neither beside {name} nor be a layer of the same item"
+    message = f"this is neither a key beside {name} nor a layer of the same item"
     return {"propertyNames": _pattern(f"^(?:{name}|{_BESIDE.replace('share|', '')})$", message)}
 
 

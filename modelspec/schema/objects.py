@@ -67,7 +67,7 @@ def bare(catalog: Catalog, family: Family) -> list[Schema]:
     alone = alone_in(catalog, family)
     if not alone:
         return []
-    message = f"Keras has no {family} of this name that can do without arguments"
+    message = f"Keras has no {family} of this name without required arguments"
     listed: Schema = {
         "type": "string",
         "enum": list(alone),

@@ -264,7 +264,7 @@ def test_where_there_is_nothing_to_balance(tmp_path: Path) -> None:
     weightless = TWINS.replace("Dense: {units: 32, activation: relu}", "Flatten:")
     [(code, message)] = problems(weightless, tmp_path)
     assert (code, message) == (
-        ("no-shared-layers", "what one, other share has no weights that training changes")
+        ("no-shared-layers", "the layers that one, other share have no trainable weights")
     )
 
 

@@ -159,10 +159,10 @@ def test_a_finished_run_can_be_given_more_epochs(whole: modelspec.Run, tmp_path:
 def test_only_the_same_spec_and_data_go_on(tmp_path: Path) -> None:
     spec = modelspec.loads(SPEC, ["training.epochs=1"])
     modelspec.train(spec, DATA, run=tmp_path)
-    with pytest.raises(modelspec.RunError, match="holds a run already"):
+    with pytest.raises(modelspec.RunError, match="already contains a run"):
         modelspec.train(spec, DATA, run=tmp_path)
     other = modelspec.loads(SPEC, ["training.batch_size=32"])
-    with pytest.raises(modelspec.RunError, match="not the one"):
+    with pytest.raises(modelspec.RunError, match="the spec differs"):
         modelspec.train(other, DATA, run=tmp_path, resume=True)
     with np.load(DATA) as stored:
         arrays: dict[str, Any] = dict(stored)
@@ -180,7 +180,7 @@ def test_a_resume_keeps_the_epochs_that_the_run_was_given(tmp_path: Path) -> Non
         modelspec.train(asked, DATA, run=tmp_path, listener=StopAfter(2))
     fewer = SPEC.replace("epochs: 5", "epochs: 1")
     option = modelspec.loads(SPEC, ["training.epochs=1"])
-    with pytest.raises(modelspec.RunError, match="has 2 epochs already, more than the 1 asked"):
+    with pytest.raises(modelspec.RunError, match="already has 2 epochs, more than 1"):
         modelspec.train(option, DATA, run=tmp_path, resume=True)
     run = modelspec.train(modelspec.loads(fewer), DATA, run=tmp_path, resume=True)
     assert (len(run.history), run.record["epochs"], run.status) == (3, 3, "completed")
@@ -231,7 +231,7 @@ def test_what_needs_validation_and_has_none_is_told_of(tmp_path: Path) -> None:
     listener = CallbackRunner()
     options = ["training.validation_split=0", "training.epochs=1"]
     modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path, listener=listener)
-    assert any("no val_loss: EarlyStopping will do nothing" in each for each in listener.warnings)
+    assert any("no val_loss, so EarlyStopping has no effect" in each for each in listener.warnings)
 
 
 @pytest.fixture
@@ -258,10 +258,10 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     listener = CallbackRunner()
     spec = modelspec.loads(SPEC)
     assert_same(modelspec.train(spec, DATA, run=copied.path, resume=True, listener=listener), whole)
-    assert any("going on from the one before" in each for each in listener.warnings)
+    assert any("continuing from the previous one" in each for each in listener.warnings)
     for path in folder.glob("*.npz"):
         path.write_bytes(b"rubbish")
-    with pytest.raises(modelspec.RunError, match="no other checkpoint can be"):
+    with pytest.raises(modelspec.RunError, match="no other readable checkpoint"):
         modelspec.train(spec, DATA, run=copied.path, resume=True)
 
 

@@ -110,7 +110,7 @@ def test_the_last_rows_validate(tmp_path: Path) -> None:
 def test_whole_groups_validate(tmp_path: Path) -> None:
     data = {"x": np.zeros((20, 3), "f4"), "y": np.ones(20, "f4"), "who": np.repeat(list("abcd"), 5)}
     _, notes = run(tmp_path, data, SPLIT + "{fraction: 0.25, groups: who}")
-    assert "5 of 20 samples held out for validation: 1 of 4 groups" in notes
+    assert "5 of 20 samples used for validation: 1 of 4 groups" in notes
 
 
 @pytest.mark.parametrize(

@@ -682,7 +682,7 @@ def test_folder_with_a_run_is_refused(data: Path, tmp_path: Path) -> None:
     source = small("training.epochs=1")
     run = modelspec.train(source, data, run=tmp_path / "run")
     before = {name: (run.path / name).read_bytes() for name in files(run.path)}
-    with pytest.raises(modelspec.RunError, match="holds a run"):
+    with pytest.raises(modelspec.RunError, match="contains a run"):
         modelspec.train(source, data, run=tmp_path / "run")
     assert {name: (run.path / name).read_bytes() for name in files(run.path)} == before
 

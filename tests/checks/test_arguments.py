@@ -86,7 +86,7 @@ WRONG: list[Wrong] = [
         "unknown-argument",
         ("Dropout", "training"),
         "key",
-        "belongs to the call",
+        "argument of the call",
     ),
     (
         "layer",

@@ -335,8 +335,8 @@ CTC = spec(dense(4), "CTC", "null").replace("shape: [4]", "shape: [6, 2]")
         ([[1, 2, 0], [0, 1, 2]], "a 0 before other ids, first in row 1"),
         ([[1, 2, 3, 1, 2, 3, 1], [1, 0, 0, 0, 0, 0, 0]], "need 7 steps"),
         ([[1, 1, 1, 1, 0], [1, 0, 0, 0, 0]], "need 7 steps"),
-        ([[1.5, 2, 0], [1, 0, 0]], "fractions"),
-        ([1, 2], "a row of ids"),
+        ([[1.5, 2, 0], [1, 0, 0]], "non-integers"),
+        ([1, 2], "one row of ids"),
     ],
 )
 def test_labels_for_ctc(labels: Any, says: str, tmp_path: Path) -> None:

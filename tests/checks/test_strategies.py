@@ -75,7 +75,7 @@ WRONG: list[tuple[Any, str, Route, str]] = [
     ({"gradnorm": 1.5}, "not-an-object", ("loss_weights", "gradnorm"), ""),
     ({"gradnorm": {"alhpa": 1}}, "unknown-argument", ("loss_weights", "gradnorm", "alhpa"),
      "did you mean alpha?"),
-    ({"auto": {"alpha": 1}}, "unknown-argument", ("loss_weights", "auto", "alpha"), "none"),
+    ({"auto": {"alpha": 1}}, "unknown-argument", ("loss_weights", "auto", "alpha"), "no arguments"),
     ({"gradnorm": {"alpha": "x"}}, "wrong-type", ("loss_weights", "gradnorm", "alpha"), ""),
     ({"gradnorm": {"alpha": -1}}, "wrong-value", ("loss_weights", "gradnorm", "alpha"), ""),
     ({"uncertainty": {"learning_rate": 0}}, "wrong-value",

@@ -206,9 +206,12 @@ def test_problem_of_set_names_the_option(run: Run) -> None:
         (("check", "no.yaml"), r"no\.yaml:1:1: error: cannot read no\.yaml: No such file.*\[spec"),
         (("check", "."), r"\.:1:1: error: cannot read \.: Is a directory \[spec-not-read\]"),
         (("train", DIGITS, "--data", "no.npz"), r"no\.npz:1:1: error: .*\[data-not-found\]"),
-        (("train", DIGITS, "--data", "."), r"\.:1:1: error: this is a folder.*\[not-npz\]"),
+        (("train", DIGITS, "--data", "."), r"\.:1:1: error: this folder contains no npz.*\[not-npz\]"),
         (("evaluate", "runs/none", "--data", DIGITS_DATA), r".*runs/none: No such file"),
-        (("predict", ".", "--data", DIGITS_DATA), r"error: \. holds no run: it has no run\.json"),
+        (
+            ("predict", ".", "--data", DIGITS_DATA),
+            r"error: \. contains no run: it has no run\.json",
+        ),
         (("summary", "bad.keras"), r"error: bad\.keras is not a \.keras file"),
         (("summary", "binary.yaml"), r"binary\.yaml:1:1: error: byte 0xff is not UTF-8"),
     ],
@@ -234,7 +237,7 @@ def test_input_that_cannot_be_read(
         (("train", DIGITS), "Missing option '--data'"),
         (("train", DIGITS, "--data", "x.npz", "--epochs", "0"), "--epochs"),
         (("train", DIGITS, "--data", "x.npz", "--resume"), "--run"),
-        (("build", DIGITS, "-o", "model.h5"), "ends in .keras"),
+        (("build", DIGITS, "-o", "model.h5"), "must end in .keras"),
         (("layers", "Dens"), "did you mean Dense?"),
         (("new", "digit"), "'digit' is not one of"),
     ],
@@ -453,7 +456,7 @@ def test_run_folder_is_not_used_twice(trained: tuple[Path, Result], run: Run) ->
     again = run("train", DIGITS, "--data", DIGITS_DATA, "--epochs", "1", "--run", str(folder))
     assert (again.code, again.out) == (1, "")
     *_, error = again.err.splitlines()
-    assert re.fullmatch(rf"error: {re.escape(str(folder))} holds a run already.*", error)
+    assert re.fullmatch(rf"error: {re.escape(str(folder))} already contains a run.*", error)
     after = {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.name != "lock"}
     assert after == before
 

@@ -128,7 +128,7 @@ def test_fifo_is_refused_without_waiting(tmp_path: Path) -> None:
         (b"a,b\n1,2\n", None),
         (npy([1]), "savez"),
         (b"\x1f\x8b\x08 gzip", "gunzip"),
-        (pickle.dumps([1]), "never loaded"),
+        (pickle.dumps([1]), "never read"),
     ],
 )
 def test_other_formats(tmp_path: Path, content: bytes, hint: str | None) -> None:

@@ -150,4 +150,4 @@ def test_what_is_mapped_is_read_in_blocks(
     tracemalloc.stop()
     assert peak < 0.5 * size
     held = split_validation(dataset, spec.heads, 0.1, 0)
-    assert held.phrase == "20,000 of 200,000 samples held out for validation, stratified by digit"
+    assert held.phrase == "20,000 of 200,000 samples used for validation, stratified by digit"

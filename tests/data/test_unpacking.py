@@ -210,9 +210,7 @@ def test_limit_that_is_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for value in ("much", "-1", "nan"):
         monkeypatch.setenv(unpacked.LIMIT, value)
         _, [problem] = unpack(path)
-        assert problem.message.endswith(
-            f"{unpacked.LIMIT} is a number of gigabytes, and not {value}"
-        )
+        assert problem.message.endswith(f"{unpacked.LIMIT} is a number of gigabytes, not {value}")
 
 
 def test_what_was_used_longest_ago_is_dropped(

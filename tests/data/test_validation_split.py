@@ -42,7 +42,7 @@ def test_plain_draw_is_as_it_always_was() -> None:
     drawn = np.random.default_rng([7, 50]).permutation(np.arange(50))
     held = draw({"y": "mse"}, 0.3, 7, y=np.zeros(50))
     np.testing.assert_array_equal(held.held, np.sort(drawn[:15]))
-    assert held.phrase == "15 of 50 samples held out for validation"
+    assert held.phrase == "15 of 50 samples used for validation"
 
 
 def test_nothing_is_held_out() -> None:
@@ -56,7 +56,7 @@ def test_nothing_is_held_out() -> None:
 def test_every_class_keeps_its_share(fraction: float, seed: int) -> None:
     classes = np.random.default_rng(3).choice(5, 1797, p=[0.5, 0.3, 0.15, 0.04, 0.01])
     held = draw({"digit": SPARSE}, fraction, seed, digit=classes)
-    assert held.phrase.endswith(" of 1,797 samples held out for validation, stratified by digit")
+    assert held.phrase.endswith(" of 1,797 samples used for validation, stratified by digit")
     share = np.bincount(classes) * len(held.held) / 1797
     counts = np.bincount(classes[held.held], minlength=5)
     assert np.all(np.abs(counts - share) < 1)

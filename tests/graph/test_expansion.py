@@ -225,7 +225,7 @@ def test_cycles(layers: Layers, rings: list[str]) -> None:
     assert {problem.code for problem in problems} == {"cycle"}
     assert len(problems) == len(rings)
     for problem, ring in zip(problems, rings, strict=True):
-        shown = problem.message.removeprefix("these wait for each other: ").split(" → ")
+        shown = problem.message.removeprefix("these layers depend on each other: ").split(" → ")
         expected = ring.split(" → ")
         turns = [[*expected[k:-1], *expected[:k], expected[k]] for k in range(len(expected) - 1)]
         assert shown in turns

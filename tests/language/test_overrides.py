@@ -115,7 +115,7 @@ MISTAKES = [
     # option, part of the message, part of the hint, column
     ("params.unit=3", "no parameter unit", "did you mean units?", 1),
     ("params.zzz=3", "no parameter zzz", "declare it", 1),
-    ("params={units: 3}", "one by one", "params.units=32", 1),
+    ("params={units: 3}", "one parameter at a time", "params.units=32", 1),
     ("training.epochs", "PATH=VALUE", "training.epochs=5", 1),
     ("=3", "PATH=VALUE", "", 1),
     ("", "PATH=VALUE", "", 1),
@@ -124,7 +124,7 @@ MISTAKES = [
     ("params.units=[1", "not YAML", "", 16),
     ("params.units={a: ${b}}", "not YAML", "quotes", 19),
     ("params.units=!!x 1", "tags", "", 14),
-    ("params.units={a: 1, a: 2}", "given twice", "", 21),
+    ("params.units={a: 1, a: 2}", "defined twice", "", 21),
     ("params.units=*a", "no anchor", "", 14),
     ("params.units=a: b: c", "not YAML", "': '", 18),
     ("params.units=\x1b", "control character", "", 14),

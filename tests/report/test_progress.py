@@ -409,7 +409,7 @@ def test_curves_that_cannot_be_drawn_are_no_failure(
     command._draw(run, Quiet(console))
     assert text(console) == ""
     command._draw(run, Lines(console))
-    assert text(console).startswith("note: without matplotlib there is no curves.png: ")
+    assert text(console).startswith("note: curves.png needs matplotlib: ")
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")

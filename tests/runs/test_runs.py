@@ -138,7 +138,7 @@ def test_formats(tmp_path: Path) -> None:
     (tmp_path / "runs" / "foreign" / "run.json").write_text("no", encoding="utf-8")
     table = command(tmp_path)
     assert table.returncode == 0
-    assert table.stderr == "warning: runs/foreign/run.json is not a run's: it is not JSON\n"
+    assert table.stderr == "warning: runs/foreign/run.json is damaged: it is not JSON\n"
     lines = [line.split() for line in table.stdout.splitlines()]
     assert lines[0] == ["name", "status", "started", "epochs", "best", "folder"]
     assert lines[1][0:2] + lines[1][-5:] == [
@@ -157,7 +157,7 @@ def test_formats(tmp_path: Path) -> None:
 def test_without_runs(tmp_path: Path) -> None:
     default = command(tmp_path)
     assert (default.returncode, default.stdout) == (0, "")
-    assert default.stderr == "no runs under runs\n"
+    assert default.stderr == "no runs in runs\n"
     (tmp_path / "empty").mkdir()
     empty = command(tmp_path, "empty", "--format", "json")
     assert (empty.returncode, json.loads(empty.stdout)) == (0, [])

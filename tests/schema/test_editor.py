@@ -52,7 +52,7 @@ MISTAKES = [
     ("layers: [Flaten]", "Flaten", "no layer of this name"),
     ("layers: [{Dense: {use_bias: true}, name: y}]", "Dense", 'Missing property "units".'),
     ("layers: [{Dense: {units: 4}, Flatten: , name: y}]", "Flatten", "beside Dense"),
-    ("layers: [{name: y}]", "{", "names no layer"),
+    ("layers: [{name: y}]", "{", "has no layer"),
     ("layers: [{Dense: {units: many}, name: y}]", "many", "${…}"),
     ("layers: [{Dense: {units: 4, activation: rleu}}]", "rleu", "no activation of this name"),
     ("layers: [{Conv2D: {filters: 4, kernel_size: 3, padding: smae}}]", "smae", "valid, same"),

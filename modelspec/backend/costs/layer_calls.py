@@ -139,5 +139,5 @@ def _is_tensor(value: Any) -> bool:
 def _sizes(layer: Any, tensor: Any) -> Sizes:
     sizes = tuple(tensor.shape[1:])
     if None in sizes:
-        raise ModelError(f"{layer.name} has a length that is not known: {tuple(tensor.shape)}")
+        raise ModelError(f"{layer.name} has an unknown length: {tuple(tensor.shape)}")
     return sizes

@@ -49,7 +49,7 @@ def check_strategy(model: Any, valid: ValidSpec) -> list[Diagnostic]:
     if not isinstance(valid.strategy, GradNorm) or common_layer(model, graph, outputs) is not None:
         return []
     message = f"gradnorm needs a layer with weights that {', '.join(outputs)} share"
-    hint = "uncertainty and equal_contribution need none"
+    hint = "uncertainty and equal_contribution do not need one"
     return [Diagnostic("no-shared-layers", message, ("loss_weights",), "key", hint=hint)]
 
 

@@ -95,9 +95,9 @@ def check_outputs(graph: Graph, assembly: Assembly) -> list[Diagnostic]:
     return assembly.problems or [
         Diagnostic(
             "several-results",
-            f"{name} stands for several tensors",
+            f"{name} refers to several tensors",
             source.route,
-            hint="name the results of its layer with as, and say which",
+            hint="name the results of its layer with as, and use one of these names",
         )
         for name, source in graph.outputs.items()
         if source.name in assembly.values and assembly.shape(source) is None
@@ -132,7 +132,7 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
         return
     results = len(value) if isinstance(value, list | tuple) else 1
     if node.parts and (results != len(node.parts) or results == 1):
-        message = f"{node.name} returns {results} results, and as names {len(node.parts)}"
+        message = f"{node.name} returns {results} results, but as has {len(node.parts)} names"
         assembly.problems.append(Diagnostic("wrong-results", message, (*node.route, "as")))
     else:
         assembly.routes[node.name] = node.route
@@ -180,7 +180,9 @@ def _out_of_bounds(node: Node, value: Any) -> Diagnostic | None:
 
 def _returned_input(node: Node) -> Diagnostic:
     """Keras takes such a call for a cycle, once it is asked for a model."""
-    message = f"{node.name}: {node.type} returns its own input, which has no place in a Keras model"
+    message = (
+        f"{node.name}: {node.type} returns its own input, which a Keras model does not support"
+    )
     return Diagnostic("returned-input", message, node.route, "key")
 
 
@@ -205,13 +207,16 @@ def _what_to_do(said: str, given: Mapping[str, Shape | None], assembly: Assembly
     name, shape = next(iter(given.items()))
     if "needs 3 axes" in said and shape is not None and len(shape) == 2:  # noqa: PLR2004
         if getattr(assembly.layers.get(name), "return_sequences", None) is False:
-            return f"return_sequences: true makes {name} give every step, not the last alone"
-        return "a sequence has steps and features: shape [steps, features], without the batch"
+            return f"return_sequences: true makes {name} return all steps, not only the last"
+        return "a sequence has the shape [steps, features], without the batch"
     if "at least 4 axes" in said and shape is not None and len(shape) == 3:  # noqa: PLR2004
         sizes = ", ".join("-1" if size is None else str(size) for size in shape[1:])
-        return f"an image has channels last: Reshape: {{target_shape: [{sizes}, 1]}}"
+        return f"an image has its channels last: Reshape: {{target_shape: [{sizes}, 1]}}"
     if "zero or negative" in said:
-        return "padding: same keeps the length; or fewer or smaller steps before this one"
+        return (
+            "use padding: same, which keeps the length, or fewer or "
+            "smaller strides before this layer"
+        )
     if "fully-defined" in said or "'NoneType'" in said:
-        return "weights need a known width: write a number for its null, or pool over that axis"
+        return "the weights need a known size: replace its null by a number, or pool over that axis"
     return None

@@ -27,7 +27,7 @@ def error_text(error: Exception) -> str:
     rank = re.search(r"expected (min_|max_)?ndim=(\d+), found ndim=(\d+)", text)
     if rank:
         bound = {"min_": "at least ", "max_": "at most "}.get(rank[1] or "", "")
-        return f"it needs {bound}{rank[2]} axes, the batch among them, and gets {rank[3]}"
+        return f"it needs {bound}{rank[2]} axes, including the batch, but gets {rank[3]}"
     text = re.sub(r"^Input \d+ .*? is incompatible with the layer: ", "", text)
     # An error of Python's own, from within Keras, says too little without its name.
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"

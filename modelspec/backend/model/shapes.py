@@ -102,7 +102,7 @@ def check_model_lengths(model: Any, dataset: Dataset) -> list[Diagnostic]:
             f"array {dataset.array_names[tensor.name]} has samples of shape {list(shape.shape[1:])}"
             for tensor, shape in zip(model.inputs, given, strict=True)
         )
-        message = f"{', '.join(sizes)}, and the model cannot take them: {error_text(error)}"
+        message = f"{', '.join(sizes)}, and the model does not accept them: {error_text(error)}"
         return [Diagnostic("too-short", message)]
     return []
 

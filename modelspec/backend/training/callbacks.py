@@ -66,7 +66,7 @@ class CallbackRunner:
             raise
         except Exception as error:  # what a callback raises is its own choice
             said = error_text(error)
-            raise RunError(f"a callback of the spec cannot go on ({event}): {said}") from error
+            raise RunError(f"a callback of the spec failed ({event}): {said}") from error
 
     def epoch_ended(self, epoch: int, logs: Mapping[str, Any]) -> dict[str, float]:
         """Tell of an epoch's end; gives what the callbacks add to its logs: the learning rate.
@@ -126,7 +126,7 @@ def check_monitors(
         if named is not None and "monitor" in named.arguments:
             route = (*named.route, "monitor")
         message = f"no epoch logs {monitor}"
-        hint = f"the logs are {', '.join(known)}, and the same with val_ where there is validation"
+        hint = f"the logs are {', '.join(known)}, and the same with val_ if there is validation"
         problems.append(Diagnostic("unknown-monitor", message, route, hint=hint))
     return problems
 
@@ -145,4 +145,4 @@ def idle(callbacks: Sequence[Any]) -> Iterator[str]:
         monitor = _watched(callback)
         if monitor is not None and monitor.startswith("val_"):
             name = type(callback).__name__
-            yield f"without validation there is no {monitor}: {name} will do nothing"
+            yield f"without validation there is no {monitor}, so {name} has no effect"

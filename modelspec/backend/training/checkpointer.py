@@ -63,10 +63,12 @@ class Checkpointer:
                 damaged.append(f"{path} cannot be read: {error}")
             else:
                 for each in damaged:
-                    self._warn(f"{each}; going on from the one before")
+                    self._warn(f"{each}; continuing from the previous one")
                 return position
         if damaged:
-            raise RunError(f"{damaged[0]}; no other checkpoint can be: start in another folder")
+            raise RunError(
+                f"{damaged[0]}; there is no other readable checkpoint: start in another folder"
+            )
         return Position()
 
     def epoch_finished(self, record: Mapping[str, Any], *, last: bool) -> None:

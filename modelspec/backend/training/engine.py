@@ -100,7 +100,7 @@ class Engine:
         if key not in self._walks:
             self._walks[key] = _walker(step, specs, jit, guarded=phase == "train")
         walk = self._walks[key]
-        way_out = "training.jit: false runs it without XLA" if jit != "off" else ""
+        way_out = "training.jit: false runs the step without XLA" if jit != "off" else ""
         with as_without_xla() if jit != "off" else nullcontext():
             return run_step(
                 lambda: walk(chunk.data, chunk.rows, chunk.start, chunk.stop), self.model, way_out
