@@ -75,7 +75,7 @@ class Run:
         if not isinstance(record, dict) or record.get("status") not in STATUSES:
             raise RunError(f"{path} is not the record of a run: it has no valid status")
         if wrong := [name for name, fits in _FITS.items() if not fits(record.get(name))]:
-            raise RunError(f"{path} is not a run's: {wrong[0]} has a value that no run writes")
+            raise RunError(f"{path} is not the record of a run: {wrong[0]} has an invalid value")
         return record
 
     @property
@@ -96,7 +96,7 @@ class Run:
         records = [_decoded(path, line) for line in lines]
         for number, record in enumerate(records, 1):
             if not _is_epoch(record, number):
-                raise RunError(f"{path} is not a run's: line {number} is not that of an epoch")
+                raise RunError(f"{path} is not the history of a run: line {number} is not an epoch")
         return records
 
     def write(self, name: str, text: str) -> None:

@@ -190,7 +190,7 @@ def test_every_layer_is_counted() -> None:
 def test_unknown_lengths_are_asked_for() -> None:
     with pytest.raises(LengthError, match="posts"):
         of("author_profile", lengths={})
-    with pytest.raises(LengthError, match="say 1"):
+    with pytest.raises(LengthError, match="set 1"):
         of("author_profile", lengths={"posts": (500, 2)})
     short, long = (of("author_profile", lengths={"posts": (steps,)}) for steps in (280, 500))
     assert short.flops < long.flops

@@ -206,7 +206,10 @@ def test_problem_of_set_names_the_option(run: Run) -> None:
         (("check", "no.yaml"), r"no\.yaml:1:1: error: cannot read no\.yaml: No such file.*\[spec"),
         (("check", "."), r"\.:1:1: error: cannot read \.: Is a directory \[spec-not-read\]"),
         (("train", DIGITS, "--data", "no.npz"), r"no\.npz:1:1: error: .*\[data-not-found\]"),
-        (("train", DIGITS, "--data", "."), r"\.:1:1: error: this folder contains no npz.*\[not-npz\]"),
+        (
+            ("train", DIGITS, "--data", "."),
+            r"\.:1:1: error: this folder contains no npz.*\[not-npz\]",
+        ),
         (("evaluate", "runs/none", "--data", DIGITS_DATA), r".*runs/none: No such file"),
         (
             ("predict", ".", "--data", DIGITS_DATA),

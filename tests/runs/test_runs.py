@@ -123,7 +123,9 @@ def test_fields_of_other_types(tmp_path: Path) -> None:
     [run], refused = find_runs(tmp_path)
     assert (run.path.name, run.asked) == ("epochs", None)
     assert len(refused) == 4
-    assert all("is not a run's" in reason for reason in refused)
+    assert all(
+        "is not the record of a run" in r or "is not the history of a run" in r for r in refused
+    )
 
 
 def test_folder_that_is_not_there(tmp_path: Path) -> None:
