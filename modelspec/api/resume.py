@@ -44,7 +44,7 @@ def resumable(
     _refuse_more_epochs(run, written)
     for part, verb in _PARTS.items():
         if not _same(run, facts, part):
-            raise RunError(f"the {part} is not what {run.path} was {verb} on")
+            raise RunError(f"the {part} differs from the {part} that {run.path} was {verb} on")
     if differs := difference(run.record.get("machine") or facts["machine"], facts["machine"]):
         listener.warn(f"the last digits may differ from those of a run without a break: {differs}")
     return source

@@ -198,7 +198,9 @@ def _right_argument(catalog: Catalog, entry: Entry, name: Any) -> str | None:
         return _MOVED[name]
     near = _meant(entry, name)
     if near is None and name in entry.call_arguments:
-        return f"{name} belongs to the call: write it under `call` or `from`, beside the layer"
+        return (
+            f"{name} is an argument of the call: write it under `call` or `from`, beside the layer"
+        )
     return offer(near) if near else None
 
 

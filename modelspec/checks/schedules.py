@@ -16,8 +16,8 @@ def check_schedules(spec: Spec) -> Iterator[Diagnostic]:
     for position, callback in enumerate(spec.training.callbacks):
         written = Written.read(callback)
         if written is not None and written.name in _SETTERS:
-            message = f"{written.name} cannot set a learning rate that follows a schedule"
-            hint = "give the optimizer a number as learning_rate, or drop the callback"
+            message = f"{written.name} cannot change a learning rate that follows a schedule"
+            hint = "set the optimizer's learning_rate to a number, or remove the callback"
             route = ("training", "callbacks", position)
             yield Diagnostic("rate-set-twice", message, route, "key", hint=hint)
 

@@ -36,7 +36,7 @@ def make(catalog: Catalog, family: Family, value: Any, **options: Any) -> Any:
     written = Written.read(value)
     entry = catalog.find(family, written.name) if written else None
     if written is None or entry is None:
-        raise LookupError(f"Keras offers no {family} {value}")
+        raise LookupError(f"Keras has no {family} {value}")
     found = getattr(_MODULES[family], entry.name)
     if entry.function:
         return found
