@@ -14,7 +14,7 @@ from typing import Any
 Record = Mapping[str, Any]
 
 VALIDATION = "val_"
-_OF_THE_EPOCH = frozenset({"epoch", "seconds"})
+OF_THE_EPOCH = frozenset({"epoch", "seconds"})
 _FIRST = {"loss": 0, "share": 1}
 
 
@@ -59,7 +59,7 @@ def groups(names: Iterable[str]) -> list[Group]:
 
     Keras names what is of one output of several ``OUTPUT_loss`` and ``OUTPUT_metric``.
     """
-    known = [name for name in dict.fromkeys(names) if name not in _OF_THE_EPOCH]
+    known = [name for name in dict.fromkeys(names) if name not in OF_THE_EPOCH]
     trained = [name for name in known if not _is_validation(name, known)]
     outputs = [name.removesuffix("_loss") for name in trained if name.endswith("_loss")]
     found: dict[str, dict[str, str]] = {output: {} for output in ("", *outputs)}

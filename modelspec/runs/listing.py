@@ -2,13 +2,13 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from modelspec.problems.errors import RunError
-from modelspec.runs.history import Best, best
+from modelspec.runs.history import OF_THE_EPOCH, Best, Record, best, columns
 from modelspec.runs.layout import LOCK, RECORD
 from modelspec.runs.run import Run
 from modelspec.storage.regular import open_regular
@@ -23,6 +23,7 @@ class Listed:
     ``status`` is ``run.json``'s, or ``died`` where that says ``running`` and no process holds the
     folder. ``epochs`` are finished, ``asked`` what the spec asks for (None where ``run.json`` does
     not say). ``started`` is ISO 8601 with its zone, ``seconds`` what its epochs took together.
+    ``metrics`` are the losses and metrics of the last epoch, ``parameters`` those of the spec.
     """
 
     path: Path
@@ -33,6 +34,8 @@ class Listed:
     epochs: int
     asked: int | None
     best: Best | None
+    metrics: Mapping[str, float | None]
+    parameters: Mapping[str, Any]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -92,7 +95,14 @@ def _listed(path: Path) -> Listed:
         epochs=len(records),
         asked=_one(record.get("epochs"), int),
         best=best(records),
+        metrics=_metrics(records),
+        parameters=record.get("parameters") or {},
     )
+
+
+def _metrics(records: Sequence[Record]) -> dict[str, float | None]:
+    last = records[-1] if records else {}
+    return {name: last.get(name) for name in columns(records) if name not in OF_THE_EPOCH}
 
 
 def _one(value: Any, *types: type) -> Any:

@@ -89,6 +89,18 @@ def test_summaries_have_the_keys(capfd: pytest.CaptureFixture[str]) -> None:
     assert set(summary["params"]) == params
 
 
+@pytest.mark.parametrize("chosen", [(), ("val_loss",), ("name", "loss", "params.width")])
+def test_listed_runs_have_the_keys(
+    chosen: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    [documented] = keys("runs")
+    (tmp_path / "run.json").write_text('{"status": "completed", "parameters": {"width": 3}}')
+    (tmp_path / "history.jsonl").write_text('{"epoch": 1, "loss": 2.0, "val_loss": 1.0}\n')
+    options = ["--columns", ",".join(chosen)] if chosen else []
+    [run] = printed(capfd, "runs", str(tmp_path), *options)
+    assert set(run) == documented | set(chosen)
+
+
 def test_files_of_a_run_are_those_of_its_layout() -> None:
     table = PAGE.partition("## The folder of a run")[2]
     named = {name.rstrip("/") for name in re.findall(r"^\| `(.*?)` \|", table, re.MULTILINE)}

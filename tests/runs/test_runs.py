@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from modelspec.problems.errors import RunError
+from modelspec.runs.columns import Row
 from modelspec.runs.history import Best
 from modelspec.runs.listing import find_runs
 
@@ -153,6 +154,139 @@ def test_formats(tmp_path: Path) -> None:
     [line] = csv.DictReader(io.StringIO(command(tmp_path, "--format", "csv").stdout))
     assert list(line) == FIELDS
     assert line == {name: str(value) for name, value in row.items()}
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """Runs with other metrics and parameters each; ``d`` is newest."""
+    wide = {"width": 64, "rate": 0.01, "act": "relu", "deep": {"a": [1, 2], "b": None}}
+    narrow = {"width": 8, "rate": 0.3, "act": "a\nb", "deep": {"a": 7}}
+    made(tmp_path / "a", [3.0, 2.0], parameters=wide, started="2026-11-20T01:00:00+00:00")
+    made(tmp_path / "b", [1.0, 4.0], parameters=narrow, started="2026-11-21T01:00:00+00:00")
+    made(tmp_path / "c", [], status="failed", started="2026-11-22T01:00:00+00:00", epochs=9)
+    made(tmp_path / "d", [2.0, 3.0, 2.5], parameters={"width": "wide", "rate": float("inf")})
+    for name, value in (("a", 0.25), ("b", None), ("d", 0.125)):
+        file = tmp_path / name / "history.jsonl"
+        lines = [
+            json.loads(line) | {"val_loss": 1, "accuracy": 0.5}
+            for line in file.read_text().splitlines()
+        ]
+        lines[-1]["val_loss"] = value
+        file.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    return tmp_path
+
+
+def listed(folder: Path, *options: str) -> list[dict[str, Any]]:
+    done = command(folder, ".", "--format", "json", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+
+    def refuse(name: str) -> None:
+        pytest.fail(f"{name} is not JSON")
+
+    rows: list[dict[str, Any]] = json.loads(done.stdout, parse_constant=refuse)
+    return rows
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("key", "order"),
+    [
+        *(("name", "abcd"), ("-name", "dcba"), ("folder", "abcd"), ("status", "dbac")),
+        *(("started", "abcd"), ("-started", "dcba"), ("epochs", "cbad"), ("-epochs", "dbac")),
+        *(("seconds", "cbad"), ("best", "dabc"), ("-best", "badc"), ("best_epoch", "badc")),
+        *(("val_loss", "dacb"), ("-val_loss", "adcb"), ("loss", "adbc"), ("accuracy", "dbac")),
+        *(("epochs_asked", "cdba"), ("params.act", "badc"), ("params.deep.a", "badc")),
+        *(("params.width", "badc"), ("-params.width", "dabc"), ("params.rate", "abdc")),
+    ],
+)
+def test_runs_are_sorted(several: Path, key: str, order: str) -> None:
+    """What is missing comes last; what is equal stays newest first."""
+    assert "".join(row["name"] for row in listed(several, "--sort", key)) == order
+
+
+@pytest.mark.process
+def test_chosen_columns_in_every_format(several: Path) -> None:
+    chosen = "name,val_loss,loss,best,params.width,params.rate,params.deep,params.deep.a"
+    rows = listed(several, "--columns", chosen, "--sort", "name")
+    names = chosen.split(",")
+    assert all(list(row) == FIELDS + [name for name in names if name not in FIELDS] for row in rows)
+    assert [[row[name] for name in names] for row in rows] == [
+        ["a", 0.25, 2.0, 0.25, 64, 0.01, {"a": [1, 2], "b": None}, [1, 2]],
+        ["b", None, 4.0, 1.0, 8, 0.3, {"a": 7}, 7],
+        ["c", None, None, None, None, None, None, None],
+        ["d", 0.125, 2.5, 0.125, "wide", "inf", None, None],
+    ]
+    done = command(several, ".", "--format", "csv", "--columns", chosen, "--sort", "name")
+    lines = list(csv.reader(io.StringIO(done.stdout)))
+    assert lines[0] == names
+    assert lines[1] == [
+        "a",
+        "0.25",
+        "2.0",
+        "0.25",
+        "64",
+        "0.01",
+        '{"a": [1, 2], "b": null}',
+        "[1, 2]",
+    ]
+    assert lines[3] == ["c", *[""] * 7]
+    done = command(several, ".", "--columns", " name, best ,epochs,params.act,loss,name")
+    table = [line.split("  ") for line in done.stdout.splitlines()]
+    assert [[cell.strip() for cell in line if cell] for line in table] == [
+        ["name", "best", "epochs", "params.act", "loss"],
+        ["d", "val_loss 0.125 (3)", "3", "2.5"],
+        ["c", "0/9"],
+        ["b", "val_loss 1 (1)", "2", r"a\nb", "4"],
+        ["a", "val_loss 0.25 (2)", "2", "relu", "2"],
+    ]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("option", ["--sort", "--columns"])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("val_los", "did you mean val_loss?"),
+        ("params.widht", "did you mean params.width?"),
+        ("Name", "did you mean name?"),
+        *(("width", ""), ("", ""), ("nosuch", ""), ("params.deep.c", ""), ("params", "")),
+    ],
+)
+def test_an_unknown_column_is_wrong_usage(several: Path, option: str, name: str, hint: str) -> None:
+    done = command(several, ".", option, name)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert option in done.stderr
+    assert f"there is no column {name!r}" in done.stderr
+    assert hint in done.stderr
+    assert "name, status, started, seconds, epochs, best, folder, " in done.stderr
+    assert done.stderr.rstrip().endswith("params.deep.a, params.deep.b")
+
+
+@pytest.mark.parametrize("deep", [10, 60, 700])
+def test_parameters_of_any_depth(tmp_path: Path, deep: int) -> None:
+    parameters: dict[str, Any] = {}
+    for _ in range(deep):
+        parameters = {"a": parameters}
+    made(tmp_path / "run", [1.0], parameters=parameters)
+    [run] = find_runs(tmp_path)[0]
+    row = Row.of(run)
+    assert "params.a.a.a" in row.values
+    json.dumps(dict(row.values), allow_nan=False)
+
+
+@pytest.mark.parametrize("parameters", [[1], "width", 3])
+def test_parameters_that_no_run_writes(tmp_path: Path, parameters: Any) -> None:
+    made(tmp_path / "run", [1.0], parameters=parameters)
+    found, [reason] = find_runs(tmp_path)
+    assert (found, "parameters" in reason) == ([], True)
+
+
+@pytest.mark.process
+def test_without_runs_any_column_may_be_asked_for(tmp_path: Path) -> None:
+    for form, text in (("json", "[]\n"), ("csv", "name,val_loss,params.x\n"), ("table", "")):
+        chosen = ("--columns", "name,val_loss,params.x", "--sort", "-val_loss")
+        done = command(tmp_path, "--format", form, *chosen)
+        assert (done.returncode, done.stdout) == (0, text)
 
 
 @pytest.mark.process
