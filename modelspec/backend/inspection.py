@@ -1,4 +1,4 @@
-"""What an imported Keras says of itself, in the form in which its source text says it.
+"""The catalogue of an imported Keras, in the same form as the one read from its source text.
 
 Run as a program, it writes the catalogue of the installed Keras to standard output, as JSON.
 """

@@ -1,8 +1,8 @@
-"""What is used of Keras beyond its public interface: one function for each part.
+"""The private parts of Keras that modelspec uses: one function for each part.
 
-All were seen in Keras 3.10 to 3.15. Where a part is missing, its function raises
-``MissingPartError``, so that its absence is not taken for an answer.
-``tests/backend/test_private_api.py`` holds each against public behaviour.
+All exist in Keras 3.10 to 3.15. If a part is missing, its function raises ``MissingPartError``, so
+that its absence is not taken for an answer. ``tests/backend/test_private_api.py`` compares each
+with public behaviour.
 """
 
 from collections.abc import Callable

@@ -12,10 +12,10 @@ from typing import cast
 _CHATTY = ("tensorflow", "absl", "jax", "h5py")
 
 _ASKED_FOR = ("jax", "matplotlib", "sklearn", "torch")
-"""What Keras and TensorFlow import only to learn whether it is there."""
+"""Packages that Keras and TensorFlow import only to learn whether they are installed."""
 
 _AWAY_FROM_SHAPES = ("PIL", "requests")
-"""What Keras does without where it is missing, and no shape depends on."""
+"""Packages that Keras does not require, and that do not affect shapes."""
 
 _SPARED = (
     "jax.experimental.sparse.linalg",

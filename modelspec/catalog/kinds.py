@@ -26,10 +26,10 @@ _ALSO: dict[str, frozenset[str]] = {
     **dict.fromkeys(("scale", "offset", "factor", "value"), frozenset({"list"})),
     "verbose": frozenset({"bool"}),
 }
-"""What Keras takes by these names although some of its docstrings do not say so."""
+"""Types that Keras accepts by these names, although some of its docstrings omit them."""
 
 _STATED = {"target_shape": frozenset({"list"})}
-"""What Keras says too far into its text; a string, which it reads letter by letter, is not it."""
+"""Types that Keras states too late in its text; it would read a string letter by letter."""
 
 _UNWRITTEN = {"fill_mode": ("mirror",)}
 """Choices that Keras takes but does not list."""

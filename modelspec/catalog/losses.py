@@ -14,7 +14,7 @@ Shape = tuple[int | None, ...]
 Targets = Literal[
     "ids", "one-hot", "binary", "signs", "counts", "elementwise", "sequences", "groups"
 ]
-"""What a loss reads in a target.
+"""The form of the targets of a loss.
 
 ``ids`` are class ids, one axis less than the output; ``one-hot`` rows hold the share of each class;
 ``binary`` is 0..1 for each value; ``signs`` are -1 and 1, or 0 and 1; ``counts`` are 0 or more;
@@ -25,10 +25,10 @@ Targets = Literal[
 Outputs = Literal[
     "shares", "probabilities", "logits", "scores", "rates", "embeddings", "quantities"
 ]
-"""What a loss reads in an output.
+"""The interpretation of an output by a loss.
 
-``shares`` add up to 1 over the classes; ``probabilities`` are each for itself; ``logits`` are
-normalized by the loss itself; ``scores`` are larger for what is more likely; ``rates`` are above 0.
+``shares`` sum to 1 over the classes; ``probabilities`` are independent; ``logits`` are normalized
+by the loss; ``scores`` are larger for likelier classes; ``rates`` are above 0.
 """
 
 

@@ -9,11 +9,11 @@ from modelspec.catalog.losses import folded
 Targets = Literal["ids", "one-hot", "binary", "signs", "elementwise"]
 
 Reads = Literal["largest", "threshold", "curve", "shares", "quantities", "scores", "ids"]
-"""What a metric reads in a prediction.
+"""The interpretation of a prediction by a metric.
 
-``largest`` is which class has the largest value; ``threshold`` what is above 0.5 or another bound;
-``curve`` all bounds from 0 to 1; ``shares`` probabilities as they are; ``quantities`` any number;
-``scores`` on which side of 0 a value is; ``ids`` class ids as they are.
+``largest`` is the class with the largest value; ``threshold`` the values above 0.5 or another
+bound; ``curve`` all bounds from 0 to 1; ``shares`` probabilities; ``quantities`` any number;
+``scores`` the sign of a value; ``ids`` class ids.
 """
 
 

@@ -1,4 +1,4 @@
-"""What Keras offers on its TensorFlow backend alone, found by trying every layer on both."""
+"""Keras objects that only the TensorFlow backend supports, from a trial of every layer on both."""
 
 from collections.abc import Mapping
 from typing import Any

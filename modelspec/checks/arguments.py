@@ -39,7 +39,7 @@ _RENAMED = {
     "subsample": "strides",
     "W_regularizer": "kernel_regularizer",
 }
-"""What Keras 1 called them, as many tutorials still do."""
+"""Names of arguments in Keras 1, which many tutorials still use."""
 
 _ARITHMETIC = re.compile(r"[\d.]+(?:\s*(?:\*\*|//|[-+*/%])\s*[\d.]+)+")
 _NOUNS = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "a string"}

@@ -12,7 +12,7 @@ from modelspec.problems.diagnostic import Diagnostic
 
 _BLOCK = 1 << 20
 _TOLERANCE = 1e-3
-"""What the shares of a row may be away from 1, after they were saved as float16."""
+"""Tolerance for the sum of the shares of a row, which may have been saved as float16."""
 
 
 _BOUNDS: dict[str, tuple[float, float]] = {

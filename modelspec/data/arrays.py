@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 IN_MEMORY = 256 << 20
-"""How many bytes of compressed arrays stay in memory; larger ones go through the disk."""
+"""The number of bytes of compressed arrays kept in memory; larger ones are unpacked to the disk."""
 
 # Small enough to stay in a core's cache from one pass over a block to the next.
 _BLOCK = 1 << 20

@@ -17,7 +17,7 @@ SUFFIXES: Final[Mapping[Part, tuple[str, ...]]] = {
     "validation": ("val", "valid", "validation"),
     "test": ("test",),
 }
-"""What marks the part that an array belongs to, as in ``x_train``; the first that occurs counts."""
+"""Suffixes that mark the part of an array, as in ``x_train``; the first that occurs counts."""
 
 _PHASES: Final[Mapping[Part, str]] = {
     "train": "training",

@@ -24,7 +24,7 @@ _ITEM_WORK = 20
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 Value = Source | tuple[Source, ...] | None
-"""What a name stands for; None where its item failed, which its users need not hear of again."""
+"""The value of a name; None if its item failed, which is reported only once."""
 
 
 @dataclass(frozen=True, slots=True)

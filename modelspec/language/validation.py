@@ -40,7 +40,7 @@ _TOP_LEVEL = {
     "layers": "layers: a list, as in [Flatten, Dense: {units: 10}]",
     "outputs": "outputs: the name of a layer",
 }
-"""What to write where a required key is missing."""
+"""Hints for missing required keys."""
 
 _ITEM_HINTS = {
     "not_a_layer": "write its name, or its name and arguments: Dense: {units: 32}",

@@ -36,7 +36,7 @@ _HINTS = {
     "simple key": "a key is followed by a colon and a space",
     "expected": "check the indentation and the quotes of this line and those above",
 }
-"""What helps where the parser says so; the first that fits."""
+"""Hints by the parser's message; the first that matches is used."""
 
 
 @dataclass(frozen=True, slots=True)

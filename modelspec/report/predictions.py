@@ -12,7 +12,7 @@ from modelspec.report.table import print_table
 _ROWS = 8
 _VALUES = 3
 _TOLERANCE = 1e-3
-"""What float16 leaves of a softmax."""
+"""Tolerance for the sum of a softmax in float16."""
 
 
 class FirstRows:

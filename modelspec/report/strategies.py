@@ -9,7 +9,7 @@ from modelspec.language.loss_weights import STRATEGIES
 from modelspec.report.table import print_table
 
 STRATEGY: Final = "strategy"
-"""What they are called among the families of Keras's objects."""
+"""The heading of the strategies among the families of Keras's objects."""
 
 
 def print_strategies(console: Console) -> None:

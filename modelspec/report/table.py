@@ -14,7 +14,7 @@ Row = Sequence[str]
 
 _GAP = "  "
 _BETWEEN = 3
-"""What a table draws between two columns: a space, its separator, a space."""
+"""The text between two columns of a table: a space, its separator, a space."""
 
 _PROSE = 20
 """The width that prose needs at least."""

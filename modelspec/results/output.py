@@ -1,4 +1,4 @@
-"""What an output of a model is, for those who judge its targets."""
+"""The properties of a model's output that the checks of its targets need."""
 
 from dataclasses import dataclass
 

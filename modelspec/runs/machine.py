@@ -1,4 +1,4 @@
-"""What of a machine decides the last digits of a run."""
+"""The properties of a machine that affect the last digits of a run."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What an editor says about each key of the language."""
+"""Hover texts of an editor for each key of the language."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
-"""What a callback remembers of training: numbers, and the weights that it may put back.
+"""The state of a callback: numbers, and the weights that it can restore.
 
-Its settings, paths among them, come from the spec each time and are never part of its memory. What
-comes back from a file is held against the callback and the model before any of it is used.
+Its settings, paths among them, come from the spec each time and are never part of its state.
+The state in a file is compared with the callback and the model before any of it is used.
 """
 
 import inspect

@@ -16,7 +16,7 @@ _FRAME = re.compile(
     r"Graph execution error:|Detected at node |Stack trace |\d+ root error|.*most recent call last"
     r"|File \"|\[\[\{\{node |<class |\t*\[\[|\(1\) |Hint: "
 )
-"""How lines begin that tell where an error came from, and not what it is."""
+"""Beginnings of lines that state the origin of an error instead of the error."""
 
 _HINTS: dict[type[Exception], str] = {
     tf.errors.ResourceExhaustedError: "a smaller training.batch_size needs less memory",

@@ -35,7 +35,7 @@ Choice: TypeAlias = Literal["optimizer"] | bool
 """``training.jit`` once chosen: XLA compiles updates of large weights alone, all, or nothing."""
 
 Jit: TypeAlias = Literal["off", "optimizer", "steps", "loops"]
-"""What XLA compiles: nothing, large updates, each step, or all steps of a call together."""
+"""The part that XLA compiles: nothing, large updates, each step, or all steps of a call."""
 
 _SAVED_SECONDS = 40e-6
 """What XLA saves in a step, for each trainable variable: TensorFlow's cost of starting its ops."""
