@@ -25,7 +25,7 @@ _FUNCTION_INPUTS: dict[Family, int] = {"loss": 2, "metric": 2, "activation": 1}
 
 _MACHINERY = frozenset({"get", "serialize", "deserialize"})
 _BY_SHAPE: dict[Family, str] = {"metric": "get_metric", "loss": "get_loss"}
-"""The function that resolves names like ``acc``, whose meaning depends on the shapes of the data."""
+"""The function that resolves names like ``acc``, whose meaning depends on shapes of the data."""
 
 Table = dict[str, tuple[int, list[Any]]]
 """Arguments that differ, with their number: many classes have the same ones."""
