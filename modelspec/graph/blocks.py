@@ -49,7 +49,7 @@ def check_parameters(name: str, block: BlockSpec, arguments: Any, route: Route) 
     if arguments is not None and not isinstance(arguments, dict):
         message = f"the parameters of {name} are a mapping, not {short(arguments)}"
         return [Diagnostic("wrong-type", message, route)]
-    given = arguments or {}
+    passed = arguments or {}
     problems = [
         Diagnostic(
             "unknown-argument",
@@ -58,11 +58,11 @@ def check_parameters(name: str, block: BlockSpec, arguments: Any, route: Route) 
             "key",
             hint=did_you_mean(str(key), block.params),
         )
-        for key in given
+        for key in passed
         if key not in block.params
     ]
     for key, default in block.params.items():
-        if default is None and key not in given:
+        if default is None and key not in passed:
             related = (Related(f"{key} has no default", ("blocks", name, "params", key)),)
             message = f"block {name} needs {key}"
             problems.append(Diagnostic("missing-argument", message, route, "key", related=related))
@@ -79,11 +79,11 @@ def bind_parameters(
     within: tuple[Route, ...],
 ) -> dict[str, Any]:
     """The values of a block's parameters; a default can use the parameters above it."""
-    given = arguments if isinstance(arguments, dict) else {}
+    passed = arguments if isinstance(arguments, dict) else {}
     bound = dict(scope)
     for key, default in block.params.items():
-        if key in given:
-            bound[key] = given[key]
+        if key in passed:
+            bound[key] = passed[key]
         elif default is None or arguments is UNKNOWN:
             bound[key] = UNKNOWN
         else:
@@ -102,13 +102,13 @@ def bind_inputs(
     if None in sources:
         first = sources[None]
         values = first if isinstance(first, tuple) else (first,)
-        given: dict[str | None, Value] = dict(zip(block.inputs, values, strict=False))
+        passed: dict[str | None, Value] = dict(zip(block.inputs, values, strict=False))
         right = len(values) == len(block.inputs)
     else:
-        given = dict(sources)
-        right = given.keys() == unbound.keys()
+        passed = dict(sources)
+        right = passed.keys() == unbound.keys()
     problems = []
     if not right:
         message = f"block {name} is called on its inputs: {', '.join(block.inputs)}"
         problems.append(Diagnostic("block-inputs", message, route))
-    return {key: given.get(key) for key in block.inputs}, problems
+    return {key: passed.get(key) for key in block.inputs}, problems

@@ -102,26 +102,26 @@ class _Matcher:
         self.catalog = catalog
         self.problems: list[Diagnostic] = []
 
-    def match(self, part: _Part, given: Any) -> dict[str, Placed]:
+    def match(self, part: _Part, value: Any) -> dict[str, Placed]:
         """The values of one part of the spec by output; outputs without one are left out."""
         route: Route = (part,)
-        if given is None or given is UNKNOWN:
+        if value is None or value is UNKNOWN:
             return {}
-        if isinstance(given, dict) and not self._is_object(part, given):
-            return self._by_name(part, given)
+        if isinstance(value, dict) and not self._is_object(part, value):
+            return self._by_name(part, value)
         single = len(self.outputs) == 1
-        if isinstance(given, list) and not (single and part in _METRICS):
-            return self._by_position(part, given)
+        if isinstance(value, list) and not (single and part in _METRICS):
+            return self._by_position(part, value)
         if single:
-            return {self.outputs[0]: Placed(given, route)}
+            return {self.outputs[0]: Placed(value, route)}
         message = f"the model has {len(self.outputs)} outputs, but {part} has one value"
         hint = f"write output: value, for each of {', '.join(self.outputs)}"
         self.problems.append(Diagnostic("one-for-several", message, route, hint=hint))
         return {}
 
-    def _is_object(self, part: _Part, given: Mapping[Any, Any]) -> bool:
+    def _is_object(self, part: _Part, value: Mapping[Any, Any]) -> bool:
         """Tell ``{Huber: {delta: 2}}`` from ``{age: mse}``: what names an output is no object."""
-        written = Written.read(given)
+        written = Written.read(value)
         if part == "loss_weights" or written is None or written.name in self.outputs:
             return False
         family: Literal["loss", "metric"] = "loss" if part == "losses" else "metric"
@@ -130,8 +130,8 @@ class _Matcher:
         holds_object = any(self.catalog.find(family, str(key)) for key in written.arguments)
         return isinstance(written.given, dict) and not holds_object
 
-    def _by_name(self, part: _Part, given: Mapping[Any, Any]) -> dict[str, Placed]:
-        for name in given:
+    def _by_name(self, part: _Part, values: Mapping[Any, Any]) -> dict[str, Placed]:
+        for name in values:
             if name not in self.outputs:
                 hint = did_you_mean(str(name), self.outputs)
                 hint = hint or f"the outputs are {', '.join(self.outputs)}"
@@ -140,17 +140,17 @@ class _Matcher:
                     Diagnostic("unknown-output", message, (part, name), "key", hint=hint)
                 )
         return {
-            name: Placed(given[name], (part, name))
+            name: Placed(values[name], (part, name))
             for name in self.outputs
-            if _is_given(given.get(name))
+            if _is_given(values.get(name))
         }
 
-    def _by_position(self, part: _Part, given: Sequence[Any]) -> dict[str, Placed]:
-        if len(given) != len(self.outputs):
-            message = f"{part} has {len(given)} values for {len(self.outputs)} outputs"
+    def _by_position(self, part: _Part, values: Sequence[Any]) -> dict[str, Placed]:
+        if len(values) != len(self.outputs):
+            message = f"{part} has {len(values)} values for {len(self.outputs)} outputs"
             hint = f"in order, for {', '.join(self.outputs)}"
             self.problems.append(Diagnostic("wrong-length", message, (part,), hint=hint))
-        pairs = enumerate(zip(self.outputs, given, strict=False))
+        pairs = enumerate(zip(self.outputs, values, strict=False))
         return {
             name: Placed(value, (part, position))
             for position, (name, value) in pairs

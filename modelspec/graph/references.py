@@ -19,9 +19,9 @@ References = Mapping[str | None, Reference | tuple[Reference, ...]]
 """Call arguments and the names that they are given; None is the first positional argument."""
 
 
-def references_of(given: Any, route: Route) -> References | None:
+def references_of(value: Any, route: Route) -> References | None:
     """The references in a ``from`` whose expressions are computed; None where it is no names."""
-    by_argument = given if isinstance(given, dict) else {None: given}
+    by_argument = value if isinstance(value, dict) else {None: value}
     if not by_argument or not all(map(_is_one_or_many, by_argument.values())):
         return None
     return {
@@ -30,24 +30,24 @@ def references_of(given: Any, route: Route) -> References | None:
     }
 
 
-def each_of(given: Reference | tuple[Reference, ...]) -> tuple[Reference, ...]:
-    return given if isinstance(given, tuple) else (given,)
+def each_of(value: Reference | tuple[Reference, ...]) -> tuple[Reference, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
-def holds_unknown(given: Any) -> bool:
-    if isinstance(given, dict):
-        return any(map(holds_unknown, given.values()))
-    if isinstance(given, list | tuple):
-        return any(map(holds_unknown, given))
-    return given is UNKNOWN
+def holds_unknown(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(holds_unknown, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(holds_unknown, value))
+    return value is UNKNOWN
 
 
-def _is_one_or_many(given: Any) -> bool:
-    names = given if isinstance(given, list | tuple) else [given]
+def _is_one_or_many(value: Any) -> bool:
+    names = value if isinstance(value, list | tuple) else [value]
     return bool(names) and all(isinstance(name, str) for name in names)
 
 
-def _references(given: Any, route: Route) -> Reference | tuple[Reference, ...]:
-    if isinstance(given, list | tuple):
-        return tuple(Reference(name, (*route, k)) for k, name in enumerate(given))
-    return Reference(given, route)
+def _references(value: Any, route: Route) -> Reference | tuple[Reference, ...]:
+    if isinstance(value, list | tuple):
+        return tuple(Reference(name, (*route, k)) for k, name in enumerate(value))
+    return Reference(value, route)

@@ -80,29 +80,29 @@ STRATEGIES: Final[Mapping[str, type[Strategy]]] = {
 }
 
 
-def find_strategy(given: Any, outputs: Sequence[str]) -> tuple[str, Any] | None:
+def find_strategy(value: Any, outputs: Sequence[str]) -> tuple[str, Any] | None:
     """The name, known or unknown, and the arguments of a value with the form of a strategy."""
-    if isinstance(given, str):
-        meant = given in STRATEGIES or (given.isidentifier() and len(outputs) > 1)
-        return (given, None) if meant else None
-    written = Written.read(given)
+    if isinstance(value, str):
+        meant = value in STRATEGIES or (value.isidentifier() and len(outputs) > 1)
+        return (value, None) if meant else None
+    written = Written.read(value)
     if written is None:
         return None
     meant = written.name in STRATEGIES or isinstance(written.given, Mapping)
     return (written.name, written.given) if meant and written.name not in outputs else None
 
 
-def read_strategy(given: Any, outputs: Sequence[str]) -> tuple[Strategy | None, list[Diagnostic]]:
+def read_strategy(value: Any, outputs: Sequence[str]) -> tuple[Strategy | None, list[Diagnostic]]:
     """The strategy in ``loss_weights``; None for numbers, or if it has errors."""
-    found = find_strategy(given, outputs)
-    if found is None:
+    strategy = find_strategy(value, outputs)
+    if strategy is None:
         return None, []
-    name, arguments = found
-    route = _ROUTE if isinstance(given, str) else (*_ROUTE, name)
+    name, arguments = strategy
+    route = _ROUTE if isinstance(value, str) else (*_ROUTE, name)
     if name not in STRATEGIES:
         hint = did_you_mean(name, STRATEGIES) or f"there are {', '.join(STRATEGIES)}"
         message = f"no strategy for loss weights is named {name}"
-        anchor: Anchor = "value" if isinstance(given, str) else "key"
+        anchor: Anchor = "value" if isinstance(value, str) else "key"
         return None, [Diagnostic("unknown-strategy", message, route, anchor, hint=hint)]
     if arguments is UNKNOWN:
         return None, []
@@ -119,8 +119,8 @@ def _validated(
     try:
         settings = kind.model_validate(arguments)
     except ValidationError as error:
-        found = [_in_words(name, each) for each in problems_of(error, arguments, kind)]
-        return None, [replace(each, route=(*route, *each.route)) for each in found]
+        problems = [_in_words(name, problem) for problem in problems_of(error, arguments, kind)]
+        return None, [replace(problem, route=(*route, *problem.route)) for problem in problems]
     return settings, []
 
 

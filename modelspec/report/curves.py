@@ -70,7 +70,7 @@ def _figure(history: Sequence[Record]) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows, found = panels(groups(columns(history)))[:_MAX_ROWS], best(history)
+    rows, best_epoch = panels(groups(columns(history)))[:_MAX_ROWS], best(history)
     width, height = _LEFT + _WIDTH + _RIGHT, _TOP + _HEIGHT + _BOTTOM
     across, down = max(map(len, rows)) * width, len(rows) * height
     figure = Figure(figsize=(across, down), dpi=_DPI)
@@ -80,16 +80,16 @@ def _figure(history: Sequence[Record]) -> "Figure":
         for column, panel in enumerate(contents):
             left = column * width + _LEFT
             box = (left / across, bottom / down, _WIDTH / across, _HEIGHT / down)
-            _draw(figure.add_axes(box), panel, history, found)
+            _draw(figure.add_axes(box), panel, history, best_epoch)
     return figure
 
 
-def panels(found: Sequence[Group]) -> list[list[Panel]]:
+def panels(all_groups: Sequence[Group]) -> list[list[Panel]]:
     """Panels by row: those of an output follow each other, and the next one begins a row."""
-    heads = [group for group in found if group.output and "share" in group.names]
+    heads = [group for group in all_groups if group.output and "share" in group.names]
     shares = {group.output: group.names["share"] for group in heads}
     rows = []
-    for group in found:
+    for group in all_groups:
         listed = list(_panels(group))
         if not group.output and shares:
             listed.insert(1, Panel("shares of the loss", shares, are_shares=True))
@@ -110,13 +110,13 @@ def _panels(group: Group) -> Iterator[Panel]:
         yield Panel(f"{group.output} {label}".strip(), lines)
 
 
-def _draw(axes: "Axes", panel: Panel, history: Sequence[Record], found: Best | None) -> None:
+def _draw(axes: "Axes", panel: Panel, history: Sequence[Record], best_epoch: Best | None) -> None:
     epochs = [record["epoch"] for record in history]
     draw = _draw_shares if panel.are_shares else _draw_lines
     named = draw(axes, panel, epochs, history)
-    if found is not None:
-        line = axes.axvline(found.epoch, color=_GREY, lw=0.8, ls=":", zorder=0.5)
-        named |= {} if panel.are_shares else {f"best: epoch {found.epoch}": line}
+    if best_epoch is not None:
+        line = axes.axvline(best_epoch.epoch, color=_GREY, lw=0.8, ls=":", zorder=0.5)
+        named |= {} if panel.are_shares else {f"best: epoch {best_epoch.epoch}": line}
     # What the colours mean is said once: the model's loss comes first, and has every kind of line.
     if panel.are_shares or "loss" in panel.lines.values():
         where: dict[str, Any] = {"loc": "upper right", "fontsize": 6.5}

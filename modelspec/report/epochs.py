@@ -118,8 +118,8 @@ def fitting(groups: Sequence[Group], width: int) -> list[Column]:
     ]
     ranks = {column: _rank(column, columns) for column in columns}
     chosen: set[Column] = set()
-    for _, each in groupby(sorted(columns, key=ranks.__getitem__), ranks.__getitem__):
-        rank = list(each)
+    for _, columns_of_rank in groupby(sorted(columns, key=ranks.__getitem__), ranks.__getitem__):
+        rank = list(columns_of_rank)
         needed = sum(column.width + len(GAP) for column in rank)
         if needed <= width:
             width -= needed

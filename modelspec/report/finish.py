@@ -45,9 +45,9 @@ def _heading(run: Run, history: Sequence[Record], samples: int) -> str:
         # The first epoch compiles the steps.
         usual = median(seconds[1:] or seconds)
         text += f", {samples / max(usual, 1e-9):,.0f} samples/s"
-    found = best(history)
-    if found is not None:
-        text += f"; best: epoch {found.epoch}, {found.name} {found.value:.4g}"
+    best_epoch = best(history)
+    if best_epoch is not None:
+        text += f"; best: epoch {best_epoch.epoch}, {best_epoch.name} {best_epoch.value:.4g}"
     return text
 
 
@@ -64,11 +64,11 @@ def _ending(record: Record, done: int) -> str:
 
 def _print_measures(console: Console, history: Sequence[Record]) -> None:
     """Every measure at the best epoch and at the last, of validation too."""
-    found, last = best(history), history[-1]
+    best_epoch, last = best(history), history[-1]
     shown = {f"epoch {last['epoch']}": last}
-    if found is not None and found.epoch != last["epoch"]:
-        [at_best] = [record for record in history if record["epoch"] == found.epoch]
-        shown = {f"epoch {found.epoch} (best)": at_best, **shown}
+    if best_epoch is not None and best_epoch.epoch != last["epoch"]:
+        [at_best] = [record for record in history if record["epoch"] == best_epoch.epoch]
+        shown = {f"epoch {best_epoch.epoch} (best)": at_best, **shown}
     names = [
         (label, name)
         for group in groups(columns(history))
@@ -93,12 +93,12 @@ def _cells(label: str, name: str, records: Iterable[Record], *, validated: bool)
 
 
 def _commands(run: Run, history: Sequence[Record]) -> Iterator[list[str]]:
-    folder, given = str(run.path), run.record["arguments"]
-    data = _option("--data", given["data"])
+    folder, arguments = str(run.path), run.record["arguments"]
+    data = _option("--data", arguments["data"])
     yield ["evaluate", folder, *data]
     yield ["predict", folder, *data]
     more = ["--run", folder, "--resume", "--epochs", str(2 * max(len(history), 1))]
-    validation = _option("--validation", given["validation"])
+    validation = _option("--validation", arguments["validation"])
     yield ["train", str(run.spec_path), *data, *validation, *more]
 
 

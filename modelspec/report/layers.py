@@ -32,8 +32,8 @@ def print_entry(console: Console, entry: Entry) -> None:
 
 def find_entries(catalog: Catalog, name: str) -> list[Entry]:
     """Everything of that name, layers first."""
-    found = (catalog.find(family, name) for family in FAMILIES)
-    return [entry for entry in found if entry is not None]
+    entries = (catalog.find(family, name) for family in FAMILIES)
+    return [entry for entry in entries if entry is not None]
 
 
 def _default(argument: Argument) -> str:

@@ -14,6 +14,6 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(_escape, text)
 
 
-def _escape(found: re.Match[str]) -> str:
+def _escape(match: re.Match[str]) -> str:
     # Python keeps a byte that is not UTF-8 as a surrogate from U+DC80 on.
-    return ascii(found[0])[1:-1].replace("\\udc", "\\x")
+    return ascii(match[0])[1:-1].replace("\\udc", "\\x")

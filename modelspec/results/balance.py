@@ -63,8 +63,8 @@ def dominance(
     logs: Mapping[str, float], weights: Mapping[str, float], bound: float = DOMINANT
 ) -> str | None:
     """A warning if one output makes up nearly all of the loss; otherwise None."""
-    found = contributions(logs, weights)
-    largest = max(found, key=lambda each: each.share, default=None)
+    parts = contributions(logs, weights)
+    largest = max(parts, key=lambda part: part.share, default=None)
     if largest is None or not largest.share > bound:
         return None
     return (

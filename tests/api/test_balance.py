@@ -59,7 +59,7 @@ def test_shares_where_a_loss_is_negative_zero_or_missing() -> None:
 def test_a_head_that_drowns_the_others_is_named() -> None:
     text = dominance(LOGS, {"a": 3.0, "b": 1.0})
     assert text
-    assert text.startswith("a holds 96.0% of the total loss")
+    assert text.startswith("a makes up 96.0% of the total loss")
     assert dominance(LOGS, {"a": 2.0, "b": 1.0}) is None
     assert dominance({"loss": 1.0}, {"a": 1.0}) is None
     assert dominance({"a_loss": math.nan, "b_loss": 1.0}, {"a": 1, "b": 1}) is None
@@ -257,7 +257,7 @@ def problems(text: str, folder: Path, *overrides: str) -> list[tuple[str, str]]:
 def test_where_there_is_nothing_to_balance(tmp_path: Path) -> None:
     assert problems(TWINS, tmp_path, "losses=null") == [("missing-losses", "balance needs losses")]
     [(code, message), *_] = problems(TWINS, tmp_path, "losses=[mse, null]")
-    assert (code, message.split(":")[0]) == ("single-head", "one is the only output with a loss")
+    assert (code, message.split(",")[0]) == ("single-head", "one is the only output with a loss")
     apart = TWINS.replace("from: shared", "from: x")
     [(code, message)] = [each for each in problems(apart, tmp_path) if each[0] != "unused-layer"]
     assert (code, message) == ("no-shared-layers", "no layer is shared by one, other")
