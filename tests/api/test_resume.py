@@ -302,7 +302,8 @@ def test_what_a_callback_raises_is_told_of(tmp_path: Path) -> None:
     assert modelspec.Run(tmp_path).status == "failed"
 
 
-def test_a_class_that_no_sample_has_may_have_a_weight(tmp_path: Path) -> None:
+def test_a_class_beyond_the_output_has_no_weight(tmp_path: Path) -> None:
     options = ["training.epochs=1", "training.class_weights={digit: {99999999999: 2.0}}"]
-    run = modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path)
-    assert run.status == "completed"
+    with pytest.raises(modelspec.SpecError) as refused:
+        modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path)
+    assert [problem.code for problem in refused.value.problems] == ["class-weights"]
