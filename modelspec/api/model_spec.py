@@ -79,7 +79,9 @@ class ModelSpec:
             return False
         from modelspec.backend.model.shapes import requires_tensorflow
 
-        return requires_tensorflow(self.graph, self.spec.training.precision)
+        # A part with an error is not checked by Keras.
+        sound = sound_part(self.graph, self.diagnostics)
+        return requires_tensorflow(sound, self.spec.training.precision)
 
     def place(self, diagnostics: Iterable[Diagnostic]) -> list[Problem]:
         return place_all(diagnostics, self.document)

@@ -10,6 +10,8 @@ import pytest
 import modelspec
 from modelspec.problems.errors import ModelError
 
+pytestmark = pytest.mark.keras
+
 layers = keras.layers
 N, RELATIVE = 40, 1e-5
 RANDOM = np.random.default_rng(0)

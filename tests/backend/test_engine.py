@@ -400,5 +400,5 @@ def test_the_spec_of_a_run_warns_on_other_data(plain: modelspec.Run, tmp_path: P
         run = modelspec.train(
             source, tmp_path / f"{name}.npz", run=tmp_path / name, listener=listener
         )
-        assert any("not the data" in text for text in listener.heard) is heard
+        assert any("the data differs" in text for text in listener.heard) is heard
         assert (end(run) == end(plain)) is not heard

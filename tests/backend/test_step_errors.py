@@ -79,7 +79,7 @@ class Failing(keras.Layer):  # type: ignore[misc]
 @pytest.mark.parametrize("name", ["gate", "gate_1", "block_1.gate"])
 def test_reason_and_layer(operation: Any, said: str, name: str) -> None:
     given = keras.Input((3,))
-    first = layers.Dense(3, name="gate_2")(given)
+    first = layers.Dense(3, kernel_initializer="ones", name="gate_2")(given)
     model = keras.Model(given, Failing(operation, name)(first))
     step = tf.function(lambda x: model(x, training=False))
     with pytest.raises(StepError, match=said) as raised:

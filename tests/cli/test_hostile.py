@@ -210,7 +210,7 @@ SPECS: dict[str, tuple[str | bytes, str | None]] = {
     "a float of a million digits": (argument("use_bias: 1." + "0" * 1_000_000), "wrong-type"),
     "1e999999": (PLAIN + "loss_weights: 1e999999\n", "wrong-value"),
     "a loss weight of 400 digits": (PLAIN + f"loss_weights: {'9' * 400}\n", "wrong-value"),
-    "epochs of 400 digits": (PLAIN + f"training: {{epochs: {'9' * 400}}}\n", None),
+    "epochs of 400 digits": (PLAIN + f"training: {{epochs: {'9' * 400}}}\n", "wrong-value"),
     "a seed of 400 digits": (PLAIN + f"training: {{seed: {'9' * 400}}}\n", "wrong-value"),
     "a class of 400 digits": (
         PLAIN + f"training: {{class_weights: {{y: {{{'9' * 400}: 1.0}}}}}}\n",

@@ -31,7 +31,10 @@ def start_for(graph: Graph, precision: str = "float32", *, light: bool) -> None:
 def requires_tensorflow(graph: Graph, precision: str) -> bool:
     """Whether a graph has layers that JAX does not offer, or dtypes that it does not have."""
     wide = any(given.dtype.endswith(_WIDE) for given in graph.inputs.values())
-    special = any(needs_tensorflow({node.type: node.arguments}) for node in graph.nodes)
+    # A node without inputs has an error, and is not called.
+    special = any(
+        needs_tensorflow({node.type: node.arguments}) for node in graph.nodes if node.inputs
+    )
     return wide or special or precision.endswith(_WIDE)
 
 
