@@ -161,12 +161,9 @@ class PlainKeras:
         ]
 
     def evaluate(self) -> dict[str, float]:
-        data = {name: value for name, value in self._data().items() if name != "sample_weight"}
-        if "sample_weight" in self._data():
-            data["sample_weight"] = self._data()["sample_weight"]
         size = self.training["batch_size"]
         scores: dict[str, float] = self.model.evaluate(
-            **data, batch_size=size, verbose=0, return_dict=True
+            **self._data(), batch_size=size, verbose=0, return_dict=True
         )
         return scores
 
