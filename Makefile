@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 LOWEST := .venv-lowest
 RUN := runs/demo
 
-.PHONY: demo test test-anywhere test-lowest lint bench balance deaths differential fuzz data clean
+.PHONY: demo test sweep test-anywhere test-lowest lint bench balance deaths differential fuzz data clean
 
 demo: $(READY)
 	rm -rf $(RUN)
@@ -18,6 +18,10 @@ demo: $(READY)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Long series of cases, which the suite has a few of.
+sweep: $(READY)
+	$(BIN)/python -m pytest -m sweep -n 2 --dist load
 
 # As other machines run them: older instruction sets, one thread, busy cores.
 test-anywhere: $(READY)
