@@ -19,6 +19,7 @@ from modelspec.graph.expansion import expand
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head, make_heads, sound_heads
 from modelspec.graph.sound_part import is_touched, sound_part
+from modelspec.graph.tensorflow_only import requires_tensorflow
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.document import Document, read, read_bytes, read_text
 from modelspec.language.overrides import apply_overrides
@@ -77,8 +78,6 @@ class ModelSpec:
         """Whether Keras must start on TensorFlow to check this spec."""
         if self.graph is None or self.spec is None:
             return False
-        from modelspec.backend.model.shapes import requires_tensorflow
-
         # A part with an error is not checked by Keras.
         sound = sound_part(self.graph, self.diagnostics)
         return requires_tensorflow(sound, self.spec.training.precision)

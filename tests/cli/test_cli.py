@@ -639,3 +639,9 @@ def test_set_on_a_run(trained: tuple[Path, Result], run: Run) -> None:
         )
         assert model.code == 1
         assert "has no spec" in model.err
+
+
+def test_a_check_of_a_spec_alone_starts_without_numpy(tmp_path: Path) -> None:
+    """NumPy takes as long to import as the rest of a check that stops before shapes."""
+    written(tmp_path, BROKEN)
+    assert "numpy" not in modules_loaded(tmp_path, "check", "--fast", "spec.yaml")

@@ -9,33 +9,22 @@ from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.backend.start import start
 from modelspec.catalog import Catalog
-from modelspec.catalog.tensorflow_only import needs_tensorflow
-from modelspec.data.dataset import Dataset
 from modelspec.graph.graph import Graph
+from modelspec.graph.tensorflow_only import requires_tensorflow
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.results.output import Output
 from modelspec.results.summary import Shape
 
 if TYPE_CHECKING:
     from modelspec.backend.model.assembly import Assembly
+    from modelspec.data.dataset import Dataset
 
 _LONGEST = 2**16
-_WIDE = ("64", "string")
 
 
 def start_for(graph: Graph, precision: str = "float32", *, light: bool) -> None:
     """Start Keras; on JAX only where that gives TensorFlow's verdict."""
     start(light=light and not requires_tensorflow(graph, precision))
-
-
-def requires_tensorflow(graph: Graph, precision: str) -> bool:
-    """Whether a graph has layers that JAX does not offer, or dtypes that it does not have."""
-    wide = any(given.dtype.endswith(_WIDE) for given in graph.inputs.values())
-    # A node without inputs has an error, and is not called.
-    special = any(
-        needs_tensorflow({node.type: node.arguments}) for node in graph.nodes if node.inputs
-    )
-    return wide or special or precision.endswith(_WIDE)
 
 
 def check_shapes(
@@ -61,7 +50,7 @@ def check_shapes(
 
 
 def check_lengths(
-    graph: Graph, catalog: Catalog, dataset: Dataset, precision: str = "float32"
+    graph: Graph, catalog: Catalog, dataset: "Dataset", precision: str = "float32"
 ) -> tuple[dict[str, Output], list[Diagnostic]]:
     """Walk the graph again with the data's own lengths in place of unknown ones."""
     real = {
@@ -88,7 +77,7 @@ def outputs_of(graph: Graph, assembly: "Assembly") -> dict[str, Output]:
     return {name: output_of(tensor) for name, tensor in reached.items()}
 
 
-def check_model_lengths(model: Any, dataset: Dataset) -> list[Diagnostic]:
+def check_model_lengths(model: Any, dataset: "Dataset") -> list[Diagnostic]:
     """Walk a model without a spec, with the data's own lengths in place of unknown ones."""
     import keras
 
@@ -114,7 +103,7 @@ def _with_length(
     problem: Diagnostic,
     graph: Graph,
     catalog: Catalog,
-    dataset: Dataset,
+    dataset: "Dataset",
     real: Mapping[str, Shape],
 ) -> Diagnostic:
     """Name the array, its length, and the length at which the graph would work."""
