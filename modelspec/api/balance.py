@@ -58,12 +58,13 @@ def measure(
     dataset, problems = source.load_data(data, say=say)
     source.require(problems)
     assert dataset is not None
-    model = source.build()
+    model = source.build_unfitted()
     from modelspec.backend.model.model_io import model_outputs
 
     source.require(source.check_dataset(dataset, model_outputs(model)))
     from modelspec.backend.loss_weights.gradients import weighted_layers
     from modelspec.backend.loss_weights.measuring import measure_heads
+    from modelspec.backend.training.adapting import adapt_layers
 
     layers = weighted_layers(model, graph, outputs)
     if not any(len(served) > 1 for served in layers.values()):
@@ -78,6 +79,7 @@ def measure(
         spec.training.class_weights,
         outputs_of_ids(source.heads),
     )
+    adapt_layers(model, graph, trained, say=say or _nobody, warn=say or _nobody)
     seed = spec.training.seed
     draws = (_drawn(source, seed + more) for more in range(_DRAWS))
     start, warm = measure_heads(
@@ -94,6 +96,10 @@ def measure(
         for name, served in layers.items()
     )
     return Balance(tuple(outputs), start, warm, batches, tuple(uses))
+
+
+def _nobody(text: str) -> None:
+    del text
 
 
 def _in_full_precision(source: ModelSpec) -> ModelSpec:
@@ -118,7 +124,7 @@ def _drawn(source: ModelSpec, seed: int) -> list[Any]:
     spec = source.require().spec
     training = spec.training.model_copy(update={"seed": seed % 2**32})
     other = replace(source, spec=spec.model_copy(update={"training": training}))
-    weights: list[Any] = other.build().get_weights()
+    weights: list[Any] = other.build_unfitted().get_weights()
     return weights
 
 

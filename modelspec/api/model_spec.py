@@ -287,13 +287,22 @@ class ModelSpec:
             A ``keras.Model``, compiled if the spec has losses.
 
         Raises:
-            SpecError: The spec has errors.
+            SpecError: The spec has errors, or a layer is fitted to data.
 
         Example:
             >>> import modelspec
             >>> model = modelspec.load("specs/digits.yaml").build()
             >>> model.output_shape
             (None, 10)
+        """
+        self.require(_unfitted(self.graph))
+        return self.build_unfitted()
+
+    def build_unfitted(self) -> Any:
+        """Build the model; its layers with ``adapt: true`` are still to be fitted to data.
+
+        Raises:
+            SpecError: The spec has errors.
         """
         valid = self.require()
         spec, graph = valid.spec, valid.graph
@@ -433,6 +442,23 @@ def _compile(
     return ModelSpec(
         document, spec, graph, heads, tuple(problems), catalog, written, tuple(overrides)
     )
+
+
+def _unfitted(graph: Graph | None) -> list[Diagnostic]:
+    hint = (
+        "train fits it, and model.keras in the folder of the run is the fitted model; without "
+        "data, write the values as arguments"
+    )
+    return [
+        Diagnostic(
+            "cannot-adapt",
+            f"{node.name} is fitted to data, and without data the model cannot be used",
+            (*node.route, "adapt"),
+            "key",
+            hint=hint,
+        )
+        for node in (graph.adapted if graph else ())
+    ]
 
 
 def _outputs(spec: Spec) -> list[str]:

@@ -12,7 +12,7 @@ from modelspec.data.shards import Say
 from modelspec.language.other_files import is_hdf5
 from modelspec.problems.errors import ModelError, RunError
 from modelspec.results.summary import Summary
-from modelspec.runs.layout import CHECKPOINTS, RECORD
+from modelspec.runs.layout import CHECKPOINTS, FITTED, RECORD
 from modelspec.runs.run import Run
 from modelspec.storage.atomic import replacing
 
@@ -57,9 +57,10 @@ class Target:
                 load_model(self.path, compiled=compiled), self.path, self.source
             )
         assert self.source is not None
-        model = self.source.build()
-        if self.checkpoints is not None:
-            _take_checkpoint(model, self.checkpoints, say)
+        if self.checkpoints is None:
+            return self.source.build()
+        model = self.source.build_unfitted()
+        _take_checkpoint(model, self.source, self.checkpoints, say)
         return model
 
     def summary(self, *, light: bool = False) -> Summary:
@@ -114,10 +115,14 @@ def _reason(error: Exception) -> str:
     return text[:300]
 
 
-def _take_checkpoint(model: Any, folder: Path, say: Say | None) -> None:
+def _take_checkpoint(model: Any, source: ModelSpec, folder: Path, say: Say | None) -> None:
+    from modelspec.backend.training.adapting import adapted_layers
     from modelspec.backend.training.checkpoints import restore_weights
+    from modelspec.backend.training.fitted_values import load_fitted
 
     position = restore_weights(folder, model)
+    if layers := adapted_layers(model, source.require().graph):
+        load_fitted(folder.parent / FITTED, layers)
     if say is not None:
         inside = f" and {position.samples:,} samples" if position.samples else ""
         say(

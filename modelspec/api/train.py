@@ -79,7 +79,7 @@ def train(
     """
     listener = listener or NullListener()
     dataset, held = _load(source, data, validation, listener)
-    model = source.build()
+    model = source.build_unfitted()
     source.require(_strategy_problems(source, model))
     listener.problems(source.place(_checked(source, model, dataset)))
     if held:

@@ -119,8 +119,9 @@ def _class_text(found: type) -> str:
     own = vars(found)
     if inspect.isfunction(own.get("__init__")):
         lines += _function_text(own["__init__"], _super_call(found)).splitlines()
-    if inspect.isfunction(own.get("call")):
-        lines += _function_text(own["call"], "pass").splitlines()
+    for name in ("call", "adapt"):
+        if inspect.isfunction(own.get(name)):
+            lines += _function_text(own[name], "pass").splitlines()
     return "\n    ".join([*lines, "pass"])
 
 

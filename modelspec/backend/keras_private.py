@@ -134,6 +134,14 @@ def infer_output(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
     return compute_output_spec(function, *args, **kwargs)
 
 
+def lookup_of(layer: Any) -> Any:
+    """The lookup table that a layer is, or has: ``TextVectorization._lookup_layer``; else None."""
+    if isinstance(layer, keras.layers.TextVectorization):
+        return _part(layer, "_lookup_layer", "a model with a vocabulary")
+    lookups = (keras.layers.StringLookup, keras.layers.IntegerLookup)
+    return layer if isinstance(layer, lookups) else None
+
+
 def build_metrics(model: Any, batch: Any) -> None:
     """Make the variables of a compiled model's losses and metrics, as ``fit`` does it.
 

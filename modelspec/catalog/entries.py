@@ -52,6 +52,7 @@ class Entry:
     ``name`` is the attribute of Keras's public package that holds it, whatever alias found it.
     ``extra`` says that it takes keyword arguments which could not be read; ``refused`` why a spec
     may not use it. A ``function`` takes no arguments in a spec: its name is all there is to write.
+    ``adapts`` says of a layer that it has ``adapt``, which fits it to data.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Entry:
     doc: str
     refused: str | None
     function: bool
+    adapts: bool = False
 
 
 class Catalog:
@@ -110,6 +112,7 @@ class Catalog:
             doc=raw["doc"],
             refused=raw["refused"],
             function=raw["function"],
+            adapts=raw["adapts"],
         )
 
     def _argument(self, index: int) -> Argument:

@@ -126,6 +126,8 @@ def _entry(
         "extra": extra,
         "call_arguments": [each.arg for each in call.args.args[1:]] if call else [],
         "function": False,
+        "adapts": family == "layer"
+        and any(signatures.method(each, "adapt") is not None for each in lineage),
     }
 
 
@@ -138,6 +140,7 @@ def _bare(refused: str | None, text: str = "") -> dict[str, Any]:
         "doc": text,
         "refused": refused,
         "function": True,
+        "adapts": False,
     }
 
 

@@ -19,7 +19,7 @@ from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mea
 _KEYS_OF_NAMES = {"type", "name", "class_name", "class", "layer"}
 """Keys under which other tools write the name of an object."""
 
-_BESIDE = ("name", "trainable", "dtype")
+_BESIDE = ("name", "trainable", "dtype", "adapt")
 _MOVED = {
     **dict.fromkeys(
         ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "input_length"),

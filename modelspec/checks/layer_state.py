@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from modelspec.catalog import Catalog
+from modelspec.graph.graph import Node
 from modelspec.problems.diagnostic import Diagnostic, Route
 
 _VALUES = {
@@ -12,27 +14,73 @@ _VALUES = {
     "IntegerLookup": ("vocabulary",),
     "Discretization": ("bin_boundaries",),
 }
-"""The layers with ``adapt``, and the arguments that give what it would compute."""
+"""The layers of Keras with ``adapt``, and the arguments that give what it would compute."""
 
 _HINTS = {
-    "Normalization": "mean: [...], variance: [...], computed from the training data with NumPy",
+    "Normalization": "mean: [...], variance: [...]",
     "Discretization": "bin_boundaries: [...], the values between the bins",
 }
+_ENCODED = frozenset({"one_hot", "multi_hot", "count", "tf_idf"})
+"""Output modes in which a lookup has a value for each entry of its vocabulary."""
+
 _RECURRENT = {"RNN", "LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
 
 
 def check_state(name: str, arguments: Any, route: Route) -> Iterator[Diagnostic]:
     """A layer, and the layers among its arguments; the route is that of the layer's name."""
+    yield from _check_state(name, arguments, route, nested=False)
+
+
+def check_adapt(catalog: Catalog, node: Node) -> Iterator[Diagnostic]:
+    """A layer that is fitted to data: whether it can be, and whether its shape is known before."""
+    entry = catalog.find("layer", node.type)
+    if entry is None or entry.refused:
+        return
+    if not entry.adapts:
+        message = f"{node.type} is not fitted to data: it has no method adapt"
+        names = (catalog.find("layer", name) for name in catalog.names("layer"))
+        fitted = ", ".join(each.name for each in names if each and each.adapts)
+        hint = f"these are: {fitted}"
+        yield Diagnostic("cannot-adapt", message, (*node.route, "adapt"), "key", hint=hint)
+        return
+    for argument in _VALUES.get(node.type, ()):
+        if node.arguments.get(argument) is not None:
+            message = f"adapt would replace the {argument} of {node.type}"
+            route = (*node.route, node.type, argument)
+            hint = f"remove {argument}, or adapt"
+            yield Diagnostic("cannot-adapt", message, route, "key", hint=hint)
+            break
+    if "vocabulary" in entry.arguments:
+        yield from _check_width(node)
+
+
+def _check_width(node: Node) -> Iterator[Diagnostic]:
+    """The shapes of a model follow from its spec alone, and not from what its data holds."""
+    mode = node.arguments.get("output_mode")
+    size = node.arguments.get("max_tokens")
+    if mode not in _ENCODED or (size is not None and node.arguments.get("pad_to_max_tokens")):
+        return
+    message = (
+        f"the number of values that {node.type} gives (output_mode {mode}) would depend on the data"
+    )
+    hint = "write max_tokens: N and pad_to_max_tokens: true; N includes one entry for unknown ones"
+    route = (*node.route, node.type, "output_mode")
+    yield Diagnostic("cannot-adapt", message, route, hint=hint)
+
+
+def _check_state(name: str, arguments: Any, route: Route, *, nested: bool) -> Iterator[Diagnostic]:
     given = arguments if isinstance(arguments, Mapping) else {}
     if arguments is not None and not isinstance(arguments, Mapping):
         return
     missing = [argument for argument in _VALUES.get(name, ()) if given.get(argument) is None]
-    if missing:
+    if missing and "adapt" not in given:
         message = (
             f"{name} has no {' and '.join(missing)}: without values fitted to data it does nothing "
             "useful"
         )
-        hint = f"write {_HINTS.get(name, 'vocabulary: [...], the entries in order')}"
+        values = f"write {_HINTS.get(name, 'vocabulary: [...], the entries in order')}"
+        fits = f"adapt: true beside {name} fits it to the training rows"
+        hint = values if nested else f"{fits}; or {values}"
         yield Diagnostic("missing-values", message, route, "key", hint=hint)
     if name in _RECURRENT and given.get("stateful") is True:
         message = f"stateful of {name} needs a fixed batch size, which no key of a spec sets"
@@ -47,8 +95,8 @@ def _inside(value: Any, route: Route) -> Iterator[Diagnostic]:
         for index, item in enumerate(value):
             yield from _inside(item, (*route, index))
     elif isinstance(value, str) and value in _VALUES:
-        yield from check_state(value, None, route)
+        yield from _check_state(value, None, route, nested=True)
     elif isinstance(value, Mapping) and len(value) == 1:
         [(name, arguments)] = value.items()
         if isinstance(name, str):
-            yield from check_state(name, arguments, (*route, name))
+            yield from _check_state(name, arguments, (*route, name), nested=True)

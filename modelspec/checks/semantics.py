@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from modelspec.catalog import Catalog
 from modelspec.checks.arguments import check_object
-from modelspec.checks.layer_state import check_state
+from modelspec.checks.layer_state import check_adapt, check_state
 from modelspec.checks.losses import check_losses
 from modelspec.checks.monitors import check_monitors
 from modelspec.checks.packages import check_packages
@@ -74,7 +74,9 @@ def _check_node(node: Node, spec: Spec, catalog: Catalog) -> Iterable[Diagnostic
     if node.layer != node.name:
         return
     given = {node.type: node.arguments if node.instead is None else node.instead}
-    if node.instead is None:
+    if node.adapt:
+        yield from check_adapt(catalog, node)
+    elif node.instead is None:
         yield from check_state(node.type, node.arguments, (*node.route, node.type))
     for problem in check_object(catalog, "layer", given, node.route):
         if not is_echo(problem, given, above=len(node.route)):

@@ -141,6 +141,8 @@ class _Expander:
         """Make the calls of an item and enter what its names stand for into ``values``."""
         value: Value = None
         root = scope.root(item)
+        if item.share is not None:
+            self.refuse_adapt(item, "share")
         if root is not None:
             for call in _calls(item, root):
                 value = self.call(call, sources, scope)
@@ -195,6 +197,7 @@ class _Expander:
                 route=call.item.route,
                 parts=call.item.parts,
                 within=use.within,
+                adapt=self.adapts(call.root, i, scope),
             )
         )
         return Source(inner.prefix, None, call.item.route) if sources else None
@@ -213,6 +216,25 @@ class _Expander:
                 options[key] = value
         return options
 
+    def adapts(self, item: Item, i: int | None, scope: Scope) -> bool:
+        """Whether an item asks for its layer to be fitted to data."""
+        route = (*item.route, "adapt")
+        value = scope.fill(item.spec.adapt, route, i)
+        if isinstance(value, bool) or value is None or value is UNKNOWN:
+            return value is True
+        message = f"adapt is true or false, not {value!r}"
+        self.problems.append(Diagnostic("wrong-type", message, route))
+        return False
+
+    def refuse_adapt(self, item: Item, what: str) -> None:
+        """Only a layer can be fitted: not a block, and not another call of a layer."""
+        if item.spec.adapt not in (None, False):
+            message = f"adapt stands beside a layer, not beside {what}"
+            hint = "write it beside the layer that is fitted to data"
+            self.problems.append(
+                Diagnostic("cannot-adapt", message, (*item.route, "adapt"), "key", hint=hint)
+            )
+
     def call_block(
         self,
         call: _Call,
@@ -223,6 +245,7 @@ class _Expander:
     ) -> Value:
         name = call.root.spec.type
         place = (*call.root.route, name)
+        self.refuse_adapt(call.root, "a block")
         within = (*inner.within, call.item.route)
         self.uses += 1
         if self.uses > MAX_CALLS:

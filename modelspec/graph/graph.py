@@ -46,7 +46,7 @@ class Node:
     ``call`` the constant call arguments, ``parts`` the names of several results. ``inputs`` is
     empty where a name could not be resolved. ``within`` are the items that use the blocks in which
     the node stands, outermost first. ``instead`` is what the spec gives where arguments belong, if
-    it is no mapping.
+    it is no mapping. ``adapt`` says that training fits the layer to what it is called on.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Node:
     parts: tuple[str, ...] = ()
     within: tuple[Route, ...] = ()
     instead: Any = None
+    adapt: bool = False
 
     def sources(self) -> Iterable[Source]:
         for given in self.inputs.values():
@@ -78,6 +79,11 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: Mapping[str, Source]
     form: Literal["name", "list", "mapping"]
+
+    @property
+    def adapted(self) -> tuple[Node, ...]:
+        """The nodes whose layers training fits to data, each the owner of its layer."""
+        return tuple(node for node in self.nodes if node.adapt and node.name == node.layer)
 
     def used(self) -> set[str]:
         """The names of the inputs and nodes on which some output depends."""

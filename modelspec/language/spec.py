@@ -143,6 +143,7 @@ class LayerItem(_Section):
     repeat: Count = 1
     trainable: Flag = None
     dtype: str | None = None
+    adapt: Flag = None
 
     @model_validator(mode="before")
     @classmethod

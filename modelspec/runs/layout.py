@@ -7,6 +7,7 @@ TABLE = "history.csv"
 MODEL = "model.keras"
 CURVES = "curves.png"
 CHECKPOINTS = "checkpoints"
+FITTED = "fitted.npz"
 LOCK = "lock"
 
-OWN = frozenset({SPEC, RECORD, HISTORY, TABLE, MODEL, CURVES, CHECKPOINTS, LOCK})
+OWN = frozenset({SPEC, RECORD, HISTORY, TABLE, MODEL, CURVES, CHECKPOINTS, FITTED, LOCK})

@@ -60,6 +60,10 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "repeat": "How many times the item is chained; ${i} is 0, 1, … inside it. Default: 1.",
         "trainable": "Whether training changes its weights. Default: true.",
         "dtype": "The type, or the policy, of its computations. Default: training.precision.",
+        "adapt": (
+            "Whether `train` fits a layer such as Normalization or TextVectorization to the "
+            "training rows, before the first epoch. Default: false."
+        ),
     },
     "LastRows": {"last": "The share of samples, the last ones, to validate on."},
     "GroupedRows": {

@@ -58,7 +58,7 @@ def _tightened(key: str, schema: Schema) -> Schema:
         names = dict.fromkeys([*get_args(Dtype), *get_args(Precision)])
         quantized = {"type": ["string", "null"], "pattern": f"_from_|{EXPRESSION}"}
         return {"anyOf": [{"type": "string", "enum": list(names)}, quantized]}
-    if key in {"repeat", "trainable"}:
+    if key in {"repeat", "trainable", "adapt"}:
         return schema | _pattern(EXPRESSION, MESSAGE)
     return schema
 

@@ -6,10 +6,13 @@ the default, and tells another loss. The same holds of ``axis`` of ``CosineSimil
 most layers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
+
+from modelspec.backend.keras_private import lookup_of
 
 
 def with_saved_arguments(instance: Any, arguments: Mapping[str, Any]) -> Any:
@@ -27,6 +30,37 @@ def with_saved_arguments(instance: Any, arguments: Mapping[str, Any]) -> Any:
     if lost:
         _extend_config(instance, lost)
     return instance
+
+
+def save_vocabularies(layers: Iterable[Any]) -> None:
+    """Let fitted lookups whose vocabulary Keras could not load again save it as an argument.
+
+    Keras writes a vocabulary to a file with one line for each entry, so that an entry with a line
+    break comes back as two, and an empty one at the end not at all. And with ``pad_to_max_tokens``
+    it saves more ``idf_weights`` than entries, which it then refuses.
+    """
+    for layer in layers:
+        lookup = lookup_of(layer)
+        if lookup is None:
+            continue
+        entries = [plain_entry(entry) for entry in lookup.get_vocabulary()]
+        weights = None
+        if lookup.output_mode == "tf_idf":
+            weights = np.asarray(lookup.idf_weights_const).tolist()
+        padded = weights is not None and len(weights) > len(entries)
+        if padded or not _survives(entries):
+            lookup.input_vocabulary = entries
+            lookup.input_idf_weights = weights and weights[: len(entries)]
+
+
+def plain_entry(entry: Any) -> str | int:
+    """An entry of a vocabulary as JSON has it."""
+    return str(entry) if isinstance(entry, str) else int(entry)
+
+
+def _survives(entries: Sequence[str | int]) -> bool:
+    lines = [str(entry) for entry in entries]
+    return "\n".join(lines).splitlines() == lines and lines[-1:] != [""]
 
 
 def _extend_config(instance: Any, lost: Mapping[str, Any]) -> None:

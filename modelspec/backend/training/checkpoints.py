@@ -90,12 +90,12 @@ def save_checkpoint(folder: Path, state: State, position: Position) -> None:
     arrays[_STATE] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     folder.mkdir(exist_ok=True)
     with replacing(folder / _file(position), follow=False) as aside, aside.open("wb") as file:
-        _write_npz(file, arrays)
+        write_npz(file, arrays)
     for old in checkpoints(folder)[:-_KEPT]:
         old.unlink()
 
 
-def _write_npz(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
+def write_npz(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
     """``numpy.savez``, which in some releases leaves the archive open where the disk is full."""
     with ZipFile(file, "w") as npz:
         for name, values in arrays.items():

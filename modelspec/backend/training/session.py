@@ -5,7 +5,9 @@ from functools import partial
 from typing import Any
 
 from modelspec.backend.loss_weights.factory import Strategy, make_strategy
+from modelspec.backend.model.saved_arguments import save_vocabularies
 from modelspec.backend.model.saving import write_model
+from modelspec.backend.training.adapting import adapt_layers, adapted_layers
 from modelspec.backend.training.callback_files import saving_whole
 from modelspec.backend.training.callbacks import (
     CallbackRunner,
@@ -18,15 +20,16 @@ from modelspec.backend.training.checkpointer import Checkpointer
 from modelspec.backend.training.checkpoints import State
 from modelspec.backend.training.ending import end_reason, model_epoch
 from modelspec.backend.training.engine import Engine
+from modelspec.backend.training.fitted_values import load_fitted, save_fitted
 from modelspec.backend.training.loop import FitContext, Stopped, fit
 from modelspec.backend.training.loss_shares import LossShares
 from modelspec.backend.training.xla import extent
 from modelspec.data.batches import Phases
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.places import place_all
-from modelspec.problems.errors import SpecError
+from modelspec.problems.errors import RunError, SpecError
 from modelspec.results.balance import AT_1, at_weights_of_1
-from modelspec.runs.layout import MODEL
+from modelspec.runs.layout import FITTED, MODEL
 from modelspec.runs.surroundings import Surroundings
 from modelspec.storage.atomic import replacing
 
@@ -40,6 +43,7 @@ def run_session(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surr
     """
     training, run = valid.spec.training, surroundings.run
     assert training.jit != "auto"
+    _fit_layers(model, valid, phases, surroundings)
     strategy = make_strategy(model, valid)
     context = _context(model, valid, strategy, phases, surroundings)
     step = strategy.train_step if strategy else None
@@ -57,6 +61,37 @@ def run_session(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surr
         end_reason=end_reason(callbacks, done, training.epochs),
         model_epoch=model_epoch(callbacks, done),
     )
+
+
+def _fit_layers(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surroundings) -> None:
+    """Fit the layers with ``adapt: true``, or take what the run was fitted to.
+
+    Raises:
+        KeyboardInterrupt: A stop was requested; nothing is kept, and a resumed run fits them anew.
+    """
+    layers, path = adapted_layers(model, valid.graph), surroundings.run.path / FITTED
+    if path.exists() and layers:
+        load_fitted(path, layers)
+    elif layers:
+        _adapt_layers(model, valid, phases, surroundings)
+        save_fitted(path, layers)
+    save_vocabularies(layers)
+
+
+def _adapt_layers(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surroundings) -> None:
+    listener = surroundings.listener
+    done = adapt_layers(
+        model,
+        valid.graph,
+        phases.training,
+        say=listener.note,
+        warn=listener.warn,
+        asked_to_stop=surroundings.asked_to_stop,
+    )
+    if not done:
+        raise KeyboardInterrupt
+    if change := surroundings.find_change():
+        raise RunError(f"{change}: before the first step")
 
 
 def _context(

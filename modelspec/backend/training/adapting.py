@@ -1,0 +1,248 @@
+"""Layers with ``adapt: true``, fitted to the training rows before the first epoch."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from modelspec.backend.keras_private import call_that_made, calls_of, graph_nodes
+from modelspec.backend.model.keras_errors import error_text
+from modelspec.backend.training.batch_source import CHUNK_BYTES, RESIDENT_BYTES
+from modelspec.data.batches import Batches
+from modelspec.data.concatenated import Array, Rows
+from modelspec.graph.graph import Graph
+from modelspec.problems.errors import StepError
+
+Say = Callable[[str], None]
+
+
+def adapted_layers(model: Any, graph: Graph) -> list[Any]:
+    """The layers of a built model that the spec wants fitted, in the order of the graph."""
+    by_name = {layer.name: layer for layer in model.layers}
+    # A layer on which no output depends is not in the model.
+    return [by_name[node.name] for node in graph.adapted if node.name in by_name]
+
+
+def adapt_layers(
+    model: Any,
+    graph: Graph,
+    batches: Batches,
+    *,
+    say: Say,
+    warn: Say,
+    asked_to_stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Fit the layers, each to what it is called on, computed from the rows of ``batches``.
+
+    A layer comes after those before it in the graph. One that is called several times is fitted to
+    all that it is called on, but not to what depends on itself. ``warn`` is told of a layer that
+    comes after trained weights.
+
+    Returns:
+        Whether all layers were fitted: False where it was asked to stop.
+
+    Raises:
+        StepError: A layer cannot be fitted, or was fitted to values that are not finite.
+    """
+    waiting = [_Fit.of(layer, model) for layer in adapted_layers(model, graph)]
+    while waiting:
+        unfitted = {id(fit.layer) for fit in waiting}
+        fit = next((each for each in waiting if not each.behind & unfitted), None)
+        if fit is None:  # layers in a ring, such as one that is called on its own result
+            fit = next(each.without(unfitted) for each in waiting if each.without(unfitted).calls)
+        if fit.trained:
+            names = ", ".join(fit.trained)
+            warn(
+                f"{fit.layer.name} is fitted once, to what {names} gives before training, and "
+                "training then changes that; BatchNormalization would follow it"
+            )
+        if not _adapt(fit, batches, asked_to_stop):
+            return False
+        say(f"{fit.layer.name} is fitted to {batches.samples:,} samples{_size(fit.layer)}")
+        waiting = [each for each in waiting if each.layer is not fit.layer]
+    return True
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One tensor that a layer is called on, and the layers on the way to it."""
+
+    tensor: Any
+    behind: frozenset[int]
+    trained: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A layer to fit, and its calls."""
+
+    layer: Any
+    calls: Sequence[_Call]
+
+    @classmethod
+    def of(cls, layer: Any, model: Any) -> "_Fit":
+        in_model = {id(node.node) for node in graph_nodes(model)}
+        nodes = [node for node in calls_of(layer) if id(node.node) in in_model]
+        return cls(layer, [_call(node.inputs[0]) for node in nodes])
+
+    @property
+    def behind(self) -> frozenset[int]:
+        return frozenset().union(*(call.behind for call in self.calls))
+
+    @property
+    def trained(self) -> list[str]:
+        return list(dict.fromkeys(name for call in self.calls for name in call.trained))
+
+    def without(self, unfitted: set[int]) -> "_Fit":
+        """The calls that no layer comes before which is still to be fitted."""
+        return _Fit(self.layer, [call for call in self.calls if not call.behind & unfitted])
+
+
+def _call(tensor: Any) -> _Call:
+    behind: dict[int, Any] = {}
+    waiting, seen = [tensor], set()
+    while waiting:
+        node = call_that_made(waiting.pop())
+        if id(node.node) not in seen:
+            seen.add(id(node.node))
+            behind[id(node.operation)] = node.operation
+            waiting.extend(node.inputs)
+    trained = (each.name for each in behind.values() if getattr(each, "trainable_variables", ()))
+    return _Call(tensor, frozenset(behind), tuple(trained))
+
+
+def _adapt(fit: _Fit, batches: Batches, asked_to_stop: Callable[[], bool]) -> bool:
+    """Call ``adapt``: with one array where it fits into memory, and else with a stream.
+
+    Counts are the same for any stream. Means and quantiles are not, so they are computed as Keras
+    computes them for an array, wherever that is possible.
+    """
+    layer, stopped = fit.layer, False
+
+    def pieces() -> Iterator[Array]:
+        nonlocal stopped
+        for call in fit.calls:
+            for piece in _pieces(call.tensor, batches):
+                if stopped := stopped or asked_to_stop():
+                    return
+                yield piece
+
+    try:
+        if hasattr(layer, "get_vocabulary"):
+            layer.adapt(_stream(_as_documents(piece) for piece in pieces()))
+        elif _fits_into_memory(fit, batches):
+            layer.adapt(np.concatenate(list(pieces())))
+        else:
+            layer.adapt(_stream(pieces()))
+    except Exception as error:
+        if stopped:
+            return False
+        _require_entries(layer)
+        message = f"{layer.name} cannot be fitted: {error_text(error)}"
+        raise StepError(message, layer.name) from error
+    if not stopped:
+        _require_values(layer)
+    return not stopped
+
+
+def _fits_into_memory(fit: _Fit, batches: Batches) -> bool:
+    first = next(_pieces(fit.calls[0].tensor, batches))
+    return first.nbytes // len(first) * batches.samples * len(fit.calls) <= RESIDENT_BYTES
+
+
+def _pieces(tensor: Any, batches: Batches) -> Iterator[Array]:
+    """The values of a symbolic tensor for all rows, some rows at a time, in their order."""
+    inputs = [each for each in _inputs(tensor) if each.name in batches.dataset.inputs]
+    function = None if inputs[0] is tensor else keras.Function(inputs, tensor)
+    arrays = batches.dataset.inputs
+    row = sum(arrays[each.name].nbytes // max(len(arrays[each.name]), 1) for each in inputs)
+    step = max(1, CHUNK_BYTES // max(row, 1))
+    for start in range(0, batches.samples, step):
+        positions = np.arange(start, min(start + step, batches.samples), dtype=np.int64)
+        if function is None:
+            yield _shaped(_stored(tensor.name, batches, positions), tensor)
+        else:
+            batch = batches.gather(positions)
+            given = [
+                tf.convert_to_tensor(_shaped(batch.inputs[each.name], each)) for each in inputs
+            ]
+            yield np.asarray(function(given))
+
+
+def _inputs(tensor: Any) -> list[Any]:
+    """The inputs of the model on which a tensor depends."""
+    found: dict[int, Any] = {}
+    waiting, seen = [tensor], set()
+    while waiting:
+        current = waiting.pop()
+        node = call_that_made(current)
+        if node.is_input:
+            found[id(current)] = current
+        elif id(node.node) not in seen:
+            seen.add(id(node.node))
+            waiting.extend(node.inputs)
+    return list(found.values())
+
+
+def _stored(name: str, batches: Batches, positions: Rows) -> Array:
+    """Rows of an input as the file has them: plain Keras is fitted to these, too."""
+    array = batches.dataset.inputs[name]
+    if array.dtype.kind == "f" and array.dtype.itemsize < np.dtype(np.float32).itemsize:
+        return batches.gather(positions).inputs[name]
+    return array[batches.rows[positions]]
+
+
+def _shaped(array: Array, tensor: Any) -> Array:
+    """An array whose last axis of 1 is there or not as the input declares it."""
+    rank = len(tensor.shape)
+    if array.ndim == rank - 1:
+        return array[..., None]
+    return array[..., 0] if array.ndim == rank + 1 else array
+
+
+def _as_documents(piece: Array) -> Array:
+    """Keras takes a flat array for one document, where each row is one."""
+    return piece[:, None] if piece.ndim == 1 else piece
+
+
+def _stream(pieces: Iterator[Array]) -> Any:
+    first = next(pieces, None)
+    if first is None:  # it was asked to stop
+        raise StopIteration
+    text = first.dtype.kind in "OSU"
+
+    def again() -> Iterator[Any]:
+        yield tf.convert_to_tensor(first)
+        yield from map(tf.convert_to_tensor, pieces)
+
+    if first.ndim == 1:  # of which Keras would make batches of its own
+        return again()
+    kind = tf.string if text else tf.as_dtype(first.dtype)
+    signature = tf.TensorSpec([None, *first.shape[1:]], kind)
+    return tf.data.Dataset.from_generator(again, output_signature=signature)
+
+
+def _require_values(layer: Any) -> None:
+    """Refuse values that training could not use.
+
+    Raises:
+        StepError: They are not finite, or there are no entries.
+    """
+    floats = [np.asarray(each) for each in layer.variables if "float" in str(each.dtype)]
+    if not all(np.isfinite(each.astype(np.float64)).all() for each in floats):
+        message = f"{layer.name} was fitted to values that are not finite numbers"
+        raise StepError(message, layer.name)
+    _require_entries(layer)
+
+
+def _require_entries(layer: Any) -> None:
+    known = hasattr(layer, "get_vocabulary")
+    if known and not len(layer.get_vocabulary(include_special_tokens=False)):
+        raise StepError(f"{layer.name} found no entries in the training rows", layer.name)
+
+
+def _size(layer: Any) -> str:
+    return f", {layer.vocabulary_size():,} entries" if hasattr(layer, "vocabulary_size") else ""

@@ -1,0 +1,89 @@
+"""What layers were fitted to, in a file of the run: a resumed run does not fit them again.
+
+The file is not trusted: it is read as an npz file of data is, and compared with the layers.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelspec.backend.model.saved_arguments import plain_entry
+from modelspec.backend.training.checkpoints import write_npz
+from modelspec.data import arrays
+from modelspec.data.concatenated import Array
+from modelspec.problems.errors import RunError
+from modelspec.storage.atomic import replacing
+from modelspec.storage.regular import open_regular
+
+_VOCABULARY, _BOUNDARIES = "vocabulary", "bin_boundaries"
+
+
+def save_fitted(path: Path, layers: Sequence[Any]) -> None:
+    """Write the values of fitted layers to a file, completely or not at all."""
+    values = {f"{layer.name}/{key}": value for layer in layers for key, value in _values(layer)}
+    with replacing(path, follow=False) as aside, aside.open("wb") as file:
+        write_npz(file, values)
+
+
+def load_fitted(path: Path, layers: Sequence[Any]) -> None:
+    """Put the values of a file into the layers of a model.
+
+    Raises:
+        RunError: The file cannot be read, or does not fit the layers.
+    """
+    try:
+        os.close(open_regular(path))
+        stored = _read(path)
+        for layer in layers:
+            own = {key: value for (name, key), value in stored.items() if name == layer.name}
+            _put(layer, own)
+    # What a layer raises for values that do not fit is Keras's choice.
+    except Exception as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
+
+
+def _values(layer: Any) -> list[tuple[str, Array]]:
+    store: dict[str, Any] = {}
+    layer.save_own_variables(store)
+    values = [(key, np.asarray(value)) for key, value in store.items()]
+    if hasattr(layer, "get_vocabulary"):
+        entries = [plain_entry(entry) for entry in layer.get_vocabulary()]
+        values.append((_VOCABULARY, np.frombuffer(json.dumps(entries).encode(), np.uint8)))
+    if getattr(layer, _BOUNDARIES, None) is not None:
+        values.append((_BOUNDARIES, np.asarray(layer.bin_boundaries, np.float64)))
+    return values
+
+
+def _read(path: Path) -> dict[tuple[str, str], Array]:
+    members, problems = arrays.read_headers(path)
+    stored = {}
+    for name, member in members.items():
+        array, found = arrays.load(member)
+        problems += found
+        if array is not None:
+            layer, _, key = name.rpartition("/")
+            stored[layer, key] = array
+    if problems:
+        raise ValueError(problems[0].message)
+    return stored
+
+
+def _put(layer: Any, values: Mapping[str, Array]) -> None:
+    if not values or hasattr(layer, "get_vocabulary") != (_VOCABULARY in values):
+        raise ValueError(f"it has no values of {layer.name}")
+    store = {key: value for key, value in values.items() if key not in (_VOCABULARY, _BOUNDARIES)}
+    layer.load_own_variables(store)
+    if _VOCABULARY in values:
+        entries = json.loads(values[_VOCABULARY].tobytes())
+        if not isinstance(entries, list) or not all(
+            isinstance(each, str | int) for each in entries
+        ):
+            raise ValueError(f"the vocabulary of {layer.name} is not a list of entries")
+        weights = {key: store[key][: len(entries)] for key in store if key == "idf_weights"}
+        layer.set_vocabulary(entries, **weights)
+    if _BOUNDARIES in values:
+        layer.bin_boundaries = values[_BOUNDARIES].tolist()

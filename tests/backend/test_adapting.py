@@ -1,0 +1,355 @@
+"""Layers with ``adapt: true``, against plain Keras: adapt by hand, then fit."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import modelspec
+from modelspec.api.balance import measure
+from modelspec.backend.training import adapting
+from modelspec.problems.errors import ModelError, RunError, RunInterrupted, SpecError
+from modelspec.runs.progress import NullListener
+
+pytestmark = pytest.mark.keras
+
+Arrays = dict[str, NDArray[Any]]
+
+SAMPLES = 230
+SPEC = """
+modelspec: 1
+name: fitted
+inputs:
+  area: {shape: [2]}
+  rooms: {shape: [], dtype: int64}
+  kind: {shape: [], dtype: string}
+  review: {shape: [], dtype: string}
+layers:
+  - {Normalization: , name: scaled, from: area, adapt: true}
+  - Discretization: {num_bins: 4, output_mode: multi_hot}
+    name: bins
+    from: scaled
+    adapt: true
+  - IntegerLookup: {max_tokens: 6, output_mode: one_hot, pad_to_max_tokens: true}
+    name: rooms_known
+    from: rooms
+    adapt: true
+  - StringLookup: {max_tokens: 5, output_mode: one_hot, pad_to_max_tokens: true}
+    name: kinds
+    from: kind
+    adapt: true
+  - TextVectorization: {max_tokens: 12, output_mode: tf_idf, pad_to_max_tokens: true}
+    name: words
+    from: review
+    adapt: true
+  - Concatenate:
+    from: [scaled, bins, rooms_known, kinds, words]
+  - Dense: {units: 1}
+    name: price
+outputs: price
+losses: mse
+optimizer: {Adam: {learning_rate: 0.01}}
+training: {epochs: 2, batch_size: 32, validation_split: {last: 0.2}, shuffle: false, jit: false}
+"""
+
+
+def arrays() -> Arrays:
+    random = np.random.default_rng(0)
+    area = random.normal([120, -3], [40, 0.1], (SAMPLES, 2))
+    words = np.array(["good", "bad", "film", "great", "awful", "plot", "the", "is", "ünï", "👍"])
+    return {
+        "area": area,
+        "rooms": random.integers(1, 7, SAMPLES),
+        "kind": np.array(["flat", "house", "boat", "", "castle"])[random.integers(0, 5, SAMPLES)],
+        "review": np.array([" ".join(random.choice(words, k % 7 + 1)) for k in range(SAMPLES)]),
+        "price": area[:, 0] / 100,
+    }
+
+
+class Kept(NullListener):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+class StopIn(NullListener):
+    """Breaks off as Ctrl-C does, at the start of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def epoch_started(self, epoch: int, epochs: int, samples: int) -> None:
+        del epochs, samples
+        if epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def by_hand(given: Arrays, rows: slice) -> keras.Model:
+    """The model of ``SPEC`` in plain Keras; adapted to some rows."""
+    keras.utils.set_random_seed(0)
+    area = keras.Input((2,), name="area")
+    rooms = keras.Input((), dtype="int64", name="rooms")
+    kind = keras.Input((), dtype="string", name="kind")
+    review = keras.Input((), dtype="string", name="review")
+    scaled = keras.layers.Normalization(name="scaled")
+    scaled.adapt(given["area"][rows])
+    bins = keras.layers.Discretization(num_bins=4, output_mode="multi_hot", name="bins")
+    bins.adapt(np.asarray(scaled(given["area"][rows].astype("f"))))
+    padded: dict[str, Any] = {"output_mode": "one_hot", "pad_to_max_tokens": True}
+    rooms_known = keras.layers.IntegerLookup(max_tokens=6, name="rooms_known", **padded)
+    rooms_known.adapt(given["rooms"][rows])
+    kinds = keras.layers.StringLookup(max_tokens=5, name="kinds", **padded)
+    kinds.adapt(given["kind"][rows].astype(object))
+    words = keras.layers.TextVectorization(
+        max_tokens=12, output_mode="tf_idf", pad_to_max_tokens=True, name="words"
+    )
+    words.adapt(given["review"][rows].astype(object))
+    first = scaled(area)
+    parts = [first, bins(first), rooms_known(rooms), kinds(kind), words(review)]
+    price = keras.layers.Dense(1, name="price")(keras.layers.Concatenate()(parts))
+    return keras.Model([area, rooms, kind, review], price)
+
+
+def load(path: Path) -> Any:
+    """A model by plain Keras, which warns of containers that have nothing to restore."""
+    with warnings.catch_warnings(action="ignore"):
+        return keras.saving.load_model(path)
+
+
+def fitted(model: Any) -> dict[str, Any]:
+    """What the layers of a model were fitted to."""
+    state: dict[str, Any] = {}
+    for layer in model.layers:
+        if hasattr(layer, "get_vocabulary"):
+            state[layer.name] = [str(each) for each in layer.get_vocabulary()]
+        if isinstance(layer, keras.layers.Normalization):
+            state[layer.name] = [np.asarray(layer.mean), np.asarray(layer.variance)]
+        if isinstance(layer, keras.layers.Discretization):
+            state[layer.name] = list(layer.bin_boundaries)
+    return state
+
+
+def assert_same(one: dict[str, Any], other: dict[str, Any], relative: float = 1e-5) -> None:
+    assert one.keys() == other.keys()
+    for name, values in one.items():
+        if isinstance(values[0], str):
+            assert values == other[name]
+        else:
+            np.testing.assert_allclose(values, other[name], relative, 1e-6)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> modelspec.Run:
+    folder = tmp_path_factory.mktemp("fitted") / "run"
+    return modelspec.train(modelspec.loads(SPEC), arrays(), run=folder)
+
+
+@pytest.fixture(scope="module")
+def loaded(run: modelspec.Run) -> Any:
+    return load(run.model_path)
+
+
+def test_fit_is_that_of_plain_keras(run: modelspec.Run, loaded: Any) -> None:
+    given, rows = arrays(), slice(0, 184)
+    hand = by_hand(given, rows)
+    hand.compile(keras.optimizers.Adam(0.01), "mse")
+    assert_same(fitted(loaded), fitted(hand))
+
+    def x(part: slice) -> list[Any]:
+        texts = [given[name][part].astype(object) for name in ("kind", "review")]
+        return [
+            keras.ops.convert_to_tensor(each)
+            for each in (given["area"][part], given["rooms"][part], *texts)
+        ]
+
+    log = hand.fit(
+        x(rows),
+        given["price"][rows],
+        batch_size=32,
+        epochs=2,
+        shuffle=False,
+        verbose=0,
+        validation_data=(x(slice(184, None)), given["price"][184:]),
+    ).history
+    for epoch, record in enumerate(run.history):
+        for name in ("loss", "val_loss"):
+            assert record[name] == pytest.approx(log[name][epoch], rel=1e-5)
+    for mine, theirs in zip(loaded.get_weights(), hand.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, 1e-4, 1e-6)
+    everything = x(slice(None))
+    np.testing.assert_allclose(
+        loaded.predict(everything, verbose=0), hand.predict(everything, verbose=0), 1e-5, 1e-6
+    )
+    predicted = modelspec.predict(modelspec.open_target(run.path), given).arrays["price"]
+    np.testing.assert_allclose(predicted, loaded.predict(everything, verbose=0), 1e-5, 1e-6)
+
+
+def test_rows_that_do_not_train_change_nothing(loaded: Any, tmp_path: Path) -> None:
+    other = arrays()
+    other["area"][184:] = 1e9
+    other["rooms"][184:] = 6
+    other["kind"][184:] = "castle"
+    other["review"][184:] = "leaked leaked leaked"
+    tests = {f"{name}_test": array[184:] for name, array in other.items()}
+    trains = {f"{name}_train": array for name, array in other.items()}
+    spec = modelspec.loads(SPEC, ["training.epochs=1"])
+    ran = modelspec.train(spec, {**trains, **tests}, run=tmp_path / "run")
+    assert_same(fitted(load(ran.model_path)), fitted(loaded), 0.0)
+
+
+def test_stream_gives_what_arrays_give(
+    loaded: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapting, "RESIDENT_BYTES", 1)
+    monkeypatch.setattr(adapting, "CHUNK_BYTES", 1000)
+    spec = modelspec.loads(SPEC, ["training.epochs=1"])
+    ran = modelspec.train(spec, arrays(), run=tmp_path / "run")
+    state, whole = fitted(load(ran.model_path)), fitted(loaded)
+    # Keras's quantiles of a stream are estimates.
+    np.testing.assert_allclose(state.pop("bins"), whole["bins"], atol=0.2)
+    assert_same(state, {name: value for name, value in whole.items() if name != "bins"})
+
+
+def test_interrupted_run_keeps_what_was_fitted(
+    run: modelspec.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, source = tmp_path / "run", modelspec.loads(SPEC)
+    with pytest.raises(RunInterrupted):
+        modelspec.train(source, arrays(), run=folder, listener=StopIn(2))
+    scores = modelspec.evaluate(modelspec.open_target(folder), arrays())
+    assert scores["loss"] > 0
+    monkeypatch.setattr(adapting, "_adapt", None)  # nothing is fitted a second time
+    again = modelspec.train(source, arrays(), run=folder, resume=True)
+    for mine, theirs in zip(again.history, run.history, strict=True):
+        assert {**mine, "seconds": 0} == {**theirs, "seconds": 0}
+
+
+def test_fitted_values_of_another_model_are_refused(run: modelspec.Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(RunInterrupted):
+        modelspec.train(modelspec.loads(SPEC), arrays(), run=folder, listener=StopIn(1))
+    for values in ({"scaled/0": np.zeros(3)}, {"words/vocabulary": np.zeros(3, np.uint8)}):
+        np.savez(folder / "fitted.npz", **values)
+        with pytest.raises(RunError, match=r"fitted\.npz cannot be read"):
+            modelspec.train(modelspec.loads(SPEC), arrays(), run=folder, resume=True)
+    (folder / "fitted.npz").unlink()
+    (folder / "fitted.npz").symlink_to(run.path / "fitted.npz")
+    with pytest.raises(RunError, match="a link"):
+        modelspec.train(modelspec.loads(SPEC), arrays(), run=folder, resume=True)
+
+
+def test_blocks_repeats_and_shared_layers(tmp_path: Path) -> None:
+    text = """
+modelspec: 1
+inputs: {left: {shape: [], dtype: string}, right: {shape: [], dtype: string}, x: {shape: [2]}}
+blocks:
+  scale:
+    inputs: [x]
+    layers:
+      - {Normalization: , name: n, from: x, adapt: true}
+      - {Rescaling: {scale: 2.0}, name: y}
+    outputs: y
+layers:
+  - {TextVectorization: {max_tokens: 9, output_sequence_length: 3}, name: words, from: left,
+     adapt: true}
+  - {share: words, name: words_right, from: right}
+  - {scale: , name: twice, from: x, repeat: 2}
+  - {Normalization: , name: ring, from: x, adapt: true}
+  - {share: ring, name: ring_again}
+  - {Embedding: {input_dim: 9, output_dim: 2}, name: e, from: words}
+  - {share: e, name: e_right, from: words_right}
+  - {Dense: {units: 2}, name: d, from: x}
+  - {Normalization: , name: late, from: d, adapt: true}
+  - {Flatten: , from: e, name: f}
+  - {Flatten: , from: e_right, name: g}
+  - Concatenate:
+    from: [f, g, twice, ring_again, late]
+  - {Dense: {units: 1}, name: y}
+outputs: y
+losses: mse
+training: {epochs: 1}
+"""
+    random = np.random.default_rng(0)
+    x = random.normal(5, 3, (50, 2)).astype("f")
+    data = {
+        "left": np.array(["a b", "a c"])[random.integers(0, 2, 50)],
+        "right": np.array(["d", "e e"]).astype("S")[random.integers(0, 2, 50)][:, None],
+        "x": x,
+        "y": x[:, 0],
+    }
+    listener = Kept()
+    ran = modelspec.train(modelspec.loads(text), data, run=tmp_path / "run", listener=listener)
+    state = fitted(load(ran.model_path))
+    assert set(state["words"]) == {"", "[UNK]", "a", "b", "c", "d", "e"}
+    mean, deviation = x.mean(0), x.std(0)
+    np.testing.assert_allclose(state["twice_0.n"][0][0], mean, 1e-5)
+    np.testing.assert_allclose(state["twice_1.n"][0][0], [0, 0], atol=1e-5)
+    np.testing.assert_allclose(state["twice_1.n"][1][0], [4, 4], 1e-4)
+    np.testing.assert_allclose(state["ring"][1][0], deviation**2, 1e-5)
+    [warning] = listener.warnings
+    assert warning.startswith("late is fitted once, to what d gives before training")
+    assert "words is fitted to 50 samples, 7 entries" in listener.notes
+
+
+def test_vocabularies_that_keras_alone_would_not_load(tmp_path: Path) -> None:
+    text = """
+modelspec: 1
+inputs: {a: {shape: [], dtype: string}}
+layers:
+  - {StringLookup: {max_tokens: 9}, name: ids, from: a, adapt: true}
+  - {StringLookup: {max_tokens: 9, output_mode: one_hot, pad_to_max_tokens: true}, name: hot,
+     from: a, adapt: true}
+  - {Embedding: {input_dim: 9, output_dim: 2}, name: e, from: ids}
+  - Flatten
+  - {Concatenate: , from: [flatten, hot], name: both}
+  - {Dense: {units: 1}, name: y}
+outputs: y
+losses: mse
+training: {epochs: 1}
+"""
+    a = np.array(["x", "a\u2028b", "c\nd", "x", "\r", "x", ""])
+    data = {"a": a, "y": np.arange(7.0)}
+    ran = modelspec.train(modelspec.loads(text), data, run=tmp_path / "run")
+    state = fitted(load(ran.model_path))
+    assert state["ids"] == ["[UNK]", "x", "c\nd", "a\u2028b", "\r", ""]
+    assert state["hot"] == state["ids"]
+
+
+def test_no_entries(tmp_path: Path) -> None:
+    data = arrays()
+    data["review"] = np.full(SAMPLES, " ")
+    with pytest.raises(ModelError, match="words found no entries"):
+        modelspec.train(modelspec.loads(SPEC), data, run=tmp_path / "run")
+
+
+def test_build_has_no_data_to_fit_a_layer_to() -> None:
+    spec = modelspec.loads(SPEC)
+    with pytest.raises(SpecError) as caught:
+        spec.build()
+    assert [problem.code for problem in caught.value.problems] == ["cannot-adapt"] * 5
+    assert spec.summary().layers  # shapes are known without data
+
+
+@pytest.mark.sweep
+def test_balance_fits_the_layers() -> None:
+    text = SPEC.replace("outputs: price", "outputs: [price, rent]").replace(
+        "losses: mse", "losses: {price: mse, rent: mse}"
+    )
+    text = text.replace(
+        "    name: price\n", "    name: price\n  - {Dense: {units: 1}, name: rent, from: shared}\n"
+    ).replace(
+        "  - Dense: {units: 1}\n    name: price",
+        "  - {Dense: {units: 3}, name: shared}\n  - Dense: {units: 1}\n    name: price",
+    )
+    data = arrays() | {"rent": arrays()["price"]}
+    assert all(map(np.isfinite, measure(modelspec.loads(text), data, batches=2).start.losses))
