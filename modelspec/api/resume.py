@@ -9,6 +9,7 @@ from modelspec.problems.errors import RunError
 from modelspec.runs.layout import SPEC
 from modelspec.runs.machine import difference
 from modelspec.runs.progress import Listener
+from modelspec.runs.record import ALL_EPOCHS
 from modelspec.runs.run import Run
 
 Facts: TypeAlias = Mapping[str, Any]
@@ -57,6 +58,13 @@ def all_overrides(run: Run, overrides: Sequence[str]) -> list[str]:
     """
     before = run.record.get("overrides", []) if run.exists() else []
     return [*(text for text in before if text not in overrides), *overrides]
+
+
+def takes_more_epochs(run: Run) -> bool:
+    """Return whether a finished run would train longer if it were given more epochs."""
+    training = load(run.spec_path).require().spec.training
+    ended = run.record.get("end_reason", ALL_EPOCHS) == ALL_EPOCHS
+    return ended and not any(map(_swaps_at_the_end, training.callbacks))
 
 
 def _refuse_more_epochs(run: Run, source: ModelSpec) -> None:

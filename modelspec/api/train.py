@@ -162,7 +162,7 @@ def _load(
     dataset, problems = source.load_data(data, say=listener.note)
     held: Dataset | None = None
     more: list[Diagnostic] = []
-    if validation is None and source.has_validation_part(data):
+    if not validation and source.has_validation_part(data):
         validation = data
         if source.require().spec.training.validation_split:
             listener.note("the data has a validation part, so validation_split is not used")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from modelspec.api.resume import takes_more_epochs
 from modelspec.api.train import CHECKPOINT_MINUTES, set_threads
 from modelspec.api.train import train as train_spec
 from modelspec.cli.commands import Verb
@@ -79,7 +80,8 @@ def train(
         )
     _draw(finished, listener)
     if not quiet:
-        print_finish(err(), finished, listener.samples)
+        more = takes_more_epochs(finished)
+        print_finish(err(), finished, listener.samples, takes_more_epochs=more)
     write(str(finished.path))
 
 

@@ -17,7 +17,9 @@ from modelspec.runs.run import Run
 _FILES = (MODEL, HISTORY, "history.csv", CURVES, "tensorboard")
 
 
-def print_finish(console: Console, run: Run, samples: int) -> None:
+def print_finish(
+    console: Console, run: Run, samples: int, *, takes_more_epochs: bool = True
+) -> None:
     """Sum up a run; ``samples`` are those of each epoch that ran now, 0 where none did."""
     history = run.history
     if history:
@@ -28,7 +30,8 @@ def print_finish(console: Console, run: Run, samples: int) -> None:
             _print(console, ending)
     there = [name for name in _FILES if (run.path / name).exists()]
     _print(console, f"{run.path} holds {', '.join(there)}")
-    for start, command in zip(("next: ", *[" " * 6] * 2), _commands(run, history), strict=False):
+    commands = [*_judging(run), *([_longer(run, history)] if takes_more_epochs else [])]
+    for start, command in zip(("next: ", *[" " * 6] * 2), commands, strict=False):
         _print(console, f"{start}modelspec {shlex.join(command)}")
 
 
@@ -92,14 +95,19 @@ def _cells(label: str, name: str, records: Iterable[Record], *, validated: bool)
             yield cell(label, record.get(f"{VALIDATION}{name}"))
 
 
-def _commands(run: Run, history: Sequence[Record]) -> Iterator[list[str]]:
-    folder, arguments = str(run.path), run.record["arguments"]
+def _judging(run: Run) -> Iterator[list[str]]:
+    data = _option("--data", run.record["arguments"]["data"])
+    yield ["evaluate", str(run.path), *data]
+    yield ["predict", str(run.path), *data]
+
+
+def _longer(run: Run, history: Sequence[Record]) -> list[str]:
+    arguments = run.record["arguments"]
     data = _option("--data", arguments["data"])
-    yield ["evaluate", folder, *data]
-    yield ["predict", folder, *data]
-    more = ["--run", folder, "--resume", "--epochs", str(2 * max(len(history), 1))]
     validation = _option("--validation", arguments["validation"])
-    yield ["train", str(run.spec_path), *data, *validation, *more]
+    epochs = str(2 * max(len(history), 1))
+    more = ["--run", str(run.path), "--resume", "--epochs", epochs]
+    return ["train", str(run.spec_path), *data, *validation, *more]
 
 
 def _option(name: str, values: Sequence[str]) -> list[str]:

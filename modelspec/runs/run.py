@@ -67,6 +67,8 @@ class Run:
     def record(self) -> dict[str, Any]:
         """The contents of ``run.json``: status, versions, seed, data, arguments and times.
 
+        A value of null is left out, as ``update`` leaves it out.
+
         Raises:
             RunError: The file is damaged, or was not written by modelspec.
         """
@@ -76,7 +78,7 @@ class Run:
             raise RunError(f"{path} is not the record of a run: it has no valid status")
         if wrong := [name for name, fits in _FITS.items() if not fits(record.get(name))]:
             raise RunError(f"{path} is not the record of a run: {wrong[0]} has an invalid value")
-        return record
+        return {name: value for name, value in record.items() if value is not None}
 
     @property
     def status(self) -> str:

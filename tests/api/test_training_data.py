@@ -61,6 +61,13 @@ def test_rows_marked_for_validation_validate(suffix: str, tmp_path: Path) -> Non
     assert modelspec.evaluate(run_of, data)["loss"] == 9.0
 
 
+@pytest.mark.parametrize("validation", [(), [], None])
+def test_no_file_to_validate_on_leaves_the_marked_part(validation: Any, tmp_path: Path) -> None:
+    """The command line passes an empty tuple."""
+    record, _ = run(tmp_path, parts(train=1.0, val=2.0), validation=validation)
+    assert record["val_loss"] == 4.0
+
+
 def test_a_marked_part_goes_before_a_drawn_one(tmp_path: Path) -> None:
     data = parts(train=1.0, val=2.0)
     record, notes = run(tmp_path, data, "training.validation_split=0.5")

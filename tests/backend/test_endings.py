@@ -1,6 +1,7 @@
 """Why a run ended, the epoch of its model, and its overrides: in ``run.json`` and on the screen."""
 
 import io
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from rich.console import Console
 
 import modelspec
+from modelspec.api.resume import takes_more_epochs
 from modelspec.report.finish import print_finish
 from modelspec.runs.progress import NullListener
 
@@ -106,6 +108,15 @@ def test_the_end_and_the_epoch_of_the_model(
     why = f"{reason}, after {done} of 6" if stopped_by else "ended after all epochs"
     which = "the last" if epoch == done else "which a callback restored"
     assert said(run) == [f"{why}; model.keras holds epoch {epoch}, {which}"]
+    assert takes_more_epochs(run) == (not stopped_by)
+
+
+@pytest.mark.parametrize("swap", ["true", "false"])
+def test_averages_that_replace_the_weights_end_a_run(swap: str, tmp_path: Path) -> None:
+    swaps = f"training.callbacks=[{{SwapEMAWeights: {{swap_on_epoch: {swap}}}}}]"
+    averaging = "optimizer={SGD: {learning_rate: 0.1, use_ema: true}}"
+    run = train(tmp_path / "run", swaps, averaging, "training.epochs=1")
+    assert takes_more_epochs(run) == (swap != "true")
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])
@@ -159,3 +170,13 @@ def test_overrides_are_kept_as_they_were_written(
     assert again.params == own.params
     assert again.training.epochs == own.training.epochs
     assert again.training.seed == own.training.seed
+
+
+@pytest.mark.parametrize("name", ["seconds", "resumed", "overrides", "machine", "end_reason"])
+def test_a_value_of_null_is_a_value_that_is_missing(name: str, tmp_path: Path) -> None:
+    run = train(tmp_path / "run", "training.epochs=1")
+    file = run.path / "run.json"
+    file.write_text(json.dumps({**run.record, name: None}), encoding="utf-8")
+    assert name not in run.record
+    again = train(run.path, "training.epochs=2", resume=True)
+    assert (again.status, len(again.history), len(again.record["resumed"])) == ("completed", 2, 1)

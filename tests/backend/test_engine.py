@@ -16,6 +16,7 @@ from rounding import ADAM, assert_close, assert_logs_close, rounding
 import modelspec
 from modelspec.backend.training import batch_source, xla
 from modelspec.backend.training.eval_batch_size import eval_batch_size, is_batch_size_invariant
+from modelspec.backend.training.evaluation import Evaluation
 from modelspec.backend.training.xla import choose, extent
 from modelspec.backend.training.xla_random import as_without_xla
 from modelspec.backend.training.xla_updates import fuse_updates
@@ -357,6 +358,45 @@ def test_what_dies_inside_an_epoch_goes_on_inside_it(case: str, tmp_path: Path) 
     run = modelspec.train(source, data, run=tmp_path / "cut", resume=True, listener=first)
     assert first.done is not None
     assert first.done > 400
+    assert end(run) == end(whole)
+
+
+@pytest.mark.parametrize(
+    ("case", "epoch"),
+    [("short last batch", 1), ("whole batches", 2), ("XLA", 2), ("larger than memory", 1)],
+)
+def test_what_dies_in_validation_goes_on_there(
+    case: str, epoch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkpoint is that of the last batch of an epoch, before its validation."""
+    settings = ["training.epochs=2", "training.steps_per_call=4", "training.validation_split=0.2"]
+    settings.append(f"training.jit={str(case == 'XLA').lower()}")
+    size = 115 if case == "whole batches" else 100
+    if case == "larger than memory":
+        monkeypatch.setattr(batch_source, "RESIDENT_BYTES", 0)
+        monkeypatch.setattr(batch_source, "CHUNK_BYTES", 3 * 100 * 8 * 8 * 4)
+    source = modelspec.loads(SPEC, [*settings, f"training.batch_size={size}"])
+    whole = modelspec.train(source, DATA, run=tmp_path / "whole")
+    validate, left = Evaluation.__call__, [epoch]
+
+    def die(evaluation: Evaluation) -> Any:
+        left[0] -= 1
+        if not left[0]:
+            raise ZeroDivisionError
+        return validate(evaluation)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Evaluation, "__call__", die)
+        with pytest.raises(ZeroDivisionError):
+            modelspec.train(source, DATA, run=tmp_path / "cut", minutes=0.0)
+    kept = sorted(path.stem for path in (tmp_path / "cut" / "checkpoints").iterdir())
+    samples = int(kept[-1].split("-")[2])
+    assert kept[-1].startswith(f"epoch-{epoch - 1:06}-")
+    assert (samples % size == 0) == (case == "whole batches")
+    first = First()
+    run = modelspec.train(source, DATA, run=tmp_path / "cut", resume=True, listener=first)
+    # Nothing was left of the last epoch, and all of the other one's next.
+    assert first.done is None if epoch == 2 else (first.done or samples) < samples
     assert end(run) == end(whole)
 
 

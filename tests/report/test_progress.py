@@ -377,6 +377,14 @@ def test_the_end_says_what_was_learned_and_where_it_lies(
     ]
 
 
+def test_the_end_offers_more_epochs_where_they_would_be_trained(tmp_path: Path) -> None:
+    run = finished(tmp_path, history(3))
+    console = log()
+    print_finish(console, run, 0, takes_more_epochs=False)
+    commands = [line for line in text(console).splitlines() if "modelspec " in line]
+    assert [line.removeprefix("next:").split()[1] for line in commands] == ["evaluate", "predict"]
+
+
 def test_the_end_of_a_run_that_learned_nothing(tmp_path: Path) -> None:
     run = finished(tmp_path, [{"epoch": 1, "loss": None, "seconds": 1.0}])
     console = log()

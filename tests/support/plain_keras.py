@@ -82,8 +82,7 @@ class PlainKeras:
         else:
             result = layer(_taken(tensors, source))
         if "as" in item:
-            parts = keras.tree.flatten(result)
-            tensors.update(zip(item["as"], parts, strict=True))
+            tensors.update(zip(item["as"], result, strict=True))
         else:
             tensors[item["name"]] = result
 

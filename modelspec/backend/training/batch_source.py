@@ -40,8 +40,12 @@ class StepChunk:
 class BatchSource(Protocol):
     """Rows of a batches, as calls."""
 
-    def chunks(self, order: Rows) -> Iterator[StepChunk]:
-        """Positions in the batches, in order, as batches; the last one may be short."""
+    def chunks(self, order: Rows, done: int = 0) -> Iterator[StepChunk]:
+        """Positions in the batches, in order, as batches; the last one may be short.
+
+        The first ``done`` positions, which are whole batches, were taken earlier. The tensors are
+        those of an epoch from its start, so that XLA compiles the same program.
+        """
 
 
 def make_batch_source(
@@ -80,8 +84,9 @@ class _Resident:
         self._batch, self._pace = batches.batch_size, pace
         self._data = _tensors(model, batches, np.arange(batches.samples))
 
-    def chunks(self, order: Rows) -> Iterator[StepChunk]:
-        yield from _chunks(self._data, order.astype(np.int32, copy=False), self._batch, self._pace)
+    def chunks(self, order: Rows, done: int = 0) -> Iterator[StepChunk]:
+        rows = order.astype(np.int32, copy=False)
+        yield from _chunks(self._data, rows, self._batch, self._pace, done)
 
 
 class _Streamed:
@@ -92,14 +97,16 @@ class _Streamed:
         steps = max(1, CHUNK_BYTES // max(batches.row_bytes * batches.batch_size, 1))
         self._size = batches.batch_size * min(steps, batches.steps)
 
-    def chunks(self, order: Rows) -> Iterator[StepChunk]:
+    def chunks(self, order: Rows, done: int = 0) -> Iterator[StepChunk]:
+        first = done - done % self._size
         with ThreadPoolExecutor(1) as ahead:
-            coming = ahead.submit(self._gather, order, 0)
-            for start in range(0, len(order), self._size):
+            coming = ahead.submit(self._gather, order, first)
+            for start in range(first, len(order), self._size):
                 data = coming.result()
                 coming = ahead.submit(self._gather, order, start + self._size)
                 held = np.arange(min(self._size, len(order) - start), dtype=np.int32)
-                yield from _chunks(data, held, self._batches.batch_size, self._pace)
+                taken = max(done - start, 0)
+                yield from _chunks(data, held, self._batches.batch_size, self._pace, taken)
 
     def _gather(self, order: Rows, start: int) -> Any:
         """Rows that are always of the same length, since XLA compiles for one."""
@@ -114,10 +121,10 @@ def _tensors(model: Any, batches: Batches, positions: Rows) -> Any:
     return tf.nest.map_structure(tf.convert_to_tensor, arrays)
 
 
-def _chunks(data: Any, order: Rows, batch: int, pace: _Pace) -> Iterator[StepChunk]:
+def _chunks(data: Any, order: Rows, batch: int, pace: _Pace, done: int) -> Iterator[StepChunk]:
     steps = len(order) // batch
     table = tf.constant(order[: steps * batch].reshape(steps, batch))
-    at = 0
+    at = done // batch
     while at < steps:
         stop = min(at + pace.steps, steps)
         ends = tf.constant(at), tf.constant(stop)
@@ -126,6 +133,7 @@ def _chunks(data: Any, order: Rows, batch: int, pace: _Pace) -> Iterator[StepChu
         if stop - at == pace.steps:
             pace.adapt(time.perf_counter() - started)
         at = stop
-    if rest := len(order) - steps * batch:
+    rest = len(order) - steps * batch
+    if rest and done < len(order):
         short = tf.constant(order[None, steps * batch :])
         yield StepChunk(data, short, tf.constant(0), tf.constant(1), samples=rest, whole=False)

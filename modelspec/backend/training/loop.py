@@ -93,9 +93,10 @@ def _require_inside(position: Position, context: FitContext) -> Position:
     Raises:
         RunError: where they do not, as of a checkpoint that somebody changed.
     """
-    batches, epochs = context.batches, context.training.epochs
-    whole = position.samples % batches.batch_size == 0
-    if position.epoch > epochs or position.samples >= batches.samples or not whole:
+    batches, epochs, samples = context.batches, context.training.epochs, position.samples
+    # At the end of an epoch's training the last batch may be short, and validation is to come.
+    whole = samples % batches.batch_size == 0 or samples == batches.samples
+    if position.epoch > epochs or samples > batches.samples or not whole:
         raise RunError(
             f"the checkpoint was written after epoch {position.epoch:,} and {position.samples:,} "
             f"samples more, which is no place in {epochs:,} epochs of {batches.samples:,} samples"
@@ -138,8 +139,7 @@ def _train_epoch(
         engine.reset()
         callbacks("on_epoch_begin", at.epoch)
     done, logs = at.samples, engine.results() if at.samples else {}
-    order = _order(context, at.epoch)[done:]
-    for chunk in source.chunks(order):
+    for chunk in source.chunks(_order(context, at.epoch), done):
         callbacks("on_train_batch_begin", done // batches.batch_size)
         steps = engine.train(chunk)
         logs = engine.results()
