@@ -32,6 +32,7 @@ __all__ = ["JudgedHead", "check_data"]
 
 _TEXT_BLOCK = 1 << 20
 _SURROGATES = 0xD800 >> 11
+_ASCII = 127
 
 _INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 
@@ -150,7 +151,9 @@ def _text(declared: Input, name: str, array: Column) -> list[Diagnostic]:
 
 
 def _not_unicode(declared: Input, name: str, array: Column) -> Diagnostic | None:
-    """The problem of text with lone surrogates, which no encoding can write."""
+    """The problem of text that is not Unicode: bytes that are not UTF-8, or lone surrogates."""
+    if array.dtype.kind == "S":
+        return _not_utf8(declared, name, array)
     if array.dtype.kind != "U" or not array.dtype.itemsize:
         return None
     for rows in row_blocks(array, _TEXT_BLOCK):
@@ -169,6 +172,33 @@ def _not_unicode(declared: Input, name: str, array: Column) -> Diagnostic | None
         "for each string repairs it"
     )
     return Diagnostic("wrong-dtype", message, declared.route, hint=hint)
+
+
+def _not_utf8(declared: Input, name: str, array: Column) -> Diagnostic | None:
+    if not array.dtype.itemsize or all(map(_is_utf8, row_blocks(array, _TEXT_BLOCK))):
+        return None
+    row = first_row(array, _is_wrong_utf8)
+    message = f"array {name} contains bytes that are not UTF-8, first in {row}"
+    hint = f'save it as text: numpy.char.decode({name}, "latin-1"), or in its own encoding'
+    return Diagnostic("wrong-dtype", message, declared.route, hint=hint)
+
+
+def _is_utf8(rows: Array) -> bool:
+    """Whether all of them are; bytes below 128 need no further look."""
+    codes = rows.reshape(-1).view(np.uint8)
+    return not bool((codes > _ASCII).any()) or not bool(_is_wrong_utf8(rows).any())
+
+
+def _is_wrong_utf8(rows: Array) -> Array:
+    def is_wrong(text: bytes) -> bool:
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            return True
+        return False
+
+    wrong = [is_wrong(text) for text in rows.reshape(-1).tolist()]
+    return np.array(wrong, np.bool_).reshape(rows.shape)
 
 
 def _has_surrogate(rows: Array) -> Array:

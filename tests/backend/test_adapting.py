@@ -353,3 +353,9 @@ def test_balance_fits_the_layers() -> None:
     )
     data = arrays() | {"rent": arrays()["price"]}
     assert all(map(np.isfinite, measure(modelspec.loads(text), data, batches=2).start.losses))
+
+
+def test_xla_cannot_take_text(tmp_path: Path) -> None:
+    spec = modelspec.loads(SPEC, ["training.jit=true"])
+    with pytest.raises(ModelError, match=r"text: write training\.jit: auto"):
+        modelspec.train(spec, arrays(), run=tmp_path / "run")

@@ -363,3 +363,8 @@ def ids_of_pixels(path: Path) -> None:
 
 def rows_of_three(path: Path) -> None:
     _save(path, x=_X, y=np.eye(3, dtype=np.float32)[_IDS])
+
+
+def text_in_latin_1(path: Path) -> None:
+    texts = [b"plain", b"caf\xe9", b"\xffnot at all", *[b"plain"] * (N - 3)]
+    _save(path, x=np.array(texts), y=_Y)

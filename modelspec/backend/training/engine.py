@@ -22,6 +22,7 @@ from modelspec.backend.training.xla_random import as_without_xla
 from modelspec.backend.training.xla_updates import fuse_updates
 from modelspec.data.batches import Batch
 from modelspec.data.concatenated import Array
+from modelspec.problems.errors import StepError
 
 Step = Callable[[Any], Mapping[str, Any]]
 """One step on a batch in the form of ``fit``: its logs so far in the epoch, ``loss`` among them."""
@@ -96,6 +97,10 @@ class Engine:
     def _run(self, phase: str, step: Step, chunk: StepChunk, jit: Jit) -> Any:
         self.build(chunk.data)
         specs = tf.nest.map_structure(_any_length, chunk.data)
+        if jit in ("steps", "loops") and any(
+            spec.dtype == tf.string for spec in tf.nest.flatten(specs)
+        ):
+            raise StepError("XLA cannot compile a step that takes text: write training.jit: auto")
         key = (phase, jit, tuple(tf.nest.flatten(specs)))
         if key not in self._walks:
             self._walks[key] = _walker(step, specs, jit, guarded=phase == "train")
