@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from modelspec.api.inference import evaluate, predict
     from modelspec.api.model_spec import ModelSpec, load, loads
+    from modelspec.api.plot import plot
     from modelspec.api.target import open_target
     from modelspec.api.train import train
     from modelspec.problems.errors import (
@@ -45,6 +46,7 @@ __all__ = [
     "load",
     "loads",
     "open_target",
+    "plot",
     "predict",
     "train",
 ]
@@ -54,6 +56,7 @@ __version__ = "0.1.0"
 
 _LATER = {
     "api.inference": ("evaluate", "predict"),
+    "api.plot": ("plot",),
     "api.target": ("open_target",),
     "api.model_spec": ("ModelSpec", "load", "loads"),
     "problems.errors": ("KerasError", "ModelError", "RunError", "RunInterrupted", "SpecError"),

@@ -55,8 +55,17 @@ def estimate(
     if target.source is not None and target.path is None:
         found = _of_spec(target.source, lengths or {}, light=light)
     else:
-        found = _of_model(target.model(), lengths or {})
+        found = estimate_model(target.model(), lengths or {})
     return replace(found, batch_size=batch_size)
+
+
+def estimate_model(model: Any, lengths: Mapping[str, Sequence[int]]) -> Costs:
+    """The costs of a Keras model, with or without weights, in batches of ``BATCH_SIZE``."""
+    from modelspec.backend.costs.costs import costs
+
+    shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+    found = costs(model, getattr(model, "optimizer", None), _filled(shapes, lengths))
+    return replace(found, batch_size=BATCH_SIZE)
 
 
 def with_lengths(graph: Graph, lengths: Mapping[str, Shape]) -> Graph:
@@ -102,13 +111,6 @@ def _of_graph(source: ModelSpec, graph: Graph, *, light: bool) -> Costs:
     model, problems = build_model(graph, spec.training, source.catalog, allocate=False)
     source.require([*problems, *dry_run_objects(spec, source.heads, source.catalog)])
     return costs(model, make(source.catalog, "optimizer", spec.optimizer))
-
-
-def _of_model(model: Any, lengths: Mapping[str, Sequence[int]]) -> Costs:
-    from modelspec.backend.costs.costs import costs
-
-    shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
-    return costs(model, getattr(model, "optimizer", None), _filled(shapes, lengths))
 
 
 def _filled(shapes: Mapping[str, Shape], lengths: Mapping[str, Sequence[int]]) -> dict[str, Shape]:

@@ -87,7 +87,7 @@ def load_model(path: Path, *, compiled: bool = True) -> Any:
     Raises:
         ModelError: The file is not a Keras model, or contains code.
     """
-    _check_magic(path)
+    check_magic(path)
     from modelspec.backend.start import start
 
     start()
@@ -96,10 +96,10 @@ def load_model(path: Path, *, compiled: bool = True) -> Any:
     try:
         return read_model(path, compiled=compiled)
     except Exception as error:  # what a broken or hostile file raises is Keras's choice
-        raise ModelError(f"{path} cannot be loaded: {_reason(error)}") from error
+        raise ModelError(f"{path} cannot be loaded: {reason(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     text = " ".join(str(error).split())
     if "safe_mode" in text or "Lambda" in text:
         return (
@@ -149,7 +149,7 @@ def _require_interface(model: Any, path: Path, source: ModelSpec | None) -> Any:
     return model
 
 
-def _check_magic(path: Path) -> None:
+def check_magic(path: Path) -> None:
     """Reject a file that is not a ``.keras`` file before Keras is imported."""
     try:
         with path.open("rb") as file:

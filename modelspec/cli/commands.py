@@ -19,6 +19,7 @@ VERBS = {
     "or list all codes.",
     "summary": "Show layers, shapes and parameters; without arguments, of what standard input "
     "holds.",
+    "plot": "Draw the graph of a spec, a run or a .keras file.",
     "balance": "Measure how heads drown each other, and the loss_weights that even them out.",
     "build": "Compile a spec into a Keras model with fresh weights, and print the file's path.",
     "train": "Train a spec on npz data, and print the run's folder.",

@@ -1,6 +1,6 @@
 """Options that several commands share, and the output of problems."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,6 +43,36 @@ def set_option(command: Command) -> Command:
         metavar="PATH=VALUE",
         help="Override a value of the spec, for example training.epochs=5. Repeatable.",
     )(command)
+
+
+Lengths = Mapping[str, tuple[int, ...]]
+"""Lengths by input, in place of its unknown axes."""
+
+
+def _lengths(_context: Any, _option: Any, given: tuple[str, ...]) -> Lengths:
+    """``posts=500``, or ``image=224,224`` where several lengths of one input are unknown."""
+    found = {}
+    for text in given:
+        name, _, sizes = text.partition("=")
+        try:
+            found[name] = tuple(int(size) for size in sizes.split(","))
+        except ValueError:
+            raise click.BadParameter(f"{text} is not NAME=LENGTH, for example posts=500") from None
+        if min(found[name]) < 1:
+            raise click.BadParameter(f"{text}: a length must be at least 1")
+    return found
+
+
+def shape_option(where: str) -> Callable[[Command], Command]:
+    """``--shape NAME=LENGTH,...``, repeatable; ``where`` says when it counts."""
+    return click.option(
+        "--shape",
+        "lengths",
+        multiple=True,
+        metavar="NAME=LENGTH,...",
+        callback=_lengths,
+        help=f"{where}: the unknown lengths (null) of an input. Repeatable.",
+    )
 
 
 def format_option(*choices: str) -> Callable[[Command], Command]:

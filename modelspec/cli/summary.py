@@ -1,36 +1,18 @@
 """``modelspec summary``."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import zip_longest
-from typing import Any
 
 import click
 
 from modelspec.api.target import Target, open_target, target_from_bytes
 from modelspec.cli.commands import Verb
-from modelspec.cli.options import format_option, set_option
+from modelspec.cli.options import Lengths, format_option, set_option, shape_option
 from modelspec.cli.streams import err, out, write
 from modelspec.language.document import read_stdin
 from modelspec.report.summaries import Shown, print_summary, summary_csv, summary_markdown
 from modelspec.results.costs import Costs
-
-Lengths = Mapping[str, tuple[int, ...]]
-
-
-def _lengths(_context: Any, _option: Any, given: tuple[str, ...]) -> Lengths:
-    """``posts=500``, or ``image=224,224`` where several lengths of one input are unknown."""
-    found = {}
-    for text in given:
-        name, _, sizes = text.partition("=")
-        try:
-            found[name] = tuple(int(size) for size in sizes.split(","))
-        except ValueError:
-            raise click.BadParameter(f"{text} is not NAME=LENGTH, for example posts=500") from None
-        if min(found[name]) < 1:
-            raise click.BadParameter(f"{text}: a length must be at least 1")
-    return found
 
 
 @click.command(cls=Verb)
@@ -41,14 +23,7 @@ def _lengths(_context: Any, _option: Any, given: tuple[str, ...]) -> Lengths:
 @click.option(
     "--batch-size", type=click.IntRange(min=1), help="With --costs: number of samples in a batch."
 )
-@click.option(
-    "--shape",
-    "lengths",
-    multiple=True,
-    metavar="NAME=LENGTH,...",
-    callback=_lengths,
-    help="With --costs: the unknown lengths (null) of an input. Repeatable.",
-)
+@shape_option("With --costs")
 @click.option("--measure", is_flag=True, help="With --costs: train briefly, and measure the time.")
 def summary(
     *,

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from language_server import LanguageServer, NotHereError, install
+from language_server import LanguageServer, install_server
+from node_packages import NotHereError
 
 from modelspec import catalog
 from modelspec.cli.new import MODELINE
@@ -21,7 +22,7 @@ HEAD = f"{MODELINE}modelspec: 1\ninputs: {{x: {{shape: [8]}}}}\noutputs: y\n"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanguageServer]:
     try:
-        program = install()
+        program = install_server()
     except NotHereError as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("editor")

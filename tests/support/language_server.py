@@ -3,7 +3,6 @@
 import itertools
 import json
 import queue
-import shutil
 import subprocess
 import threading
 from collections.abc import Mapping
@@ -12,51 +11,22 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from ending import PATIENCE
+from node_packages import install
 
 VERSION = "1.25.0"
-_FOLDER = Path(__file__).parents[2] / ".node"
 _SETTINGS = {
     "yaml": {"validate": True, "hover": True, "completion": True, "schemaStore": {"enable": False}}
 }
 
 
-class NotHereError(Exception):
-    """The server cannot be run here; the message says why."""
-
-
-def install() -> Path:
-    """The server's program, installed once beside the checkout.
+def install_server() -> Path:
+    """The server's program.
 
     Raises:
         NotHereError: where there is no Node.js, or the package cannot be had.
     """
-    program = _FOLDER / "node_modules" / ".bin" / "yaml-language-server"
-    if shutil.which("node") is None:
-        raise NotHereError("Node.js is not installed")
-    if program.exists():
-        return program
-    npm = shutil.which("npm")
-    if npm is None:
-        raise NotHereError("npm is not installed")
-    _FOLDER.mkdir(exist_ok=True)
-    flags = (
-        "--no-save",
-        "--no-package-lock",
-        "--no-audit",
-        "--no-fund",
-        "--ignore-scripts",
-        "--fetch-retries=0",
-    )
-    done = subprocess.run(
-        [npm, "install", "--prefix", str(_FOLDER), *flags, f"yaml-language-server@{VERSION}"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    if done.returncode or not program.exists():
-        raise NotHereError(f"npm cannot install it: {done.stderr.strip()[-200:]}")
-    return program
+    folder = install("yaml-language-server", f"yaml-language-server@{VERSION}")
+    return folder / "node_modules" / ".bin" / "yaml-language-server"
 
 
 class LanguageServer:

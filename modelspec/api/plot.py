@@ -1,0 +1,143 @@
+"""The graph of a spec, a run or a ``.keras`` file as a picture."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+from modelspec.api.costs import estimate, estimate_model
+from modelspec.api.target import Target, check_magic, reason
+from modelspec.catalog.tensorflow_only import needs_tensorflow
+from modelspec.graph.network import make_network
+from modelspec.problems.errors import ModelError
+from modelspec.report.pictures.files import SUFFIXES, picture
+from modelspec.results.costs import Costs
+from modelspec.results.network import Measure, Network
+from modelspec.storage.archives import read_config
+
+Lengths = Mapping[str, Sequence[int]]
+
+
+def plot(
+    target: Target,
+    form: str = "mmd",
+    *,
+    by: Measure | None = None,
+    depth: int | None = None,
+    lengths: Lengths | None = None,
+    light: bool = False,
+) -> bytes:
+    """Draw the graph of a model.
+
+    Args:
+        target: A run, a ``.keras`` file or a spec, from ``open_target``.
+        form: ``mmd`` (Mermaid), ``dot``, ``svg``, ``png`` or ``pdf``.
+        by: Colour the layers by ``params``, by ``flops`` or by ``memory``.
+        depth: The levels of blocks, repeats and nested models that are drawn open. By default as
+            many as people can read.
+        lengths: For ``flops`` and ``memory``: for each input with unknown axes, their lengths.
+        light: Allow Keras to start on JAX, which is faster. The process cannot train then.
+
+    Returns:
+        The contents of the file; Mermaid, DOT and SVG are UTF-8.
+
+    Raises:
+        SpecError: The spec has errors.
+        ModelError: The file cannot be read.
+        RunError: The form needs the extra ``graph``, which is not installed.
+        LengthError: A length is missing, or there are too many.
+        ValueError: The form is unknown.
+
+    Example:
+        >>> import modelspec
+        >>> text = modelspec.plot(modelspec.open_target("specs/digits.yaml")).decode()
+        >>> text.splitlines()[0]
+        'flowchart TD'
+    """
+    if f".{form}" not in SUFFIXES:
+        raise ValueError(f"form is one of {', '.join(each[1:] for each in SUFFIXES)}, not {form}")
+    return picture(network(target, by=by, lengths=lengths, light=light), f".{form}", depth)
+
+
+def network(
+    target: Target,
+    *,
+    by: Measure | None = None,
+    lengths: Lengths | None = None,
+    light: bool = False,
+) -> Network:
+    """The graph of a model as plain data; arguments as for ``plot``."""
+    if target.source is not None:
+        found = make_network(target.source.require(), target.source.summary(light=light))
+        # The costs of a run are those of its spec.
+        costs = (
+            estimate(Target(target.source), lengths=lengths, light=light)
+            if by in ("flops", "memory")
+            else None
+        )
+        return with_measure(found, by, costs)
+    return _of_file(target, by, lengths, light=light)
+
+
+def with_measure(found: Network, by: Measure | None, costs: Costs | None) -> Network:
+    """The same, with what a picture colours by."""
+    if by is None:
+        return found
+    if costs is None or by == "params":
+        return found.with_params()
+    if by == "flops":
+        flops = {layer.name: layer.flops for layer in costs.layers}
+        return found.with_costs(flops, by, "the operations of a sample")
+    whole = max(found.params, 1)
+    params: dict[str, int] = {}
+    for vertex in found.vertices:
+        for name in {vertex.name, *(group.name for group in vertex.groups[:1])}:
+            params[name] = params.get(name, 0) + vertex.params
+    memory = {
+        layer.name: costs.batch_size * layer.activations
+        + costs.parameters * params.get(layer.name, 0) // whole
+        for layer in costs.layers
+    }
+    unit = f"the bytes of weights and of the activations of {costs.batch_size} samples"
+    return found.with_costs(memory, by, unit)
+
+
+def _of_file(
+    target: Target, by: Measure | None, lengths: Lengths | None, *, light: bool
+) -> Network:
+    """Of a ``.keras`` file, whose weights are not read."""
+    from modelspec.backend.start import start
+
+    source: Any = target.path
+    if target.raw is not None:
+        source = BytesIO(target.raw)
+    else:
+        assert target.path is not None
+        check_magic(target.path)
+    name = str(target.path or "<stdin>")
+
+    try:
+        config = read_config(source)
+        start(light=light and not needs_tensorflow(list(_class_names(config))))
+        from modelspec.backend.model.archive import losses_of, symbolic_model
+        from modelspec.backend.model.model_io import output_names
+        from modelspec.backend.model.tracing import trace
+
+        model = symbolic_model(config)
+        found = trace(model, losses_of(config, output_names(model)))
+    except Exception as error:  # what a broken or hostile file raises is Keras's choice
+        raise ModelError(f"{name} cannot be read: {reason(error)}") from error
+    costs = estimate_model(model, lengths or {}) if by in ("flops", "memory") else None
+    return with_measure(found, by, costs)
+
+
+def _class_names(config: Any) -> Iterator[str]:
+    waiting = [config]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            name = value.get("class_name")
+            if isinstance(name, str):
+                yield name
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)

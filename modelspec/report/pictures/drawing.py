@@ -1,0 +1,140 @@
+"""Pictures as SVG, PNG and PDF, drawn by Graphviz (the extra ``graph``)."""
+
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from xml.etree import ElementTree as ET
+
+from modelspec.problems.errors import RunError
+from modelspec.report.pictures.colours import DARK, DARK_INK, DARK_PAGE, INK, PAGE, PAINTS
+from modelspec.report.pictures.dot import dot
+from modelspec.report.pictures.labels import lines, shortened, title
+from modelspec.report.pictures.scene import Scene
+
+_SVG = "http://www.w3.org/2000/svg"
+_LONG_TITLE = 300
+
+
+def can_draw() -> bool:
+    return find_spec("pygraphviz") is not None
+
+
+def draw(scene: Scene, form: str) -> bytes:
+    """The picture as ``svg``, ``png`` or ``pdf``.
+
+    Raises:
+        RunError: pygraphviz is not installed, or Graphviz cannot draw the picture.
+    """
+    if form == "svg":
+        return svg(scene).encode()
+    extra = ', bgcolor="white"' if form == "png" else ""
+    return _graphviz(dot(scene).replace(", bgcolor=transparent", extra), form)
+
+
+def svg(scene: Scene, *, ids: str = "graph") -> str:
+    """The picture as SVG with a title, a description, and colours for dark pages.
+
+    ``ids`` begins the ids in it, where a page holds several pictures.
+    """
+    raw = _graphviz(dot(scene), "svg").decode()
+    ET.register_namespace("", _SVG)
+    root = ET.fromstring(raw[raw.index("<svg") :])  # noqa: S314 - Graphviz's own output
+    names = {
+        f"n{number}": ": ".join((title(box), ", ".join(lines(box, scene.network))))
+        for number, box in enumerate(scene.boxes)
+    }
+    _describe(root, scene, ids)
+    _name_parts(root, names)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _describe(root: ET.Element, scene: Scene, ids: str) -> None:
+    root.set("role", "img")
+    root.set("aria-labelledby", f"{ids}-title {ids}-desc")
+    texts = {
+        "title": f"Graph of {shortened(scene.network.name, _LONG_TITLE)}",
+        "desc": shortened(scene.network.description, _LONG_TITLE),
+    }
+    for place, (tag, text) in enumerate(texts.items()):
+        element = ET.Element(f"{{{_SVG}}}{tag}", {"id": f"{ids}-{tag}"})
+        element.text = text
+        root.insert(place, element)
+    style = ET.Element(f"{{{_SVG}}}style")
+    style.text = _CSS.replace("SVG", f'svg[aria-labelledby^="{ids}-"]')
+    root.insert(len(texts), style)
+
+
+def _name_parts(root: ET.Element, names: dict[str, str]) -> None:
+    """Give boxes readable titles in place of Graphviz's numbers, and no ids that could clash."""
+    for part in root.iter(f"{{{_SVG}}}g"):
+        part.attrib.pop("id", None)
+        found = part.find(f"{{{_SVG}}}title")
+        if found is None:
+            continue
+        if found.text in names:
+            found.text = names[found.text]
+        else:
+            part.remove(found)
+
+
+def _graphviz(text: str, form: str) -> bytes:
+    if not can_draw():
+        raise RunError(
+            f"{form.upper()} needs pygraphviz, which is not installed: install the extra graph, or "
+            "write .mmd or .dot"
+        )
+    with _silent():
+        import pygraphviz
+
+        try:
+            # As it draws, it warns of labels that are wider than their boxes.
+            with warnings.catch_warnings(action="ignore"):
+                graph = pygraphviz.AGraph(string=text)
+                raw: bytes = graph.draw(format=form, prog="dot")
+        except (OSError, ValueError, pygraphviz.DotError) as error:
+            raise RunError(f"Graphviz cannot draw the picture: {error}") from error
+    return raw
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Send file descriptor 2 nowhere: the libraries of fonts print to it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
+
+
+def _rules(paints: str, *, dark: bool) -> str:
+    ink, page = (DARK_INK, DARK_PAGE) if dark else (INK, PAGE)
+    rules = [
+        f"SVG {{ background: {page}; }}",
+        f"SVG text {{ fill: {ink}; }}",
+        f"SVG .edge path {{ stroke: {ink}; }}",
+        f"SVG .edge polygon {{ stroke: {ink}; fill: {ink}; }}",
+    ]
+    for name, paint in (DARK if dark else PAINTS).items():
+        shapes = ", ".join(f"SVG .{name} {shape}" for shape in ("path", "polygon"))
+        rules.append(f"{shapes} {{ fill: {paint.fill}; stroke: {paint.border}; }}")
+        rules.append(f"SVG .{name} text {{ fill: {paint.text}; }}")
+    return paints + "\n".join(rules)
+
+
+_CSS = (
+    _rules("\n", dark=False)
+    + "\n@media (prefers-color-scheme: dark) {\n"
+    + _rules("", dark=True)
+    + "\n}\n@media print {\n"
+    + re.sub(r"background: [^;]+;", "background: none;", _rules("", dark=False))
+    + "\n}\n"
+)

@@ -1,0 +1,102 @@
+"""What a picture shows: boxes, open groups, and the lines between them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from modelspec.report.pictures.folding import fold
+from modelspec.report.pictures.tree import Box, Branch, Leaf, height, make_tree
+from modelspec.results.network import Network
+
+MOST_BOXES = 100
+"""Of a picture that people can read; in a larger one, groups are closed."""
+
+MOST_LINES = 300
+_OPEN = 60
+"""A model with so few layers needs no groups beside its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An arrow between two boxes by their numbers, with what is written on it."""
+
+    source: int
+    target: int
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A picture. ``top`` holds the outermost boxes; ``numbers`` name the drawn ones by identity.
+
+    A branch that has a number is closed; one that has none is open.
+    """
+
+    network: Network
+    top: tuple[Box, ...]
+    numbers: dict[int, int]
+    boxes: tuple[Box, ...]
+    lines: tuple[Line, ...]
+
+    def number(self, box: Box) -> int | None:
+        return self.numbers.get(id(box))
+
+
+def scenes(network: Network, depth: int | None = None) -> Iterator[Scene]:
+    """Pictures of a model from the most open one; only that of ``depth``, where it is given."""
+    root = make_tree(network)
+    if len(network.vertices) > _OPEN:
+        fold(root, network.links)
+    if depth is not None:
+        yield _scene(network, root, depth)
+        return
+    for level in range(height(root), -1, -1):
+        yield _scene(network, root, level)
+
+
+def make_scene(
+    network: Network, depth: int | None = None, fits: Callable[[Scene], bool] | None = None
+) -> Scene:
+    """The most open picture that people can read, and that ``fits``."""
+    last = None
+    for last in scenes(network, depth):
+        readable = len(last.boxes) <= MOST_BOXES and len(last.lines) <= MOST_LINES
+        if readable and (fits is None or fits(last)):
+            break
+    assert last is not None
+    return last
+
+
+def _scene(network: Network, root: Branch, depth: int) -> Scene:
+    boxes = list(_visible(root, depth))
+    numbers = {id(box): number for number, box in enumerate(boxes)}
+    drawn = {
+        key: number
+        for number, box in enumerate(boxes)
+        for key in ([box.vertex.key] if isinstance(box, Leaf) else [v.key for v in box.vertices()])
+    }
+    labels: dict[tuple[int, int], list[str]] = {}
+    for link in network.links:
+        source, target = drawn[link.source], drawn[link.target]
+        if source == target and isinstance(boxes[source], Branch):
+            continue
+        labels.setdefault((source, target), []).append(link.label)
+    lines = tuple(Line(*ends, _label(texts)) for ends, texts in labels.items())
+    return Scene(network, tuple(root.children), numbers, tuple(boxes), lines)
+
+
+def _visible(branch: Branch, depth: int) -> Iterator[Box]:
+    for box in branch.children:
+        if isinstance(box, Branch) and depth > 0:
+            yield from _visible(box, depth - 1)
+        else:
+            yield box
+
+
+_LABELS = 3
+
+
+def _label(texts: list[str]) -> str:
+    """The calls of a line; a tensor that is used twice by one layer is said once."""
+    known = [text for text in dict.fromkeys(texts) if text]
+    more = f", … ({len(known)})" if len(known) > _LABELS else ""
+    return ", ".join(known[:_LABELS]) + more

@@ -1,0 +1,27 @@
+"""The configuration in a ``.keras`` file, read as data."""
+
+import json
+from pathlib import Path
+from typing import IO, Any
+from zipfile import BadZipFile, ZipFile
+
+_CONFIG = "config.json"
+_LIMIT = 256 << 20
+
+
+def read_config(source: Path | IO[bytes]) -> dict[str, Any]:
+    """What ``config.json`` says in a ``.keras`` file, given by its path or as a file.
+
+    Raises:
+        ValueError: The file has none, or one that is too large or not JSON.
+    """
+    try:
+        with ZipFile(source) as archive:
+            if archive.getinfo(_CONFIG).file_size > _LIMIT:
+                raise ValueError(f"its {_CONFIG} is larger than {_LIMIT:,} bytes")
+            config = json.loads(archive.read(_CONFIG))
+    except (BadZipFile, KeyError, OSError, RecursionError, NotImplementedError) as error:
+        raise ValueError(f"its {_CONFIG} cannot be read: {error}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"its {_CONFIG} is not a mapping")  # noqa: TRY004 - a file, not an argument
+    return config
