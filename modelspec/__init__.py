@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from modelspec.api.inference import evaluate, predict
     from modelspec.api.model_spec import ModelSpec, load, loads
     from modelspec.api.plot import plot
+    from modelspec.api.report import report
     from modelspec.api.target import open_target
     from modelspec.api.train import train
     from modelspec.problems.errors import (
@@ -48,6 +49,7 @@ __all__ = [
     "open_target",
     "plot",
     "predict",
+    "report",
     "train",
 ]
 
@@ -57,6 +59,7 @@ __version__ = "0.1.0"
 _LATER = {
     "api.inference": ("evaluate", "predict"),
     "api.plot": ("plot",),
+    "api.report": ("report",),
     "api.target": ("open_target",),
     "api.model_spec": ("ModelSpec", "load", "loads"),
     "problems.errors": ("KerasError", "ModelError", "RunError", "RunInterrupted", "SpecError"),

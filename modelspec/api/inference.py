@@ -52,6 +52,14 @@ def evaluate(
         >>> sorted(modelspec.evaluate(untrained, "data/digits.npz"))
         ['accuracy', 'loss']
     """
+    model, batches = load_for_evaluation(target, data, say=say, warn=warn)
+    return evaluate_batches(target, model, batches, say=say)
+
+
+def load_for_evaluation(
+    target: Target, data: Data, *, say: Say | None = None, warn: Warn | None = None
+) -> tuple[Any, Batches]:
+    """The compiled model, and the test part of the data in batches; as for ``evaluate``."""
     of_run = target.source is not None and target.path is not None
     # A strategy's last weights of the losses are in the file alone.
     in_file = target.source is not None and target.source.require().strategy is not None
@@ -65,12 +73,20 @@ def evaluate(
     from modelspec.backend.model.saving import make_scopes_valid
 
     make_scopes_valid(model)
+
+    dataset = _dataset(target, model, data, targets=True, say=say, warn=warn)
+    return model, _batches(dataset, target, model)
+
+
+def evaluate_batches(
+    target: Target, model: Any, batches: Batches, *, say: Say | None = None
+) -> dict[str, float]:
+    """Loss and metrics of a compiled model."""
     from modelspec.backend.training.engine import Engine
     from modelspec.backend.training.evaluation import Evaluation
 
-    dataset = _dataset(target, model, data, targets=True, say=say, warn=warn)
     with place_step_errors(target.source):
-        return Evaluation(Engine(model), _batches(dataset, target, model), warn=say)()
+        return Evaluation(Engine(model), batches, warn=say)()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ VERBS = {
     "train": "Train a spec on npz data, and print the run's folder.",
     "evaluate": "Print loss and metrics on the test part of npz data.",
     "predict": "Write one array per output, by name, and print the file's path.",
+    "report": "Describe a run on one page to hand over, or compare several runs.",
     "runs": "List the runs in and under DIR (runs), newest first, and mark those that died.",
 }
 """In the order in which a user meets them; what each does, as its own docstring says it.

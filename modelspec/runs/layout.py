@@ -9,5 +9,6 @@ CURVES = "curves.png"
 CHECKPOINTS = "checkpoints"
 FITTED = "fitted.npz"
 LOCK = "lock"
+REPORT = "report.html"
 
 OWN = frozenset({SPEC, RECORD, HISTORY, TABLE, MODEL, CURVES, CHECKPOINTS, FITTED, LOCK})

@@ -15,12 +15,12 @@ _HEAD = f"""digraph model {{
 """
 
 
-def dot(scene: Scene) -> str:
-    """The picture in Graphviz's language."""
+def dot(scene: Scene, *, linked: bool = False) -> str:
+    """The picture in Graphviz's language; ``linked`` as for ``svg``."""
     parts = [_HEAD.rstrip("\n"), f"  label={quoted('Graph of ' + shortened(scene.network.name))}"]
     parts += ["  labelloc=t"]
     for box in scene.top:
-        parts += _box(box, scene, "  ")
+        parts += _box(box, scene, "  ", linked=linked)
     for line in scene.lines:
         label = f" [label={quoted(line.label)}]" if line.label else ""
         parts.append(f"  n{line.source} -> n{line.target}{label}")
@@ -28,12 +28,14 @@ def dot(scene: Scene) -> str:
     return "\n".join([*parts, "}"]) + "\n"
 
 
-def _box(box: Box, scene: Scene, indent: str) -> Iterator[str]:
+def _box(box: Box, scene: Scene, indent: str, *, linked: bool) -> Iterator[str]:
     number = scene.number(box)
     if number is not None:
         name = paint_of(box, scene.network)
         text = "\n".join([title(box), *lines(box, scene.network)])
-        yield f"{indent}n{number} [label={quoted(text)}, {_style(name, box)}]"
+        line = _line_of(box)
+        link = f', URL="#L{line}"' if linked and line is not None else ""
+        yield f"{indent}n{number} [label={quoted(text)}, {_style(name, box)}{link}]"
         return
     assert isinstance(box, Branch)
     first = next(_numbers(box, scene))
@@ -41,7 +43,7 @@ def _box(box: Box, scene: Scene, indent: str) -> Iterator[str]:
     yield f'{indent}  graph [style=rounded, color="#5b6875", fontcolor="{INK}", labeljust=l]'
     yield f"{indent}  label={quoted(heading(box))}"
     for child in box.children:
-        yield from _box(child, scene, indent + "  ")
+        yield from _box(child, scene, indent + "  ", linked=linked)
     yield f"{indent}}}"
 
 
@@ -52,6 +54,12 @@ def _numbers(box: Box, scene: Scene) -> Iterator[int]:
     elif isinstance(box, Branch):
         for child in box.children:
             yield from _numbers(child, scene)
+
+
+def _line_of(box: Box) -> int | None:
+    if isinstance(box, Leaf):
+        return box.vertex.line
+    return box.group.line if box.group else None
 
 
 def _style(name: str, box: Box) -> str:

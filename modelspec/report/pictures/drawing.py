@@ -16,6 +16,7 @@ from modelspec.report.pictures.labels import lines, shortened, title
 from modelspec.report.pictures.scene import Scene
 
 _SVG = "http://www.w3.org/2000/svg"
+_XLINK = "http://www.w3.org/1999/xlink"
 _LONG_TITLE = 300
 
 
@@ -35,13 +36,15 @@ def draw(scene: Scene, form: str) -> bytes:
     return _graphviz(dot(scene).replace(", bgcolor=transparent", extra), form)
 
 
-def svg(scene: Scene, *, ids: str = "graph") -> str:
+def svg(scene: Scene, *, ids: str = "graph", linked: bool = False) -> str:
     """The picture as SVG with a title, a description, and colours for dark pages.
 
-    ``ids`` begins the ids in it, where a page holds several pictures.
+    ``ids`` begins the ids in it, where a page holds several pictures. With ``linked``, boxes lead
+    to ``#L12`` of the page for line 12 of the spec.
     """
-    raw = _graphviz(dot(scene), "svg").decode()
+    raw = _graphviz(dot(scene, linked=linked), "svg").decode()
     ET.register_namespace("", _SVG)
+    ET.register_namespace("xlink", _XLINK)
     root = ET.fromstring(raw[raw.index("<svg") :])  # noqa: S314 - Graphviz's own output
     names = {
         f"n{number}": ": ".join((title(box), ", ".join(lines(box, scene.network))))
@@ -72,6 +75,9 @@ def _name_parts(root: ET.Element, names: dict[str, str]) -> None:
     """Give boxes readable titles in place of Graphviz's numbers, and no ids that could clash."""
     for part in root.iter(f"{{{_SVG}}}g"):
         part.attrib.pop("id", None)
+        for link in part.iter(f"{{{_SVG}}}a"):
+            # A tooltip of its own, with all lines of the box run together.
+            link.attrib.pop(f"{{{_XLINK}}}title", None)
         found = part.find(f"{{{_SVG}}}title")
         if found is None:
             continue

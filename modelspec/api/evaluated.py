@@ -1,0 +1,245 @@
+"""A trained model on a data set: figures by output, worst samples, importance of inputs."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from modelspec.api.inference import Warn, evaluate_batches, load_for_evaluation
+from modelspec.api.judging import judge
+from modelspec.api.samples import show, text_of
+from modelspec.api.step_places import place_step_errors
+from modelspec.api.target import Target
+from modelspec.catalog.losses import loss_facts
+from modelspec.data.batches import Batch, Batches
+from modelspec.data.concatenated import Array, Rows
+from modelspec.data.shards import Data, Say
+from modelspec.graph.heads import Head
+from modelspec.results.run_report import Evaluated, Importance, Sample
+
+MOST_ROWS = 50_000
+"""Of the samples that figures are of; of more, so many are drawn."""
+
+_MOST_BYTES = 128 << 20
+_WORST = 20
+_SHUFFLED_ROWS, _SHUFFLED_BYTES = 500, 64 << 20
+_SHUFFLES = 3
+_MOST_COLUMNS = 40
+
+Losses = Mapping[str, Callable[[Array, Array], Array]]
+
+
+def evaluate_for_report(
+    target: Target,
+    data: Data,
+    *,
+    rows: int = MOST_ROWS,
+    say: Say | None = None,
+    warn: Warn | None = None,
+) -> Evaluated:
+    """All that is found out about a run's model on the test part of some data.
+
+    Raises:
+        SpecError: The data does not fit the model.
+        ModelError: The model has no losses, or a step cannot be computed.
+    """
+    model, batches = load_for_evaluation(target, data, say=say, warn=warn)
+    metrics = evaluate_batches(target, model, batches, say=say)
+    assert target.source is not None
+    with place_step_errors(target.source):
+        judge_ = _Judge(model, batches, [head for head in target.source.heads if head.loss])
+        return judge_.all(_names(data), metrics, rows, target.source.catalog)
+
+
+def _names(data: Data) -> tuple[str, ...]:
+    if isinstance(data, Mapping):
+        return ("arrays in memory",)
+    listed = data if isinstance(data, list | tuple) else [data]
+    return tuple(map(str, listed))
+
+
+@dataclass
+class _Judge:
+    model: Any
+    batches: Batches
+    heads: Sequence[Head]
+
+    def all(
+        self, data: tuple[str, ...], metrics: Mapping[str, float], most: int, catalog: Any
+    ) -> Evaluated:
+        from modelspec.backend.training.engine import predictor
+        from modelspec.backend.training.eval_batch_size import eval_batch_size
+
+        self.predict = predictor(self.model)
+        self.catalog = catalog
+        size = eval_batch_size(self.model, self.batches.batch_size)
+        self.batches = replace(self.batches, batch_size=size)
+        notes = [*self._notes()]
+        chosen = self._chosen(most)
+        targets, predictions = self._predictions(chosen)
+        losses = self._losses(targets, predictions, notes)
+        totals = _total(self.heads, losses)
+        judged = tuple(
+            judge(head, targets[head.output], predictions[head.output], losses.get(head.output))
+            for head in self.heads
+            if head.output in targets
+        )
+        base, importance, shuffled = self._importance(chosen)
+        return Evaluated(
+            data=data,
+            samples=self.batches.samples,
+            rows=len(chosen),
+            metrics=metrics,
+            outputs=judged,
+            worst=self._worst(chosen, totals, targets, predictions, losses),
+            importance=importance,
+            importance_rows=shuffled,
+            loss=base,
+            notes=tuple(notes),
+        )
+
+    def _notes(self) -> Iterator[str]:
+        if self.batches.dataset.weights:
+            yield "Weights of samples count in the metrics of evaluate alone."
+
+    def _chosen(self, most: int) -> Rows:
+        """The samples that figures are of, rising: all, or drawn ones that fit into memory."""
+        samples = self.batches.samples
+        if not samples:
+            return np.arange(0)
+        first = self.predict(self.batches.gather(np.zeros(1, np.int64)))
+        held = sum(array.nbytes for array in first.values())
+        held += sum(array[:1].nbytes for array in self.batches.dataset.targets.values())
+        most = max(1, min(most, _MOST_BYTES // max(held, 1)))
+        if samples <= most:
+            return np.arange(samples)
+        return np.sort(np.random.default_rng(0).choice(samples, most, replace=False))
+
+    def _predictions(self, chosen: Rows) -> tuple[dict[str, Array], dict[str, Array]]:
+        targets: dict[str, list[Array]] = {}
+        predictions: dict[str, list[Array]] = {}
+        for batch in self.batches.in_order(chosen):
+            for name, array in batch.targets.items():
+                targets.setdefault(name, []).append(array)
+            for name, array in self.predict(batch).items():
+                predictions.setdefault(name, []).append(array)
+        return (
+            {name: np.concatenate(parts) for name, parts in targets.items()},
+            {name: np.concatenate(parts) for name, parts in predictions.items()},
+        )
+
+    def _losses(
+        self, targets: Mapping[str, Array], predictions: Mapping[str, Array], notes: list[str]
+    ) -> dict[str, Array]:
+        """The loss of each sample by output, without losses that are those of a whole batch."""
+        from modelspec.backend.training.sample_losses import sample_loss
+
+        found = {}
+        for head in self.heads:
+            if head.output not in targets:
+                continue
+            target, output = targets[head.output], predictions[head.output]
+            facts = loss_facts(head.loss, target.shape[1:], output.shape[1:])
+            if facts is not None and facts.of_batch:
+                notes.append(f"The loss of {head.output} is that of a batch, and not of a sample.")
+                continue
+            function = sample_loss(self.catalog, head.loss, target.shape[1:], output.shape[1:])
+            size = self.batches.batch_size
+            starts = range(0, len(target), size)
+            parts = [function(target[k : k + size], output[k : k + size]) for k in starts]
+            found[head.output] = np.concatenate(parts) if parts else np.zeros(0)
+        return found
+
+    def _worst(
+        self,
+        chosen: Rows,
+        totals: Array | None,
+        targets: Mapping[str, Array],
+        predictions: Mapping[str, Array],
+        losses: Mapping[str, Array],
+    ) -> tuple[Sample, ...]:
+        if totals is None or not len(chosen):
+            return ()
+        ranked = np.argsort(-np.nan_to_num(totals, nan=np.inf), kind="stable")[:_WORST]
+        found = []
+        for place in ranked:
+            batch = self.batches.gather(chosen[place : place + 1])
+            outputs = {
+                name: (
+                    text_of(targets[name][place]),
+                    _prediction(predictions[name][place], targets[name][place]),
+                    float(losses[name][place]),
+                )
+                for name in losses
+            }
+            inputs = tuple(show(name, array[0]) for name, array in batch.inputs.items())
+            row = int(self.batches.rows[chosen[place]])
+            found.append(Sample(row, float(totals[place]), inputs, outputs))
+        return tuple(found)
+
+    def _importance(self, chosen: Rows) -> tuple[float | None, tuple[Importance, ...], int]:
+        """How the loss rises where inputs are shuffled, on some of the samples."""
+        row = max(self.batches.row_bytes, 1)
+        most = max(2, min(_SHUFFLED_ROWS, _SHUFFLED_BYTES // row))
+        if len(chosen) > most:
+            chosen = np.sort(np.random.default_rng(1).choice(chosen, most, replace=False))
+        if len(chosen) <= 1:
+            return None, (), 0
+        batch = self.batches.gather(chosen)
+        base = self._loss_of(batch)
+        if base is None:
+            return None, (), 0
+        found = []
+        for name, array in batch.inputs.items():
+            found.append(self._shuffled(batch, name, None, base))
+            columns = array.shape[1] if array.ndim == len(("sample", "column")) else 1
+            if 1 < columns <= _MOST_COLUMNS and array.dtype.kind == "f":
+                found += [self._shuffled(batch, name, place, base) for place in range(columns)]
+        return base, tuple(found), len(chosen)
+
+    def _shuffled(self, batch: Batch, name: str, column: int | None, base: float) -> Importance:
+        """The rise of the loss from ``base``, where an input or one of its columns is shuffled."""
+        random = np.random.default_rng(2)
+        rises = []
+        for _ in range(_SHUFFLES):
+            order = random.permutation(len(batch.inputs[name]))
+            array = batch.inputs[name].copy()
+            if column is None:
+                array = array[order]
+            else:
+                array[:, column] = array[order, column]
+            loss = self._loss_of(replace(batch, inputs={**batch.inputs, name: array}))
+            rises.append((base if loss is None else loss) - base)
+        title = name if column is None else f"{name}[{column}]"
+        return Importance(title, float(np.mean(rises)), float(np.std(rises)))
+
+    def _loss_of(self, batch: Batch) -> float | None:
+        size = self.batches.batch_size
+        rows = len(next(iter(batch.inputs.values())))
+        parts = [
+            self.predict(
+                replace(
+                    batch,
+                    inputs={name: array[k : k + size] for name, array in batch.inputs.items()},
+                )
+            )
+            for k in range(0, rows, size)
+        ]
+        predictions = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        total = _total(self.heads, self._losses(batch.targets, predictions, []))
+        return None if total is None else float(total.mean())
+
+
+def _total(heads: Sequence[Head], losses: Mapping[str, Array]) -> Array | None:
+    """The weighted sum of the losses by sample."""
+    weighted = [head.weight * losses[head.output] for head in heads if head.output in losses]
+    return np.sum(weighted, axis=0) if weighted else None
+
+
+def _prediction(value: Array, target: Array) -> str:
+    """The likeliest class with its value, or the numbers."""
+    flat = np.asarray(value)
+    if flat.ndim == 1 and flat.size > 1 and np.asarray(target).size == 1:
+        return f"{int(flat.argmax())} ({flat.max():.3g})"
+    return text_of(flat)

@@ -1,0 +1,156 @@
+"""Predictions of one output against its targets, by what its loss takes."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from modelspec.catalog.losses import LossFacts, loss_facts, named_loss
+from modelspec.data.concatenated import Array
+from modelspec.graph.heads import Head
+from modelspec.results.classification import (
+    Curve,
+    accuracy,
+    calibration,
+    class_scores,
+    confusion,
+    precision_recall_curve,
+    roc_curve,
+    thinned,
+)
+from modelspec.results.regression import fit
+from modelspec.results.run_report import Classes, Judged, Labels
+
+MOST_CLASSES = 20
+"""Of a table; the rarer classes of a larger one are put together."""
+
+_CURVES = 10
+_OTHERS = "others"
+_QUANTITIES = ("elementwise", "counts")
+
+
+def judge(head: Head, targets: Array, predictions: Array, losses: Array | None) -> Judged:
+    """Compare rows of predictions with rows of targets."""
+    loss, arguments = named_loss(head.loss, targets.shape[1:], predictions.shape[1:])
+    facts = loss_facts(head.loss, targets.shape[1:], predictions.shape[1:])
+    mean = None if losses is None else float(losses.mean())
+    details, note = None, "Nothing more is known about outputs with this loss."
+    if not np.isfinite(predictions).all():
+        note = "Some predictions are not finite, so there are no figures."
+    elif facts is not None:
+        details = _details(facts, arguments, targets, predictions)
+        note = "" if details else note
+    return Judged(head.output, loss, mean, details, note)
+
+
+def _details(
+    facts: LossFacts, arguments: Mapping[str, Any], targets: Array, predictions: Array
+) -> Any:
+    logits = arguments.get("from_logits") is True
+    if facts.targets in ("ids", "one-hot"):
+        return _classes(facts, arguments, targets, predictions, logits=logits)
+    if facts.targets in ("binary", "signs"):
+        scored = facts.outputs == "scores"
+        return _labels(targets, predictions, logits=logits, scored=scored)
+    if facts.targets in _QUANTITIES and targets.size == predictions.size:
+        return fit(targets, predictions)
+    return None
+
+
+def _classes(
+    facts: LossFacts,
+    arguments: Mapping[str, Any],
+    targets: Array,
+    predictions: Array,
+    *,
+    logits: bool,
+) -> Classes | None:
+    count = predictions.shape[-1]
+    rows = predictions.reshape(-1, count).astype(np.float64)
+    if facts.targets == "ids":
+        classes = targets.reshape(-1).astype(np.int64)
+        ignored = arguments.get("ignore_class")
+        known = (classes >= 0) & (classes < count)
+        known &= classes != ignored if isinstance(ignored, int) else True
+    else:
+        shares = targets.reshape(-1, count)
+        classes, known = shares.argmax(-1), shares.sum(-1) > 0
+    if len(classes) != len(rows) or not known.any():
+        return None
+    classes, rows = classes[known], rows[known]
+    rows = _softmax(rows) if logits else rows
+    predicted = rows.argmax(-1)
+    table = confusion(classes, predicted, count)
+    names = [str(number) for number in range(count)]
+    scores = class_scores(table, names)
+    shown = np.argsort(-table.sum(1), kind="stable")[:_CURVES]
+    roc = [roc_curve(classes == k, rows[:, k], names[k]) for k in range(count)]
+    areas = [curve.area for curve in roc if curve is not None]
+    confident = facts.outputs == "shares"
+    return Classes(
+        *_largest(names, table),
+        accuracy=accuracy(table),
+        scores=tuple(scores),
+        roc=tuple(_known(roc[k] for k in sorted(shown))),
+        precision=tuple(
+            _known(
+                precision_recall_curve(classes == k, rows[:, k], names[k]) for k in sorted(shown)
+            )
+        ),
+        macro_auc=float(np.mean(areas)) if len(areas) == count else None,
+        calibration=calibration(predicted == classes, np.clip(rows.max(-1), 0, 1))
+        if confident
+        else None,
+    )
+
+
+def _largest(names: list[str], table: Array) -> tuple[tuple[str, ...], Array]:
+    """The table of the most frequent classes; the others together are the last row and column."""
+    if len(names) <= MOST_CLASSES:
+        return tuple(names), table
+    frequent = np.sort(np.argsort(-table.sum(1), kind="stable")[: MOST_CLASSES - 1])
+    place = np.full(len(names), MOST_CLASSES - 1)
+    place[frequent] = np.arange(MOST_CLASSES - 1)
+    small = np.zeros((MOST_CLASSES, MOST_CLASSES), np.int64)
+    np.add.at(small, (place[:, None], place[None, :]), table)
+    return (*(names[k] for k in frequent), _OTHERS), small
+
+
+def _labels(
+    targets: Array, predictions: Array, *, logits: bool, scored: bool
+) -> Classes | Labels | None:
+    units = predictions.shape[-1] if predictions.ndim > 1 else 1
+    if targets.size != predictions.size:
+        return None
+    truth = targets.reshape(-1, units) > (0 if scored else 0.5)
+    given = predictions.reshape(-1, units).astype(np.float64)
+    bound = 0.0 if scored else 0.5
+    given = 1 / (1 + np.exp(-np.clip(given, -500, 500))) if logits else given
+    said = given > bound
+    sure = None if scored else calibration(truth.reshape(-1), np.clip(given.reshape(-1), 0, 1))
+    first = range(min(units, _CURVES))
+    names = ["1"] if units == 1 else [str(k) for k in range(units)]
+    roc = tuple(_known(roc_curve(truth[:, k], given[:, k], names[k]) for k in first))
+    precision = tuple(
+        _known(precision_recall_curve(truth[:, k], given[:, k], names[k]) for k in first)
+    )
+    if units == 1:
+        table = confusion(truth[:, 0], said[:, 0], 2)
+        low = "-1" if scored and targets.min() < 0 else "0"
+        area = roc[0].area if roc else None
+        scores = tuple(class_scores(table, (low, "1")))
+        return Classes((low, "1"), table, accuracy(table), scores, roc, precision, area, sure)
+    scores = tuple(
+        class_scores(confusion(truth[:, k], said[:, k], 2), ("", names[k]))[1] for k in range(units)
+    )
+    return Labels(scores, roc, precision, sure)
+
+
+def _known(curves: Any) -> Iterator[Curve]:
+    return (thinned(curve) for curve in curves if curve is not None)
+
+
+def _softmax(rows: Array) -> Array:
+    powers = np.exp(rows - rows.max(-1, keepdims=True))
+    shares: Array = powers / powers.sum(-1, keepdims=True)
+    return shares

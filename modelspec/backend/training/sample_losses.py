@@ -1,0 +1,56 @@
+"""The loss of each sample by itself, as Keras computes it."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from modelspec.backend.model.compiling import make_loss_or_metric
+from modelspec.catalog import Catalog
+from modelspec.catalog.losses import named_loss
+from modelspec.data.concatenated import Array
+
+SampleLoss: TypeAlias = Callable[[Array, Array], Array]
+"""From targets and predictions to one loss a sample; a mean over steps, where there are any."""
+
+_CHOSEN = ("crossentropy", "ce")
+
+
+def sample_loss(
+    catalog: Catalog, loss: Any, target: tuple[int, ...], output: tuple[int | None, ...]
+) -> SampleLoss:
+    """The loss of a head by sample; shapes are without the batch."""
+    made = make_loss_or_metric(catalog, "loss", loss)
+    if made in _CHOSEN:
+        # Keras chooses by the shapes when it compiles.
+        made = _SPELLED[named_loss(loss, target, output)[0]]
+    function = keras.losses.get(made)
+    if isinstance(function, keras.losses.Loss):
+        function.reduction = "none"
+
+    def losses(targets: Array, predictions: Array) -> Array:
+        fitting = _fitted(targets, predictions).astype(np.float32)
+        found = function(tf.convert_to_tensor(fitting), tf.convert_to_tensor(predictions))
+        rows = np.asarray(found, np.float64).reshape(len(predictions), -1)
+        mean: Array = rows.mean(1)
+        return mean
+
+    return losses
+
+
+_SPELLED = {
+    "binarycrossentropy": "binary_crossentropy",
+    "categoricalcrossentropy": "categorical_crossentropy",
+    "sparsecategoricalcrossentropy": "sparse_categorical_crossentropy",
+}
+
+
+def _fitted(targets: Array, predictions: Array) -> Array:
+    """Targets with the axes of the predictions, as Keras's losses see them."""
+    if targets.ndim == predictions.ndim - 1 and predictions.shape[-1] == 1:
+        return targets[..., None]
+    if targets.ndim == predictions.ndim and targets.shape[-1] == 1 < predictions.shape[-1]:
+        return targets[..., 0]
+    return targets

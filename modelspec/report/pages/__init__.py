@@ -1,0 +1,1 @@
+"""Pages about runs: HTML without scripts or links to elsewhere, and Markdown."""

@@ -1,0 +1,119 @@
+"""What differs between runs, and which run has the best value of each metric."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelspec.language.document import read_text
+from modelspec.report.pages.metrics import metric_rows
+from modelspec.results.run_report import RunReport
+
+_HIGHER = (
+    *("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "correlation", "cosine"),
+    *("sensitivity", "specificity", "positives", "concordance"),
+)
+_LOWER = ("false_", "loss")
+_ABSENT = "absent"
+_LONGEST = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A value that is not the same in all runs."""
+
+    path: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A metric of a part of the data in each run; ``best`` holds the places of the best ones."""
+
+    output: str
+    metric: str
+    part: str
+    values: tuple[float | None, ...]
+    best: frozenset[int]
+
+
+def run_names(reports: Sequence[RunReport]) -> list[str]:
+    """A name for each run: its folder's, or the whole path where two are alike."""
+    short = [report.path.rstrip("/").rpartition("/")[2] for report in reports]
+    return short if len(set(short)) == len(short) else [report.path for report in reports]
+
+
+def differences(reports: Sequence[RunReport]) -> list[Difference]:
+    """What differs in the specs, settings and data of runs: values, not how they are written."""
+    facts = [dict(_facts(report)) for report in reports]
+    paths = dict.fromkeys(path for each in facts for path in each)
+    rows = (Difference(path, tuple(each.get(path, _ABSENT) for each in facts)) for path in paths)
+    return [row for row in rows if len(set(row.values)) > 1]
+
+
+def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
+    document, _ = read_text(report.spec_text)
+    if document is not None:
+        for path, value in _flat(document.data):
+            yield path, value
+    record = report.record
+    for path, value in _flat(record.get("versions") or {}):
+        yield f"version of {path}", value
+    for part in ("data", "validation"):
+        held = record.get(part) or {}
+        for name, digest in (held.get("sha256") or {}).items():
+            yield f"{part} {name}, SHA-256", str(digest)[:12]
+    yield "processors", str((record.get("machine") or {}).get("processors", _ABSENT))
+
+
+def _flat(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Every value by its path; what is written in two ways but means the same is one."""
+    if isinstance(value, Mapping) and value and depth < _LONGEST:
+        for key, item in value.items():
+            yield from _flat(item, f"{path}.{key}" if path else str(key), depth + 1)
+    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
+        for place, item in enumerate(value):
+            yield from _flat(item, f"{path}[{place}]", depth + 1)
+    else:
+        yield path, _text(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    text = f"{value:g}" if isinstance(value, int | float) else str(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def compared_metrics(reports: Sequence[RunReport]) -> list[Compared]:
+    """Every metric that some run has, of each part of the data."""
+    found: dict[tuple[str, str, str], dict[int, float]] = {}
+    for place, report in enumerate(reports):
+        for row in metric_rows(report):
+            parts = {"training": row.training, "validation": row.validation, "test": row.test}
+            for part, value in parts.items():
+                if value is not None:
+                    found.setdefault((row.output, row.metric, part), {})[place] = value
+    return [
+        Compared(
+            *key,
+            tuple(values.get(place) for place in range(len(reports))),
+            _best(key[1], values) if len(reports) > 1 else frozenset(),
+        )
+        for key, values in found.items()
+    ]
+
+
+def _best(metric: str, values: Mapping[int, float]) -> frozenset[int]:
+    known = [value for value in values.values() if math.isfinite(value)]
+    if not known or min(known) == max(known):
+        return frozenset()
+    best = max(known) if is_higher_better(metric) else min(known)
+    return frozenset(place for place, value in values.items() if value == best)
+
+
+def is_higher_better(metric: str) -> bool:
+    """Whether a larger value of a metric is better, by its name."""
+    if any(word in metric for word in _LOWER):
+        return False
+    return any(word in metric for word in _HIGHER)

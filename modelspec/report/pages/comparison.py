@@ -1,0 +1,31 @@
+"""Several runs on one HTML page: what differs, curves over each other, metrics."""
+
+from collections.abc import Sequence
+
+from modelspec.report.pages.comparing import compared_metrics, differences, run_names
+from modelspec.report.pages.curves import STYLES, overlaid
+from modelspec.report.pages.metrics import best_text
+from modelspec.report.pages.rendering import render
+from modelspec.results.run_report import RunReport
+
+
+def comparison_page(reports: Sequence[RunReport]) -> str:
+    """The page of several runs.
+
+    Raises:
+        RunError: Jinja2 is not installed.
+    """
+    from markupsafe import Markup
+
+    names = run_names(reports)
+    charts = overlaid(dict(zip(names, (report.history for report in reports), strict=True)))
+    return render(
+        "comparison.html",
+        runs=[
+            (name, f"s{place % STYLES}", report, best_text(report))
+            for place, (name, report) in enumerate(zip(names, reports, strict=True))
+        ],
+        differences=differences(reports),
+        metrics=compared_metrics(reports),
+        charts=[Markup(chart) for chart in charts],  # noqa: S704 - our own charts
+    )

@@ -1,0 +1,194 @@
+"""Runs as Markdown: a model card, and a comparison, with the facts of the HTML pages."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from modelspec.problems.units import size
+from modelspec.report.costs import operations
+from modelspec.report.pages.comparing import compared_metrics, differences, run_names
+from modelspec.report.pages.figures import Figures, figures
+from modelspec.report.pages.metrics import best_text, metric_rows
+from modelspec.report.pages.page import data_hashes, run_facts
+from modelspec.report.pages.rendering import number
+from modelspec.report.pictures.labels import shortened
+from modelspec.report.pictures.mermaid import mermaid
+from modelspec.results.run_report import Evaluated, RunReport
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$^=:@-])")
+_CELL = 200
+
+
+def report_markdown(report: RunReport) -> str:
+    """A model card of a run."""
+    parts = [f"# {_text(report.name)}", _text(report.description), "## Verdict"]
+    parts += [
+        _bullets([*(finding.text for finding in report.findings), *report.notes]),
+        "## Metrics",
+        _table(
+            ("output", "metric", "training", "validation", "test"),
+            (
+                (
+                    row.output or "whole model",
+                    row.metric,
+                    number(row.training),
+                    number(row.validation),
+                    number(row.test),
+                )
+                for row in metric_rows(report)
+            ),
+        ),
+    ]
+    if report.evaluated is not None:
+        parts += _evaluated(report.evaluated)
+    parts += _graph(report)
+    parts += ["## What ran", _fenced(report.command), _table(("fact", "value"), run_facts(report))]
+    if hashes := data_hashes(report):
+        parts += ["### Data, SHA-256", _table(("array", "SHA-256"), hashes)]
+    warnings = [
+        f"line {problem.place.span.line}: {problem.message} [{problem.code}]"
+        for problem in report.warnings
+    ]
+    parts += ["### Warnings of check", _bullets(warnings or ["None."])]
+    parts += ["## Spec", _fenced(report.spec_text, "yaml")]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _evaluated(found: Evaluated) -> Iterator[str]:
+    yield "## Outputs"
+    drawn = "drawn at random" if found.rows < found.samples else "all of them"
+    yield _text(f"Figures are of {found.rows:,} of {found.samples:,} samples, {drawn}.")
+    yield _bullets(found.notes)
+    for judged in found.outputs:
+        yield from _output(figures(judged))
+    if found.worst:
+        yield "## Worst samples"
+        names = list(found.worst[0].outputs)
+        header = [
+            "row",
+            "loss",
+            *(part for name in names for part in (f"{name}: true", "predicted", "loss")),
+        ]
+        yield _table(
+            header,
+            (
+                (
+                    str(sample.row),
+                    number(sample.loss),
+                    *(
+                        text
+                        for true, predicted, loss in sample.outputs.values()
+                        for text in (true, predicted, number(loss))
+                    ),
+                )
+                for sample in found.worst
+            ),
+        )
+    if found.importance:
+        yield "## Importance of inputs"
+        yield _text(
+            f"How much the loss rises from {number(found.loss)} where an input is shuffled, on "
+            f"{found.importance_rows:,} samples."
+        )
+        ranked = sorted(found.importance, key=lambda each: -each.rise)
+        yield _table(
+            ("input", "rise", "spread"),
+            ((each.name, number(each.rise), number(each.spread)) for each in ranked),
+        )
+
+
+def _output(found: Figures) -> Iterator[str]:
+    yield f"### {_text(found.output)} ({_text(found.loss)})"
+    yield _text(found.note)
+    yield _bullets(f"{name}: {value}" for name, value in found.facts)
+    if found.scores:
+        yield _table(
+            ("class", "precision", "recall", "F1", "samples"),
+            (
+                (
+                    score.name,
+                    number(score.precision),
+                    number(score.recall),
+                    number(score.f1),
+                    number(score.support),
+                )
+                for score in found.scores
+            ),
+        )
+
+
+def _graph(report: RunReport) -> Iterator[str]:
+    yield "## Graph and costs"
+    if report.costs is not None:
+        yield _text(
+            f"{operations(report.costs.flops)}FLOP a sample, "
+            f"{operations(report.costs.training_flops)}FLOP in training; "
+            f"{size(report.costs.bytes)} of memory for a step of "
+            f"{report.costs.batch_size:,} samples."
+        )
+    if report.network is not None:
+        yield _fenced(mermaid(report.network), "mermaid")
+
+
+def comparison_markdown(reports: Sequence[RunReport]) -> str:
+    """Several runs compared."""
+    names = run_names(reports)
+    parts = [
+        f"# {len(reports)} runs compared",
+        _table(
+            ("run", "spec", "status", "epochs", "best"),
+            (
+                (
+                    name,
+                    report.name,
+                    str(report.record.get("status")),
+                    str(len(report.history)),
+                    best_text(report),
+                )
+                for name, report in zip(names, reports, strict=True)
+            ),
+        ),
+        "## What differs",
+        _table(("value", *names), ((row.path, *row.values) for row in differences(reports))),
+        "## Metrics",
+        _table(
+            ("output", "metric", "part", *names),
+            (
+                (
+                    row.output or "whole model",
+                    row.metric,
+                    row.part,
+                    *(
+                        number(value) + (" (best)" if place in row.best else "")
+                        for place, value in enumerate(row.values)
+                    ),
+                )
+                for row in compared_metrics(reports)
+            ),
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _text(text: str) -> str:
+    """Text that Markdown takes as it is, on one line."""
+    return _SPECIAL.sub(r"\\\1", shortened(text, 2000))
+
+
+def _bullets(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {_text(text)}" for text in texts)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header)]
+    listed = [[_text(shortened(cell, _CELL)) for cell in row] for row in rows]
+    if not listed:
+        return "None."
+    head = [_text(cell) for cell in header]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, lines[1], *listed))
+
+
+def _fenced(text: str, language: str = "") -> str:
+    """A block of code whose fence is longer than any in the text."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"

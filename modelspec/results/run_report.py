@@ -1,0 +1,129 @@
+"""A run as it is reported: plain data from which pages are made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from modelspec.problems.problem import Problem
+from modelspec.results.classification import Array, Calibration, ClassScores, Curve
+from modelspec.results.costs import Costs
+from modelspec.results.network import Network
+from modelspec.results.regression import Fit
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A sentence, and whether it is good news, a fact, or a reason to act."""
+
+    kind: Literal["good", "fact", "warning"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """How well an output tells classes; ``names`` are those of the rows of ``table``.
+
+    ``macro_auc`` is the mean over the classes, one against the rest.
+    """
+
+    names: tuple[str, ...]
+    table: Array
+    accuracy: float
+    scores: tuple[ClassScores, ...]
+    roc: tuple[Curve, ...]
+    precision: tuple[Curve, ...]
+    macro_auc: float | None
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """How well an output tells several labels, each by itself."""
+
+    scores: tuple[ClassScores, ...]
+    roc: tuple[Curve, ...]
+    precision: tuple[Curve, ...]
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One output on the data: ``details`` by its loss; ``note`` where there are none."""
+
+    output: str
+    loss: str
+    mean_loss: float | None
+    details: Classes | Labels | Fit | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of an input of one sample: an image as PNG, or text."""
+
+    name: str
+    text: str = ""
+    png: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One of the worst samples: its row in the arrays, and by output true, predicted and loss."""
+
+    row: int
+    loss: float
+    inputs: tuple[Shown, ...]
+    outputs: Mapping[str, tuple[str, str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """How much the loss rises where an input, or one of its columns, is shuffled."""
+
+    name: str
+    rise: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A model on a data set.
+
+    ``metrics`` are those of ``evaluate``, on all ``samples``; all else is of ``rows`` of them.
+    ``loss`` is the mean over those of ``importance``, which are ``importance_rows``.
+    """
+
+    data: tuple[str, ...]
+    samples: int
+    rows: int
+    metrics: Mapping[str, float]
+    outputs: tuple[Judged, ...]
+    worst: tuple[Sample, ...]
+    importance: tuple[Importance, ...]
+    importance_rows: int
+    loss: float | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """All that a page about a run says. ``evaluated`` is None without data.
+
+    ``rates`` are the learning rates by epoch, ``command`` repeats the run.
+    """
+
+    path: str
+    name: str
+    description: str
+    record: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]]
+    findings: tuple[Finding, ...]
+    outputs: tuple[str, ...]
+    command: str
+    spec_text: str
+    network: Network | None
+    costs: Costs | None
+    evaluated: Evaluated | None
+    warnings: tuple[Problem, ...] = ()
+    rates: Mapping[int, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
