@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from modelspec.api.inference import evaluate, predict
     from modelspec.api.model_spec import ModelSpec, load, loads
     from modelspec.api.plot import plot
-    from modelspec.api.report import report
+    from modelspec.api.report import make_report
     from modelspec.api.target import open_target
     from modelspec.api.train import train
     from modelspec.problems.errors import (
@@ -46,10 +46,10 @@ __all__ = [
     "evaluate",
     "load",
     "loads",
+    "make_report",
     "open_target",
     "plot",
     "predict",
-    "report",
     "train",
 ]
 
@@ -59,7 +59,7 @@ __version__ = "0.1.0"
 _LATER = {
     "api.inference": ("evaluate", "predict"),
     "api.plot": ("plot",),
-    "api.report": ("report",),
+    "api.report": ("make_report",),
     "api.target": ("open_target",),
     "api.model_spec": ("ModelSpec", "load", "loads"),
     "problems.errors": ("KerasError", "ModelError", "RunError", "RunInterrupted", "SpecError"),

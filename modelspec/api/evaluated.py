@@ -16,7 +16,7 @@ from modelspec.data.batches import Batch, Batches
 from modelspec.data.concatenated import Array, Rows
 from modelspec.data.shards import Data, Say
 from modelspec.graph.heads import Head
-from modelspec.results.run_report import Evaluated, Importance, Sample
+from modelspec.results.evaluated import Evaluated, Importance, Sample
 
 MOST_ROWS = 50_000
 """Of the samples that figures are of; of more, so many are drawn."""

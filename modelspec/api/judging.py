@@ -8,6 +8,7 @@ import numpy as np
 from modelspec.catalog.losses import LossFacts, loss_facts, named_loss
 from modelspec.data.concatenated import Array
 from modelspec.graph.heads import Head
+from modelspec.language.written import Written
 from modelspec.results.classification import (
     Curve,
     accuracy,
@@ -18,21 +19,22 @@ from modelspec.results.classification import (
     roc_curve,
     thinned,
 )
+from modelspec.results.evaluated import Classes, Judged, Labels
 from modelspec.results.regression import fit
-from modelspec.results.run_report import Classes, Judged, Labels
 
 MOST_CLASSES = 20
 """Of a table; the rarer classes of a larger one are put together."""
 
-_CURVES = 10
+_CURVES = 8
 _OTHERS = "others"
 _QUANTITIES = ("elementwise", "counts")
 
 
 def judge(head: Head, targets: Array, predictions: Array, losses: Array | None) -> Judged:
     """Compare rows of predictions with rows of targets."""
-    loss, arguments = named_loss(head.loss, targets.shape[1:], predictions.shape[1:])
+    _, arguments = named_loss(head.loss, targets.shape[1:], predictions.shape[1:])
     facts = loss_facts(head.loss, targets.shape[1:], predictions.shape[1:])
+    written = Written.read(head.loss)
     mean = None if losses is None else float(losses.mean())
     details, note = None, "Nothing more is known about outputs with this loss."
     if not np.isfinite(predictions).all():
@@ -40,7 +42,7 @@ def judge(head: Head, targets: Array, predictions: Array, losses: Array | None) 
     elif facts is not None:
         details = _details(facts, arguments, targets, predictions)
         note = "" if details else note
-    return Judged(head.output, loss, mean, details, note)
+    return Judged(head.output, written.name if written else "", mean, details, note)
 
 
 def _details(

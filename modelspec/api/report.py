@@ -16,15 +16,16 @@ from modelspec.problems.errors import ModelError, RunError
 from modelspec.report.pages.comparison import comparison_page
 from modelspec.report.pages.markdown import comparison_markdown, report_markdown
 from modelspec.report.pages.page import report_page
+from modelspec.report.pages.run_report import RunReport
 from modelspec.results.costs import Costs
-from modelspec.results.run_report import Evaluated, RunReport
+from modelspec.results.evaluated import Evaluated
 from modelspec.runs.run import Run
 from modelspec.runs.verdict import verdict
 
 FORMS = ("html", "markdown")
 
 
-def report(
+def make_report(
     runs: "str | Path | Sequence[str | Path]",
     data: Data | None = None,
     *,
@@ -57,7 +58,7 @@ def report(
         >>> import modelspec
         >>> spec = modelspec.load("specs/digits.yaml", ["training.epochs=2"])
         >>> run = modelspec.train(spec, "data/digits.npz")
-        >>> modelspec.report(run.path).splitlines()[0]
+        >>> modelspec.make_report(run.path).splitlines()[0]
         '<!doctype html>'
     """
     if form not in FORMS:
@@ -79,7 +80,7 @@ def gather(
     say: Say | None = None,
     warn: Warn | None = None,
 ) -> RunReport:
-    """All that a page about a run says; arguments as for ``report``."""
+    """All that a page about a run says; arguments as for ``make_report``."""
     run = Run.open(folder)
     record, history = run.record, run.history
     target = open_target(folder)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from modelspec.data.concatenated import Array
-from modelspec.results.run_report import Shown
+from modelspec.results.evaluated import Shown
 
 _LEAST, _LARGEST = 4, 96
 _VALUES = 12

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from modelspec.api.report import FORMS
-from modelspec.api.report import report as report_runs
+from modelspec.api.report import FORMS, make_report
 from modelspec.cli.commands import Verb
 from modelspec.cli.options import PATH, format_option, note, show
 from modelspec.cli.streams import write
@@ -37,7 +36,7 @@ def report(
     *, runs: tuple[Path, ...], data: tuple[Path, ...], output: Path | None, form: str
 ) -> None:
     """Describe a run on one page to hand over, or compare several runs."""
-    text = report_runs(runs, list(data) or None, form=form, say=note, warn=show)
+    text = make_report(runs, list(data) or None, form=form, say=note, warn=show)
     if output == Path("-"):
         write(text)
         return

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from modelspec.results.run_report import Finding
+from modelspec.results.evaluated import Finding
 from modelspec.runs.history import VALIDATION, Best, best, is_number
 
 _FIFTH = 5

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 from modelspec.report.pictures.labels import shortened
 
 _WIDTH, _HEIGHT = 320, 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 26, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 12, 26, 30
 _TICKS = 4
 _STEEP = 50
 _LABEL = 34
@@ -95,7 +95,9 @@ def _axes(places: Sequence[float], values: Sequence[float], *, steep: bool) -> _
     low, high = min(values), max(values)
     log = steep and low > 0 and high > _STEEP * low
     margin = 0.0 if log else (high - low or abs(high) or 1.0) * 0.05
-    return _Axes(min(places), max(places), low - margin, high + margin, log)
+    # Losses and accuracies are not below 0, and neither are their axes.
+    floor = max(low - margin, 0.0) if low >= 0 else low - margin
+    return _Axes(min(places), max(places), low if log else floor, high + margin, log)
 
 
 def _line(line: Series, axes: _Axes) -> Iterator[str]:
@@ -192,9 +194,9 @@ def bars(title: str, rows: Sequence[tuple[str, float, str]]) -> str:
 def confusion_chart(title: str, names: Sequence[str], table: Sequence[Sequence[int]]) -> str:
     """A table of counts; a cell is the darker, the larger its share of the row."""
     side = max(22, min(40, 560 // max(len(names), 1)))
-    left, top = 70, 54
+    left, top = 70, 60
     parts = [
-        f'<text x="{left}" y="38" class="axis">predicted</text>',
+        f'<text x="{left}" y="34" class="axis">predicted</text>',
         f'<text x="6" y="{top - 6}" class="axis">true</text>',
     ]
     for place, name in enumerate(names):
@@ -231,7 +233,8 @@ def _frame(axes: _Axes, x_label: str) -> Iterator[str]:
         x = _LEFT + (_WIDTH - _LEFT - _RIGHT) * share
         value = axes.low_x + (axes.high_x - axes.low_x) * share
         anchor = {0.0: "start", 0.5: "middle", 1.0: "end"}[share]
-        if share and axes.high_x == axes.low_x:
+        between_epochs = x_label == "epoch" and value != int(value)
+        if share and (axes.high_x == axes.low_x or between_epochs):
             continue
         yield f'<text x="{x:.1f}" y="{bottom + 14}" text-anchor="{anchor}">{_tick(value)}</text>'
     middle, label = (_LEFT + _WIDTH) / 2, escape(x_label)
@@ -239,7 +242,7 @@ def _frame(axes: _Axes, x_label: str) -> Iterator[str]:
 
 
 def _tick(value: float) -> str:
-    text = f"{value:.3g}"
+    text = f"{value:.3g}".replace("e+0", "e").replace("e-0", "e-")
     return "0" if text == "-0" else text
 
 

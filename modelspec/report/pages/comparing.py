@@ -7,13 +7,13 @@ from typing import Any
 
 from modelspec.language.document import read_text
 from modelspec.report.pages.metrics import metric_rows
-from modelspec.results.run_report import RunReport
+from modelspec.report.pages.run_report import RunReport
 
 _HIGHER = (
     *("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "correlation", "cosine"),
     *("sensitivity", "specificity", "positives", "concordance"),
 )
-_LOWER = ("false_", "loss")
+_LOWER = ("false", "loss")
 _ABSENT = "absent"
 _LONGEST = 80
 
@@ -114,6 +114,5 @@ def _best(metric: str, values: Mapping[int, float]) -> frozenset[int]:
 
 def is_higher_better(metric: str) -> bool:
     """Whether a larger value of a metric is better, by its name."""
-    if any(word in metric for word in _LOWER):
-        return False
-    return any(word in metric for word in _HIGHER)
+    plain = metric.replace("_", "")
+    return not any(word in plain for word in _LOWER) and any(word in plain for word in _HIGHER)

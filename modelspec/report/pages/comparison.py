@@ -6,7 +6,7 @@ from modelspec.report.pages.comparing import compared_metrics, differences, run_
 from modelspec.report.pages.curves import STYLES, overlaid
 from modelspec.report.pages.metrics import best_text
 from modelspec.report.pages.rendering import render
-from modelspec.results.run_report import RunReport
+from modelspec.report.pages.run_report import RunReport
 
 
 def comparison_page(reports: Sequence[RunReport]) -> str:

@@ -14,8 +14,8 @@ from modelspec.report.pages.charts import (
 )
 from modelspec.report.pages.curves import STYLES
 from modelspec.results.classification import Calibration, ClassScores, Curve
+from modelspec.results.evaluated import Classes, Judged, Labels
 from modelspec.results.regression import Fit
-from modelspec.results.run_report import Classes, Judged, Labels
 
 _TABLE_ROWS = 50
 
@@ -40,7 +40,9 @@ def figures(judged: Judged) -> Figures:
     details = judged.details
     scores = details.scores if isinstance(details, Classes | Labels) else ()
     curves = details.roc if isinstance(details, Classes | Labels) else ()
-    facts = [] if judged.mean_loss is None else [("mean loss", f"{judged.mean_loss:.4g}")]
+    facts = (
+        [] if judged.mean_loss is None else [("loss, mean over samples", f"{judged.mean_loss:.4g}")]
+    )
     table = ""
     if isinstance(details, Classes):
         table = confusion_chart("confusion matrix", details.names, details.table.tolist())

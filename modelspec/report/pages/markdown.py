@@ -10,9 +10,10 @@ from modelspec.report.pages.figures import Figures, figures
 from modelspec.report.pages.metrics import best_text, metric_rows
 from modelspec.report.pages.page import data_hashes, run_facts
 from modelspec.report.pages.rendering import number
+from modelspec.report.pages.run_report import RunReport
 from modelspec.report.pictures.labels import shortened
 from modelspec.report.pictures.mermaid import mermaid
-from modelspec.results.run_report import Evaluated, RunReport
+from modelspec.results.evaluated import Evaluated
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$^=:@-])")
 _CELL = 200

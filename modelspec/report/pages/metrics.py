@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modelspec.results.run_report import RunReport
+from modelspec.report.pages.run_report import RunReport
 from modelspec.runs.history import VALIDATION, best, columns, groups, is_number
 
 

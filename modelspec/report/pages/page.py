@@ -9,9 +9,10 @@ from modelspec.report.pages.curves import history_charts, share_names
 from modelspec.report.pages.figures import figures
 from modelspec.report.pages.metrics import best_text, metric_rows
 from modelspec.report.pages.rendering import render
+from modelspec.report.pages.run_report import RunReport
 from modelspec.report.pictures.drawing import can_draw, svg
 from modelspec.report.pictures.scene import make_scene
-from modelspec.results.run_report import Evaluated, RunReport
+from modelspec.results.evaluated import Evaluated
 
 _SPEC_LINES = 3000
 _IMPORTANCE = 40
@@ -97,7 +98,8 @@ def run_facts(report: RunReport) -> Iterator[tuple[str, str]]:
     processors = (record.get("machine") or {}).get("processors")
     if processors:
         yield "processors", str(processors)
-    for name, version in (record.get("versions") or {}).items():
+    versions = record.get("versions")
+    for name, version in versions.items() if isinstance(versions, dict) else ():
         yield str(name), str(version)
     for text in record.get("overrides") or ():
         yield "--set", str(text)

@@ -75,7 +75,7 @@ def _wrapped(parts: list[str]) -> Iterator[str]:
     """Parts side by side, as long as a line is not too long."""
     line = ""
     for part in parts:
-        if line and len(line) + len(part) > LONGEST:
+        if line and len(line) + len(", ") + len(part) > LONGEST:
             yield line + ","
             line = part
         else:

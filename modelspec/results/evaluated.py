@@ -1,13 +1,10 @@
-"""A run as it is reported: plain data from which pages are made."""
+"""A trained model on a data set, as plain data."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-from modelspec.problems.problem import Problem
 from modelspec.results.classification import Array, Calibration, ClassScores, Curve
-from modelspec.results.costs import Costs
-from modelspec.results.network import Network
 from modelspec.results.regression import Fit
 
 
@@ -102,28 +99,4 @@ class Evaluated:
     importance: tuple[Importance, ...]
     importance_rows: int
     loss: float | None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RunReport:
-    """All that a page about a run says. ``evaluated`` is None without data.
-
-    ``rates`` are the learning rates by epoch, ``command`` repeats the run.
-    """
-
-    path: str
-    name: str
-    description: str
-    record: Mapping[str, Any]
-    history: Sequence[Mapping[str, Any]]
-    findings: tuple[Finding, ...]
-    outputs: tuple[str, ...]
-    command: str
-    spec_text: str
-    network: Network | None
-    costs: Costs | None
-    evaluated: Evaluated | None
-    warnings: tuple[Problem, ...] = ()
-    rates: Mapping[int, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
