@@ -30,6 +30,7 @@ OTHER_WORDS = {
     "one-hot",
     "utf-8",
     "utf-8-sig",
+    "aria-labelledby",
 }
 """Texts in the package that look like codes and are none."""
 

@@ -242,8 +242,11 @@ def _frame(axes: _Axes, x_label: str) -> Iterator[str]:
 
 
 def _tick(value: float) -> str:
-    text = f"{value:.3g}".replace("e+0", "e").replace("e-0", "e-")
-    return "0" if text == "-0" else text
+    """Three digits; ``2.5e4`` in place of ``2.5e+04``."""
+    digits, _, exponent = f"{value:.3g}".partition("e")
+    if exponent:
+        return f"{digits}e{int(exponent)}"
+    return "0" if digits == "-0" else digits
 
 
 def _figure(
