@@ -11,6 +11,8 @@ _ABSTRACT = "it is a base class that computes nothing"
 _OBJECT = "it wraps a Python object, which a spec cannot contain"
 _CODE = "it runs Python code, which a spec cannot contain"
 _INPUTS = "inputs are written under `inputs`"
+_LENGTH = "the length of its result is the value of a tensor, which a model cannot know"
+_WINDOW = "Keras cannot compute it on the tensors of a model, only on numbers"
 _VALUES = "it reduces values and does not compare targets with predictions"
 
 DISALLOWED: dict[Family, dict[str, str]] = {
@@ -52,6 +54,18 @@ DISALLOWED: dict[Family, dict[str, str]] = {
         "RemoteMonitor": "it sends data to another machine",
     },
     "activation": {},
+    "operation": {
+        "ops.arange": _LENGTH,
+        **dict.fromkeys(
+            ("ops.bartlett", "ops.blackman", "ops.hamming", "ops.hanning", "ops.kaiser"), _WINDOW
+        ),
+        "ops.correlate": "it needs the length of its input, whose only axis is the batch",
+        "ops.ndim": "its result is an integer, and not a tensor",
+        "ops.convert_to_numpy": "its result is an array, which a model cannot contain",
+        "ops.dtype": "its result is a name, and not a tensor",
+        "ops.is_tensor": "its result is true or false, and not a tensor",
+        "ops.shape": "its result is a list of lengths, and not a tensor",
+    },
 }
 
 NOT_IN_EVERY_KERAS: dict[Family, frozenset[str]] = {

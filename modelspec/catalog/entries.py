@@ -17,8 +17,15 @@ Family = Literal[
     "schedule",
     "callback",
     "activation",
+    "operation",
 ]
 FAMILIES: tuple[Family, ...] = get_args(Family)
+
+OPERATION_PREFIX = "ops."
+"""What the name of every operation begins with, as in ``ops.mean``."""
+
+FROM = "from"
+"""Stands for the default of a tensor that an operation needs: it comes from another layer."""
 
 Payload = dict[str, Any]
 """A whole catalogue as plain JSON data: what the survey makes and the cache keeps."""
@@ -53,6 +60,8 @@ class Entry:
     ``extra`` says that it takes keyword arguments which could not be read; ``refused`` why a spec
     may not use it. A ``function`` takes no arguments in a spec: its name is all there is to write.
     ``adapts`` says of a layer that it has ``adapt``, which fits it to data.
+    ``call_arguments`` are those of a layer's ``call``, and the tensors of an operation; ``several``
+    are those of them that take a list of tensors.
     """
 
     name: str
@@ -65,6 +74,16 @@ class Entry:
     refused: str | None
     function: bool
     adapts: bool = False
+    several: frozenset[str] = frozenset()
+
+    def is_needed(self, name: str) -> bool:
+        """Whether a tensor of an operation has no default."""
+        return self.arguments[name].default == FROM
+
+
+def item_family(name: str) -> Family:
+    """The family of what a layer item names."""
+    return "operation" if name.startswith(OPERATION_PREFIX) else "layer"
 
 
 class Catalog:
@@ -113,6 +132,7 @@ class Catalog:
             refused=raw["refused"],
             function=raw["function"],
             adapts=raw["adapts"],
+            several=frozenset(raw["several"]),
         )
 
     def _argument(self, index: int) -> Argument:

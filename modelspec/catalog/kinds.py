@@ -31,6 +31,12 @@ _ALSO: dict[str, frozenset[str]] = {
 _STATED = {"target_shape": frozenset({"list"})}
 """Types that Keras states too late in its text; it would read a string letter by letter."""
 
+_OF_OPERATIONS = {
+    **dict.fromkeys(("axis", "axes"), frozenset({"int", "list"})),
+    "dtype": frozenset({"str"}),
+}
+"""Types that ``keras.ops`` takes by these names throughout, whatever it says of them."""
+
 _UNWRITTEN = {"fill_mode": ("mirror",)}
 """Choices that Keras takes but does not list."""
 
@@ -76,6 +82,8 @@ def kinds(owner: Family, name: str, default: str | None, text: str) -> frozenset
     """Which kinds of plain values an argument takes; empty when the text does not say."""
     if name in _STATED:
         return _STATED[name]
+    if owner == "operation" and name in _OF_OPERATIONS:
+        return _OF_OPERATIONS[name]
     prose = _QUOTED.sub("", text)
     said = {
         kind

@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from modelspec.catalog import docs, kinds, signatures
 from modelspec.catalog.disallowed import DISALLOWED
-from modelspec.catalog.entries import FAMILIES, Family, Payload
+from modelspec.catalog.entries import FAMILIES, FROM, Family, Payload
+from modelspec.catalog.operations import find_operations, read_signature
 from modelspec.catalog.source import Definition
 
 _PACKAGES: dict[Family, str] = {
@@ -19,9 +20,13 @@ _PACKAGES: dict[Family, str] = {
     "schedule": "optimizers.schedules",
     "callback": "callbacks",
     "activation": "activations",
+    "operation": "ops",
 }
 _FUNCTION_INPUTS: dict[Family, int] = {"loss": 2, "metric": 2, "activation": 1}
 """Families whose members may be functions, and how much data such a function is called with."""
+
+_TENSOR_KINDS = ["bool", "float", "int", "list"]
+"""What a spec can write where an operation takes a tensor: a constant."""
 
 _MACHINERY = frozenset({"get", "serialize", "deserialize"})
 _BY_SHAPE: dict[Family, str] = {"metric": "get_metric", "loss": "get_loss"}
@@ -70,6 +75,8 @@ def _is_offered(family: dict[str, Any]) -> bool:
 
 
 def _family(keras: Keras, family: Family, table: Table) -> dict[str, Any]:
+    if family == "operation":
+        return _operations(keras, table)
     public = _exports(keras, family)
     canonical = _canonical(public)
     entries = {
@@ -89,6 +96,36 @@ def _family(keras: Keras, family: Family, table: Table) -> dict[str, Any]:
     for name in by_shape:
         entries[name] = _bare(None, "Chosen by Keras to suit the shapes of the data.")
     return {"entries": entries, "aliases": aliases}
+
+
+def _operations(keras: Keras, table: Table) -> dict[str, Any]:
+    functions, aliases = find_operations(keras)
+    entries = {name: _operation(keras, name, found, table) for name, found in functions.items()}
+    for name, reason in DISALLOWED["operation"].items():
+        entries.setdefault(name, _bare(reason))
+    return {"entries": entries, "aliases": aliases}
+
+
+def _operation(keras: Keras, name: str, definition: Definition, table: Table) -> dict[str, Any]:
+    doc = keras.docstring([definition])
+    signature = read_signature(definition, doc)
+    helps = docs.argument_helps(doc)
+    rows = []
+    for parameter in signature.parameters:
+        text = helps.get(parameter.name, "")
+        row = _row("operation", parameter, text)
+        if parameter.name in signature.tensors:
+            row = [parameter.name, parameter.default or FROM, _TENSOR_KINDS, None, False, [], text]
+        rows.append(row)
+    refused = DISALLOWED["operation"].get(name) or signature.refused
+    return _bare(refused, docs.first_sentence(doc)) | {
+        "doc": doc,
+        "arguments": [table.setdefault(repr(row), (len(table), row))[0] for row in rows],
+        "extra": signature.extra,
+        "call_arguments": list(signature.tensors),
+        "several": sorted(signature.several),
+        "function": False,
+    }
 
 
 def _exports(keras: Keras, family: Family) -> dict[str, Definition]:
@@ -141,6 +178,7 @@ def _bare(refused: str | None, text: str = "") -> dict[str, Any]:
         "refused": refused,
         "function": True,
         "adapts": False,
+        "several": [],
     }
 
 

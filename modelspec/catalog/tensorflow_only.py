@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from modelspec.catalog.entries import item_family
+from modelspec.catalog.operation_facts import is_plain
+
 _LAYERS = {
     *("Hashing", "HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization"),
     *("Pipeline", "Equalization"),
 }
+_WIDE = ("64", "string")
 _ARGUMENTS = {"sparse", "ragged", "synchronized"}
 """Arguments whose true value other backends refuse."""
 
@@ -15,9 +19,19 @@ def needs_tensorflow(value: Any) -> bool:
     """Whether a layer, or one among its arguments, works on TensorFlow alone."""
     if isinstance(value, Mapping):
         return any(
-            key in _LAYERS or (key in _ARGUMENTS and item is True) or needs_tensorflow(item)
+            key in _LAYERS
+            or _is_special_operation(key, item)
+            or (key in _ARGUMENTS and item is True) or needs_tensorflow(item)
             for key, item in value.items()
         )
     if isinstance(value, list | tuple):
         return any(map(needs_tensorflow, value))
     return isinstance(value, str) and value in _LAYERS
+
+
+def _is_special_operation(name: Any, arguments: Any) -> bool:
+    """An operation whose shapes only its computation tells, or that gives types JAX lacks."""
+    if not isinstance(name, str) or item_family(name) == "layer":
+        return False
+    dtype = arguments.get("dtype") if isinstance(arguments, Mapping) else None
+    return not is_plain(name) or (isinstance(dtype, str) and dtype.endswith(_WIDE))

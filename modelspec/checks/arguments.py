@@ -42,6 +42,10 @@ _RENAMED = {
 """Names of arguments in Keras 1, which many tutorials still use."""
 
 _ARITHMETIC = re.compile(r"[\d.]+(?:\s*(?:\*\*|//|[-+*/%])\s*[\d.]+)+")
+_PLAIN = re.compile(r"[A-Za-z][\w .-]*")
+"""Text that YAML reads as text without quotes."""
+
+_ITEMS = ("layer", "operation")
 _NOUNS = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "a string"}
 _NOUNS |= {"list": "a list"}
 
@@ -106,7 +110,8 @@ def _named_inside(catalog: Catalog, family: Family, value: Mapping[Any, Any]) ->
 def _as_mapping(entry: Entry, given: Any) -> str | None:
     """What is given, by position, with the names of the arguments that take it."""
     values = given if isinstance(given, list) else [given]
-    arguments = list(entry.arguments.values())
+    tensors = entry.call_arguments if entry.family == "operation" else ()
+    arguments = [each for each in entry.arguments.values() if each.name not in tensors]
     if not values or len(values) > len(arguments) or any(map(_is_nested, values)):
         return None
     pairs = list(zip(arguments, values, strict=False))
@@ -122,6 +127,8 @@ def _is_nested(value: Any) -> bool:
 
 
 def _as_yaml(value: Any) -> str:
+    if isinstance(value, str) and not _PLAIN.fullmatch(value):
+        return f'"{value}"'
     return str(value).lower() if isinstance(value, bool) else short(value).strip("'")
 
 
@@ -185,11 +192,13 @@ def _arguments(
 def _takes(entry: Entry, name: Any, *, nested: bool) -> bool:
     if entry.family == "layer" and name in _BESIDE and not nested:
         return False
+    if name == "name" and entry.family == "operation":
+        return False
     return name in entry.arguments or (entry.extra and isinstance(name, str))
 
 
 def _right_argument(catalog: Catalog, entry: Entry, name: Any) -> str | None:
-    if entry.family == "layer" and name in _BESIDE:
+    if entry.family in _ITEMS and name in _BESIDE:
         return f"write {name} beside {entry.name}, as a key of the layer"
     if entry.function:
         classes = [each for each in catalog.names(entry.family) if _is_class_of(entry, each)]
@@ -206,7 +215,7 @@ def _right_argument(catalog: Catalog, entry: Entry, name: Any) -> str | None:
 
 def _meant(entry: Entry, name: Any) -> str | None:
     """The argument that an unknown name stands for: its new name, or the nearest."""
-    if (entry.family == "layer" and name in _BESIDE) or entry.function or name in _MOVED:
+    if (entry.family in _ITEMS and name in _BESIDE) or entry.function or name in _MOVED:
         return None
     if _RENAMED.get(name) in entry.arguments:
         return _RENAMED[name]

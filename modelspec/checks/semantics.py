@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Sequence
 
 from modelspec.catalog import Catalog
+from modelspec.catalog.entries import item_family
 from modelspec.checks.arguments import check_object
 from modelspec.checks.layer_state import check_adapt, check_state
 from modelspec.checks.losses import check_losses
 from modelspec.checks.monitors import check_monitors
 from modelspec.checks.packages import check_packages
+from modelspec.checks.operations import check_operation
 from modelspec.checks.precision import check_precision
 from modelspec.checks.schedules import check_schedules
 from modelspec.checks.strategies import check_strategy
 from modelspec.graph.graph import Graph, Node
 from modelspec.graph.heads import Head, check_names
+from modelspec.graph.operations import is_operation
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, is_echo
 
@@ -67,9 +70,12 @@ def _check_nodes(nodes: Sequence[Node], spec: Spec, catalog: Catalog) -> list[Di
 
 
 def _check_node(node: Node, spec: Spec, catalog: Catalog) -> Iterable[Diagnostic]:
-    entry = catalog.find("layer", node.type)
+    family = item_family(node.type)
+    entry = catalog.find(family, node.type)
     if entry is not None and entry.refused is None:
         yield from _check_calls(node, entry.call_arguments)
+        if family == "operation":
+            yield from check_operation(node, entry)
     yield from _check_constants(node)
     if node.layer != node.name:
         return
@@ -78,7 +84,7 @@ def _check_node(node: Node, spec: Spec, catalog: Catalog) -> Iterable[Diagnostic
         yield from check_adapt(catalog, node)
     elif node.instead is None:
         yield from check_state(node.type, node.arguments, (*node.route, node.type))
-    for problem in check_object(catalog, "layer", given, node.route):
+    for problem in check_object(catalog, family, given, node.route):
         if not is_echo(problem, given, above=len(node.route)):
             yield _with_blocks(problem, node, spec)
 
@@ -104,12 +110,14 @@ def _check_calls(node: Node, known: Sequence[str]) -> Iterable[Diagnostic]:
     """Call arguments, in ``from`` and in ``call``, that the layer's ``call`` does not take."""
     if not known:
         return
-    for part, names in (("from", node.inputs), ("call", node.call)):
+    of_operation = is_operation(node)
+    what = "tensor" if of_operation else "call argument"
+    for part, names in (("from", node.inputs), ("call", {} if of_operation else node.call)):
         for name in names:
             if name is not None and name not in known:
                 yield Diagnostic(
                     "unknown-argument",
-                    f"{node.type} has no call argument {name}",
+                    f"{node.type} has no {what} {name}",
                     (*node.route, part, name),
                     "key",
                     hint=did_you_mean(name, known) or f"it takes {', '.join(known)}",

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from modelspec.catalog.entries import item_family
 from modelspec.graph.blocks import bind_inputs, bind_parameters, check_nesting, check_parameters
 from modelspec.graph.budget import Budget, TooMuchError
 from modelspec.graph.graph import Graph, Input, Node, Source, Sources
@@ -143,6 +144,10 @@ class _Expander:
         root = scope.root(item)
         if item.share is not None:
             self.refuse_adapt(item, "share")
+        if root is not None and (problem := _not_for_operations(item, root)):
+            self.problems.append(problem)
+            if item is not root:
+                root = None
         if root is not None:
             for call in _calls(item, root):
                 value = self.call(call, sources, scope)
@@ -265,6 +270,25 @@ class _Expander:
             return None
         single = tuple(value for value in outputs if isinstance(value, Source))
         return single[0] if len(single) == 1 else single
+
+
+def _not_for_operations(item: Item, root: Item) -> Diagnostic | None:
+    """A key beside an operation, or an item that shares it, which only layers can have."""
+    if item_family(root.spec.type) == "layer":
+        return None
+    if item is not root:
+        message = f"{root.name} is an operation ({root.spec.type}), which has no weights to share"
+        hint = f"write {root.spec.type} again"
+        route = (*item.route, "share")
+        return Diagnostic("not-for-operations", message, route, hint=hint)
+    for key, value, hint in (
+        ("trainable", item.spec.trainable, "an operation has no weights"),
+        ("dtype", item.spec.dtype, "ops.cast changes the type of a tensor"),
+    ):
+        if value is not None:
+            message = f"an operation has no {key}"
+            return Diagnostic("not-for-operations", message, (*item.route, key), "key", hint=hint)
+    return None
 
 
 def _wrong_option(key: str, value: Any, route: Route) -> Diagnostic | None:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 
 def snake_case(name: str) -> str:
-    """``MaxPooling1D`` → ``max_pooling1d``, as Keras names its layers."""
-    name = re.sub(r"\W+", "", name)
+    """``MaxPooling1D`` → ``max_pooling1d``, ``ops.mean`` → ``mean``, as Keras names its layers."""
+    name = re.sub(r"\W+", "", name.rpartition(".")[2])
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 

@@ -3,6 +3,7 @@
 The same walk serves the check of shapes, which allocates no weight, and the real model.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -11,10 +12,12 @@ from typing import Any
 import keras
 
 from modelspec.backend.keras_private import MissingPartError, infer_output
-from modelspec.backend.model.keras_errors import bad_argument, error_text
+from modelspec.backend.model.keras_errors import bad_argument, blamed_argument, error_text
 from modelspec.backend.model.objects import make
+from modelspec.backend.model.operations import call_operation, operation_of
 from modelspec.catalog import Catalog
 from modelspec.graph.graph import Graph, Node, Source
+from modelspec.graph.operations import bind_tensors, is_operation
 from modelspec.problems.diagnostic import Diagnostic, Related, Route, line_mark
 
 Shape = tuple[int | None, ...]
@@ -92,7 +95,28 @@ def dtype_policy(policy: str) -> Iterator[None]:
 
 def check_outputs(graph: Graph, assembly: Assembly) -> list[Diagnostic]:
     """What was refused; or, where nothing was, outputs that are not one tensor."""
-    return assembly.problems or [
+    return assembly.problems or [*_several_tensors(graph, assembly), *_lost_batch(graph, assembly)]
+
+
+def _lost_batch(graph: Graph, assembly: Assembly) -> list[Diagnostic]:
+    """Outputs whose rows are not those of the inputs: an operation has reduced or moved the batch.
+
+    Nothing could be trained on them, and no prediction belongs to a sample.
+    """
+    return [
+        Diagnostic(
+            "lost-batch",
+            f"output {name} has the shape {shape}, whose first axis is not the batch",
+            source.route,
+            hint="axis 0 is the batch: the axes of a sample begin with 1, as in axis: 1 or axis: -1",
+        )
+        for name, source in graph.outputs.items()
+        if (shape := assembly.shape(source)) is not None and shape[:1] != (None,)
+    ]
+
+
+def _several_tensors(graph: Graph, assembly: Assembly) -> list[Diagnostic]:
+    return [
         Diagnostic(
             "several-results",
             f"{name} refers to several tensors",
@@ -108,23 +132,22 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
     sources = list(node.sources())
     if not sources or any(source.name not in assembly.values for source in sources):
         return
-    if node.layer not in assembly.layers and not _construct(node, assembly, catalog):
-        return
+    operation = is_operation(node)
+    if not operation and node.layer not in assembly.layers:
+        if not _construct(node, assembly, catalog):
+            return
     try:
-        first = [_given(value, assembly) for key, value in node.inputs.items() if key is None]
-        named = {key: _given(value, assembly) for key, value in node.inputs.items() if key}
-        layer = assembly.layers[node.layer]
-        value = layer(*first, **named, **node.call)
-        if node.type in _DECLARED or "initial_state" in named:
-            with symbols_only():
-                infer_output(layer.call, *first, **named, **node.call)
+        if operation:
+            value = _call_operation(node, assembly, catalog)
+        else:
+            value = _call_layer(node, assembly)
         _refuse_empty(value)
     except MissingPartError:
         raise
     except Exception as error:  # noqa: BLE001 - Keras is the judge: whatever it raises is its verdict
         assembly.problems.append(_refused_call(node, error, assembly))
         return
-    if any(value is given for given in keras.tree.flatten([first, named])):
+    if any(value is given for source in sources for given in [assembly.tensor(source)]):
         assembly.problems.append(_returned_input(node))
         return
     if problem := _out_of_bounds(node, value):
@@ -137,6 +160,30 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
     else:
         assembly.routes[node.name] = node.route
         assembly.values[node.name] = value
+        if operation:
+            # The model, and its file, know it by this name.
+            made = operation_of(value)
+            made.name = node.name
+            assembly.layers[node.name] = made
+
+
+def _call_layer(node: Node, assembly: Assembly) -> Any:
+    first = [_given(value, assembly) for key, value in node.inputs.items() if key is None]
+    named = {key: _given(value, assembly) for key, value in node.inputs.items() if key}
+    layer = assembly.layers[node.layer]
+    value = layer(*first, **named, **node.call)
+    if node.type in _DECLARED or "initial_state" in named:
+        with symbols_only():
+            infer_output(layer.call, *first, **named, **node.call)
+    return value
+
+
+def _call_operation(node: Node, assembly: Assembly, catalog: Catalog) -> Any:
+    entry = catalog.find("operation", node.type)
+    assert entry is not None
+    tensors, _ = bind_tensors(node, entry)
+    given = {name: _given(value, assembly) for name, value in tensors.items()}
+    return call_operation(entry, node.arguments, given)
 
 
 def _given(value: Source | tuple[Source, ...], assembly: Assembly) -> Any:
@@ -198,8 +245,21 @@ def _refused_call(node: Node, error: Exception, assembly: Assembly) -> Diagnosti
     )
     said = error_text(error)
     message = f"{node.name} (line {line_mark()}): {sides}: {said}"
+    if is_operation(node) and (culprit := _blamed_constant(said, node)):
+        route = (*node.route, node.type, culprit)
+        return Diagnostic("bad-argument", message, route, related=related)
     hint = _what_to_do(said, given, assembly)
     return Diagnostic("shape-mismatch", message, node.route, "key", hint=hint, related=related)
+
+
+def _blamed_constant(said: str, node: Node) -> str | None:
+    """The constant of an operation that Keras's message is about; of an axis it says but the word.
+
+    Another is named in the message only where the operation has no other constant.
+    """
+    culprit = blamed_argument(said, node.arguments)
+    words = set(re.findall(r"[a-z_]+", said.lower()))
+    return culprit or next((n for n in ("axis", "axes", "dtype") if {n} & words & set(node.arguments)), None)
 
 
 def _what_to_do(said: str, given: Mapping[str, Shape | None], assembly: Assembly) -> str | None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.keras_private import GraphNode, calls_of, graph_nodes
+from modelspec.backend.keras_private import GraphNode, call_that_made, calls_of, graph_nodes
 from modelspec.backend.model.model_io import output_names
+from modelspec.backend.model.operations import operation_name
 from modelspec.results.summary import LayerRow, Parameters, Shape, Summary, Tensor
 
 
@@ -17,7 +18,7 @@ def describe(model: Any) -> Summary:
     return Summary(
         name=model.name,
         inputs=tuple(_tensor(tensor.name, tensor) for tensor in model.inputs),
-        layers=tuple(_row(layer, nodes) for layer in model.layers),
+        layers=tuple(_row(operation, nodes) for operation in _shown(model)),
         outputs=tuple(
             _tensor(name, tensor)
             for name, tensor in zip(output_names(model), model.outputs, strict=True)
@@ -33,6 +34,23 @@ def describe(model: Any) -> Summary:
     )
 
 
+def _shown(model: Any) -> Iterator[Any]:
+    """The layers and the operations of a model, without operations that only compute masks."""
+    called: dict[str, list[GraphNode]] = {}
+    for node in graph_nodes(model):
+        called.setdefault(node.operation.name, []).append(node)
+    waiting = [call_that_made(tensor).operation for tensor in model.outputs]
+    reached: set[str] = set()
+    while waiting:
+        name = waiting.pop().name
+        if name not in reached:
+            reached.add(name)
+            waiting.extend(source for node in called.get(name, ()) for source in _sources(node))
+    for operation in model.operations:
+        if isinstance(operation, keras.Layer) or operation.name in reached:
+            yield operation
+
+
 def _row(layer: Any, nodes: set[int]) -> LayerRow:
     sources = dict.fromkeys(
         source.name
@@ -40,14 +58,15 @@ def _row(layer: Any, nodes: set[int]) -> LayerRow:
         if id(node.node) in nodes
         for source in _sources(node)
     )
-    shapes = [_shape(tensor) for tensor in keras.tree.flatten(layer.output)]
+    tensors = keras.tree.flatten(layer.output)
+    shapes = [_shape(tensor) for tensor in tensors]
     return LayerRow(
         name=layer.name,
-        type=type(layer).__name__,
+        type=operation_name(layer) or type(layer).__name__,
         output_shape=shapes[0] if len(shapes) == 1 else shapes,
-        dtype=str(layer.dtype),
-        params=_count(layer.weights),
-        trainable_params=_count(layer.trainable_weights),
+        dtype=str(getattr(layer, "dtype", tensors[0].dtype)),
+        params=_count(getattr(layer, "weights", ())),
+        trainable_params=_count(getattr(layer, "trainable_weights", ())),
         sources=tuple(sources),
     )
 

@@ -49,8 +49,9 @@ def _name_operations(outputs: Iterable[Any], assembly: Assembly) -> None:
     functional model takes each name once. The names here depend on the graph alone.
     """
     names = AutoNames({*assembly.routes, *assembly.layers})
+    named = {id(layer) for layer in assembly.layers.values()}
     for operation in _operations(outputs):
-        if not isinstance(operation, keras.Layer):
+        if id(operation) not in named and not isinstance(operation, keras.Layer):
             operation.name = names.give(snake_case(type(operation).__name__), 0)
 
 

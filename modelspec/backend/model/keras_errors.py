@@ -1,6 +1,7 @@
 """Keras's error messages, shortened to one line."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from modelspec.problems.diagnostic import Diagnostic, Route
@@ -9,12 +10,16 @@ from modelspec.problems.diagnostic import Diagnostic, Route
 def bad_argument(name: str, given: Any, route: Route, error: Exception) -> Diagnostic:
     """The problem of an object at a route; at the argument that Keras blames, if it names one."""
     text = error_text(error)
-    arguments = given if isinstance(given, dict) else {}
-    named = (each for each in re.findall(r"`(\w+)`|\b(\w+)=", text) for each in each if each)
-    culprit = next((each for each in named if each in arguments), None)
+    culprit = blamed_argument(text, given if isinstance(given, dict) else {})
     if culprit is not None:
         return Diagnostic("bad-argument", f"{name}: {text}", (*route, name, culprit))
     return Diagnostic("bad-argument", f"{name}: {text}", (*route, name), "key")
+
+
+def blamed_argument(text: str, arguments: Mapping[str, Any]) -> str | None:
+    """The argument that a message of Keras's is about, if it names one."""
+    named = (each for each in re.findall(r"`(\w+)`|\b(\w+)=", text) for each in each if each)
+    return next((each for each in named if each in arguments), None)
 
 
 def error_text(error: Exception) -> str:

@@ -6,12 +6,15 @@ always give the same decision. The constants were measured on two cores; see `mo
 
 import math
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Literal, TypeAlias
 
 import keras
 
 from modelspec.backend.keras_private import MissingPartError, all_layers
+from modelspec.backend.model.operations import operation_name, operations_of
 from modelspec.backend.training.xla_random import missing_part
+from modelspec.catalog.operation_facts import is_plain
 
 _PAYS = frozenset(
     {
@@ -87,9 +90,17 @@ def _updates_pay(model: Any, steps: int) -> bool:
 def _pays(model: Any, steps: int) -> bool:
     if any(type(layer).__name__ not in _PAYS for layer in _layers(model)):
         return False
+    if not all(map(_is_plain, operations_of(model))):
+        return False
     variables = len(model.trainable_variables)
     cost = _COMPILE_SECONDS + _COMPILE_SECONDS_EACH * variables
     return _SAVED_SECONDS * variables * steps > cost
+
+
+def _is_plain(operation: Any) -> bool:
+    """Whether an operation is arithmetic, a product or a move, which XLA compiles well."""
+    name = operation_name(operation)
+    return name is not None and is_plain(name)
 
 
 def extent(model: Any, *, jit: Choice) -> Jit:
@@ -101,7 +112,7 @@ def extent(model: Any, *, jit: Choice) -> Jit:
         return "off"
     if jit == "optimizer":
         return jit
-    names = (type(layer).__name__ for layer in _layers(model))
+    names = (type(each).__name__ for each in chain(_layers(model), operations_of(model)))
     return "steps" if any("Conv" in name or "Pool" in name for name in names) else "loops"
 
 

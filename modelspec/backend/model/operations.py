@@ -1,0 +1,175 @@
+"""Calls of ``keras.ops`` on symbolic tensors, which become nodes of the model."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+
+from modelspec.backend.keras_private import MissingPartError, call_that_made, infer_output
+from modelspec.backend.model.keras_errors import error_text
+from modelspec.catalog import Entry
+from modelspec.catalog.entries import OPERATION_PREFIX
+from modelspec.catalog.operation_facts import is_plain
+from modelspec.graph.operations import SLICED
+from modelspec.language.slices import read_slices
+
+
+def call_operation(entry: Entry, constants: Mapping[str, Any], tensors: Mapping[str, Any]) -> Any:
+    """What a function of ``keras.ops`` gives for symbolic tensors and constants.
+
+    Raises:
+        Exception: whatever Keras raises for them.
+    """
+    function = _function(entry.name)
+    given = {name: _constant(entry, name, value) for name, value in constants.items()}
+    given |= {name: _tensor(entry, name, value) for name, value in tensors.items()}
+    arguments = _bound(function, given)
+    result = function(*arguments.args, **arguments.kwargs)
+    if not all(isinstance(each, keras.KerasTensor) for each in keras.tree.flatten(result)):
+        raise ValueError("its result is not a tensor, so no model can contain it")
+    if not is_plain(entry.name) and keras.backend.backend() == "tensorflow":
+        _compare(result, _traced(result))
+    return result
+
+
+def _traced(result: Any) -> Any:
+    """What the computation itself gives, where Keras's statement about shapes may be wrong."""
+    call = call_that_made(keras.tree.flatten(result)[0])
+
+    def compute(*tensors: Any) -> Any:
+        places = map(id, call.inputs)
+        args, kwargs = call.fill_in(dict(zip(places, tensors, strict=True)))
+        return call.operation(*args, **kwargs)
+
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            return infer_output(compute, *call.inputs)
+    except MissingPartError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"TensorFlow cannot compute it on batches of any size: {error_text(error)}"
+        ) from error
+
+
+def _compare(stated: Any, computed: Any) -> None:
+    """Refuse a call whose shapes Keras states wrongly: the layers after it would be built for them.
+
+    Raises:
+        ValueError: where they differ.
+    """
+    pairs = zip(keras.tree.flatten(stated), keras.tree.flatten(computed), strict=False)
+    for one, other in pairs:
+        first, second = tuple(one.shape), tuple(other.shape)
+        known = zip(first, second, strict=False)
+        if len(first) != len(second) or any(a != b for a, b in known if None not in (a, b)):
+            raise ValueError(f"Keras takes its shape for {first}, but it is {second}")
+
+
+def operation_of(result: Any) -> Any:
+    """The operation in the model's graph that made a result, or the first of several."""
+    return call_that_made(keras.tree.flatten(result)[0]).operation
+
+
+def _function(name: str) -> Callable[..., Any]:
+    found: Any = keras.ops
+    for part in name.removeprefix(OPERATION_PREFIX).split("."):
+        found = getattr(found, part)
+    function: Callable[..., Any] = found
+    return function
+
+
+def _bound(function: Callable[..., Any], given: dict[str, Any]) -> inspect.BoundArguments:
+    """The call of a function with arguments by name, those of ``*operands`` in their place."""
+    signature = inspect.signature(function)
+    rest = {each.name: each.kind for each in signature.parameters.values()}
+    plain = {name: value for name, value in given.items() if name in rest}
+    bound = inspect.BoundArguments(
+        signature,
+        {
+            name: tuple(plain[name]) if kind is inspect.Parameter.VAR_POSITIONAL else plain[name]
+            for name, kind in rest.items()
+            if name in plain
+        },  # type: ignore[arg-type]
+    )
+    more = {name: value for name, value in given.items() if name not in rest}
+    keywords = next((n for n, kind in rest.items() if kind is inspect.Parameter.VAR_KEYWORD), None)
+    if more and keywords:
+        bound.arguments[keywords] = more
+    return bound
+
+
+def _tensor(entry: Entry, name: str, value: Any) -> Any:
+    """One tensor, or the list of them that some arguments take."""
+    if name in entry.several:
+        return list(value) if isinstance(value, list | tuple) else [value]
+    if isinstance(value, list | tuple):
+        raise ValueError(
+            f"{name} is one tensor, but gets {len(value)}: name the results with as, and use one"
+        )
+    return value
+
+
+def _constant(entry: Entry, name: str, value: Any) -> Any:
+    if SLICED.get(entry.name) == name:
+        return read_slices(value)
+    if name in entry.call_arguments and name not in entry.several and isinstance(value, list):
+        return _array(value)
+    return _as_tuple(value)
+
+
+def _as_tuple(value: Any) -> Any:
+    """Lists as tuples, which all functions take where some take no list; files keep them so."""
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
+
+
+def _array(values: list[Any]) -> Any:
+    """A list as an array, whose shape Keras sees, of the type that the model computes in."""
+    array = np.asarray(values)
+    if array.dtype.kind == "f":
+        # NumPy has no bfloat16, and float32 holds what it would.
+        wide = keras.config.dtype_policy().compute_dtype == "float64"
+        return array.astype("float64" if wide else "float32")
+    if array.dtype.kind == "i" and np.abs(array).max(initial=0) < 2**31:
+        return array.astype("int32")
+    return array
+
+
+def operations_of(model: Any) -> Iterator[Any]:
+    """The operations of a model that are not layers, those of models inside it too.
+
+    Operations that only compute masks are left out.
+    """
+    for node in graph_nodes(model):
+        operation = node.operation
+        inner = as_functional(operation)
+        if inner is not None:
+            yield from operations_of(inner)
+        elif not isinstance(operation, keras.Layer) and not _computes_masks(node):
+            yield operation
+
+
+def operation_name(operation: Any) -> str | None:
+    """``ops.mean`` for an operation of that function; None for layers, and what has no function."""
+    if isinstance(operation, keras.Layer):
+        return None
+    return _functions().get(_folded(type(operation).__name__))
+
+
+@cache
+def _functions() -> Mapping[str, str]:
+    """The functions by the folded names of their operations: ``leakyrelu``, ``getitem``."""
+    spaces = {"image.": keras.ops.image, "": keras.ops}
+    return {
+        _folded(name): f"{OPERATION_PREFIX}{space}{name}"
+        for space, module in spaces.items()
+        for name in vars(module)
+        if not name.startswith("_")
+    }
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").lower()
