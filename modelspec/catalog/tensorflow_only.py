@@ -21,7 +21,8 @@ def needs_tensorflow(value: Any) -> bool:
         return any(
             key in _LAYERS
             or _is_special_operation(key, item)
-            or (key in _ARGUMENTS and item is True) or needs_tensorflow(item)
+            or (key in _ARGUMENTS and item is True)
+            or needs_tensorflow(item)
             for key, item in value.items()
         )
     if isinstance(value, list | tuple):

@@ -12,7 +12,7 @@ from typing import Any
 
 from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family
 from modelspec.checks import paths
-from modelspec.checks.not_layers import hint_for
+from modelspec.checks.not_layers import EXAMPLES, hint_for, operation_named
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean, nearest, offer
 
@@ -79,7 +79,8 @@ def _object(
             yield replace(problem, hint=inside) if inside else problem
     elif entry.refused:
         message = f"{name} cannot be used in a spec: {entry.refused}"
-        yield Diagnostic("refused-object", message, route, anchor)
+        hint = f"operations on tensors are items: {EXAMPLES}" if name == "Lambda" else None
+        yield Diagnostic("refused-object", message, route, anchor, hint=hint)
     elif arguments is not None and not isinstance(arguments, Mapping):
         message = f"write the arguments of {name} as a mapping, argument: value"
         yield Diagnostic("not-an-object", message, route, hint=_as_mapping(entry, arguments))
@@ -145,11 +146,15 @@ def _right_name(catalog: Catalog, family: Family, name: str) -> str | None:
     last = name.rpartition(".")[2]
     same = [each for each in known if _folded(each) == _folded(last)]
     others = [each for each in FAMILIES if each != family and name in catalog.known(each)]
-    if family in ("layer", "activation") and not same and (hint := hint_for(name)):
-        return hint
+    if family in ("layer", "activation") and not same and not others:
+        hint = hint_for(name, catalog.names("operation"))
+        if hint:
+            return hint
+    if family == "operation" and (found := operation_named(name, known)):
+        return offer(found)
     hints = [f"{name} is {_a(others[0])}"] if others else []
     hints += [f"did you mean {same[0]}?"] if same else []
-    return "; ".join(hints) or did_you_mean(last, known)
+    return "; ".join(hints) or did_you_mean(name if family == "operation" else last, known)
 
 
 def _a(family: Family) -> str:
@@ -336,6 +341,9 @@ def _kind(value: Any) -> str:
 def _wrong_type(entry: Entry, argument: Argument, shown: str, route: Route) -> Diagnostic:
     nouns = [noun for kind, noun in _NOUNS.items() if kind in argument.kinds]
     wanted = " or ".join(nouns) if nouns else "a value of another type"
+    if entry.family == "operation" and argument.name in entry.call_arguments:
+        message = f"{argument.name} of {entry.name} is a number or a list of numbers, not {shown}"
+        return Diagnostic("wrong-type", message, route, hint="name a tensor under from")
     message = f"{argument.name} of {entry.name} takes {wanted}, not {shown}"
     return Diagnostic("wrong-type", message, route, hint=_as_number(argument, shown))
 

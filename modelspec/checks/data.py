@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from modelspec.catalog.losses import JudgedHead, Shape
+from modelspec.checks.ids import check_ids, feeds
 from modelspec.checks.judges import check_judges
+from modelspec.checks.missing import replaces_nan
 from modelspec.checks.rows import first_outside, first_row, row_name
 from modelspec.checks.scale import check_scale
 from modelspec.checks.targets import (
@@ -24,7 +26,7 @@ from modelspec.data.arrays import Values, row_blocks, scan
 from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import Dataset
 from modelspec.data.matching import GROUPS, weight_key
-from modelspec.graph.graph import Graph, Input, Node
+from modelspec.graph.graph import Graph, Input
 from modelspec.problems.diagnostic import Diagnostic, Route, has_errors
 from modelspec.results.output import Output
 
@@ -34,6 +36,9 @@ _TEXT_BLOCK = 1 << 20
 _SURROGATES = 0xD800 >> 11
 _ASCII = 127
 
+_REPLACE_NAN = (
+    "for missing values (NaN), let the input go through ops.nan_to_num, or ops.isnan and ops.where"
+)
 _INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 
 
@@ -129,16 +134,20 @@ def _input(graph: Graph, declared: Input, name: str, array: Column) -> list[Diag
     problem = _not_numbers(declared, name, array) or _wrong_shape(declared, name, array)
     if problem:
         return [problem]
-    embeddings = _embeddings(graph, declared.name)
-    values = scan(array, whole=bool(embeddings) or declared.dtype in _INTEGERS)
+    fed = feeds(graph, declared.name)
+    whole = any(not feed.keys for feed in fed) or declared.dtype in _INTEGERS
+    missing = "float" in declared.dtype and replaces_nan(graph, declared.name)
+    values = scan(array, whole=whole, nan=missing)
     problem = not_finite(name, array, values, declared.route) or _fractions(
         declared, name, array, values
     )
+    if problem and problem.code == "not-finite" and "float" in declared.dtype and not missing:
+        problem = replace(problem, hint=_REPLACE_NAN)
     problem = problem or too_large(name, array, values, declared.dtype, declared.route)
     if problem:
         return [problem]
     extra = extra_axis(name, array, declared.shape, declared.route)
-    outside = [found for node in embeddings if (found := _ids_outside(node, name, array, values))]
+    outside = [found for feed in fed if (found := check_ids(feed, name, array, values))]
     return outside or [*extra, *_unrepresentable(declared, name, array, values)]
 
 
@@ -255,17 +264,6 @@ def _shape_hint(name: str, shape: tuple[int, ...], declared: Shape) -> str:
     return f"to use it as it is, declare shape: {written(sample)}"
 
 
-def _embeddings(graph: Graph, name: str) -> list[Node]:
-    """The nodes that own the embeddings that the input feeds directly, each once."""
-    owners = {node.name: node for node in graph.nodes}
-    fed = [
-        owners.get(node.layer, node)
-        for node in graph.nodes
-        if any(source.name == name for source in node.sources())
-    ]
-    return list({node.name: node for node in fed if node.type == "Embedding"}.values())
-
-
 def _fractions(declared: Input, name: str, array: Column, values: Values) -> Diagnostic | None:
     if values.first_fraction is None:
         return None
@@ -274,30 +272,6 @@ def _fractions(declared: Input, name: str, array: Column, values: Values) -> Dia
         f"but input {declared.name} takes integers"
     )
     return Diagnostic("wrong-dtype", message, declared.route)
-
-
-def _ids_outside(node: Node, name: str, array: Column, values: Values) -> Diagnostic | None:
-    size = node.arguments.get("input_dim")
-    low, high = values.low, values.high
-    if type(size) is not int or low is None or high is None or 0 <= low <= high < size:
-        return None
-    ids = f"ids up to {high:.0f}" if low >= 0 else f"ids from {low:.0f} to {high:.0f}"
-    row = first_outside(array, 0, size - 1)
-    message = (
-        f"array {name} holds {ids}, first in {row}, "
-        f"but {node.type} (input_dim {size}) has ids 0..{size - 1}"
-    )
-    route = (*node.route, node.type, "input_dim")
-    hint = _embedding_hint(low, high, node.arguments.get("output_dim"))
-    return Diagnostic("id-out-of-range", message, route, hint=hint)
-
-
-def _embedding_hint(low: float, high: float, output_dim: object) -> str:
-    if low < 0:
-        return "ids start at 0; keep 0 for padding"
-    if type(output_dim) is int and high < output_dim:
-        return f"input_dim and output_dim look swapped: output_dim is {output_dim}"
-    return f"input_dim must be at least {high + 1:.0f}"
 
 
 def _unrepresentable(declared: Input, name: str, array: Column, values: Values) -> list[Diagnostic]:

@@ -1,21 +1,60 @@
 """Names that people write as layers, and that Keras has no layer for."""
 
-_OPERATION = (
-    "operations on tensors cannot be written in a spec: compute this in the data, or use layers "
-    "(Subtract, Multiply, Cropping1D, Reshape, GlobalAveragePooling1D, …)"
+import re
+from collections.abc import Iterable
+
+from modelspec.catalog.operation_facts import plain_name
+
+_OWN = (
+    "this is code of an example; a layer of your own is written in Python, and named with --plugin "
+    "on the command line"
 )
-_OWN = "this is code of an example, which a spec cannot hold; GaussianNoise adds noise to a tensor"
-_OPERATIONS = {
-    *("abs", "absolute", "mean", "sum", "max", "min", "argmax", "square", "sqrt", "exp", "log"),
-    *("slice", "stridedslice", "split", "stack", "squeeze", "expanddims", "transpose", "gather"),
-    *("getitem", "cast", "clip", "where", "matmul", "power", "divide", "reducemean", "reducesum"),
-    *("l2normalize", "norm", "cumsum", "tile", "concat", "unstack", "reverse", "sin", "cos"),
+_CODE = frozenset({"sampling", "samplinglayer", "reparameterize"})
+_SAME = {
+    **dict.fromkeys(("slice", "slicing", "stridedslice", "slicingop", "crop"), "get_item"),
+    **dict.fromkeys(("concat", "merge"), "concatenate"),
+    **dict.fromkeys(("l2normalize", "l2norm"), "normalize"),
+    **dict.fromkeys(("reverse",), "flip"),
+    **dict.fromkeys(("gather",), "take"),
+    **dict.fromkeys(("pow",), "power"),
+    **dict.fromkeys(("neg",), "negative"),
+    **dict.fromkeys(("sub", "minus"), "subtract"),
+    **dict.fromkeys(("mul", "times"), "multiply"),
+    **dict.fromkeys(("div",), "divide"),
+    **dict.fromkeys(("mm", "bmm"), "matmul"),
+    **dict.fromkeys(("permutedimensions", "permute"), "transpose"),
+    **dict.fromkeys(("topk",), "top_k"),
+    **dict.fromkeys(("unsqueeze",), "expand_dims"),
 }
+"""The operation of names from other libraries, by folded name."""
+
+_WRAPPERS = frozenset({"tensorflowoplayer", "tfoplambda", "tfopslayer", "slicingoplambda"})
+"""Layers by which old Keras kept an operation of TensorFlow."""
+
+EXAMPLES = "ops.mean, ops.get_item, ops.where; modelspec layers --family operation lists all"
 
 
-def hint_for(name: str) -> str | None:
+def hint_for(name: str, operations: Iterable[str]) -> str | None:
     """What to do in place of a layer that does not exist, where that is known."""
-    folded = name.rpartition(".")[2].replace("_", "").lower()
-    if folded in _OPERATIONS:
-        return _OPERATION
-    return _OWN if folded in {"sampling", "samplinglayer", "reparameterize"} else None
+    folded = _folded(name.rpartition(".")[2])
+    if folded in _CODE:
+        return _OWN
+    if folded in _WRAPPERS:
+        return f"an operation is an item of its own: {EXAMPLES}"
+    found = operation_named(name, operations)
+    return f"the operation {found} is an item of its own" if found else None
+
+
+def operation_named(name: str, operations: Iterable[str]) -> str | None:
+    """The operation of a name in another spelling, or from another library."""
+    known = {_folded(plain_name(each).rpartition(".")[2]): each for each in operations}
+    folded = _folded(name.rpartition(".")[2])
+    for candidate in (folded, _SAME.get(folded, ""), re.sub("^reduce|(layer|op)$", "", folded)):
+        found = known.get(_folded(candidate))
+        if found is not None and (candidate != "slice" or name.startswith("ops.")):
+            return found
+    return None
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").lower()

@@ -18,7 +18,7 @@ def check_operation(node: Node, entry: Entry) -> Iterator[Diagnostic]:
         return
     yield from bind_tensors(node, entry)[1]
     argument = SLICED.get(entry.name)
-    if argument in node.arguments and node.arguments[argument] is not UNKNOWN:
+    if argument is not None and node.arguments.get(argument, UNKNOWN) is not UNKNOWN:
         try:
             read_slices(node.arguments[argument])
         except SliceError as error:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelspec.catalog import Catalog
+from modelspec.catalog.entries import item_family
 from modelspec.catalog.losses import folded
+from modelspec.catalog.operation_facts import plain_name
 from modelspec.graph.graph import Node
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Route
@@ -50,7 +52,11 @@ def last_layer(node: Node | None, nodes: Mapping[str, Node], catalog: Catalog) -
             width = given.get(_WIDTHS[kind])
             return LastLayer(activation, width if type(width) is int else None, route or place)
         sources = list(node.sources())
-        if kind not in _SAME_WIDTH or len(sources) != 1 or sources[0].index is not None:
+        if (
+            not (kind in _SAME_WIDTH or _is_activation(kind, catalog))
+            or len(sources) != 1
+            or sources[0].index is not None
+        ):
             return LastLayer(activation if activation != "linear" else None, None, route)
         node = nodes.get(sources[0].name)
     return LastLayer(activation if activation != "linear" else None, None, route)
@@ -58,6 +64,8 @@ def last_layer(node: Node | None, nodes: Mapping[str, Node], catalog: Catalog) -
 
 def _activation(kind: str, given: Mapping[Any, Any], catalog: Catalog) -> str:
     """The folded name of a layer's activation; an empty one where it cannot be told."""
+    if _is_activation(kind, catalog):
+        return folded(plain_name(kind)) if not given else ""
     if kind in ("Softmax", "ReLU", "LeakyReLU", "ELU"):
         return kind.lower() if not given else ""
     value = given.get("activation", "linear")
@@ -66,3 +74,8 @@ def _activation(kind: str, given: Mapping[Any, Any], catalog: Catalog) -> str:
     written = Written.read(value)
     entry = catalog.find("activation", written.name) if written else None
     return folded(entry.name) if entry else ""
+
+
+def _is_activation(kind: str, catalog: Catalog) -> bool:
+    """Whether an item is the operation of an activation, such as ``ops.softmax``."""
+    return item_family(kind) == "operation" and plain_name(kind) in catalog.names("activation")

@@ -86,7 +86,12 @@ def _spread(array: Column) -> _Spread | None:
     columns = values if values.ndim == 2 else values.reshape(-1, 1)  # noqa: PLR2004
     if not columns.size:
         return None
-    return _Spread(columns.mean(0), columns.std(0), float(columns.min()), float(columns.max()))
+    if np.isnan(columns).any():  # missing values, which the graph replaces
+        columns = columns[:, ~np.isnan(columns).all(axis=0)]
+        if not columns.size:
+            return None
+    low, high = float(np.nanmin(columns)), float(np.nanmax(columns))
+    return _Spread(np.nanmean(columns, 0), np.nanstd(columns, 0), low, high)
 
 
 def is_raw(target: Column) -> bool:

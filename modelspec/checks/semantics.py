@@ -8,8 +8,8 @@ from modelspec.checks.arguments import check_object
 from modelspec.checks.layer_state import check_adapt, check_state
 from modelspec.checks.losses import check_losses
 from modelspec.checks.monitors import check_monitors
-from modelspec.checks.packages import check_packages
 from modelspec.checks.operations import check_operation
+from modelspec.checks.packages import check_packages
 from modelspec.checks.precision import check_precision
 from modelspec.checks.schedules import check_schedules
 from modelspec.checks.strategies import check_strategy

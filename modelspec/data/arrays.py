@@ -130,15 +130,18 @@ class Values:
     first_fraction: int | None = None
 
 
-def scan(array: Column, *, whole: bool = False, ignore: float | None = None) -> Values:
+def scan(
+    array: Column, *, whole: bool = False, ignore: float | None = None, nan: bool = False
+) -> Values:
     """One pass over real numbers or booleans, in blocks, so that a mapped file stays on disk.
 
-    ``whole`` looks for fractions; elements equal to ``ignore`` are left out.
+    ``whole`` looks for fractions; elements equal to ``ignore``, and with ``nan`` those that are
+    NaN, are left out.
     """
     total = Values()
     for first, part in parts(array):
         for block, rows in _blocks(part, first):
-            total = _merged(total, _scan_block(block, rows, whole=whole, ignore=ignore))
+            total = _merged(total, _scan_block(block, rows, whole=whole, ignore=ignore, nan=nan))
     return total
 
 
@@ -194,18 +197,22 @@ def row_blocks(array: Column, length: int) -> Iterator[Array]:
         yield np.ascontiguousarray(array[start : start + step])
 
 
-def _scan_block(block: Array, rows: _Rows, *, whole: bool, ignore: float | None) -> Values:
+def _scan_block(
+    block: Array, rows: _Rows, *, whole: bool, ignore: float | None, nan: bool
+) -> Values:
     counted = block if ignore is None else block[block != ignore]
+    if nan and block.dtype.kind == "f":
+        counted = counted[~np.isnan(counted)]
     if not counted.size:
         return Values()
     with np.errstate(invalid="ignore"):
         low, high = counted.min().item() + 0, counted.max().item() + 0  # a bool becomes a number
     if not (math.isfinite(low) and math.isfinite(high)):  # NaN and infinity both show up here
-        bad = ~np.isfinite(block)
+        bad = np.isinf(block) if nan else ~np.isfinite(block)
         return Values(not_finite=int(np.count_nonzero(bad)), first_not_finite=rows.first(bad))
     if not whole or block.dtype.kind != "f":
         return Values(low, high)
-    fraction = block != np.trunc(block)
+    fraction = (block != np.trunc(block)) & ~np.isnan(block)
     if ignore is not None:
         fraction &= block != ignore
     count = int(np.count_nonzero(fraction))

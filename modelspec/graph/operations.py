@@ -43,7 +43,8 @@ def bind_tensors(node: Node, entry: Entry) -> tuple[Tensors, list[Diagnostic]]:
         placed, problem = _place(node.inputs[None], free, entry, (*node.route, "from"))
         tensors |= placed
         problems += [problem] if problem else []
-    if not problems:
+    misspelt = any(name is not None and name not in known for name in node.inputs)
+    if not problems and not misspelt:
         problems += _missing(node, entry, tensors)
     return tensors, problems
 

@@ -70,7 +70,7 @@ def _put(node: YamlNode, steps: Sequence[str], value: YamlNode, column: int = 1)
     """
     if not steps:
         return value
-    step, rest = steps[0], steps[1:]
+    step, rest = _first_step(node, steps)
     after = column + len(step) + 1
     if isinstance(node.content, list):
         return _put_in_list(node, node.content, steps, value, after)
@@ -82,6 +82,15 @@ def _put(node: YamlNode, steps: Sequence[str], value: YamlNode, column: int = 1)
     place = old.key if old and rest else Span(1, column, 1, after - 1)
     entry = YamlEntry(place, _put(below, rest, value, after))
     return replace(node, content={**entries, key: entry})
+
+
+def _first_step(node: YamlNode, steps: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The first step, and the rest; a key that is there may have dots in it, as ``ops.mean``."""
+    for length in range(len(steps), 1, -1):
+        joined = ".".join(steps[:length])
+        if joined == node.content or (isinstance(node.content, dict) and joined in node.content):
+            return joined, steps[length:]
+    return steps[0], steps[1:]
 
 
 def _key(entries: Mapping[str | int, YamlEntry], step: str) -> str | int:

@@ -176,7 +176,9 @@ def object_key(item: Mapping[Any, Any]) -> str | None:
     candidates = [key for key in item if isinstance(key, str) and key not in LAYER_KEYS]
 
     def likeness(key: str) -> tuple[bool, bool]:
-        return key[:1].isupper() or key.startswith("ops."), isinstance(item[key], dict) or item[key] is None
+        return key[:1].isupper() or key.startswith("ops."), isinstance(item[key], dict) or item[
+            key
+        ] is None
 
     return max(candidates, key=likeness, default=None)
 

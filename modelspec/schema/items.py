@@ -1,15 +1,21 @@
 """A layer item: one Keras layer, one block, or ``share``, and the keys beside it."""
 
+import re
 from collections.abc import Mapping
 from typing import get_args
 
 from modelspec.catalog import Catalog
+from modelspec.catalog.entries import item_family
 from modelspec.language.spec import LAYER_KEYS, Dtype, Precision
 from modelspec.schema.docs import markdown
 from modelspec.schema.expressions import EXPRESSION, MESSAGE, Schema
 from modelspec.schema.objects import MAPPING, alone_in, properties
 
 _BESIDE = "|".join(sorted(LAYER_KEYS))
+_NOT_BESIDE = {
+    "layer": frozenset({"share"}),
+    "operation": frozenset({"share", "call", "trainable", "dtype"}),
+}
 _BLOCK = "[a-z][A-Za-z0-9_-]*"
 """What a block may be called here: a schema cannot know the blocks of a spec, and a name that
 starts with a capital is more often a mistyped layer."""
@@ -18,13 +24,16 @@ starts with a capital is more often a mistyped layer."""
 def item(catalog: Catalog, keys: Mapping[str, Schema]) -> Schema:
     """One item of ``layers``; ``keys`` are those beside the layer, as the envelope has them."""
     known = properties(catalog, "layer", "item")
+    operations = properties(catalog, "operation", "operation")
+    named = known["properties"] | operations["properties"]
+    aliases = known["patternProperties"] | operations["patternProperties"]
     given = "the parameters of a block are a mapping, parameter: value"
     use = {"type": ["object", "null", "string"]} | _pattern(EXPRESSION, given)
     mapping = MAPPING | {
-        "properties": {**known["properties"], **_beside(keys)},
-        "patternProperties": {**known["patternProperties"], f"^(?!(?:{_BESIDE})$){_BLOCK}$": use},
+        "properties": {**named, **_beside(keys)},
+        "patternProperties": {**aliases, f"^(?!(?:{_BESIDE})$){_BLOCK}$": use},
         "additionalProperties": False,
-        "dependencies": {name: _alone(name) for name in known["properties"]},
+        "dependencies": {name: _alone(name) for name in named},
         "if": {"propertyNames": {"enum": sorted(LAYER_KEYS - {"share"})}},
         "then": {"required": ["share"], "errorMessage": "this item has no layer"},
     }
@@ -33,18 +42,23 @@ def item(catalog: Catalog, keys: Mapping[str, Schema]) -> Schema:
 
 def _name(catalog: Catalog) -> Schema:
     """A layer or a block without arguments; the last of ``anyOf`` lets the pattern decide."""
-    alone = alone_in(catalog, "layer")
-    texts = {name: markdown(entry.doc) or name for name, entry in alone.items()}
+    alone = alone_in(catalog, "layer") | alone_in(catalog, "operation")
+    texts = {
+        name: entry.help if entry.family == "operation" else markdown(entry.doc) or name
+        for name, entry in alone.items()
+    }
     names = [{"const": name, "markdownDescription": text} for name, text in texts.items()]
     message = "Keras has no layer of this name without required arguments"
-    pattern = f"^(?:{'|'.join(alone)}|{_BLOCK})$"
+    pattern = f"^(?:{'|'.join(map(re.escape, alone))}|{_BLOCK})$"
     return {"type": "string", **_pattern(pattern, message), "anyOf": [*names, {}]}
 
 
 def _alone(name: str) -> Schema:
     """An item is one layer: what else stands in it must be one of the keys beside it."""
     message = f"this is neither a key beside {name} nor a layer of the same item"
-    return {"propertyNames": _pattern(f"^(?:{name}|{_BESIDE.replace('share|', '')})$", message)}
+    left_out = _NOT_BESIDE[item_family(name)]
+    beside = "|".join(sorted(LAYER_KEYS - left_out))
+    return {"propertyNames": _pattern(f"^(?:{re.escape(name)}|{beside})$", message)}
 
 
 def _beside(keys: Mapping[str, Schema]) -> dict[str, Schema]:

@@ -1,5 +1,6 @@
 """Every Keras object: its name, or a one-key mapping from its name to its arguments."""
 
+import re
 from collections.abc import Iterable
 
 from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family
@@ -22,7 +23,8 @@ def objects(catalog: Catalog) -> dict[str, Schema]:
     definitions: dict[str, Schema] = {}
     arguments: dict[Argument, str] = {}
     for family in FAMILIES:
-        definitions[family] = _family(catalog, family)
+        if family != "operation":  # no argument takes one
+            definitions[family] = _family(catalog, family)
         for entry in _entries(catalog, family):
             text = {"markdownDescription": markdown(entry.doc) or entry.name}
             whole = _entry(entry, entry.arguments, arguments)
@@ -58,7 +60,8 @@ def properties(catalog: Catalog, family: Family, prefix: str) -> Schema:
         found = catalog.find(family, alias)
         name = found.name if found else alias
         spelling = any_case(alias) if family == "optimizer" else alias
-        others[f"^(?!{name}$){spelling}$"] = {"$ref": f"#/definitions/{prefix}.{name}"}
+        spelling = re.escape(spelling) if family == "operation" else spelling
+        others[f"^(?!{re.escape(name)}$){spelling}$"] = {"$ref": f"#/definitions/{prefix}.{name}"}
     return {"properties": classes, "patternProperties": others}
 
 

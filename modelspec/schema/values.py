@@ -4,6 +4,7 @@ import ast
 from typing import Any
 
 from modelspec.catalog import Argument
+from modelspec.catalog.entries import FROM
 from modelspec.schema.docs import first_sentence
 from modelspec.schema.expressions import EXPRESSION, MESSAGE, Schema, expression
 
@@ -19,7 +20,9 @@ def value(argument: Argument) -> Schema:
 
 def _help(argument: Argument) -> Schema:
     text = argument.help
-    if not argument.required:
+    if argument.default == FROM:
+        text = f"{text}\n\nA tensor that `from` names, or a constant."
+    elif not argument.required:
         text = f"{text}\n\nDefault: `{argument.default}`." if text else f"{argument.default}"
     short = first_sentence(argument.help) or argument.name
     return {"description": short} | ({"markdownDescription": text} if text else {})

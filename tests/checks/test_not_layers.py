@@ -8,21 +8,51 @@ TEXT = "modelspec: 1\ninputs: {x: {shape: [8]}}\nlayers:\n  - LAYER\noutputs: y\
 
 
 @pytest.mark.parametrize(
-    "layer",
-    ["{Abs: , name: y}", "{Slice: {begin: 0}, name: y}", "{reduce_mean: {axis: 1}, name: y}"],
+    ("name", "operation"),
+    [
+        ("Abs", "ops.abs"),
+        ("Slice", "ops.get_item"),
+        ("StridedSlice", "ops.get_item"),
+        ("Mean", "ops.mean"),
+        ("ReduceMean", "ops.mean"),
+        ("reduce_mean", "ops.mean"),
+        ("tf.reduce_sum", "ops.sum"),
+        ("keras.ops.mean", "ops.mean"),
+        ("Square", "ops.square"),
+        ("ExpandDims", "ops.expand_dims"),
+        ("Gather", "ops.take"),
+        ("mean", "ops.mean"),
+    ],
 )
-def test_operations(layer: str) -> None:
+def test_names_of_operations(name: str, operation: str) -> None:
+    layer = f"{{{name}: , name: y}}"
     [problem] = modelspec.loads(TEXT.replace("LAYER", layer)).problems
     assert problem.code == "unknown-layer"
-    assert problem.hint is not None
-    assert "operations on tensors cannot be written" in problem.hint
+    assert problem.hint == f"the operation {operation} is an item of its own"
+
+
+@pytest.mark.parametrize("name", ["TensorFlowOpLayer", "TFOpLambda", "SlicingOpLambda", "Lambda"])
+def test_layers_that_kept_operations(name: str) -> None:
+    [problem] = modelspec.loads(TEXT.replace("LAYER", f"{{{name}: , name: y}}")).problems
+    assert "ops.mean, ops.get_item, ops.where" in (problem.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [("ops.maen", "ops.mean"), ("ops.Mean", "ops.mean"), ("ops.reduce_sum", "ops.sum")],
+)
+def test_misspelt_operations(name: str, right: str) -> None:
+    layer = f"{{{name}: {{axis: 1}}, name: y}}"
+    [problem] = modelspec.loads(TEXT.replace("LAYER", layer)).problems
+    assert problem.code == "unknown-operation"
+    assert problem.hint == f"did you mean {right}?"
 
 
 def test_an_operation_as_an_activation() -> None:
     layer = "{Activation: {activation: abs}, name: y}"
     [problem] = modelspec.loads(TEXT.replace("LAYER", layer)).problems
     assert problem.code == "unknown-activation"
-    assert "operations on tensors" in (problem.hint or "")
+    assert "ops.abs" in (problem.hint or "")
 
 
 @pytest.mark.parametrize("name", ["Sampling", "SamplingLayer", "Reparameterize"])

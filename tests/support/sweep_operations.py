@@ -37,9 +37,9 @@ def bools(*shapes: tuple[int, ...], **arguments: Any) -> Case:
 
 
 _PAIRS_OF_INTS = (
-    "bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift left_shift "
-    "right_shift gcd lcm"
-).split()
+    *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift"),
+    *("left_shift", "right_shift", "gcd", "lcm"),
+)
 _WAVE = {"sequence_length": 4, "sequence_stride": 2, "fft_length": 4}
 
 CASES: dict[str, Case] = {
@@ -67,7 +67,8 @@ CASES: dict[str, Case] = {
         {"a": ((6, 2), "float32")}, {"kernel": [[[1.0, 2.0], [0.5, 1.0]]] * 3, "padding": "same"}
     ),
     "ops.conv_transpose": Case(
-        {"a": ((6, 2), "float32")}, {"kernel": [[[1.0, 2.0], [0.5, 1.0]]] * 3, "data_format": "channels_last"}
+        {"a": ((6, 2), "float32")},
+        {"kernel": [[[1.0, 2.0], [0.5, 1.0]]] * 3, "data_format": "channels_last"},
     ),
     "ops.corrcoef": floats((4,)),
     "ops.cross": floats((3,), (3,)),
@@ -110,9 +111,12 @@ CASES: dict[str, Case] = {
     "ops.hstack": floats((4,), (3,)),
     "ops.ifft2": floats((4, 4), (4, 4)),
     "ops.image.affine_transform": Case(
-        {"a": (IMAGE, "float32")}, {"transform": [[1.0, 0.1, 0.5, 0.0, 1.0, 0.2, 0.0, 0.0]] * SAMPLES}
+        {"a": (IMAGE, "float32")},
+        {"transform": [[1.0, 0.1, 0.5, 0.0, 1.0, 0.2, 0.0, 0.0]] * SAMPLES},
     ),
-    "ops.image.crop_images": floats(IMAGE, top_cropping=1, left_cropping=1, target_height=4, target_width=4),
+    "ops.image.crop_images": floats(
+        IMAGE, top_cropping=1, left_cropping=1, target_height=4, target_width=4
+    ),
     "ops.image.elastic_transform": floats(IMAGE, seed=1),
     "ops.image.extract_patches": floats(IMAGE, size=[2, 2]),
     "ops.image.extract_patches_3d": floats((4, 4, 4, 1), size=[2, 2, 2]),
@@ -121,7 +125,9 @@ CASES: dict[str, Case] = {
     "ops.image.map_coordinates": Case(
         {"a": ((4,), "float32")}, {"coordinates": [[0.0, 1.0], [0.5, 1.5]], "order": 1}
     ),
-    "ops.image.pad_images": floats(IMAGE, top_padding=1, left_padding=1, target_height=12, target_width=12),
+    "ops.image.pad_images": floats(
+        IMAGE, top_padding=1, left_padding=1, target_height=12, target_width=12
+    ),
     "ops.image.perspective_transform": Case(
         {"a": (IMAGE, "float32")},
         {
@@ -210,7 +216,9 @@ CASES: dict[str, Case] = {
     ),
     "ops.solve": Case({"a": (SQUARE, "float32"), "b": ((3, 2), "float32")}, positive_definite=True),
     "ops.solve_triangular": Case(
-        {"a": (SQUARE, "float32"), "b": ((3, 2), "float32")}, {"lower": True}, positive_definite=True
+        {"a": (SQUARE, "float32"), "b": ((3, 2), "float32")},
+        {"lower": True},
+        positive_definite=True,
     ),
     "ops.space_to_depth": floats((4, 4, 2), block_size=2),
     "ops.sparse_categorical_crossentropy": Case({"a": ((), "int32"), "b": ((4,), "float32")}),
@@ -267,9 +275,13 @@ def case_of(catalog: Catalog, name: str) -> Case:
 def spec_of(name: str, case: Case) -> dict[str, Any]:
     """A spec of one operation, whose name is ``y``."""
     source = case.source if case.source is not None else list(case.inputs)
-    inputs = {key: {"shape": list(shape), "dtype": kind} for key, (shape, kind) in case.inputs.items()}
+    inputs = {
+        key: {"shape": list(shape), "dtype": kind} for key, (shape, kind) in case.inputs.items()
+    }
     parts = [f"y{index}" for index in range(PARTS.get(name, 0))]
-    item = {name: dict(case.arguments), "from": source} | ({"as": parts} if parts else {"name": "y"})
+    item = {name: dict(case.arguments), "from": source} | (
+        {"as": parts} if parts else {"name": "y"}
+    )
     return {
         "modelspec": 1,
         "name": "swept",

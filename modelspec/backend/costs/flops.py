@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import keras
+
 from modelspec.backend.costs import sequence_flops
 from modelspec.backend.costs.layer_calls import Call, Sizes
+from modelspec.backend.costs.operation_flops import operation_flops
 
 Rule = Callable[[Call], int]
 
@@ -27,6 +30,8 @@ _ACTIVATIONS = {
 
 def flops(call: Call) -> int:
     """Of the forward pass; one for each element of the results where no rule knows better."""
+    if not isinstance(call.layer, keras.Layer):
+        return operation_flops(call)
     return _rule(call.layer, _RULES)(call)
 
 
@@ -47,6 +52,8 @@ def training_flops(call: Call) -> int:
 
 def kept(call: Call) -> int:
     """Elements that the backward pass needs of the forward one."""
+    if not isinstance(call.layer, keras.Layer):
+        return call.elements
     return _rule(call.layer, _KEPT)(call)
 
 
@@ -173,10 +180,6 @@ def _dot(call: Call) -> int:
     return 2 * call.inputs[0][axis - 1 if axis > 0 else axis] * call.elements
 
 
-def _matmul(call: Call) -> int:
-    return 2 * call.input[-1] * call.elements
-
-
 def _merge(call: Call) -> int:
     return max(len(call.inputs) - 1, 1) * call.elements
 
@@ -193,7 +196,7 @@ def _of_input(call: Call) -> int:
 _MOVING = (
     *("InputLayer", "Reshape", "Flatten", "Permute", "Concatenate", "RepeatVector", "Identity"),
     *("Cropping1D", "Cropping2D", "Cropping3D", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"),
-    *("UpSampling1D", "UpSampling2D", "UpSampling3D", "ActivityRegularization", "GetItem"),
+    *("UpSampling1D", "UpSampling2D", "UpSampling3D", "ActivityRegularization"),
     *("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise"),
     *("Hashing", "HashedCrossing", "IndexLookup", "TextVectorization"),
 )
@@ -221,7 +224,6 @@ _RULES: dict[str, Rule] = {
     "GroupedQueryAttention": sequence_flops.multi_head,
     "Embedding": _embedding,
     "Dot": _dot,
-    "Matmul": _matmul,
     "Merge": _merge,
     "BatchNormalization": _per_element(2),
     "LayerNormalization": _per_element(8),

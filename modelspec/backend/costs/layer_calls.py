@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from modelspec.backend.keras_private import (
     GraphNode,
@@ -28,7 +29,8 @@ class Call:
     ``inputs`` are the tensors given by position, lists of them flattened; ``named`` those given by
     keyword. ``flags`` are the other keywords. ``learned`` says whether what is given depends on
     trainable weights, so that gradients go further back. ``owner`` is the name of the layer of the
-    whole model in which the call is made.
+    whole model in which the call is made. ``operands`` are the tensors given by position and the
+    constant arrays among them, whose shapes have no batch.
     """
 
     owner: str
@@ -38,6 +40,7 @@ class Call:
     named: Mapping[str, Sizes]
     flags: Mapping[str, Any]
     learned: bool = False
+    operands: tuple[Sizes, ...] = ()
 
     @property
     def input(self) -> Sizes:
@@ -125,7 +128,16 @@ def _call(
         named={name: _sizes(layer, value) for name, value in tensors.items()},
         flags={name: value for name, value in kwargs.items() if name not in tensors},
         learned=learned,
+        operands=tuple(_operands(layer, args)),
     )
+
+
+def _operands(layer: Any, args: Any) -> Iterator[Sizes]:
+    for value in keras.tree.flatten(args):
+        if _is_tensor(value):
+            yield _sizes(layer, value)
+        elif isinstance(value, np.ndarray):
+            yield tuple(value.shape)
 
 
 def _tensors(given: Any) -> list[Any]:

@@ -108,7 +108,7 @@ def _lost_batch(graph: Graph, assembly: Assembly) -> list[Diagnostic]:
             "lost-batch",
             f"output {name} has the shape {shape}, whose first axis is not the batch",
             source.route,
-            hint="axis 0 is the batch: the axes of a sample begin with 1, as in axis: 1 or axis: -1",
+            hint="axis 0 is the batch: the axes of a sample begin with 1, as in axis: 1",
         )
         for name, source in graph.outputs.items()
         if (shape := assembly.shape(source)) is not None and shape[:1] != (None,)
@@ -132,42 +132,43 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
     sources = list(node.sources())
     if not sources or any(source.name not in assembly.values for source in sources):
         return
-    operation = is_operation(node)
-    if not operation and node.layer not in assembly.layers:
-        if not _construct(node, assembly, catalog):
-            return
+    if node.layer not in assembly.layers and not _construct(node, assembly, catalog):
+        return
     try:
-        if operation:
-            value = _call_operation(node, assembly, catalog)
-        else:
-            value = _call_layer(node, assembly)
+        call = _call_operation if is_operation(node) else _call_layer
+        value = call(node, assembly, catalog)
         _refuse_empty(value)
     except MissingPartError:
         raise
     except Exception as error:  # noqa: BLE001 - Keras is the judge: whatever it raises is its verdict
         assembly.problems.append(_refused_call(node, error, assembly))
         return
-    if any(value is given for source in sources for given in [assembly.tensor(source)]):
-        assembly.problems.append(_returned_input(node))
-        return
-    if problem := _out_of_bounds(node, value):
+    if problem := _wrong_result(node, value, assembly):
         assembly.problems.append(problem)
         return
+    assembly.routes[node.name] = node.route
+    assembly.values[node.name] = value
+    if is_operation(node):
+        # The model, and its file, know it by this name.
+        made = operation_of(value)
+        made.name = node.name
+        assembly.layers[node.name] = made
+
+
+def _wrong_result(node: Node, value: Any, assembly: Assembly) -> Diagnostic | None:
+    given = [assembly.values[source.name] for source in node.sources()]
+    if any(each is value for each in keras.tree.flatten(given)):
+        return _returned_input(node)
+    if problem := _out_of_bounds(node, value):
+        return problem
     results = len(value) if isinstance(value, list | tuple) else 1
     if node.parts and (results != len(node.parts) or results == 1):
         message = f"{node.name} returns {results} results, but as has {len(node.parts)} names"
-        assembly.problems.append(Diagnostic("wrong-results", message, (*node.route, "as")))
-    else:
-        assembly.routes[node.name] = node.route
-        assembly.values[node.name] = value
-        if operation:
-            # The model, and its file, know it by this name.
-            made = operation_of(value)
-            made.name = node.name
-            assembly.layers[node.name] = made
+        return Diagnostic("wrong-results", message, (*node.route, "as"))
+    return None
 
 
-def _call_layer(node: Node, assembly: Assembly) -> Any:
+def _call_layer(node: Node, assembly: Assembly, _catalog: Catalog) -> Any:
     first = [_given(value, assembly) for key, value in node.inputs.items() if key is None]
     named = {key: _given(value, assembly) for key, value in node.inputs.items() if key}
     layer = assembly.layers[node.layer]
@@ -193,6 +194,8 @@ def _given(value: Source | tuple[Source, ...], assembly: Assembly) -> Any:
 
 
 def _construct(node: Node, assembly: Assembly, catalog: Catalog) -> bool:
+    if is_operation(node):
+        return True
     if node.name != node.layer:
         return False
     try:
@@ -259,7 +262,9 @@ def _blamed_constant(said: str, node: Node) -> str | None:
     """
     culprit = blamed_argument(said, node.arguments)
     words = set(re.findall(r"[a-z_]+", said.lower()))
-    return culprit or next((n for n in ("axis", "axes", "dtype") if {n} & words & set(node.arguments)), None)
+    return culprit or next(
+        (n for n in ("axis", "axes", "dtype") if {n} & words & set(node.arguments)), None
+    )
 
 
 def _what_to_do(said: str, given: Mapping[str, Shape | None], assembly: Assembly) -> str | None:

@@ -1,24 +1,29 @@
 """Keras model → Summary."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 
-from modelspec.backend.keras_private import GraphNode, call_that_made, calls_of, graph_nodes
+from modelspec.backend.keras_private import calls_of, graph_nodes
 from modelspec.backend.model.model_io import output_names
-from modelspec.backend.model.operations import operation_name
+from modelspec.backend.model.operations import operation_name, operations_of, sources_of
 from modelspec.results.summary import LayerRow, Parameters, Shape, Summary, Tensor
 
 
 def describe(model: Any) -> Summary:
     """Everything that a summary shows, but the lines of a spec."""
     nodes = {id(node.node) for node in graph_nodes(model)}
+    computing = {id(operation) for operation in operations_of(model)}
     return Summary(
         name=model.name,
         inputs=tuple(_tensor(tensor.name, tensor) for tensor in model.inputs),
-        layers=tuple(_row(operation, nodes) for operation in _shown(model)),
+        layers=tuple(
+            _row(operation, nodes)
+            for operation in model.operations
+            if isinstance(operation, keras.Layer) or id(operation) in computing
+        ),
         outputs=tuple(
             _tensor(name, tensor)
             for name, tensor in zip(output_names(model), model.outputs, strict=True)
@@ -34,29 +39,12 @@ def describe(model: Any) -> Summary:
     )
 
 
-def _shown(model: Any) -> Iterator[Any]:
-    """The layers and the operations of a model, without operations that only compute masks."""
-    called: dict[str, list[GraphNode]] = {}
-    for node in graph_nodes(model):
-        called.setdefault(node.operation.name, []).append(node)
-    waiting = [call_that_made(tensor).operation for tensor in model.outputs]
-    reached: set[str] = set()
-    while waiting:
-        name = waiting.pop().name
-        if name not in reached:
-            reached.add(name)
-            waiting.extend(source for node in called.get(name, ()) for source in _sources(node))
-    for operation in model.operations:
-        if isinstance(operation, keras.Layer) or operation.name in reached:
-            yield operation
-
-
 def _row(layer: Any, nodes: set[int]) -> LayerRow:
     sources = dict.fromkeys(
         source.name
         for node in calls_of(layer)
         if id(node.node) in nodes
-        for source in _sources(node)
+        for source in sources_of(node)
     )
     tensors = keras.tree.flatten(layer.output)
     shapes = [_shape(tensor) for tensor in tensors]
@@ -69,19 +57,6 @@ def _row(layer: Any, nodes: set[int]) -> LayerRow:
         trainable_params=_count(getattr(layer, "trainable_weights", ())),
         sources=tuple(sources),
     )
-
-
-def _sources(node: GraphNode) -> Iterator[Any]:
-    """What a call takes tensors from, without operations that only compute its masks."""
-    masks = {
-        id(tensor)
-        for name, given in node.kwargs.items()
-        if name.endswith("mask")
-        for tensor in keras.tree.flatten(given)
-    }
-    for tensor, source in zip(node.inputs, node.sources, strict=True):
-        if id(tensor) not in masks or isinstance(source, keras.Layer):
-            yield source
 
 
 def _tensor(name: str, tensor: Any) -> Tensor:

@@ -1,14 +1,21 @@
 """Calls of ``keras.ops`` on symbolic tensors, which become nodes of the model."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import keras
 import numpy as np
 
-from modelspec.backend.keras_private import MissingPartError, call_that_made, infer_output
+from modelspec.backend.keras_private import (
+    GraphNode,
+    MissingPartError,
+    as_functional,
+    call_that_made,
+    graph_nodes,
+    infer_output,
+)
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.catalog import Entry
 from modelspec.catalog.entries import OPERATION_PREFIX
@@ -93,7 +100,7 @@ def _bound(function: Callable[..., Any], given: dict[str, Any]) -> inspect.Bound
             name: tuple(plain[name]) if kind is inspect.Parameter.VAR_POSITIONAL else plain[name]
             for name, kind in rest.items()
             if name in plain
-        },  # type: ignore[arg-type]
+        },
     )
     more = {name: value for name, value in given.items() if name not in rest}
     keywords = next((n for n, kind in rest.items() if kind is inspect.Parameter.VAR_KEYWORD), None)
@@ -107,7 +114,7 @@ def _tensor(entry: Entry, name: str, value: Any) -> Any:
     if name in entry.several:
         return list(value) if isinstance(value, list | tuple) else [value]
     if isinstance(value, list | tuple):
-        raise ValueError(
+        raise ValueError(  # noqa: TRY004 - no fault of a type: the message is for the user
             f"{name} is one tensor, but gets {len(value)}: name the results with as, and use one"
         )
     return value
@@ -138,18 +145,49 @@ def _array(values: list[Any]) -> Any:
     return array
 
 
-def operations_of(model: Any) -> Iterator[Any]:
-    """The operations of a model that are not layers, those of models inside it too.
+def sources_of(call: GraphNode) -> Iterator[Any]:
+    """The operations from which a call takes values, and not only their masks."""
+    masks = {
+        id(tensor)
+        for name, given in call.kwargs.items()
+        if name.endswith("mask")
+        for tensor in keras.tree.flatten(given)
+    }
+    for tensor, source in zip(call.inputs, call.sources, strict=True):
+        if id(tensor) not in masks or isinstance(source, keras.Layer):
+            yield source
 
-    Operations that only compute masks are left out.
+
+def operations_of(model: Any) -> list[Any]:
+    """The operations of a functional model that compute its values, and are not layers.
+
+    Those that only compute masks, which layers add by themselves, are left out.
     """
-    for node in graph_nodes(model):
-        operation = node.operation
-        inner = as_functional(operation)
-        if inner is not None:
-            yield from operations_of(inner)
-        elif not isinstance(operation, keras.Layer) and not _computes_masks(node):
-            yield operation
+    calls: dict[int, list[GraphNode]] = {}
+    for call in graph_nodes(model):
+        calls.setdefault(id(call.operation), []).append(call)
+    waiting = [call_that_made(tensor).operation for tensor in model.outputs]
+    reached: dict[int, Any] = {}
+    while waiting:
+        operation = waiting.pop()
+        if id(operation) not in reached:
+            reached[id(operation)] = operation
+            for call in calls.get(id(operation), ()):
+                waiting.extend(sources_of(call))
+    return [each for each in model.operations if id(each) in reached and not _is_layer(each)]
+
+
+def inner_operations(model: Any) -> Iterator[Any]:
+    """The operations of a model and of the models among its layers."""
+    functional = as_functional(model)
+    if functional is not None:
+        yield from operations_of(functional)
+        for layer in functional.layers:
+            yield from inner_operations(layer)
+
+
+def _is_layer(operation: Any) -> bool:
+    return isinstance(operation, keras.Layer)
 
 
 def operation_name(operation: Any) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 import keras
 
 from modelspec.backend.keras_private import MissingPartError, all_layers
-from modelspec.backend.model.operations import operation_name, operations_of
+from modelspec.backend.model.operations import inner_operations, operation_name
 from modelspec.backend.training.xla_random import missing_part
 from modelspec.catalog.operation_facts import is_plain
 
@@ -90,7 +90,7 @@ def _updates_pay(model: Any, steps: int) -> bool:
 def _pays(model: Any, steps: int) -> bool:
     if any(type(layer).__name__ not in _PAYS for layer in _layers(model)):
         return False
-    if not all(map(_is_plain, operations_of(model))):
+    if not all(map(_is_plain, inner_operations(model))):
         return False
     variables = len(model.trainable_variables)
     cost = _COMPILE_SECONDS + _COMPILE_SECONDS_EACH * variables
@@ -112,7 +112,7 @@ def extent(model: Any, *, jit: Choice) -> Jit:
         return "off"
     if jit == "optimizer":
         return jit
-    names = (type(each).__name__ for each in chain(_layers(model), operations_of(model)))
+    names = (type(each).__name__ for each in chain(_layers(model), inner_operations(model)))
     return "steps" if any("Conv" in name or "Pool" in name for name in names) else "loops"
 
 

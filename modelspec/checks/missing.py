@@ -1,0 +1,65 @@
+"""NaN in inputs, which stands for missing values where the graph deals with it first."""
+
+from modelspec.catalog.operation_facts import MOVES, TAKES_NAN, TELLS_NAN, plain_name
+from modelspec.graph.graph import Graph, Node, Source
+from modelspec.graph.operations import is_operation
+
+_CARRIERS = {"Reshape", "Flatten", "Permute", "Identity", "Concatenate", "RepeatVector"}
+"""Layers that pass NaN on as it is."""
+
+_NO_CARRIERS = {"one_hot"}
+
+
+def replaces_nan(graph: Graph, name: str) -> bool:
+    """Whether all that is computed from an input begins with what gives numbers for NaN."""
+    nodes = {node.name: node for node in graph.nodes}
+    ends = {source.name for source in graph.outputs.values()}
+    waiting, seen = [name], set[str]()
+    used = False
+    while waiting:
+        at = waiting.pop()
+        if at in ends:
+            return False
+        for node in graph.nodes:
+            if not any(source.name == at for source in node.sources()):
+                continue
+            used = True
+            if _replaces(node, at, nodes):
+                continue
+            if not _carries(node):
+                return False
+            if node.name not in seen:
+                seen.add(node.name)
+                waiting.append(node.name)
+    return used
+
+
+def _replaces(node: Node, tensor: str, nodes: dict[str, Node]) -> bool:
+    name = plain_name(node.type)
+    if not is_operation(node):
+        return False
+    if name != "where":
+        return name in TAKES_NAN
+    condition = nodes.get(_condition(node) or "")
+    while condition is not None and condition.type == "ops.logical_not":
+        condition = nodes.get(next((each.name for each in condition.sources()), ""))
+    return (
+        condition is not None
+        and plain_name(condition.type) in TELLS_NAN
+        and any(source.name == tensor for source in condition.sources())
+    )
+
+
+def _condition(node: Node) -> str | None:
+    """The name of the tensor that is the condition of an ``ops.where``."""
+    given = node.inputs.get("condition", node.inputs.get(None))
+    first = next(iter(given), None) if isinstance(given, tuple) else given
+    return first.name if isinstance(first, Source) else None
+
+
+def _carries(node: Node) -> bool:
+    if not is_operation(node):
+        return node.type in _CARRIERS
+    name = plain_name(node.type)
+    to_integers = name == "cast" and "float" not in str(node.arguments.get("dtype"))
+    return name in MOVES and name not in _NO_CARRIERS and not to_integers
