@@ -284,6 +284,7 @@ def _not_for_operations(item: Item, root: Item) -> Diagnostic | None:
     for key, value, hint in (
         ("trainable", item.spec.trainable, "an operation has no weights"),
         ("dtype", item.spec.dtype, "ops.cast changes the type of a tensor"),
+        ("adapt", item.spec.adapt, "an operation has nothing that is fitted to data"),
     ):
         if value is not None:
             message = f"an operation has no {key}"

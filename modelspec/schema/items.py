@@ -14,7 +14,7 @@ from modelspec.schema.objects import MAPPING, alone_in, properties
 _BESIDE = "|".join(sorted(LAYER_KEYS))
 _NOT_BESIDE = {
     "layer": frozenset({"share"}),
-    "operation": frozenset({"share", "call", "trainable", "dtype"}),
+    "operation": frozenset({"share", "call", "trainable", "dtype", "adapt"}),
 }
 _BLOCK = "[a-z][A-Za-z0-9_-]*"
 """What a block may be called here: a schema cannot know the blocks of a spec, and a name that

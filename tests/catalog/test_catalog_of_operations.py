@@ -1,4 +1,4 @@
-"""The catalogue of operations: which arguments are tensors, and what is refused, from the source."""
+"""The catalogue of operations: which arguments are tensors, and what is refused."""
 
 import pytest
 
