@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import cast
 
+from modelspec.backend.xla_flags import has_xla_flags, require_xla_flags
+
 _CHATTY = ("tensorflow", "absl", "jax", "h5py")
 
 _ASKED_FOR = ("jax", "matplotlib", "sklearn", "torch")
@@ -30,8 +32,14 @@ def start(*, light: bool = False) -> ModuleType:
     The light path starts in half the time and a third of the memory, gives Keras's own answer on
     shapes and parameters, and cannot train: a process that takes it stays on it. Keras does not
     read the user's ``keras.json``. A Keras that is imported already is used as it is.
+
+    Raises:
+        KerasError: The environment sets options of XLA with which TensorFlow does not start.
     """
     if "keras" not in sys.modules:
+        require_xla_flags()
+        # JAX has an XLA of its own, which may know other options.
+        light = light and not has_xla_flags()
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         for chatty in _CHATTY:
             logging.getLogger(chatty).setLevel(logging.ERROR)

@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = [pytest.mark.keras, pytest.mark.process, pytest.mark.slow]
 
-DECIDING = ("TF_NUM_INTRAOP_THREADS", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS")
+DECIDING = ("TF_NUM_INTRAOP_THREADS", "XLA_FLAGS", "TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS")
 SPEC = """
 modelspec: 1
 params: {width: 3, rate: 0.01, rows: 8}
@@ -90,6 +90,44 @@ def test_another_machine_is_told_of(folder: Path, name: str, value: str) -> None
     assert f"{name} was not set and is {value}" in done.stderr.decode()
     done = modelspec(folder, *train, "--resume", "--epochs", "3", variables={name: value})
     assert b"last digits" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("TF_XLA_FLAGS", "--nonsense", "Unknown flag in TF_XLA_FLAGS: --nonsense"),
+        *(
+            pytest.param(*case, marks=pytest.mark.sweep)
+            for case in (
+                ("XLA_FLAGS", "--nonsense", "Unknown flag in XLA_FLAGS: --nonsense"),
+                ("XLA_FLAGS", "no-file", 'Could not open file "no-file"'),
+                ("TF_XLA_FLAGS", "--tf_xla_auto_jit=x", "an option has a wrong value"),
+                ("XLA_FLAGS", "--xla_force_host_platform_device_count=x", "a wrong value"),
+            )
+        ),
+    ],
+)
+def test_options_of_xla_that_end_the_process_are_told(
+    folder: Path, name: str, value: str, reason: str
+) -> None:
+    for command in ("train s.yaml --data d.npz --run a", "check s.yaml"):
+        done = modelspec(folder, *command.split(), code=1, variables={name: value})
+        said = done.stderr.decode()
+        assert f"error: TensorFlow cannot start with {name}={value}: " in said
+        assert reason in said
+    assert not (folder / "a").exists()
+
+
+@pytest.mark.sweep
+def test_options_of_xla_that_it_knows_are_tried_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    variables = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    for run in "ab":
+        train = f"train s.yaml --data d.npz --run {run}"
+        modelspec(folder, *train.split(), variables=variables)
+    assert len(list((folder / "cache" / "modelspec" / "xla-flags").iterdir())) == 1
 
 
 @pytest.mark.parametrize("command", ["summary -", "check -", "evaluate - --data d.npz"])
