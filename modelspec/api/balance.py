@@ -58,7 +58,7 @@ def measure(
     dataset, problems = source.load_data(data, say=say)
     source.require(problems)
     assert dataset is not None
-    model = source.build_unfitted()
+    model = source.build_unfitted(source.beginning(data))
     from modelspec.backend.model.model_io import model_outputs
 
     source.require(source.check_dataset(dataset, model_outputs(model)))
@@ -81,7 +81,7 @@ def measure(
     )
     adapt_layers(model, graph, trained, say=say or _nobody, warn=say or _nobody)
     seed = spec.training.seed
-    draws = (_drawn(source, seed + more) for more in range(_DRAWS))
+    draws = (_drawn(source, seed + more, data) for more in range(_DRAWS))
     start, warm = measure_heads(
         model, graph, outputs, trained, seed=seed, batches=batches, draws=draws
     )
@@ -119,12 +119,12 @@ def _require_finite(outputs: Sequence[str], start: HeadMeasurement, warm: HeadMe
                 )
 
 
-def _drawn(source: ModelSpec, seed: int) -> list[Any]:
+def _drawn(source: ModelSpec, seed: int, data: Data) -> list[Any]:
     """Initial weights of the model for another seed."""
     spec = source.require().spec
     training = spec.training.model_copy(update={"seed": seed % 2**32})
     other = replace(source, spec=spec.model_copy(update={"training": training}))
-    weights: list[Any] = other.build_unfitted().get_weights()
+    weights: list[Any] = other.build_unfitted(other.beginning(data)).get_weights()
     return weights
 
 

@@ -9,6 +9,7 @@ from modelspec.graph.graph import Graph
 from modelspec.problems.diagnostic import Diagnostic, Related, Route, Span
 from modelspec.results.output import Output
 from modelspec.results.summary import LayerRow, Parameters, Summary, Tensor
+from modelspec.results.weights import Layout, Weight
 from modelspec.storage import cache
 
 ShapeCheck = tuple[dict[str, Output], list[Diagnostic]]
@@ -62,6 +63,23 @@ def remember_summary(
     summary = describe()
     cache.store("summaries", name, asdict(summary))
     return summary
+
+
+def remember_layout(
+    graph: Graph, catalog: Catalog, precision: str, describe: Callable[[], Layout]
+) -> Layout:
+    """Return the weights of a graph's model by layer, found once."""
+    name = _name(graph, catalog, precision)
+    stored = cache.load("layouts", name)
+    if stored is not None:
+        return {layer: tuple(map(_weight, weights)) for layer, weights in stored.items()}
+    layout = describe()
+    cache.store("layouts", name, {key: [asdict(w) for w in ws] for key, ws in layout.items()})
+    return layout
+
+
+def _weight(stored: dict[str, Any]) -> Weight:
+    return Weight(**(stored | {"shape": tuple(stored["shape"])}))
 
 
 def _name(graph: Graph, catalog: Catalog, *more: str) -> str:

@@ -5,7 +5,7 @@ shapes, then shapes. Modules that only data or a model needs are imported inside
 that checking a spec alone is fast.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +27,13 @@ from modelspec.language.parameters import put_parameters
 from modelspec.language.places import place_all
 from modelspec.language.recovery import new_problems
 from modelspec.language.resolved import resolved_text
-from modelspec.language.spec import GroupedRows, Spec
+from modelspec.language.spec import GroupedRows, Spec, StartingWeights
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import SpecError
 from modelspec.problems.problem import Problem
 from modelspec.results.output import Output
 from modelspec.results.summary import Summary
+from modelspec.results.weights import Account
 
 if TYPE_CHECKING:
     from modelspec.data.dataset import Dataset
@@ -81,6 +82,11 @@ class ModelSpec:
         # A part with an error is not checked by Keras.
         sound = sound_part(self.graph, self.diagnostics)
         return requires_tensorflow(sound, self.spec.training.precision)
+
+    @property
+    def starts_from_weights(self) -> bool:
+        """Whether the spec names weights to start from."""
+        return self.spec is not None and self.spec.weights != StartingWeights()
 
     def place(self, diagnostics: Iterable[Diagnostic]) -> list[Problem]:
         return place_all(diagnostics, self.document)
@@ -144,7 +150,42 @@ class ModelSpec:
                 found += known.check_dataset(dataset, outputs, fast=fast, light=light)
                 if not self.spec.training.validation_split and not self.has_validation_part(data):
                     found += check_without_validation(self.spec, self.catalog)
+        found += self._try_start(self.graph, found, data, fast=fast, light=light)
         return self.place(found)
+
+    def _try_start(
+        self,
+        graph: Graph,
+        problems: Sequence[Diagnostic],
+        data: "Data | None",
+        *,
+        fast: bool,
+        light: bool,
+    ) -> list[Diagnostic]:
+        """What is wrong with the weights that the layers start from."""
+        written = self.starts_from_weights
+        frozen = any(node.options.get("trainable") is False for node in graph.nodes)
+        if not written and not frozen:
+            return []
+        from modelspec.api.starting_weights import layout, open_weights, plan_start
+
+        if fast or has_errors(problems):
+            return open_weights(self)[1] if written else []
+        return plan_start(self, layout(self, light=light), data).problems
+
+    def account(self, data: "Data | None" = None, *, light: bool = False) -> Account:
+        """Say for every layer with weights what it starts from.
+
+        Args:
+            data: The training data, where the spec takes arrays from it.
+            light: Allow Keras to start on JAX, which is faster. The process cannot train then.
+
+        Raises:
+            SpecError: The spec has errors.
+        """
+        from modelspec.api.starting_weights import layout, plan_start
+
+        return plan_start(self, layout(self, light=light), data).account
 
     def _try_objects(self, graph: Graph, spec: Spec, *, light: bool) -> ShapeCheck:
         """What Keras says of layers, their calls and all other objects that no error touches."""
@@ -256,6 +297,7 @@ class ModelSpec:
             targets="required" if targets else "optional",
             say=say,
             announce=announce,
+            others=[each.array for each in self.spec.weights.layers.values() if each.array],
         )
 
     def _groups(self) -> str | None:
@@ -280,8 +322,11 @@ class ModelSpec:
         judged = [head.output for head in self.heads if head.loss is not None or head.metrics]
         return judged or [head.output for head in self.heads]
 
-    def build(self) -> Any:
-        """Build the Keras model with initial weights.
+    def build(self, data: "Data | None" = None) -> Any:
+        """Build the Keras model with initial weights: fresh ones, or those of ``weights``.
+
+        Args:
+            data: The training data, where ``weights`` takes arrays from it.
 
         Returns:
             A ``keras.Model``, compiled if the spec has losses.
@@ -296,10 +341,28 @@ class ModelSpec:
             (None, 10)
         """
         self.require(_unfitted(self.graph))
-        return self.build_unfitted()
+        return self.build_unfitted(self.beginning(data))
 
-    def build_unfitted(self) -> Any:
+    def beginning(self, data: "Data | None" = None) -> Callable[[Any], None] | None:
+        """What gives a built model the weights that it starts from; None for fresh ones."""
+        if not self.starts_from_weights:
+            return None
+
+        def begin(model: Any) -> None:
+            from modelspec.api.starting_weights import apply_start, plan_start, start_of
+
+            start = plan_start(self, start_of(model), data if data is not None else {})
+            self.require(start.problems)
+            apply_start(self, model, start)
+
+        return begin
+
+    def build_unfitted(self, begin: Callable[[Any], None] | None = None) -> Any:
         """Build the model; its layers with ``adapt: true`` are still to be fitted to data.
+
+        Args:
+            begin: Changes the fresh weights before the model is compiled: an optimizer that
+                averages weights starts from those that the model has by then.
 
         Raises:
             SpecError: The spec has errors.
@@ -314,6 +377,8 @@ class ModelSpec:
 
         model, problems = build_model(graph, spec.training, self.catalog)
         self.require([*problems, *dry_run_objects(spec, self.heads, self.catalog)])
+        if begin is not None:
+            begin(model)
         if any(head.loss is not None for head in self.heads):
             compile_model(model, self.require())
         return model
@@ -364,11 +429,15 @@ class ModelSpec:
         training = self.spec.training.model_copy(update=changes)
         return replace(self, spec=self.spec.model_copy(update={"training": training}))
 
-    def resolved_text(self) -> str:
-        """Return the spec as YAML, with parameters, overrides and defaults filled in."""
+    def resolved_text(self, folder: Path | None = None) -> str:
+        """Return the spec as YAML, with parameters, overrides and defaults filled in.
+
+        Args:
+            folder: Where the text will lie: the paths in it start from there.
+        """
         valid = self.require()
         spec, graph, document = valid.spec, valid.graph, valid.document
-        return resolved_text(self.written or document, document, spec, graph.name)
+        return resolved_text(self.written or document, document, spec, graph.name, folder)
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> ModelSpec:

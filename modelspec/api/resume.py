@@ -40,7 +40,7 @@ def resumable(
     written = load(run.spec_path, [f"training.epochs={training.epochs}"])
     if training.jit == "auto":
         source = source.with_training(jit=written.require().spec.training.jit)
-    if written.resolved_text() != source.resolved_text():
+    if written.resolved_text(run.path) != source.resolved_text(run.path):
         raise RunError(f"the spec differs from that of the run {run.path}: compare its {SPEC}")
     _refuse_more_epochs(run, written)
     for part, verb in _PARTS.items():

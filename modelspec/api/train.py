@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelspec.api.interrupts import Interrupts
 from modelspec.api.model_spec import ModelSpec
@@ -20,12 +20,15 @@ from modelspec.data.validation_split import split_validation
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import RunError
 from modelspec.runs.folder import locked, new_folder
-from modelspec.runs.layout import SPEC
+from modelspec.runs.layout import CHECKPOINTS, SPEC
 from modelspec.runs.machine import machine
 from modelspec.runs.progress import Listener, NullListener
 from modelspec.runs.record import recorded
 from modelspec.runs.run import Run
 from modelspec.runs.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from modelspec.results.weights import Account
 
 CHECKPOINT_MINUTES = 10.0
 
@@ -79,7 +82,9 @@ def train(
     """
     listener = listener or NullListener()
     dataset, held = _load(source, data, validation, listener)
-    model = source.build_unfitted()
+    begun = _has_checkpoint(run) if resume else False
+    start = None if begun else _Start(source, data)
+    model = source.build_unfitted(start)
     source.require(_strategy_problems(source, model))
     listener.problems(source.place(_checked(source, model, dataset)))
     if held:
@@ -99,6 +104,11 @@ def train(
         "parameters": dict(source.require().spec.params),
         "validation": _identity(held) if held else None,
     }
+    if start is not None:
+        facts["weights"] = start.record
+        listener.problems(source.place(start.problems))
+        if start.account is not None and start.record:
+            listener.weights(start.account)
     made = Run(Path(run) if run else new_folder(source.name))
     from modelspec.backend.training.session import run_session
 
@@ -110,7 +120,7 @@ def train(
         phases = _phases(source, dataset, held, listener)
         source = _with_jit(source, model, phases.training, listener)
         # Before the record, which makes the folder a run: what is one can be resumed.
-        text = source.resolved_text()
+        text = source.resolved_text(made.path)
         refuse_other_spec(made, text)
         made.write(SPEC, text)
         snapshot = Snapshot.take([*files_of(data), *files_of(validation or [])])
@@ -130,6 +140,31 @@ def train(
             run_session(model, source.require(), phases, surroundings)
         _tell_of_heads_at_their_mean(source, dataset, made, listener)
     return made
+
+
+class _Start:
+    """Gives a built model the weights that the spec names, and keeps the account."""
+
+    def __init__(self, source: ModelSpec, data: Data) -> None:
+        self._source, self._data = source, data
+        self.account: Account | None = None
+        self.record: dict[str, Any] | None = None
+        self.problems: list[Diagnostic] = []
+
+    def __call__(self, model: Any) -> None:
+        from modelspec.api.starting_weights import apply_start, plan_start, record_of, start_of
+
+        start = plan_start(self._source, start_of(model), self._data)
+        self._source.require(start.problems)
+        apply_start(self._source, model, start)
+        self.account, self.problems = start.account, start.problems
+        if self._source.starts_from_weights:
+            self.record = record_of(start)
+
+
+def _has_checkpoint(run: str | Path | None) -> bool:
+    """Whether a run continues from a checkpoint, whatever its layers started from."""
+    return run is not None and any((Path(run) / CHECKPOINTS).glob("epoch-*.npz"))
 
 
 def _tell_of_heads_at_their_mean(

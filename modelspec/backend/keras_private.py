@@ -5,7 +5,7 @@ that its absence is not taken for an answer. ``tests/backend/test_private_api.py
 with public behaviour.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -235,3 +235,42 @@ def has_direction(callback: Any) -> bool:
 def choose_direction(callback: Any) -> None:
     """Let a callback that watches a value choose which way is better; ``_set_monitor_op``."""
     _part(callback, "_set_monitor_op", "a run that can be resumed")()
+
+
+def saved_state(layers: Sequence[Any]) -> list[dict[str, Any]]:
+    """The variables that Keras saves of each layer of a model; ``saving_lib._save_state``.
+
+    They stand by their place below the layer's group in a ``.weights.h5`` file. Nothing is read or
+    written, so this works for a model without values too.
+    """
+    try:
+        from keras.src.saving import saving_lib
+
+        base, save = saving_lib.H5IOStore, saving_lib._save_state  # noqa: SLF001 - the part itself
+    except (ImportError, AttributeError):
+        raise MissingPartError("saving_lib._save_state", "a start from weights") from None
+
+    class Recorder(base):  # type: ignore[misc, valid-type]
+        def __init__(self) -> None:
+            self.found: dict[str, Any] = {}
+
+        def __bool__(self) -> bool:
+            return True
+
+        def make(self, path: str, metadata: Any = None) -> Any:
+            del metadata
+            self.place = f"{path}/vars".lstrip("/")
+            return self
+
+        def __setitem__(self, key: str, value: Any) -> None:
+            self.found[f"{self.place}/{key}"] = value
+
+    recorders, visited = [Recorder() for _ in layers], set[int]()
+    for layer, recorder in zip(layers, recorders, strict=True):
+        save(layer, recorder, None, "", visited)
+    return [recorder.found for recorder in recorders]
+
+
+def learned_variables(layer: Any) -> list[Any]:
+    """The variables of a layer alone that train unless it is frozen; ``_trainable_variables``."""
+    return list(_part(layer, "_trainable_variables", "a start from weights"))

@@ -6,9 +6,18 @@ import click
 
 from modelspec.api.model_spec import load
 from modelspec.cli.commands import Verb
-from modelspec.cli.options import PATH, format_option, note, set_option, show
+from modelspec.cli.options import (
+    PATH,
+    format_option,
+    note,
+    set_option,
+    show,
+    weights_option,
+    weights_override,
+)
 from modelspec.cli.streams import err, write
 from modelspec.report.problems import problems_github, problems_json
+from modelspec.report.weights import accounts_json, print_account
 
 
 @click.command(cls=Verb)
@@ -20,6 +29,12 @@ from modelspec.report.problems import problems_github, problems_json
     help="Also check this npz file, or a folder of npz files. Repeatable.",
 )
 @click.option("--fast", is_flag=True, help="Stop before shapes, and whatever else needs Keras.")
+@weights_option
+@click.option(
+    "--account",
+    is_flag=True,
+    help="Write what each layer starts from as JSON, and problems to standard error.",
+)
 @format_option("text", "json", "github")
 @set_option
 def check(
@@ -27,11 +42,13 @@ def check(
     specs: tuple[str, ...],
     data: tuple[Path, ...],
     fast: bool,
+    weights: Path | None,
+    account: bool,
     form: str,
     overrides: tuple[str, ...],
 ) -> None:
     """Report every problem of specs, and of data, at once."""
-    sources = [load(path, overrides) for path in specs]
+    sources = [load(path, [*overrides, *weights_override(weights, path)]) for path in specs]
     # A process starts Keras once, for all of them.
     light = not any(source.requires_tensorflow for source in sources)
     problems = [
@@ -39,7 +56,14 @@ def check(
         for source in sources
         for problem in source.check(data or None, fast=fast, light=light, say=note)
     ]
-    if form == "json":
+    failed = any(problem.severity == "error" for problem in problems)
+    if account:
+        show(problems)
+        accounts = (
+            [] if failed else [source.account(data or None, light=light) for source in sources]
+        )
+        write(accounts_json(accounts))
+    elif form == "json":
         write(problems_json(problems))
     elif form == "github":
         if problems:
@@ -48,5 +72,9 @@ def check(
         show(problems)
         if not problems:
             err().print("no problems")
-    if any(problem.severity == "error" for problem in problems):
+        if not (failed or fast):
+            for source in sources:
+                if source.starts_from_weights:
+                    print_account(err(), source.account(data or None, light=light))
+    if failed:
         raise click.exceptions.Exit(1)

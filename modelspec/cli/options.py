@@ -1,5 +1,6 @@
 """Options that several commands share, and the output of problems."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ import click
 
 from modelspec.api.model_spec import ModelSpec, load
 from modelspec.cli.streams import err
+from modelspec.language.paths import written_from
 from modelspec.problems.problem import Problem
 from modelspec.report.problems import print_problems
 
@@ -73,6 +75,22 @@ def shape_option(where: str) -> Callable[[Command], Command]:
         callback=_lengths,
         help=f"{where}: the unknown lengths (null) of an input. Repeatable.",
     )
+
+
+def weights_option(command: Command) -> Command:
+    """``--weights PATH``, which replaces ``weights.from``."""
+    return click.option(
+        "--weights",
+        type=PATH,
+        help="A run, a .keras or a .weights.h5 file to start from; replaces weights.from.",
+    )(command)
+
+
+def weights_override(weights: Path | None, spec: str) -> list[str]:
+    """The override that ``--weights`` stands for; its path starts from the current folder."""
+    if weights is None:
+        return []
+    return [f"weights.from={json.dumps(written_from(weights, spec))}"]
 
 
 def format_option(*choices: str) -> Callable[[Command], Command]:

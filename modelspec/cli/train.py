@@ -11,7 +11,14 @@ from modelspec.api.train import CHECKPOINT_MINUTES, set_threads
 from modelspec.api.train import train as train_spec
 from modelspec.cli.commands import Verb
 from modelspec.cli.hard_interrupt import leaving_at_once
-from modelspec.cli.options import PATH, data_option, load_spec, set_option
+from modelspec.cli.options import (
+    PATH,
+    data_option,
+    load_spec,
+    set_option,
+    weights_option,
+    weights_override,
+)
 from modelspec.cli.streams import err, write
 from modelspec.problems.errors import RunError
 from modelspec.report import curves
@@ -43,6 +50,7 @@ from modelspec.runs.run import Run
     "--tensorboard", is_flag=True, help="Write TensorBoard logs to the folder of the run."
 )
 @click.option("--quiet", is_flag=True, help="Print only warnings and errors.")
+@weights_option
 @set_option
 def train(
     *,
@@ -56,6 +64,7 @@ def train(
     minutes: float,
     tensorboard: bool,
     quiet: bool,
+    weights: Path | None,
     overrides: tuple[str, ...],
 ) -> None:
     """Train a spec on npz data, and print the run's folder."""
@@ -65,6 +74,7 @@ def train(
         raise RunError("--tensorboard needs the package tensorboard, which is not installed")
     given = {"training.epochs": epochs, "training.batch_size": batch_size}
     options = [f"{path}={value}" for path, value in given.items() if value is not None]
+    options += weights_override(weights, spec)
     source = load_spec(spec, [*overrides, *options])
     set_threads(source)
     with leaving_at_once(), closing(make_listener(err(), quiet=quiet)) as listener:

@@ -1,6 +1,6 @@
 """Arrays of a data set by the names of inputs and outputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -46,11 +46,13 @@ def load_dataset(
     targets: Targets = "required",
     say: Say | None = None,
     announce: bool = True,
+    others: Collection[str] = (),
 ) -> tuple[Dataset | None, list[Diagnostic]]:
     """The arrays that the names call for; None where there are errors.
 
     ``paths`` are npz files and folders of them, whose arrays of one name are stacked; ``say`` is
     told what is unpacked to the disk and, with ``announce``, which arrays a suffix decided for.
+    ``others`` are arrays that something else in the spec uses.
     """
     shards, problems = read_shards(paths)
     members: dict[str, Member] = {}
@@ -67,6 +69,7 @@ def load_dataset(
         groups=groups,
         part=part,
         targets=targets,
+        others=others,
     )
     problems += mismatches
     if say and announce and (arrays_in_use := marked_arrays(chosen, names)):

@@ -1,6 +1,6 @@
 """Names of a spec, matched to the names of arrays, and to the parts of a data set."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -45,8 +45,11 @@ def match(
     groups: str | None = None,
     part: Part = "train",
     targets: Targets = "required",
+    others: Collection[str] = (),
 ) -> tuple[dict[str, Member], list[Diagnostic]]:
     """Members by the spec's names, inputs first; ``names`` is the spec's ``data``.
+
+    ``others`` are arrays that something else in the spec uses.
 
     A part that the data does not mark falls back to arrays without a suffix; the validation part
     to the test part first.
@@ -60,7 +63,7 @@ def match(
         claim.key: member for claim in claims if (member := _find(members, claim.variants(part)))
     }
     claimed = {name for claim in claims for other in SUFFIXES for name in claim.variants(other)}
-    free = [name for name in members if name not in claimed]
+    free = [name for name in members if name not in claimed and name not in others]
     missing = [
         _missing(claim, members, free, part)
         for claim in claims

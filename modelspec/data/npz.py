@@ -170,7 +170,7 @@ def _read_member(
     try:
         with npz.open(info) as entry:
             header = _read_header(entry)
-        offset = _data_offset(npz, info) if info.compress_type == ZIP_STORED else None
+        offset = data_offset(npz, info) if info.compress_type == ZIP_STORED else None
         fault = _pickled(header, name) or _lying(header, info, name)
     # As many types here, from zlib, the tokenizer, ast and NumPy besides.
     except Exception as error:  # noqa: BLE001
@@ -197,7 +197,7 @@ def _read_header(entry: IO[bytes]) -> _Header:
     return _Header(shape, fortran, dtype, start.tell())
 
 
-def _data_offset(npz: ZipFile, info: ZipInfo) -> int:
+def data_offset(npz: ZipFile, info: ZipInfo) -> int:
     """Where a stored member starts: the directory does not say how long its local header is."""
     file = npz.fp
     if file is None:

@@ -1,10 +1,12 @@
 """The spec as it is run: parameters, overrides and defaults filled in, as YAML text."""
 
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from modelspec.language.document import Document
+from modelspec.language.paths import folder_of, moved
 from modelspec.language.spec import Spec
 from modelspec.language.yaml_tree import resolve_scalar
 
@@ -21,8 +23,10 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def resolved_text(written: Document, document: Document, spec: Spec, name: str) -> str:
-    """Return the spec as YAML that repeats the run.
+def resolved_text(
+    written: Document, document: Document, spec: Spec, name: str, folder: Path | None = None
+) -> str:
+    """Return the spec as YAML that repeats the run, with paths that start from ``folder``.
 
     ``written`` has its overrides put in, ``document`` its parameters too. Values keep their
     ``${…}``, so that another value of a parameter changes all that depends on it.
@@ -32,6 +36,8 @@ def resolved_text(written: Document, document: Document, spec: Spec, name: str) 
     data["name"] = name
     data["optimizer"] = written.data.get("optimizer") or spec.optimizer
     data["training"] = _training(written, document, spec)
+    if folder is not None and "weights" in data:
+        data["weights"] = _weights(data["weights"], document, spec, folder)
     return yaml.dump(
         data,
         Dumper=_Dumper,
@@ -40,6 +46,20 @@ def resolved_text(written: Document, document: Document, spec: Spec, name: str) 
         default_flow_style=None,
         width=100,
     )
+
+
+def _weights(written: Any, document: Document, spec: Spec, folder: Path) -> dict[str, Any]:
+    """The section with its paths as they are written from another folder."""
+    own, section = folder_of(document), dict(written or {})
+    if spec.weights.from_ is not None:
+        section["from"] = moved(spec.weights.from_, own, folder)
+    if spec.weights.layers:
+        section["layers"] = {
+            key: source.model_dump(exclude_none=True)
+            | ({"file": moved(source.file, own, folder)} if source.file else {})
+            for key, source in spec.weights.layers.items()
+        }
+    return section
 
 
 def _training(written: Document, document: Document, spec: Spec) -> dict[str, Any]:

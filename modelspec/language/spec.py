@@ -253,6 +253,22 @@ class Training(_Section):
     steps_per_call: StepsPerCall = "auto"
 
 
+class ArraySource(_Section):
+    """An array for one weight; without ``file``, it is one of the data's."""
+
+    array: str | None = None
+    file: str | None = None
+
+
+class StartingWeights(_Section):
+    """What layers start from: a file's weights by layer, and arrays for single weights."""
+
+    from_: str | None = Field(None, alias="from")
+    rename: dict[str, str] = Field(default_factory=dict)
+    skip: Annotated[tuple[str, ...], Strict(False)] = ()
+    layers: dict[str, ArraySource] = Field(default_factory=dict)
+
+
 class Spec(_Section):
     """A whole spec with valid keys and types."""
 
@@ -271,6 +287,7 @@ class Spec(_Section):
     optimizer: Any = "rmsprop"
     training: Training = Field(default_factory=Training)
     data: dict[str, str] = Field(default_factory=dict)
+    weights: StartingWeights = Field(default_factory=StartingWeights)
 
     @classmethod
     def from_document(cls, document: Document) -> tuple[Self | None, list[Diagnostic]]:

@@ -13,6 +13,8 @@ from modelspec.problems.problem import Problem
 from modelspec.report.epochs import GAP, EpochTable, OutputTable
 from modelspec.report.pace import Pace, duration
 from modelspec.report.problems import print_problems
+from modelspec.report.weights import print_account
+from modelspec.results.weights import Account
 from modelspec.runs.history import VALIDATION, Best, groups
 from modelspec.runs.history import best as best_of
 
@@ -64,6 +66,9 @@ class LiveTable:
 
     def problems(self, found: Sequence[Problem]) -> None:
         print_problems(self._console, found)
+
+    def weights(self, account: Account) -> None:
+        print_account(self._console, account)
 
     def note(self, text: str) -> None:
         self._print(Text(f"note: {text}"))

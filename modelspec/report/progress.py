@@ -7,6 +7,8 @@ from rich.console import Console
 
 from modelspec.problems.problem import Problem
 from modelspec.report.problems import print_problems
+from modelspec.report.weights import print_account
+from modelspec.results.weights import Account
 from modelspec.runs.progress import Listener, NullListener
 
 
@@ -68,6 +70,9 @@ class Lines(Quiet):
     def epoch_finished(self, record: Mapping[str, Any]) -> None:
         values = logs_text(record)
         self._write(f"epoch {record['epoch']}/{self._epochs}  {values}  {record['seconds']} s")
+
+    def weights(self, account: Account) -> None:
+        print_account(self._console, account)
 
     def note(self, text: str) -> None:
         self._write(f"note: {text}")

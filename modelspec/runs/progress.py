@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from modelspec.problems.problem import Problem
+from modelspec.results.weights import Account
 
 
 class Listener(Protocol):
@@ -20,6 +21,9 @@ class Listener(Protocol):
 
     def problems(self, found: Sequence[Problem]) -> None:
         """Called with the warnings about the data."""
+
+    def weights(self, account: Account) -> None:
+        """Called with what each layer starts from, where the spec names weights."""
 
     def note(self, text: str) -> None:
         """Called with information, on one line."""
@@ -40,6 +44,8 @@ class NullListener:
     def epoch_finished(self, record: Mapping[str, Any]) -> None: ...
 
     def problems(self, found: Sequence[Problem]) -> None: ...
+
+    def weights(self, account: Account) -> None: ...
 
     def note(self, text: str) -> None: ...
 

@@ -204,6 +204,7 @@ _FITS = {
     "machine": _or_missing(_is_machine),
     "overrides": _or_missing(_are_texts),
     "parameters": _or_missing(_is_mapping),
+    "weights": _or_missing(_is_mapping),
     **dict.fromkeys(("name", "started", "ended", "error"), _or_missing(_is_text)),
 }
 """What the values of a record must be where they are read again; a record may lack any of them."""

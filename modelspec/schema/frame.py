@@ -20,7 +20,10 @@ def frame() -> tuple[Schema, dict[str, Schema]]:
         key: value if key in _BEFORE_EXPRESSIONS else _opened_throughout(value)
         for key, value in top["properties"].items()
     }
-    for name in ("InputSpec", "Training", "LastRows", "GroupedRows"):
+    for name in (
+        *("InputSpec", "Training", "LastRows", "GroupedRows"),
+        *("StartingWeights", "ArraySource"),
+    ):
         parts = sections[name]["properties"]
         opened_parts = {key: _opened_throughout(value) for key, value in parts.items()}
         sections[name] = opened(sections[name] | {"properties": opened_parts})

@@ -37,6 +37,20 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "optimizer": "One Keras optimizer, by name or with its arguments. Default: rmsprop.",
         "training": "How to train.",
         "data": "name: array, for arrays of the npz file that are called otherwise than here.",
+        "weights": "What layers start from, in place of fresh weights.",
+    },
+    "ArraySource": {
+        "array": "The array's name, in the training data or in `file`.",
+        "file": "An npz or npy file with the array, relative to the spec. Default: the data.",
+    },
+    "StartingWeights": {
+        "from": (
+            "A run, a .keras file or a .weights.h5 file, relative to the spec: layers of the same "
+            "name start with its weights. train --weights PATH replaces it."
+        ),
+        "rename": "Their name: our name, where layers are called otherwise; * stands for a part.",
+        "skip": "Layers that start fresh all the same; * and ? make patterns.",
+        "layers": "LAYER.WEIGHT: {array: NAME}, for a single weight such as words.embeddings.",
     },
     "InputSpec": {
         "shape": "The shape of one sample, without the batch; null is an unknown length.",

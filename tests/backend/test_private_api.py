@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -36,7 +37,9 @@ from modelspec.backend.keras_private import (
     input_layer,
     is_masked,
     key_variables_by_identity,
+    learned_variables,
     loss_tracker,
+    saved_state,
     set_mask,
 )
 from modelspec.backend.loss_weights.head_losses import HeadLosses
@@ -440,3 +443,22 @@ def test_nothing_is_said_where_nothing_is_missing(tmp_path: Path) -> None:
     _, heard = trained(tmp_path, "training.jit=true", "training.validation_split=0.5")
     assert heard.warnings == []
     assert not any(" has no " in note for note in heard.notes)
+
+
+def test_saved_state_is_what_a_file_of_weights_holds(tmp_path: Path) -> None:
+    x = keras.Input((3, 2), name="x")
+    h = keras.layers.Bidirectional(keras.layers.GRU(2, dropout=0.5), name="both")(x)
+    h = keras.layers.BatchNormalization(name="norm", trainable=False)(h)
+    model = keras.Model(x, keras.layers.Dense(1, name="y")(h))
+    model.save_weights(tmp_path / "m.weights.h5")
+    with h5py.File(tmp_path / "m.weights.h5") as file:
+        names = {group["vars"].attrs["name"]: group for group in file["layers"].values()}
+        for layer, slots in zip(model.layers, saved_state(model.layers), strict=True):
+            for slot, variable in slots.items():
+                value = keras.ops.convert_to_numpy(variable)
+                np.testing.assert_array_equal(names[layer.name][slot][()], value)
+    # Keras saves no random states of recurrent cells.
+    learned = [variable for variable in model.variables if "seed" not in variable.path]
+    assert sum(map(len, saved_state(model.layers))) == len(learned)
+    norm = model.get_layer("norm")
+    assert [v.path for v in learned_variables(norm)] == ["norm/gamma", "norm/beta"]

@@ -1,0 +1,1 @@
+"""What a model starts from: files of weights, and how they are matched to its layers."""
