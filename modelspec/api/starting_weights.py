@@ -69,6 +69,8 @@ def plan_start(source: ModelSpec, layout: Layout, data: Data | None = None) -> S
     """
     valid = source.require()
     weights, graph = valid.spec.weights, valid.graph
+    fitted = {node.layer for node in graph.adapted}
+    layout = {name: weights for name, weights in layout.items() if name not in fitted}
     opened, problems = open_weights(source)
     routes = {node.layer: node.route for node in reversed(graph.nodes) if node.layer == node.name}
     plan = make_plan(layout, opened.headers if opened else None, weights, routes, _chosen(graph))
