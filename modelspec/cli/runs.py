@@ -14,6 +14,7 @@ from modelspec.problems.diagnostic import did_you_mean
 from modelspec.report.table import as_csv, print_table
 from modelspec.report.visible import visible
 from modelspec.runs.columns import OWN, Row, columns_of, in_order
+from modelspec.runs.conditions import Condition, where
 from modelspec.runs.listing import find_runs
 
 _DEFAULT = Path("runs")
@@ -22,6 +23,13 @@ _FIELDS = (
     *("folder", "name", "status", "started", "seconds", "epochs", "epochs_asked"),
     *("best_epoch", "best_metric", "best_value"),
 )
+
+
+def _conditions(_context: Any, _option: Any, texts: tuple[str, ...]) -> list[Condition]:
+    try:
+        return [Condition.parse(text) for text in texts]
+    except ValueError as error:
+        raise click.BadParameter(visible(str(error))) from error
 
 
 @click.command(cls=Verb)
@@ -45,7 +53,22 @@ _FIELDS = (
     metavar="KEY",
     help="The column to sort by, low to high; -KEY is high to low. Missing values come last.",
 )
-def runs(folder: Path, form: str, columns: str | None, sort: str | None) -> None:
+@click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="CONDITION",
+    callback=_conditions,
+    help="Only runs with, for example, 'val_loss<0.5' or status=completed. Repeatable.",
+)
+def runs(
+    *,
+    folder: Path,
+    form: str,
+    columns: str | None,
+    sort: str | None,
+    conditions: Sequence[Condition],
+) -> None:
     """List the runs in and under DIR (runs), newest first, and mark those that died."""
     missing = folder == _DEFAULT and not folder.exists()
     found, refused = ([], []) if missing else find_runs(folder)
@@ -53,12 +76,16 @@ def runs(folder: Path, form: str, columns: str | None, sort: str | None) -> None
         err().print(f"warning: {reason}", markup=False, highlight=False, soft_wrap=True)
     if not found:
         err().print(f"no runs in {folder}", markup=False, highlight=False, soft_wrap=True)
-    rows = [Row.of(run) for run in found]
+    listed = [Row.of(run) for run in found]
     chosen = _split(columns)
-    _require_known(chosen, rows, "--columns")
+    _require_known(chosen, listed, "--columns")
+    _require_known([condition.column for condition in conditions], listed, "--where")
+    rows = where(listed, conditions)
+    if listed and not rows:
+        err().print("no run matches", highlight=False)
     if sort is not None:
         key = sort.removeprefix("-")
-        _require_known([key], rows, "--sort")
+        _require_known([key], listed, "--sort")
         rows = in_order(rows, key, descending=sort != key)
     _print(rows, chosen, form)
 
