@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from modelspec.catalog.entries import item_family
 from modelspec.graph.blocks import bind_inputs, bind_parameters, check_nesting, check_parameters
 from modelspec.graph.budget import Budget, TooMuchError
+from modelspec.graph.freezing import Freezing, TrainedInside, are_patterns
 from modelspec.graph.graph import Graph, Input, Node, Source, Sources
 from modelspec.graph.references import Reference, References
 from modelspec.graph.scope import MAX_CALLS, Item, Scope, Use, Value
@@ -35,6 +36,7 @@ def expand(spec: Spec, name: str) -> tuple[Graph | None, list[Diagnostic]]:
         outputs = expander.expand(scope, spec.outputs, ("outputs",))
     except TooMuchError as error:
         return None, [*dict.fromkeys(expander.problems), error.problem]
+    expander.problems.extend(expander.freezing.unmatched())
     single = {key: value for key, value in outputs.items() if isinstance(value, Source)}
     graph = Graph(spec.name or name, inputs, tuple(expander.nodes), single, form_of(spec.outputs))
     problems = list(dict.fromkeys(expander.problems))
@@ -75,6 +77,7 @@ class _Expander:
     nodes: list[Node] = field(default_factory=list)
     budget: Budget = field(default_factory=Budget)
     uses: int = 0
+    freezing: Freezing = field(default_factory=Freezing)
 
     @property
     def problems(self) -> list[Diagnostic]:
@@ -180,11 +183,14 @@ class _Expander:
         route = (*call.root.route, spec.type)
         i = scope.position(call.root.index, call.i)
         arguments = scope.fill(spec.arguments, route, i)
-        options = {**use.options, **self.options(call.root, i, scope)}
+        options = {**use.options, **self.options(call.root, i, scope, use.owner + call.owner)}
         inner = Use(use.prefix + call.name, use.owner + call.owner, options, use.within)
         block = self.spec.blocks.get(spec.type)
         if block is not None:
             return self.call_block(call, block, arguments, sources, inner)
+        if "trainable" in options:
+            decided = self.freezing.decide(options["trainable"], inner.owner)
+            options = {**options, "trainable": decided}
         if len(self.nodes) >= MAX_CALLS:
             message = f"the model has more than {MAX_CALLS:,} layers"
             raise TooMuchError("too-many-layers", message, call.item.route, use.within)
@@ -207,15 +213,17 @@ class _Expander:
         )
         return Source(inner.prefix, None, call.item.route) if sources else None
 
-    def options(self, item: Item, i: int | None, scope: Scope) -> dict[str, Any]:
-        """The ``trainable`` and ``dtype`` that an item has beside its layer."""
+    def options(self, item: Item, i: int | None, scope: Scope, owner: str) -> dict[str, Any]:
+        """The ``trainable`` and ``dtype`` that an item has beside its layer, named ``owner``."""
         options = {}
         for key, given in (("trainable", item.spec.trainable), ("dtype", item.spec.dtype)):
             route = (*item.route, key)
             value = scope.fill(given, route, i)
             if value is None or value is UNKNOWN:
                 continue
-            if problem := _wrong_option(key, value, route):
+            if key == "trainable" and are_patterns(value) and item.spec.type in self.spec.blocks:
+                options[key] = TrainedInside(f"{owner}.", tuple(value), route)
+            elif problem := _wrong_option(key, value, route):
                 self.problems.append(problem)
             else:
                 options[key] = value
@@ -293,8 +301,11 @@ def _not_for_operations(item: Item, root: Item) -> Diagnostic | None:
 
 
 def _wrong_option(key: str, value: Any, route: Route) -> Diagnostic | None:
+    if key == "trainable" and are_patterns(value):
+        message = "patterns stand beside a block or a model; a layer is trained as a whole"
+        return Diagnostic("wrong-type", message, route, hint="write true or false")
     if key == "trainable" and not isinstance(value, bool):
-        message = f"trainable is true or false, not {value!r}"
+        message = f"trainable is true, false or a list of patterns, not {value!r}"
         return Diagnostic("wrong-type", message, route)
     # Keras has more policies than types: those of quantized layers are named int8_from_float32.
     if key == "dtype" and value not in _DTYPES and "_from_" not in str(value):

@@ -124,12 +124,24 @@ def _put_in_list(
         index = numbers.index(step)
     elif step in names:
         index = names.index(step)
+    elif (used := _unnamed_use(items, step)) is not None:
+        index = used
     else:
         hint = _unnamed(items, steps) or did_you_mean(step, filter(None, names))
         counted = f"0 to {len(items) - 1}, or the name of an item" if items else None
         raise _OverrideError(f"there is no item {step}", hint or counted)
     changed = _put(items[index], rest, value, after)
     return replace(node, content=[*items[:index], changed, *items[index + 1 :]])
+
+
+def _unnamed_use(items: Sequence[YamlNode], step: str) -> int | None:
+    """The one item without a name that uses the block or model of this name."""
+    used = [
+        index
+        for index, item in enumerate(items)
+        if _name(item) is None and isinstance(item.content, dict) and step in item.content
+    ]
+    return used[0] if len(used) == 1 and step[:1].islower() else None
 
 
 def _unnamed(items: Sequence[YamlNode], steps: Sequence[str]) -> str | None:

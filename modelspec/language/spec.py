@@ -104,6 +104,19 @@ Flag = Annotated[
 ]
 
 
+def _flag_or_patterns(value: Any) -> str:
+    return FORM + "list" if isinstance(value, list | tuple) else _or_computed(value)
+
+
+Trainable = Annotated[
+    Annotated[bool | None, Tag(FORM + "plain")]
+    | Annotated[str, Tag(FORM + "text")]
+    | Annotated[Names, Tag(FORM + "list")],
+    Discriminator(_flag_or_patterns),
+]
+"""Whether a layer is trained; in a block or a model, also the patterns of the layers that are."""
+
+
 def _text_or_plain(value: Any) -> str:
     return FORM + ("text" if isinstance(value, str) else "plain")
 
@@ -141,7 +154,7 @@ class LayerItem(_Section):
     call: dict[str, Any] = Field(default_factory=dict)
     share: str | None = None
     repeat: Count = 1
-    trainable: Flag = None
+    trainable: Trainable = None
     dtype: str | None = None
     adapt: Flag = None
 

@@ -72,7 +72,10 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "call": "Constant call arguments: {training: true}.",
         "share": "Instead of a layer: call the named layer or block again, with the same weights.",
         "repeat": "How many times the item is chained; ${i} is 0, 1, … inside it. Default: 1.",
-        "trainable": "Whether training changes its weights. Default: true.",
+        "trainable": (
+            "Whether training changes its weights; on a block or a model, also a list of patterns "
+            "of the layers inside that are trained. Default: true."
+        ),
         "dtype": "The type, or the policy, of its computations. Default: training.precision.",
         "adapt": (
             "Whether `train` fits a layer such as Normalization or TextVectorization to the "

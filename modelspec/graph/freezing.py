@@ -1,0 +1,58 @@
+"""``trainable``: true, false, or the patterns of the layers inside a block that are trained."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelspec.language.patterns import matching
+from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
+
+_LISTED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedInside:
+    """Patterns that stand at ``route``, for the layers whose names start with ``prefix``."""
+
+    prefix: str
+    patterns: tuple[str, ...]
+    route: Route
+
+
+@dataclass
+class Freezing:
+    """Which patterns of a spec have matched a layer so far, and what they could match."""
+
+    matched: set[Route] = field(default_factory=set)
+    seen: dict[Route, TrainedInside] = field(default_factory=dict)
+    names: dict[Route, dict[str, None]] = field(default_factory=dict)
+
+    def decide(self, trainable: Any, layer: str) -> Any:
+        """Whether a layer is trained; what is not a set of patterns stays as it is."""
+        if not isinstance(trainable, TrainedInside):
+            return trainable
+        self.seen[trainable.route] = trainable
+        name = layer.removeprefix(trainable.prefix)
+        self.names.setdefault(trainable.route, {})[name] = None
+        fits = [bool(matching(pattern, [name])) for pattern in trainable.patterns]
+        self.matched.update((*trainable.route, index) for index, fit in enumerate(fits) if fit)
+        return any(fits)
+
+    def unmatched(self) -> Iterator[Diagnostic]:
+        """Every pattern that matches no layer of any use of its block."""
+        for route, given in self.seen.items():
+            for index, pattern in enumerate(given.patterns):
+                if (*route, index) not in self.matched:
+                    yield unmatched(pattern, list(self.names[route]), (*route, index))
+
+
+def unmatched(pattern: str, names: list[str], route: Route) -> Diagnostic:
+    """The problem of a pattern that no layer inside has."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    hint = did_you_mean(pattern, names) or f"inside are {', '.join(names[:_LISTED])}{more}"
+    message = f"no layer inside is named {pattern}"
+    return Diagnostic("unmatched-pattern", message, route, hint=hint)
+
+
+def are_patterns(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
