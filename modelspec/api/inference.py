@@ -205,6 +205,7 @@ def _dataset(
         inputs=list(graph.inputs),
         outputs=outputs,
         names=target.source.spec.data if target.source and target.source.spec else {},
+        dtypes={name: given.dtype for name, given in graph.inputs.items()},
         part="test",
         targets="required" if targets else "optional",
         say=say,

@@ -27,7 +27,7 @@ from modelspec.language.parameters import put_parameters
 from modelspec.language.places import place_all
 from modelspec.language.recovery import new_problems
 from modelspec.language.resolved import resolved_text
-from modelspec.language.spec import GroupedRows, Spec, StartingWeights
+from modelspec.language.spec import ClassColumn, GroupedRows, Spec, StartingWeights
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import SpecError
 from modelspec.problems.problem import Problem
@@ -292,6 +292,7 @@ class ModelSpec:
             inputs=list(self.spec.inputs),
             outputs=self.trained_outputs(),
             names=self.spec.data,
+            dtypes={name: given.dtype for name, given in self.spec.inputs.items()},
             groups=self._groups() if part == "train" else None,
             part=part,
             targets="required" if targets else "optional",
@@ -428,6 +429,19 @@ class ModelSpec:
         assert self.spec is not None
         training = self.spec.training.model_copy(update=changes)
         return replace(self, spec=self.spec.model_copy(update={"training": training}))
+
+    def with_classes(self, classes: Mapping[str, Sequence[str | int]]) -> "ModelSpec":
+        """Return the same spec with the classes that were found in the data, by output."""
+        assert self.spec is not None
+        found = {
+            name: source.model_copy(update={"classes": tuple(classes[name])})
+            for name, source in self.spec.data.items()
+            if isinstance(source, ClassColumn) and source.classes is None and name in classes
+        }
+        if not found:
+            return self
+        data = {**self.spec.data, **found}
+        return replace(self, spec=self.spec.model_copy(update={"data": data}))
 
     def resolved_text(self, folder: Path | None = None) -> str:
         """Return the spec as YAML, with parameters, overrides and defaults filled in.

@@ -14,6 +14,7 @@ from modelspec.api.costs import with_lengths
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.train import train
 from modelspec.catalog.losses import loss_facts
+from modelspec.data.matching import own_names
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
 from modelspec.problems.errors import RunInterrupted
@@ -122,7 +123,12 @@ def _arrays(
         for head in source.heads
         if head.output in trained
     }
-    return {spec.data.get(name, name): array for name, array in made.items()}
+    own = {name: own_names(name, spec.data) for name in made}
+    return {
+        column: array[..., position] if len(own[name]) > 1 else array
+        for name, array in made.items()
+        for position, column in enumerate(own[name])
+    }
 
 
 def _input(random: np.random.Generator, graph: Graph, name: str, samples: int) -> Array:

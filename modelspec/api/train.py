@@ -81,7 +81,7 @@ def train(
         (2, 'model.keras')
     """
     listener = listener or NullListener()
-    dataset, held = _load(source, data, validation, listener)
+    source, dataset, held = _load(source, data, validation, listener)
     begun = _has_checkpoint(run) if resume else False
     start = None if begun else _Start(source, data)
     model = source.build_unfitted(start)
@@ -191,10 +191,15 @@ def set_threads(source: ModelSpec) -> None:
 
 def _load(
     source: ModelSpec, data: Data, validation: Data | None, listener: Listener
-) -> tuple[Dataset, Dataset | None]:
-    """Read the arrays for training and for validation, before Keras is imported."""
+) -> tuple[ModelSpec, Dataset, Dataset | None]:
+    """Read the arrays for training and for validation, before Keras is imported.
+
+    The spec has the classes of the training data, where it says that targets are names of them.
+    """
     source.require(_missing_losses(source))
     dataset, problems = source.load_data(data, say=listener.note)
+    if dataset is not None:
+        source = source.with_classes(dataset.classes)
     held: Dataset | None = None
     more: list[Diagnostic] = []
     if not validation and source.has_validation_part(data):
@@ -206,7 +211,7 @@ def _load(
     source.require([*problems, *more])
     listener.problems(source.place([*problems, *more]))
     assert dataset is not None
-    return dataset, held
+    return source, dataset, held
 
 
 def _missing_losses(source: ModelSpec) -> list[Diagnostic]:

@@ -15,6 +15,8 @@ Array = npt.NDArray[Any]
 _SLOW_SECONDS = 2e-5
 _PROBED = 64
 
+_STACKED_BYTES = 16 << 20
+
 Rows = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 
 
@@ -130,9 +132,41 @@ class Concatenated:
                 yield int(which[where[0]]), where
 
 
+class Stacked:
+    """Columns side by side along a new last axis; rows are stacked when they are asked for."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = tuple(columns)
+        self.dtype: np.dtype[Any] = np.result_type(*(column.dtype for column in columns))
+        self.shape: tuple[int, ...] = (*columns[0].shape, len(columns))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return sum(column.size for column in self.columns)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | Rows, /) -> Array:
+        stacked: Array = np.stack([column[rows] for column in self.columns], -1)
+        return stacked.astype(self.dtype, copy=False)
+
+
 def parts(array: Column) -> Iterator[tuple[int, Array]]:
     """The plain arrays of which ``array`` is made, each with the number of its first row."""
     if isinstance(array, Concatenated):
         yield from zip(map(int, array.starts), array.parts, strict=True)
+    elif isinstance(array, Stacked):
+        step = max(1, _STACKED_BYTES * len(array) // max(array.nbytes, 1))
+        for start in range(0, len(array), step):
+            yield start, array[start : start + step]
     else:
         yield 0, np.asarray(array)

@@ -1,21 +1,27 @@
 """Arrays of a data set by the names of inputs and outputs."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from modelspec.data.concatenated import Column
+from modelspec.data.classes import ClassNames, class_ids
+from modelspec.data.concatenated import Column, Stacked
 from modelspec.data.matching import (
     GROUPS,
     Part,
+    Sources,
     Targets,
     has_validation,
     marked_arrays,
     match,
+    part_key,
     weight_key,
 )
 from modelspec.data.npz import Member
-from modelspec.data.shards import Data, Say, columns_of, load_columns, read_shards
+from modelspec.data.shards import Data, Say, check_alike, columns_of, load_columns, read_shards
+from modelspec.data.tables.cells import Wanted
+from modelspec.data.tables.reading import read_cells
+from modelspec.language.spec import ClassColumn
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 
 
@@ -24,7 +30,8 @@ class Dataset:
     """Arrays by the spec's names, in the spec's order; the first axis of each is the sample.
 
     ``groups`` tells each sample's group, where a split keeps groups whole. ``array_names`` gives
-    the npz array's name for each name of the spec, and for ``NAME_weight``.
+    the array's name for each name of the spec, and for ``NAME_weight``. ``classes`` are the names
+    of the classes that the ids of targets stand for.
     """
 
     inputs: Mapping[str, Column]
@@ -33,6 +40,7 @@ class Dataset:
     array_names: Mapping[str, str]
     samples: int
     groups: Column | None = None
+    classes: Mapping[str, ClassNames] = field(default_factory=dict)
 
 
 def load_dataset(
@@ -40,7 +48,8 @@ def load_dataset(
     *,
     inputs: Sequence[str],
     outputs: Sequence[str],
-    names: Mapping[str, str] = MappingProxyType({}),
+    names: Sources = MappingProxyType({}),
+    dtypes: Mapping[str, str] = MappingProxyType({}),
     groups: str | None = None,
     part: Part = "train",
     targets: Targets = "required",
@@ -50,9 +59,10 @@ def load_dataset(
 ) -> tuple[Dataset | None, list[Diagnostic]]:
     """The arrays that the names call for; None where there are errors.
 
-    ``paths`` are npz files and folders of them, whose arrays of one name are stacked; ``say`` is
-    told what is unpacked to the disk and, with ``announce``, which arrays a suffix decided for.
-    ``others`` are arrays that something else in the spec uses.
+    ``paths`` are npz files, tables, and folders of them, whose rows are concatenated. ``dtypes``
+    are the declared ones of the inputs. ``say`` is told what is unpacked to the disk and, with
+    ``announce``, which arrays a suffix decided for. ``others`` are arrays that something else in
+    the spec uses.
     """
     shards, problems = read_shards(paths)
     members: dict[str, Member] = {}
@@ -79,19 +89,108 @@ def load_dataset(
     problems += mismatches
     if has_errors(problems):
         return None, problems
-    arrays, faults = load_columns(columns, say)
+    arrays, faults = _loaded(columns, _wanted(chosen, names, dtypes), say)
     problems += faults
     if has_errors(problems):
         return None, problems
-    columns_by_name = {name: arrays[member.name] for name, member in chosen.items()}
-    return _dataset(columns_by_name, chosen, inputs, outputs), problems
+    columns_by_key = {key: arrays[member.name] for key, member in chosen.items()}
+    array_names = {key: member.name for key, member in chosen.items()}
+    by_name, faults = _stacked(columns_by_key, array_names, names)
+    by_name, classes, wrong = _with_ids(by_name, array_names, names)
+    problems += [*faults, *wrong]
+    if has_errors(problems):
+        return None, problems
+    return _dataset(by_name, array_names, inputs, outputs, classes), problems
+
+
+def _loaded(
+    columns: Mapping[str, Sequence[Member]], wanted: Mapping[str, Wanted], say: Say | None
+) -> tuple[dict[str, Column], list[Diagnostic]]:
+    """The arrays by their names in the data; none where there are errors."""
+    read, problems = read_cells(columns, wanted, say)
+    problems += check_alike(read)
+    if has_errors(problems):
+        return {}, problems
+    arrays, faults = load_columns(read, say)
+    return arrays, [*problems, *faults]
+
+
+def _wanted(
+    chosen: Mapping[str, Member], names: Sources, dtypes: Mapping[str, str]
+) -> dict[str, Wanted]:
+    """What the columns of tables are for, by their names in the data.
+
+    A column that is used as text and as numbers is text, and has the cells of either.
+    """
+    wanted: dict[str, Wanted] = {}
+    for key, member in chosen.items():
+        name = key.partition("[")[0]
+        source = names.get(name)
+        kind: Wanted = "number"
+        if dtypes.get(name) == "string":
+            kind = "text"
+        elif isinstance(source, ClassColumn):
+            kind = "any" if source.classes is None else _kind_of(source.classes)
+        elif key == GROUPS:
+            kind = "any"
+        wanted[member.name] = kind if wanted.get(member.name, kind) == kind else "text"
+    return wanted
+
+
+def _kind_of(classes: Sequence[str | int]) -> Wanted:
+    return "text" if any(isinstance(each, str) for each in classes) else "number"
+
+
+def _stacked(
+    columns: Mapping[str, Column], array_names: dict[str, str], names: Sources
+) -> tuple[dict[str, Column], list[Diagnostic]]:
+    """The columns by the spec's names; lists of them side by side."""
+    by_name, problems = dict(columns), []
+    for name, source in names.items():
+        if not isinstance(source, tuple):
+            continue
+        keys = [part_key(name, position) for position in range(len(source))]
+        if not all(key in columns for key in keys):
+            continue
+        parts = [by_name.pop(key) for key in keys]
+        for key in keys:
+            array_names.pop(key)
+        array_names[name] = name
+        text = {part.dtype.kind in "US" for part in parts}
+        if len({part.shape for part in parts}) > 1 or len(text) > 1:
+            shapes = ", ".join(
+                f"{column} {part.dtype} {list(part.shape)}"
+                for column, part in zip(source, parts, strict=True)
+            )
+            message = f"the arrays of {name} cannot be stacked: {shapes}"
+            problems.append(Diagnostic("wrong-shape", message, ("data", name)))
+            continue
+        by_name[name] = Stacked(parts)
+    return by_name, problems
+
+
+def _with_ids(
+    columns: Mapping[str, Column], array_names: Mapping[str, str], names: Sources
+) -> tuple[dict[str, Column], dict[str, ClassNames], list[Diagnostic]]:
+    """The columns, with the ids of classes where ``data`` says that they are named."""
+    by_name, classes, problems = dict(columns), {}, []
+    for name, source in names.items():
+        if isinstance(source, ClassColumn) and name in columns:
+            route = ("data", name)
+            ids, classes[name], found = class_ids(
+                array_names[name], columns[name], source.classes, route
+            )
+            by_name[name] = ids
+            problems += found
+    return by_name, classes, problems
 
 
 def _dataset(
     arrays: Mapping[str, Column],
-    chosen: Mapping[str, Member],
+    array_names: Mapping[str, str],
     inputs: Sequence[str],
     outputs: Sequence[str],
+    classes: Mapping[str, ClassNames],
 ) -> Dataset:
     by_input = {name: arrays[name] for name in inputs}
     first = next(iter(by_input.values()), None)
@@ -99,9 +198,10 @@ def _dataset(
         inputs=by_input,
         targets={name: arrays[name] for name in outputs if name in arrays},
         weights={name: arrays[key] for name in outputs if (key := weight_key(name)) in arrays},
-        array_names={name: member.name for name, member in chosen.items()},
+        array_names=array_names,
         samples=len(first) if first is not None and first.ndim else 0,
         groups=arrays.get(GROUPS),
+        classes=classes,
     )
 
 
@@ -110,7 +210,7 @@ def has_validation_part(
     *,
     inputs: Sequence[str],
     outputs: Sequence[str],
-    names: Mapping[str, str] = MappingProxyType({}),
+    names: Sources = MappingProxyType({}),
 ) -> bool:
     """Return whether the data has a validation part, such as ``x_val`` and ``y_val``."""
     shards, _ = read_shards(paths)

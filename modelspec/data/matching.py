@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from modelspec.data.npz import Member
+from modelspec.language.spec import ClassColumn, Source
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean, nearest, offer
 
 Part = Literal["train", "validation", "test"]
@@ -36,12 +37,21 @@ def weight_key(output: str) -> str:
     return f"{output}_weight"
 
 
+Sources = Mapping[str, Source]
+"""``data`` of a spec: the arrays of names that have others in the data."""
+
+
+def part_key(name: str, position: int) -> str:
+    """The key of an array that is stacked with others under ``name``."""
+    return f"{name}[{position}]"
+
+
 def match(
     members: Mapping[str, Member],
     *,
     inputs: Sequence[str],
     outputs: Sequence[str],
-    names: Mapping[str, str] = MappingProxyType({}),
+    names: Sources = MappingProxyType({}),
     groups: str | None = None,
     part: Part = "train",
     targets: Targets = "required",
@@ -74,7 +84,8 @@ def match(
     # An array offered as the right name of a missing one is not reported a second time.
     lacking = (claim for claim in claims if claim.required and claim.key not in chosen)
     offered = {_nearest(claim, free) for claim in lacking}
-    unknown = [name for name in free if _stem(name) not in offered]
+    # The columns of a table are rarely all for one model.
+    unknown = [name for name in free if _stem(name) not in offered and not members[name].table]
     return chosen, [*missing, *_unknown(unknown, members, claimed)]
 
 
@@ -83,20 +94,37 @@ def has_validation(
     *,
     inputs: Sequence[str],
     outputs: Sequence[str],
-    names: Mapping[str, str] = MappingProxyType({}),
+    names: Sources = MappingProxyType({}),
 ) -> bool:
     """Whether the data marks a validation part of every input and target."""
     claims = _claims(inputs, outputs, names, required=True)
     return all(_marked(members, claim) for claim in claims if claim.required)
 
 
-def marked_arrays(chosen: Mapping[str, Member], names: Mapping[str, str]) -> str:
+def marked_arrays(chosen: Mapping[str, Member], names: Sources) -> str:
     """The names of the arrays in use, where a suffix decided for one of them; else empty."""
     by_suffix = any(
-        member.name != names.get(key, key) and _stem(member.name) != member.name
+        member.name != _own_name(key, names) and _stem(member.name) != member.name
         for key, member in chosen.items()
     )
     return ", ".join(member.name for member in chosen.values()) if by_suffix else ""
+
+
+def own_names(name: str, names: Sources) -> tuple[str, ...]:
+    """The arrays that the data has for a name of the spec."""
+    source = names.get(name, name)
+    return source if isinstance(source, tuple) else (_own_name(name, names),)
+
+
+def _own_name(key: str, names: Sources) -> str:
+    """The array that ``data`` names for a key, or that is called as the key."""
+    name, bracket, position = key.partition("[")
+    source = names.get(name, name)
+    if isinstance(source, ClassColumn):
+        return source.column
+    if isinstance(source, str):
+        return source
+    return source[int(position.rstrip("]"))] if bracket else key
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,32 +163,42 @@ class _Claim:
 
 
 def _claims(
-    inputs: Sequence[str], outputs: Sequence[str], names: Mapping[str, str], *, required: bool
+    inputs: Sequence[str], outputs: Sequence[str], names: Sources, *, required: bool
 ) -> list[_Claim]:
     single = len(inputs) == 1 and len(outputs) == 1
     taken = {*inputs, *outputs}
 
     def stems(name: str, short: str) -> tuple[str, ...]:
         if name in names:
-            return (names[name],)
+            return (_own_name(name, names),)
         # A spec that itself calls something x means that one by it.
         return (name, short) if single and short not in taken else (name,)
 
-    def claim(name: str, short: str, route: Route, anchor: Anchor, *, needed: bool) -> _Claim:
-        if name in names:
+    def claim(
+        name: str, short: str, route: Route, anchor: Anchor, *, needed: bool
+    ) -> Iterator[_Claim]:
+        source = names.get(name)
+        if isinstance(source, tuple):
+            for position, column in enumerate(source):
+                place = ("data", name, position)
+                yield _Claim(part_key(name, position), (column,), place, required=needed)
+            return
+        if source is not None:
             route, anchor = ("data", name), "value"
-        return _Claim(name, stems(name, short), route, anchor, required=needed)
+        yield _Claim(name, stems(name, short), route, anchor, required=needed)
 
-    claims = [claim(name, "x", ("inputs", name), "key", needed=True) for name in inputs]
+    claims = [
+        each for name in inputs for each in claim(name, "x", ("inputs", name), "key", needed=True)
+    ]
     for name in outputs:
-        claims.append(claim(name, "y", ("outputs",), "value", needed=required))
+        claims += claim(name, "y", ("outputs",), "value", needed=required)
         key = weight_key(name)
         if key in names:
-            claims.append(_Claim(key, (names[key],), ("data", key), required=required))
+            claims += claim(key, key, ("data", key), "value", needed=required)
         elif key not in taken:
             claims.append(_Claim(key, stems(name, "y"), (), required=False, weight=True))
     # The short names x and y give way to every array that the spec itself names.
-    exact = {names.get(claim.key, claim.key) for claim in claims if not claim.weight}
+    exact = {_own_name(claim.key, names) for claim in claims if not claim.weight}
     return [replace(claim, others=frozenset(exact - {*claim.stems})) for claim in claims]
 
 
@@ -221,8 +259,10 @@ def _missing(
     return Diagnostic("missing-array", message, claim.route, claim.anchor, hint=hint)
 
 
-def _how_to_match(claim: _Claim, free: Sequence[str]) -> str:
+def _how_to_match(claim: _Claim, free: Sequence[str]) -> str | None:
     near = _nearest(claim, free)
+    if "[" in claim.key or claim.route[:1] == ("data",):
+        return offer(near) if near else None
     fix = f"data: {{{claim.key}: {near or 'ARRAY'}}} matches it"
     return f"{offer(near)} {fix}" if near else f"where it has another name, {fix}"
 

@@ -37,7 +37,8 @@ class Member:
     ``dtype`` is as stored, so its byte order may be foreign. ``skip`` is the length in bytes of the
     header before the data, ``offset`` where in ``file`` the data starts, None if it is compressed;
     ``checksum`` is the CRC-32 of both. A ``broken`` member only keeps its name known, so that it is
-    not reported missing as well. ``held`` is the array itself, where it comes from memory.
+    not reported missing as well. ``held`` is the array itself, where it comes from memory. A column
+    of a ``table`` has no dtype and no shape until its cells are read.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Member:
     checksum: int = 0
     broken: bool = False
     held: Array | None = field(default=None, compare=False, repr=False)
+    table: bool = False
 
     @property
     def entry(self) -> str:

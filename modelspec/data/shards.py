@@ -10,6 +10,7 @@ import numpy as np
 from modelspec.data import arrays
 from modelspec.data.concatenated import Column, Concatenated
 from modelspec.data.npz import Member, read_headers
+from modelspec.data.tables.reading import is_table, read_header
 from modelspec.data.unpacking import NoRoomError, folder, is_unpacked
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.units import size
@@ -49,7 +50,7 @@ def read_shards(paths: Data) -> tuple[Shards, list[Diagnostic]]:
     files, problems = _files(paths_of(paths))
     shards = {}
     for file in files:
-        members, found = read_headers(file)
+        members, found = read_header(file) if is_table(file) else read_headers(file)
         problems += found
         # Of a file that cannot be read, nothing more is to be said.
         if members or not has_errors(found):
@@ -85,14 +86,19 @@ def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Diagnostic]]:
     problems = []
     for path in paths:
         try:
-            found = sorted(path.glob("[!.]*.npz")) if path.is_dir() else [path]
+            found = _in_folder(path) if path.is_dir() else [path]
         except (OSError, ValueError):  # why, will be told by opening it
             found = [path]
         files |= dict.fromkeys(found)
         if not found:
-            message = "this folder contains no npz files"
+            message = "this folder contains no npz files and no tables"
             problems.append(Diagnostic("not-npz", message, file=str(path)))
     return list(files), problems
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    files = sorted(folder.glob("[!.]*"))
+    return [file for file in files if file.suffix == ".npz" or is_table(file)]
 
 
 def columns_of(
@@ -107,8 +113,17 @@ def columns_of(
         if len(shards) > 1:
             lacking = (file for file, members in shards.items() if name not in members)
             problems += [_missing(column[0], file) for file in lacking]
-            problems += [found for each in column if (found := _unlike(column[0], each))]
     return columns, problems
+
+
+def check_alike(columns: Mapping[str, Sequence[Member]]) -> list[Diagnostic]:
+    """The arrays of several files that cannot be concatenated."""
+    return [
+        found
+        for column in columns.values()
+        for each in column
+        if (found := _unlike(column[0], each))
+    ]
 
 
 def _missing(first: Member, file: Path) -> Diagnostic:
@@ -118,7 +133,7 @@ def _missing(first: Member, file: Path) -> Diagnostic:
 
 
 def _unlike(first: Member, other: Member) -> Diagnostic | None:
-    if first.broken or other.broken:
+    if first.broken or other.broken or first.table or other.table:
         return None
     if _kind(other.dtype) != _kind(first.dtype):
         code = "wrong-dtype"

@@ -9,8 +9,9 @@ import fcntl
 import math
 import os
 import shutil
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -53,7 +54,7 @@ def folder() -> Path:
 def is_unpacked(member: Member) -> bool:
     """Return whether the array of a compressed member is already in the cache."""
     try:
-        return _is_whole(_place(member), member)
+        return _is_whole(place(member), member)
     except (OSError, NoRoomError):
         return False
 
@@ -66,19 +67,52 @@ def unpack(member: Member) -> Path:
         ValueError, and whatever zipfile and zlib raise: where the member is damaged.
     """
     try:
-        place = _place(member)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        while not _is_whole(place, member):
-            with _claimed(place.with_suffix(_PARTIAL)) as file:
+        target = place(member)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        while not _is_whole(target, member):
+            with _claimed(target.with_suffix(_PARTIAL)) as file:
                 if file is None:
                     time.sleep(_WAIT)
-                elif not _is_whole(place, member):
-                    _write(member, file, place)
-        _in_use.add(place)
-        _mark_used(place, member)
+                elif not _is_whole(target, member):
+                    _write(member, file, target)
+        _in_use.add(target)
+        _mark_used(target, member)
     except OSError as error:
         raise NoRoomError(told(error)) from error
-    return place
+    return target
+
+
+@contextmanager
+def writer(member: Member) -> Iterator[Callable[[bytes], None]]:
+    """A function that writes the next bytes of an array's file; it is whole at the end.
+
+    For arrays that are made together: what another process writes at the same time is thrown away.
+
+    Raises:
+        NoRoomError: It cannot be written.
+    """
+    target = place(member)
+    _in_use.add(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_room(target.parent, member.nbytes)
+        with tempfile.NamedTemporaryFile(dir=target.parent, suffix=_PARTIAL, delete=False) as file:
+            partial = Path(file.name)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                yield lambda data: _nothing(file.write(data))
+                file.flush()
+                _mark_used(partial, member)
+                partial.replace(target)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise NoRoomError(told(error)) from error
+
+
+def _nothing(count: int) -> None:
+    del count
 
 
 def contents(member: Member) -> Iterator[bytes]:
@@ -117,7 +151,7 @@ def _filled(entry: IO[bytes], size: int) -> bytes:
     return b"".join(pieces)
 
 
-def _place(member: Member) -> Path:
+def place(member: Member) -> Path:
     """The same file, unchanged, gives the same place; a changed one another."""
     path = member.file.resolve()
     state = path.stat()
@@ -125,10 +159,10 @@ def _place(member: Member) -> Path:
     return folder() / f"{cache.key(*map(str, parts))}.array"
 
 
-def _is_whole(place: Path, member: Member) -> bool:
+def _is_whole(target: Path, member: Member) -> bool:
     """Whether the file is as it was when its checksum was compared: a write changes its time."""
     try:
-        state = place.stat()
+        state = target.stat()
     except FileNotFoundError:
         return False
     return state.st_size == member.nbytes and state.st_mtime_ns == _stamp(member)
@@ -139,9 +173,9 @@ def _stamp(member: Member) -> int:
     return (_FIRST_SECOND + member.checksum % _FIRST_SECOND) * 10**9
 
 
-def _mark_used(place: Path, member: Member) -> None:
+def _mark_used(target: Path, member: Member) -> None:
     """Set the time of access, by which the files used longest ago are dropped."""
-    os.utime(place, ns=(time.time_ns(), _stamp(member)))
+    os.utime(target, ns=(time.time_ns(), _stamp(member)))
 
 
 @contextmanager
@@ -178,16 +212,16 @@ def _is_still(path: Path, file: IO[bytes]) -> bool:
         return False
 
 
-def _write(member: Member, file: IO[bytes], place: Path) -> None:
-    _make_room(place.parent, member.nbytes)
+def _write(member: Member, file: IO[bytes], target: Path) -> None:
+    _make_room(target.parent, member.nbytes)
     for block in contents(member):
         file.write(block)
     file.flush()
     os.fsync(file.fileno())
-    if _place(member) != place:
+    if place(member) != target:
         raise ValueError("the file changed while it was unpacked")
-    _mark_used(place.with_suffix(_PARTIAL), member)
-    place.with_suffix(_PARTIAL).replace(place)
+    _mark_used(target.with_suffix(_PARTIAL), member)
+    target.with_suffix(_PARTIAL).replace(target)
 
 
 def _make_room(kept: Path, needed: int) -> None:

@@ -7,7 +7,7 @@ import yaml
 
 from modelspec.language.document import Document
 from modelspec.language.paths import folder_of, moved
-from modelspec.language.spec import Spec
+from modelspec.language.spec import ClassColumn, Spec
 from modelspec.language.yaml_tree import resolve_scalar
 
 
@@ -38,6 +38,8 @@ def resolved_text(
     data["training"] = _training(written, document, spec)
     if folder is not None and "weights" in data:
         data["weights"] = _weights(data["weights"], document, spec, folder)
+    if spec.data:
+        data["data"] = {**data.get("data", {}), **_classes(written, spec)}
     return yaml.dump(
         data,
         Dumper=_Dumper,
@@ -60,6 +62,19 @@ def _weights(written: Any, document: Document, spec: Spec, folder: Path) -> dict
             for key, source in spec.weights.layers.items()
         }
     return section
+
+
+def _classes(written: Document, spec: Spec) -> dict[str, Any]:
+    """The classes that were found in the data."""
+    texts = written.data.get("data") or {}
+    return {
+        name: {**texts[name], "classes": list(source.classes)}
+        for name, source in spec.data.items()
+        if isinstance(source, ClassColumn)
+        and source.classes is not None
+        and isinstance(texts.get(name), dict)
+        and texts[name].get("classes") is None
+    }
 
 
 def _training(written: Document, document: Document, spec: Spec) -> dict[str, Any]:

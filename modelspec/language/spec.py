@@ -282,6 +282,36 @@ class StartingWeights(_Section):
     layers: dict[str, ArraySource] = Field(default_factory=dict)
 
 
+ClassName = Annotated[str, Field(min_length=1)] | int
+
+
+class ClassColumn(_Section):
+    """Targets that are names of classes. Without ``classes``, the data's own in sorted order."""
+
+    column: str
+    classes: Annotated[tuple[ClassName, ...], Strict(False), Field(min_length=2)] | None = None
+
+
+def _source_form(value: Any) -> str | None:
+    if isinstance(value, ClassColumn):
+        return FORM + "classes"
+    forms: dict[type[Any], str] = {str: "name", list: "list", tuple: "list", dict: "classes"}
+    form = forms.get(type(value))
+    return FORM + form if form else None
+
+
+Source = Annotated[
+    Annotated[str, Tag(FORM + "name")]
+    | Annotated[Names, Tag(FORM + "list")]
+    | Annotated[ClassColumn, Tag(FORM + "classes")],
+    Discriminator(
+        _source_form,
+        custom_error_type="form",
+        custom_error_message="the name of an array, a list of names, or {column: NAME}",
+    ),
+]
+
+
 class Spec(_Section):
     """A whole spec with valid keys and types."""
 
@@ -299,7 +329,7 @@ class Spec(_Section):
     weighted_metrics: Any = None
     optimizer: Any = "rmsprop"
     training: Training = Field(default_factory=Training)
-    data: dict[str, str] = Field(default_factory=dict)
+    data: dict[str, Source] = Field(default_factory=dict)
     weights: StartingWeights = Field(default_factory=StartingWeights)
 
     @classmethod

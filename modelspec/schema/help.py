@@ -36,7 +36,10 @@ HELP: Final[dict[str, dict[str, str]]] = {
         ),
         "optimizer": "One Keras optimizer, by name or with its arguments. Default: rmsprop.",
         "training": "How to train.",
-        "data": "name: array, for arrays of the npz file that are called otherwise than here.",
+        "data": (
+            "name: array, for arrays and columns that are called otherwise than here; a list of "
+            "them is stacked; {column: NAME} has the names of classes."
+        ),
         "weights": "What layers start from, in place of fresh weights.",
     },
     "ArraySource": {
@@ -51,6 +54,10 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "rename": "Their name: our name, where layers are called otherwise; * stands for a part.",
         "skip": "Layers that start fresh all the same; * and ? make patterns.",
         "layers": "LAYER.WEIGHT: {array: NAME}, for a single weight such as words.embeddings.",
+    },
+    "ClassColumn": {
+        "column": "The array or column that has the class of each sample, by its name.",
+        "classes": "The classes in the order of the output's units. Default: sorted.",
     },
     "InputSpec": {
         "shape": "The shape of one sample, without the batch; null is an unknown length.",

@@ -252,7 +252,7 @@ def test_rubbish_of_dead_processes_goes_and_that_of_the_living_stays(
 
 def test_waits_for_another_process_at_the_same_array(tmp_path: Path, kept: Path) -> None:
     path = packed(tmp_path / "x.npz")
-    place = unpacked._place(member(path))
+    place = unpacked.place(member(path))
     partial = place.with_suffix(".partial")
     kept.mkdir(parents=True)
     got: list[Any] = []
@@ -302,7 +302,7 @@ def test_goes_over_what_a_dead_process_left(
 ) -> None:
     path = packed(tmp_path / "x.npz")
     kept.mkdir(parents=True)
-    unpacked._place(member(path)).with_suffix(".partial").write_bytes(b"half")
+    unpacked.place(member(path)).with_suffix(".partial").write_bytes(b"half")
     reading = Mock(side_effect=unpacked.contents)
     monkeypatch.setattr(unpacked, "contents", reading)
     assert digest(unpack(path)[0]) == digest(ARRAY)

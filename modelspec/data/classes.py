@@ -1,0 +1,85 @@
+"""Names of classes as targets, and the ids that losses take."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from modelspec.data.arrays import row_blocks
+from modelspec.data.concatenated import Array, Column
+from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
+
+ClassNames = tuple[str | int, ...]
+
+_BLOCK = 1 << 20
+_LISTED = 10
+_MOST = 100_000
+
+
+def class_ids(
+    name: str, column: Column, classes: Sequence[str | int] | None, route: Route
+) -> tuple[Array, ClassNames, list[Diagnostic]]:
+    """The id of each row's class, and the classes: those given, or those of the rows, sorted.
+
+    ``name`` is that of the array. Text is compared without spaces around it.
+    """
+    if column.ndim == 2 and column.shape[1] == 1:  # noqa: PLR2004 - samples, and an axis of 1
+        column = np.asarray(column[:]).reshape(-1)
+    if column.ndim != 1 or column.dtype.kind not in "biufUS":
+        message = (
+            f"array {name} holds {column.dtype} of shape {list(column.shape)}, not one class each"
+        )
+        return np.empty(0), (), [Diagnostic("wrong-dtype", message, route)]
+    text = column.dtype.kind in "US"
+    if classes is None:
+        found = np.empty(0, "U1" if text else column.dtype)
+        for rows in row_blocks(column, _BLOCK):
+            found = np.union1d(found, _plain(rows))
+            if len(found) > _MOST:
+                message = f"array {name} has more than {_MOST:,} values, too many for classes"
+                return np.empty(0), (), [Diagnostic("wrong-dtype", message, route)]
+        classes = tuple(_written(each) for each in found.tolist() if each not in {"", None})
+    known = np.array([str(each) if text else each for each in classes])
+    if not text and known.dtype.kind in "US":
+        known = np.array([_number(each) for each in classes])
+    order = np.argsort(known, kind="stable")
+    ids = np.zeros(len(column), np.int32)
+    start = 0
+    for rows in row_blocks(column, _BLOCK):
+        plain = _plain(rows)
+        at = np.minimum(np.searchsorted(known[order], plain), len(known) - 1)
+        wrong = known[order][at] != plain
+        if wrong.any():
+            row = int(wrong.argmax())
+            return ids, tuple(classes), [_unknown(name, plain[row], start + row, classes, route)]
+        ids[start : start + len(rows)] = order[at]
+        start += len(rows)
+    return ids, tuple(classes), []
+
+
+def _plain(rows: Array) -> Array:
+    if rows.dtype.kind == "S":
+        rows = np.char.decode(rows, "utf-8")
+    return np.char.strip(rows) if rows.dtype.kind == "U" else rows
+
+
+def _written(value: str | float) -> str | int:
+    return value if isinstance(value, str) else int(value) if int(value) == value else str(value)
+
+
+def _number(name: str | int) -> float:
+    try:
+        return float(name)
+    except ValueError:
+        return np.nan
+
+
+def _unknown(
+    name: str, value: object, row: int, classes: Sequence[str | int], route: Route
+) -> Diagnostic:
+    if str(value) in {"", "nan"}:
+        message = f"array {name} has no class in row {row}"
+        return Diagnostic("unknown-class", message, route, hint="remove the rows without a class")
+    listed = ", ".join(map(str, classes[:_LISTED]))
+    message = f"array {name} has the class {value} in row {row}, which is not one of {listed}"
+    hint = did_you_mean(str(value), map(str, classes))
+    return Diagnostic("unknown-class", message, route, hint=hint)

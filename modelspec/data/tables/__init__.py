@@ -1,0 +1,1 @@
+"""Tables to arrays: columns of CSV, TSV and Parquet files, typed by reading all of their rows."""

@@ -1,0 +1,195 @@
+"""Columns of tables as arrays: in memory, or unpacked once to the cache."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from modelspec.data import arrays, unpacking
+from modelspec.data.concatenated import Array
+from modelspec.data.memory_maps import mapped
+from modelspec.data.npz import Member
+from modelspec.data.tables.cells import ColumnType, Wanted
+from modelspec.data.tables.delimited import Delimited
+from modelspec.data.tables.faults import TableError
+from modelspec.data.tables.parquet import Parquet
+from modelspec.problems.diagnostic import Diagnostic
+from modelspec.problems.units import size
+from modelspec.storage import cache
+
+SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
+"""The names of tables end in one of these."""
+
+UNREAD = np.dtype("V1")
+"""The dtype of a column whose cells were not read yet."""
+
+Say = Callable[[str], None]
+
+
+def is_table(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES
+
+
+def read_header(file: Path) -> tuple[dict[str, Member], list[Diagnostic]]:
+    """The columns of a table by name, whose cells are not read."""
+    if not file.exists():
+        return {}, [Diagnostic("data-not-found", "there is no such file", file=str(file))]
+    try:
+        names = _opened(file).names
+    except TableError as error:
+        return {}, [error.diagnostic(file)]
+    except OSError as error:
+        message = f"the file cannot be read: {error.strerror or error}"
+        return {}, [Diagnostic("data-unreadable", message, file=str(file))]
+    return {
+        name: Member(name, UNREAD, (), fortran=False, file=file, table=True)
+        for name in names
+        if name
+    }, []
+
+
+def _opened(file: Path) -> Delimited | Parquet:
+    return Parquet(file) if file.suffix.lower() == ".parquet" else Delimited(file)
+
+
+def read_cells(
+    columns: Mapping[str, Sequence[Member]], wanted: Mapping[str, Wanted], say: Say | None
+) -> tuple[dict[str, list[Member]], list[Diagnostic]]:
+    """The columns, by name and file, with the cells of tables as arrays.
+
+    A column has one dtype in all files. Only what fits into memory is held there.
+    """
+    tables, problems = _scanned(columns, wanted)
+    if problems:
+        return {}, problems
+    for name, members in columns.items():
+        _agree([tables[each.file].types[name] for each in members if each.table], members)
+    in_memory = sum(table.nbytes for table in tables.values()) <= arrays.IN_MEMORY
+    held: dict[tuple[Path, str], Member] = {}
+    for file, table in tables.items():
+        try:
+            for member in table.members(in_memory=in_memory, say=say):
+                held[file, member.name] = member
+        except TableError as error:
+            problems.append(error.diagnostic(file))
+        except unpacking.NoRoomError as error:
+            message = f"its {size(table.nbytes)} cannot be unpacked: {error}"
+            problems.append(Diagnostic("array-too-large", message, file=str(file)))
+    if problems:
+        return {}, problems
+    return {
+        name: [held[each.file, name] if each.table else each for each in members]
+        for name, members in columns.items()
+    }, problems
+
+
+def _scanned(
+    columns: Mapping[str, Sequence[Member]], wanted: Mapping[str, Wanted]
+) -> tuple[dict[Path, "_Table"], list[Diagnostic]]:
+    """The tables in use by file, each with all of its rows seen once."""
+    files: dict[Path, list[str]] = {}
+    for name, members in columns.items():
+        for member in members:
+            if member.table:
+                files.setdefault(member.file, []).append(name)
+    tables: dict[Path, _Table] = {}
+    problems: list[Diagnostic] = []
+    for file, names in files.items():
+        try:
+            tables[file] = _Table(file, {name: wanted.get(name, "any") for name in names})
+        except TableError as error:
+            problems.append(error.diagnostic(file))
+    return tables, problems
+
+
+def _agree(types: Sequence[ColumnType], members: Sequence[Member]) -> None:
+    """Give the parts of a column one dtype."""
+    others = [each.dtype for each in members if not each.table]
+    for one in types:
+        one.text = any(each.text for each in types) or any(each.kind in "US" for each in others)
+        one.fractions = any(each.dtype.kind == "f" for each in types) or any(
+            each.kind == "f" for each in others
+        )
+        one.like = next(iter(others), None)
+
+
+class _Table:
+    """A table whose rows were all seen once."""
+
+    def __init__(self, file: Path, wanted: Mapping[str, Wanted]) -> None:
+        self.file = file
+        self._source = _opened(file)
+        self._width = len(self._source.names)
+        number = {name: at for at, name in enumerate(self._source.names)}
+        self.types = {name: ColumnType(name, number[name], kind) for name, kind in wanted.items()}
+        self.samples = 0
+        self._scan()
+
+    @property
+    def nbytes(self) -> int:
+        return sum(each.dtype.itemsize for each in self.types.values()) * self.samples
+
+    def _scan(self) -> None:
+        """Learn the types from all rows, or from the cache, where they were learned before."""
+        state = self.file.stat()
+        kinds = sorted((name, each.wanted) for name, each in self.types.items())
+        key = cache.key(
+            str(self.file.resolve()),
+            str(state.st_size),
+            str(state.st_mtime_ns),
+            str(kinds),
+            cache.code_stamp(),
+        )
+        known = cache.load("tables", key)
+        if known is not None:
+            self.samples = known["samples"]
+            self.types = {name: ColumnType(**each) for name, each in known["types"].items()}
+            return
+        numbers = [each.number for each in self.types.values()]
+        for part in self._source.parts():
+            frame = part.frame(numbers, self._width)
+            self.samples += frame.height
+            for each in self.types.values():
+                each.see(frame[str(each.number)], part)
+        types = {name: each.stored() for name, each in self.types.items()}
+        cache.store("tables", key, {"samples": self.samples, "types": types})
+
+    def members(self, *, in_memory: bool, say: Say | None) -> list[Member]:
+        members = [self._member(each) for each in self.types.values()]
+        if in_memory:
+            pieces: dict[str, list[Array]] = {each.name: [] for each in members}
+            for name, rows in self._pieces():
+                pieces[name].append(rows)
+            held = [
+                np.concatenate(pieces[each.name]) if self.samples else np.empty(0, each.dtype)
+                for each in members
+            ]
+        else:
+            held = self._unpacked(members, say)
+        return [replace(each, held=array) for each, array in zip(members, held, strict=True)]
+
+    def _member(self, column: ColumnType) -> Member:
+        shape, kind = (self.samples,), column.dtype
+        checksum = int(cache.key(kind.str, str(shape)), 16)
+        return Member(column.name, kind, shape, fortran=False, file=self.file, checksum=checksum)
+
+    def _pieces(self) -> Iterable[tuple[str, Array]]:
+        numbers = [each.number for each in self.types.values()]
+        for part in self._source.parts():
+            frame = part.frame(numbers, self._width)
+            for name, each in self.types.items():
+                yield name, each.array(frame[str(each.number)])
+
+    def _unpacked(self, members: Sequence[Member], say: Say | None) -> list[Array]:
+        if not all(map(unpacking.is_unpacked, members)):
+            if say is not None:
+                say(f"unpacking {self.file}, {size(self.nbytes)}, to {unpacking.folder()}")
+            with ExitStack() as stack:
+                writers = {
+                    each.name: stack.enter_context(unpacking.writer(each)) for each in members
+                }
+                for name, rows in self._pieces():
+                    writers[name](rows.tobytes())
+        return [mapped(unpacking.place(each), each.dtype, each.shape) for each in members]
