@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from modelspec.api.interrupts import Interrupts
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.resume import all_overrides, refuse_other_spec, resumable, warn_of_other_data
@@ -16,7 +18,7 @@ from modelspec.data.batches import Batches, Phases
 from modelspec.data.dataset import Dataset
 from modelspec.data.shards import Data, files_of, paths_of
 from modelspec.data.snapshot import Snapshot
-from modelspec.data.validation_split import split_validation
+from modelspec.data.validation_split import ValidationSplit, split_validation
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import RunError
 from modelspec.runs.folder import locked, new_folder
@@ -265,6 +267,7 @@ def _phases(
         training.class_weights,
         outputs_of_ids(valid.heads),
     )
+    source.require(_untrained_classes(source, dataset, parts))
     if parts.phrase:
         listener.note(parts.phrase)
     if parts.phrase and isinstance(split, float) and not training.shuffle:
@@ -277,6 +280,26 @@ def _phases(
         return Phases(trained, Batches(held, everything, training.batch_size, dtypes))
     drawn = Batches(dataset, parts.held, training.batch_size, dtypes)
     return Phases(trained, drawn if drawn.samples else None)
+
+
+def _untrained_classes(
+    source: ModelSpec, dataset: Dataset, parts: ValidationSplit
+) -> list[Diagnostic]:
+    """The classes that only rows for validation have, where the spec does not list the classes."""
+    spec, document = source.require().spec, source.require().document
+    written = document.data.get("data") or {}
+    problems = []
+    for name, classes in dataset.classes.items():
+        if name not in spec.data or written.get(name, {}).get("classes") is not None:
+            continue
+        counts = np.bincount(np.asarray(dataset.targets[name])[parts.rows], minlength=len(classes))
+        missing = [str(classes[at]) for at in np.flatnonzero(counts == 0)]
+        if missing:
+            listed = ", ".join(map(str, classes))
+            message = f"no training row of {name} has the class {', '.join(missing)}"
+            hint = f"list the classes: classes: [{listed}]"
+            problems.append(Diagnostic("unknown-class", message, ("data", name), hint=hint))
+    return problems
 
 
 def _with_jit(source: ModelSpec, model: Any, batches: Batches, listener: Listener) -> ModelSpec:

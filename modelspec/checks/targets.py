@@ -112,7 +112,10 @@ def not_finite(name: str, array: Column, values: Values, route: Route) -> Diagno
         f"array {name} holds {values.not_finite} {what} NaN or infinite, "
         f"first in {row_name(array, values.first_not_finite)}"
     )
-    return Diagnostic("not-finite", message, route)
+    hint = None
+    if route[:1] == ("inputs",):
+        hint = "remove the rows, or begin with  - ops.nan_to_num  which replaces NaN by 0"
+    return Diagnostic("not-finite", message, route, hint=hint)
 
 
 def too_large(

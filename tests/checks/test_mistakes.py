@@ -69,7 +69,7 @@ def test_mistake(file: Path, tmp_path: Path) -> None:
     head = header(file)
     data = None
     if head["data"]:
-        data = tmp_path / "data.npz"
+        data = tmp_path / ("data.csv" if head["data"][0].startswith("csv_") else "data.npz")
         getattr(wrong_data, head["data"][0])(data)
     problems = modelspec.load(file, head["set"]).check(data)
     assert Counter(told(problem, file) for problem in problems) == Counter(head["expect"])

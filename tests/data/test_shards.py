@@ -92,7 +92,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     [problem] = load(tmp_path / "d")[1]
     assert (problem.code, problem.file) == ("not-npz", str(tmp_path / "d"))
-    assert problem.message == "this folder contains no npz files"
+    assert problem.message == "this folder contains no npz files and no tables"
 
 
 def test_every_file_is_checked(tmp_path: Path) -> None:

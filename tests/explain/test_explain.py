@@ -37,6 +37,9 @@ OTHER_WORDS = {
 TOLD = {
     "array-too-large": "needs a cache folder without room",
     "bad-override": "is a mistake in an option",
+    "bad-table": "is a mistake in a table",
+    "mixed-column": "is a mistake in a table",
+    "unknown-class": "is a mistake in names that the data has",
     "data-unreadable": "needs a file that this user may not read",
     "missing-losses": "is found by training, not by check",
     "not-utf8": "cannot be shown in a page, which is UTF-8",

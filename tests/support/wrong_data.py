@@ -368,3 +368,19 @@ def rows_of_three(path: Path) -> None:
 def text_in_latin_1(path: Path) -> None:
     texts = [b"plain", b"caf\xe9", b"\xffnot at all", *[b"plain"] * (N - 3)]
     _save(path, x=np.array(texts), y=_Y)
+
+
+def csv_decimal_comma(path: Path) -> None:
+    path.write_text('x,kind,y\n1.5,a,1\n"2,5",b,2\n')
+
+
+def csv_ragged(path: Path) -> None:
+    path.write_text("x,kind,y\n1.5,a,1\n2,5,b,2\n")
+
+
+def csv_other_class(path: Path) -> None:
+    path.write_text("x,kind,y\n1.5,a,1\n2.5,b,2\n3.5,c,1\n")
+
+
+def csv_missing_number(path: Path) -> None:
+    path.write_text("x,kind,y\n1.5,a,1\n,b,2\n3.5,b,2\n")

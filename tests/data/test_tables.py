@@ -1,0 +1,292 @@
+"""Columns of CSV, TSV and Parquet files as arrays, and what people get wrong in them."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modelspec.data import arrays, unpacking
+from modelspec.data.dataset import Dataset, load_dataset
+from modelspec.data.tables import delimited
+from modelspec.language.spec import ClassColumn
+from modelspec.problems.diagnostic import Diagnostic
+
+pl = pytest.importorskip("polars")
+
+ROWS = 40
+DTYPES = {"x": "float32", "word": "string"}
+
+
+def text(separator: str = ",", end: str = "\n") -> str:
+    """A table whose column x is fractions only in its last row, and word has all that CSV has."""
+    words = ["plain", '"a, ""b"""', '"two\nlines"', "", "ünï 👍", '"; \t"']
+    rows = [
+        (str(k) if k < ROWS - 1 else "0.5", words[k % 6], ["no", "yes"][k % 2], str(k % 5 - 2))
+        for k in range(ROWS)
+    ]
+    lines = [("x", "word", "cls", "y"), *rows]
+    return end.join(separator.join(line) for line in lines) + end
+
+
+def load(paths: Any, names: Mapping[str, Any] | None = None, **given: Any) -> Dataset:
+    dataset, problems = read(paths, names, **given)
+    assert not problems, problems
+    assert dataset is not None
+    return dataset
+
+
+def read(
+    paths: Any,
+    names: Mapping[str, Any] | None = None,
+    *,
+    inputs: tuple[str, ...] = ("x", "word"),
+    outputs: tuple[str, ...] = ("y",),
+    **given: Any,
+) -> tuple[Dataset | None, list[Diagnostic]]:
+    return load_dataset(
+        paths, inputs=inputs, outputs=outputs, names=names or {}, dtypes=DTYPES, **given
+    )
+
+
+def is_whole(dataset: Dataset) -> None:
+    x, word = np.asarray(dataset.inputs["x"][:]), np.asarray(dataset.inputs["word"][:])
+    assert x.tolist() == [*range(ROWS - 1), 0.5]
+    known = ["plain", 'a, "b"', "two\nlines", "", "ünï 👍", "; \t"]
+    assert [each.decode() for each in word] == [known[k % 6] for k in range(ROWS)]
+    y = np.asarray(dataset.targets["y"][:])
+    assert y.tolist() == [k % 5 - 2 for k in range(ROWS)]
+    assert y.dtype == np.int64
+
+
+FORMS: dict[str, Callable[[Path], Path]] = {}
+
+
+def form(write: Callable[[Path], str]) -> Callable[[Path], str]:
+    def made(folder: Path) -> Path:
+        return folder / write(folder)
+
+    FORMS[write.__name__] = made
+    return write
+
+
+@form
+def csv(folder: Path) -> str:
+    (folder / "t.csv").write_text(text())
+    return "t.csv"
+
+
+@form
+def windows(folder: Path) -> str:
+    (folder / "t.csv").write_bytes(
+        b"\xef\xbb\xbf"
+        + text().replace("\n", "\r\n").encode().replace(b"two\r\nlines", b"two\nlines")
+    )
+    return "t.csv"
+
+
+@form
+def semicolons(folder: Path) -> str:
+    (folder / "t.CSV").write_text(text(";"))
+    return "t.CSV"
+
+
+@form
+def tabs(folder: Path) -> str:
+    (folder / "t.tsv").write_text(text("\t"))
+    return "t.tsv"
+
+
+@form
+def blank_lines(folder: Path) -> str:
+    head, _, rest = text().partition("\n")
+    (folder / "t.csv").write_text(f"{head}\n\n{rest}\n\n".rstrip("\n"))
+    return "t.csv"
+
+
+@form
+def parquet(folder: Path) -> str:
+    csv(folder)
+    pl.read_csv(folder / "t.csv", infer_schema_length=None).write_parquet(folder / "t.parquet")
+    return "t.parquet"
+
+
+@form
+def halves_in_a_folder(folder: Path) -> str:
+    """The first half has whole numbers alone, and the other lies in an npz file or a table."""
+    (folder / "d").mkdir()
+    frame = pl.read_csv(text().encode(), infer_schema=False)
+    frame[: ROWS // 2].write_csv(folder / "d" / "1.csv")
+    frame[ROWS // 2 :].write_csv(folder / "d" / "2.csv")
+    return "d"
+
+
+@form
+def beside_npz(folder: Path) -> str:
+    (folder / "d").mkdir()
+    frame = pl.read_csv(text().encode(), infer_schema=False)
+    half = ROWS // 2
+    frame[:half].write_csv(folder / "d" / "1.csv")
+    rest = frame[half:].fill_null("")
+    np.savez(
+        folder / "d" / "2.npz",
+        x=rest["x"].to_numpy().astype("f8"),
+        word=np.array([each.encode() for each in rest["word"]]),
+        y=rest["y"].to_numpy().astype("i8"),
+    )
+    return "d"
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("size", ["small parts", "one part"])
+def test_forms(name: str, size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if size == "small parts":
+        monkeypatch.setattr(delimited, "PART_BYTES", 50)
+    is_whole(load(FORMS[name](tmp_path)))
+
+
+def test_larger_tables_are_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(arrays, "IN_MEMORY", 100)
+    monkeypatch.setattr(delimited, "PART_BYTES", 64)
+    file, notes = FORMS["csv"](tmp_path), []
+    is_whole(load(file, say=notes.append))
+    assert [note.split(",")[0] for note in notes] == [f"unpacking {file}"]
+    monkeypatch.setattr(delimited.Delimited, "parts", None)  # the cells are not read again
+    is_whole(load(file, say=notes.append))
+    assert len(notes) == 1
+    assert all(each.suffix == ".array" for each in unpacking.folder().iterdir())
+
+
+def test_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "IN_MEMORY", 100)
+    (tmp_path / "cache").write_text("a file in the place of the folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    _, [problem] = read(FORMS["csv"](tmp_path))
+    assert problem.code == "array-too-large"
+
+
+def test_lists_of_columns_are_stacked(tmp_path: Path) -> None:
+    file = FORMS["csv"](tmp_path)
+    names = {"x": ("x", "y")}
+    data = load(file, names, inputs=("x",))
+    column = data.inputs["x"]
+    assert column.shape == (ROWS, 2)
+    expected = np.stack([[*range(ROWS - 1), 0.5], [k % 5 - 2 for k in range(ROWS)]], -1)
+    np.testing.assert_array_equal(column[:], expected)
+    np.testing.assert_array_equal(column[np.array([3, 1])], expected[[3, 1]])
+    assert arrays.scan(column).low == -2
+    assert arrays.digest(column) == arrays.digest(expected)
+    np.savez(tmp_path / "d.npz", a=expected[:, 0], b=expected[:, 1], y=expected[:, 1])
+    stacked = load(tmp_path / "d.npz", {"x": ("a", "b")}, inputs=("x",)).inputs["x"]
+    np.testing.assert_array_equal(stacked[:], expected)
+    _, [problem] = read(file, {"x": ("x", "word")}, inputs=("x",))
+    assert problem.code == "mixed-column"
+
+
+def test_classes(tmp_path: Path) -> None:
+    file = FORMS["csv"](tmp_path)
+    data = load(file, {"y": ClassColumn(column="cls")})
+    assert data.classes == {"y": ("no", "yes")}
+    np.testing.assert_array_equal(data.targets["y"][:], np.arange(ROWS) % 2)
+    data = load(file, {"y": ClassColumn(column="cls", classes=("yes", "no"))})
+    np.testing.assert_array_equal(data.targets["y"][:], 1 - np.arange(ROWS) % 2)
+    data = load(file, {"y": ClassColumn(column="y")})
+    assert data.classes == {"y": (-2, -1, 0, 1, 2)}
+    np.testing.assert_array_equal(data.targets["y"][:], np.arange(ROWS) % 5)
+    _, [problem] = read(file, {"y": ClassColumn(column="cls", classes=("no", "maybe"))})
+    assert problem.code == "unknown-class"
+    assert "the class yes in row 1" in problem.message
+    np.savez(tmp_path / "d.npz", x=np.zeros(3), word=["a"] * 3, y=[" b", "a", "c"])
+    data = load(tmp_path / "d.npz", {"y": ClassColumn(column="y")})
+    assert data.classes == {"y": ("a", "b", "c")}
+
+
+def test_missing_cells(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,word,y\n1,,true\n,a,False\n")
+    data = load(tmp_path / "t.csv")
+    np.testing.assert_array_equal(data.inputs["x"][:], [1, np.nan])
+    assert np.asarray(data.inputs["word"][:]).tolist() == [b"", b"a"]
+    assert np.asarray(data.targets["y"][:]).tolist() == [1, 0]
+
+
+def test_text_is_pinned_by_the_spec(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,word,y\n1,007,1\n2,08,1\n")
+    assert np.asarray(load(tmp_path / "t.csv").inputs["word"][:]).tolist() == [b"007", b"08"]
+
+
+HEAD = "x,word,y\n"
+MISTAKES: dict[str, tuple[bytes, str, str, str]] = {
+    "decimal comma": (b'1,a,1\n"1,5",a,1\n', "3:1", "mixed-column", "decimal point"),
+    "decimal comma without quotes": (b"1,a,1\n1,5,a,1\n", "3:1", "bad-table", "decimal comma"),
+    "thousands": (b'"1,234,567",a,1\n', "2:1", "mixed-column", "thousands separators"),
+    "thousands and a point": (b'1,a,1\n2,b,"1,234.5"\n', "3:5", "mixed-column", "thousands"),
+    "NA": (b"1,a,1\n1,a,NA\n", "3:5", "mixed-column", "missing value empty"),
+    "a unit": (b"1,a,1\n2 kg,a,1\n", "3:1", "mixed-column", "dtype: string"),
+    "a short row": (b"1,a,1\n1,a\n", "3:1", "bad-table", "one cell for each column"),
+    "after lines in a cell": (b'1,"a\nb\nc",1\nz,a,1\n', "5:1", "mixed-column", "dtype: string"),
+    "Latin-1": (b"1,caf\xe9,1\n", "2:6", "bad-table", "UTF-8"),
+    "a byte 0": (b"1,a\0b,1\n", "2:4", "bad-table", "UTF-8"),
+    "a quote inside": (b'1,5" pipe,1\n2,b,1\n', "2:4", "bad-table", "twice"),
+    "a quote not closed": (b'1,a,1\n2,"b,1\n3,c,1\n', "3:3", "bad-table", ""),
+    "a quote closed early": (b'1,"a" b,1\n2,c,1\n', "2:3", "bad-table", "twice"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+@pytest.mark.parametrize("size", [20, 8 << 20])
+def test_mistakes_in_cells(
+    name: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, place, code, hint = MISTAKES[name]
+    monkeypatch.setattr(delimited, "PART_BYTES", size)
+    (tmp_path / "t.csv").write_bytes(HEAD.encode() + rows)
+    _, [problem] = read(tmp_path / "t.csv")
+    assert problem.span is not None
+    assert f"{problem.span.line}:{problem.span.column}" == place
+    assert problem.code == code
+    assert hint in (problem.hint or "")
+    assert problem.file == str(tmp_path / "t.csv")
+
+
+WHOLE: dict[str, tuple[str, bytes, str]] = {
+    "empty": ("t.csv", b"", "empty"),
+    "a blank line": ("t.csv", b"\n", "empty"),
+    "no header": ("t.csv", b"1,2,3\n4,5,6\n", "first line has numbers"),
+    "equal headers": ("t.csv", b"x,word,x,y\n1,a,1,1\n", "two columns are called 'x'"),
+    "equal but for a space": ("t.csv", b"x,word, x,y\n1,a,1,1\n", "two columns are called 'x'"),
+    "UTF-16": ("t.csv", "x,word,y\n1,a,1\n".encode("utf-16"), "UTF-16"),
+    "gzip": ("t.csv", b"\x1f\x8b\x08", "gzip"),
+    "a workbook": ("t.csv", b"PK\x03\x04....", "workbook"),
+    "not Parquet": ("t.parquet", b"x,word,y\n1,a,1\n", "not a Parquet file"),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_mistakes_in_whole_tables(name: str, tmp_path: Path) -> None:
+    file, content, message = WHOLE[name]
+    (tmp_path / file).write_bytes(content)
+    _, problems = read(tmp_path / file)
+    assert [problem.code for problem in problems] == ["bad-table"]
+    assert message in problems[0].message
+
+
+def test_a_column_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,wrod,y,more,other\n1,a,1,2,3\n")
+    _, [problem] = read(tmp_path / "t.csv")
+    assert problem.code == "missing-array"
+    assert problem.hint is not None
+    assert "wrod" in problem.hint
+    _, [problem] = read(tmp_path / "no.csv")
+    assert problem.code == "data-not-found"
+
+
+def test_polars_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "polars", None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    _, [problem] = read(FORMS["csv"](tmp_path))
+    assert problem.code == "missing-package"
+    assert "keras-modelspec[tables]" in (problem.hint or "")
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)
