@@ -151,7 +151,8 @@ def test_larger_tables_are_unpacked_once(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(arrays, "IN_MEMORY", 100)
     monkeypatch.setattr(delimited, "PART_BYTES", 64)
-    file, notes = FORMS["csv"](tmp_path), []
+    file = FORMS["csv"](tmp_path)
+    notes: list[str] = []
     is_whole(load(file, say=notes.append))
     assert [note.split(",")[0] for note in notes] == [f"unpacking {file}"]
     monkeypatch.setattr(delimited.Delimited, "parts", None)  # the cells are not read again
