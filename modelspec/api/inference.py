@@ -176,7 +176,13 @@ def predicting(
     batches = _batches(replace(dataset, targets={}, weights={}), target, model)
     batches = replace(batches, batch_size=eval_batch_size(model, batches.batch_size))
     parts = map(predictor(model), batches.in_order(batches.rows))
-    return Predicting(parts, dataset.targets, _of_classes(target, model))
+    return Predicting(_placed(parts, target), dataset.targets, _of_classes(target, model))
+
+
+def _placed(parts: Iterator[Mapping[str, Array]], target: Target) -> Iterator[Mapping[str, Array]]:
+    """The parts, with the line of the layer in the error of a step."""
+    with place_step_errors(target.source):
+        yield from parts
 
 
 def _of_classes(target: Target, model: Any) -> dict[str, bool]:

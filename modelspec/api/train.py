@@ -140,7 +140,8 @@ def train(
                 find_change=snapshot.find_change,
             )
             run_session(model, source.require(), phases, surroundings)
-        _tell_of_heads_at_their_mean(source, dataset, made, listener)
+        penalized = bool(model.losses)
+        _tell_of_heads_at_their_mean(source, dataset, made, listener, penalized=penalized)
     return made
 
 
@@ -170,11 +171,14 @@ def _has_checkpoint(run: str | Path | None) -> bool:
 
 
 def _tell_of_heads_at_their_mean(
-    source: ModelSpec, dataset: Dataset, run: Run, listener: Listener
+    source: ModelSpec, dataset: Dataset, run: Run, listener: Listener, *, penalized: bool
 ) -> None:
-    strategy = source.require().strategy
-    record = run.history[-1] if run.history else {}
-    told = left_at_mean(source.heads, dataset, record, strategy=strategy is not None)
+    if not run.history:
+        return
+    strategy = source.require().strategy is not None
+    told = left_at_mean(
+        source.heads, dataset, run.history[-1], strategy=strategy, penalized=penalized
+    )
     for text in told:
         listener.warn(text)
 

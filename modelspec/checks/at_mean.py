@@ -1,4 +1,4 @@
-"""Heads of quantities that training left where a constant would do as well."""
+"""Heads that training left where one prediction for every sample would do as well."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,16 +12,28 @@ from modelspec.data.dataset import Dataset
 from modelspec.graph.heads import Head
 
 _NO_BETTER = 0.9
+_NO_BETTER_THAN_SHARES = 0.99
+_CROSSENTROPIES = {
+    *("binarycrossentropy", "categoricalcrossentropy", "sparsecategoricalcrossentropy"),
+}
+_EPOCHS = 3
+"""Before these, a head of classes may not have left the shares of its classes yet."""
 _ROWS = 4096
 
 
 def left_at_mean(
-    heads: Sequence[Head], dataset: Dataset, record: Mapping[str, Any], *, strategy: bool
+    heads: Sequence[Head],
+    dataset: Dataset,
+    record: Mapping[str, Any],
+    *,
+    strategy: bool,
+    penalized: bool = False,
 ) -> Iterator[str]:
     """What to tell of each such head after the last epoch, whose ``record`` has Keras's names.
 
-    Only heads whose targets are as raw as they were measured are judged, and those that a
-    ``strategy`` weighs: of others nobody knows whether there is anything to learn.
+    Of heads of quantities, only those are judged whose targets are as raw as they were measured,
+    and those that a ``strategy`` weighs: of others nobody knows whether there is anything to learn.
+    Where the model is ``penalized``, the loss of a single head says nothing of the head alone.
     """
     trained = [head for head in heads if head.loss is not None]
     for head in trained:
@@ -32,13 +44,28 @@ def left_at_mean(
             continue
         rows = target[np.linspace(0, len(target) - 1, min(_ROWS, len(target))).astype(np.int64)]
         constant = _loss_of_constant(head.loss, rows.astype(np.float64))
-        if not constant or loss < _NO_BETTER * constant or not (strategy or is_raw(target)):
-            continue
-        yield (
-            f"{head.output} has learned nothing: its loss is {loss:.4g}, and the same value for "
-            f"every sample gives {constant:.4g}. Let it end in a Rescaling to the scale of its "
-            "targets (`modelspec check --data` measures it), or raise its weight"
-        )
+        if constant and loss >= _NO_BETTER * constant and (strategy or is_raw(target)):
+            yield _of_quantity(head.output, loss, constant)
+        shares = _loss_of_shares(head.loss, rows)
+        judged = record["epoch"] >= _EPOCHS and (len(heads) > 1 or not penalized)
+        if judged and shares and loss >= _NO_BETTER_THAN_SHARES * shares:
+            yield _of_classes(head.output, loss, shares)
+
+
+def _of_quantity(output: str, loss: float, constant: float) -> str:
+    return (
+        f"{output} has learned nothing: its loss is {loss:.4g}, and the same value for "
+        f"every sample gives {constant:.4g}. Let it end in a Rescaling to the scale of its "
+        "targets (`modelspec check --data` measures it), or raise its weight"
+    )
+
+
+def _of_classes(output: str, loss: float, shares: float) -> str:
+    return (
+        f"{output} has learned nothing: its loss is {loss:.4g}, and predicting the share of each "
+        f"class for every sample gives {shares:.4g}. Another learning rate, scaled inputs or more "
+        "epochs may help"
+    )
 
 
 def _loss_of_constant(loss: Any, rows: Array) -> float | None:
@@ -49,3 +76,27 @@ def _loss_of_constant(loss: Any, rows: Array) -> float | None:
     if name == "meanabsoluteerror":
         return float(np.abs(rows - np.median(rows, 0)).mean())
     return None
+
+
+def _loss_of_shares(loss: Any, rows: Array) -> float | None:
+    """The crossentropy of the classes' own shares; None where it is not known."""
+    name, arguments = named_loss(loss, (), None)
+    if name not in _CROSSENTROPIES or set(arguments) - {"from_logits"}:
+        return None
+    if name == "sparsecategoricalcrossentropy":
+        # One id a sample: those of a sequence may be masked.
+        if rows.size != len(rows):
+            return None
+        return _entropy(np.unique(rows, return_counts=True)[1] / len(rows))
+    if rows.ndim > 2:  # noqa: PLR2004 - samples and units
+        return None
+    shares = rows.astype(np.float64).mean(0)
+    if name == "categoricalcrossentropy":
+        return _entropy(shares)
+    units = np.atleast_1d(shares)
+    return float(np.mean([_entropy(np.array([share, 1 - share])) for share in units]))
+
+
+def _entropy(shares: Array) -> float:
+    some = shares[shares > 0]
+    return float(-(some * np.log(some)).sum())

@@ -7,10 +7,15 @@ _WIDE = ("64", "string")
 
 
 def requires_tensorflow(graph: Graph, precision: str) -> bool:
-    """Whether a graph has layers that JAX does not offer, or dtypes that it does not have."""
+    """Whether a graph has layers that JAX does not offer, or dtypes that it does not have.
+
+    In other precisions than float32, JAX computes what TensorFlow refuses, such as the metrics
+    ``TopKCategoricalAccuracy`` and ``SparseTopKCategoricalAccuracy``.
+    """
     wide = any(tensor.dtype.endswith(_WIDE) for tensor in graph.inputs.values())
     # A node without inputs has an error, and is not called.
     special = any(
         needs_tensorflow({node.type: node.arguments}) for node in graph.nodes if node.inputs
     )
-    return wide or special or precision.endswith(_WIDE)
+    typed = any(node.options.get("dtype", "float32") != "float32" for node in graph.nodes)
+    return wide or special or typed or precision != "float32"

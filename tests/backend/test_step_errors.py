@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import modelspec
 from modelspec.backend.training.step_errors import run_step
-from modelspec.problems.errors import StepError
+from modelspec.problems.errors import ModelError, StepError
 
 pytestmark = pytest.mark.keras
 
@@ -124,3 +125,36 @@ def test_training_tells_the_line(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert "spec.yaml:5: layer conv2d: " in done.stderr or "spec.yaml:6: layer" in done.stderr
     assert "NHWC" in done.stderr
+    assert "needs oneDNN, which TF_ENABLE_ONEDNN_OPTS=0 turns off" in done.stderr
+
+
+BEYOND = """\
+modelspec: 1
+inputs:
+  x: {shape: [4]}
+layers:
+  - Rescaling: {scale: 100}
+  - Embedding: {input_dim: 10, output_dim: 2}
+    name: table
+  - Flatten
+  - Dense: {units: 1}
+    name: y
+outputs: y
+losses: mse
+training: {epochs: 1, jit: false}
+"""
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate", "predict"])
+def test_every_verb_tells_the_line(verb: str, tmp_path: Path) -> None:
+    source = modelspec.loads(BEYOND, name="beyond.yaml")
+    data: dict[str, Any] = {"x": np.ones((8, 4), "f"), "y": np.ones((8, 1), "f")}
+    (tmp_path / "beyond.yaml").write_text(BEYOND, encoding="utf-8")
+    target = modelspec.open_target(tmp_path / "beyond.yaml")
+    verbs: Any = {
+        "train": lambda: modelspec.train(source, data, run=tmp_path / "run"),
+        "evaluate": lambda: modelspec.evaluate(target, data),
+        "predict": lambda: modelspec.predict(target, data),
+    }
+    with pytest.raises(ModelError, match=r"beyond.yaml:6: layer table: TensorFlow cannot compute"):
+        verbs[verb]()

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 import modelspec
+from modelspec.checks.at_mean import left_at_mean
+from modelspec.data.dataset import load_dataset
 from modelspec.problems.problem import Problem
 from modelspec.runs.progress import NullListener
 
@@ -165,3 +167,47 @@ def test_a_head_left_at_its_mean(layers: list[str], loss: str, told: Any, tmp_pa
     text = spec(layers, more=more, loss=loss)
     modelspec.train(modelspec.loads(text), tmp_path / "d.npz", run=tmp_path / "run", listener=heard)
     assert any("has learned nothing" in line for line in heard.warned) is told
+
+
+_SHARES = np.array([0.6, 0.3, 0.1])
+_IDS = np.repeat([0, 1, 2], [240, 120, 40])
+
+
+@pytest.mark.parametrize(
+    ("loss", "target", "told"),
+    [
+        ("sparse_categorical_crossentropy", _IDS, 1),
+        ("SparseCategoricalCrossentropy", _IDS[:, None], 1),
+        ("categorical_crossentropy", np.eye(3)[_IDS], 1),
+        ("binary_crossentropy", np.eye(3)[_IDS], 1),
+        ("{CategoricalCrossentropy: {label_smoothing: 0.1}}", np.eye(3)[_IDS], 0),
+    ],
+)
+@pytest.mark.parametrize("scale", [0.0, 0.98, 0.995, 2.0])
+def test_a_head_left_at_the_shares_of_its_classes(
+    loss: str, target: Any, told: int, scale: float
+) -> None:
+    """The loss is some times the entropy of the shares."""
+    entropy = -float((_SHARES * np.log(_SHARES)).sum())
+    if "binary" in loss:
+        both = np.stack([_SHARES, 1 - _SHARES])
+        entropy = -float((both * np.log(both)).sum(0).mean())
+    source = modelspec.loads(spec(["Dense: {units: 3}"], loss=loss))
+    dataset, _ = load_dataset({"x": np.zeros((400, 4)), "y": target}, inputs=["x"], outputs=["y"])
+    assert dataset is not None
+    for epoch, penalized, judged in ((3, False, True), (2, False, False), (3, True, False)):
+        record = {"epoch": epoch, "loss": scale * entropy}
+        found = left_at_mean(source.heads, dataset, record, strategy=False, penalized=penalized)
+        assert len(list(found)) == (told if judged and scale > 0.99 else 0)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.0])
+def test_training_tells_of_a_head_left_at_its_shares(factor: float, tmp_path: Path) -> None:
+    """Nothing can be learned from inputs of 0."""
+    data: dict[str, Any] = {"x": factor * np.eye(3)[_IDS][:, [0, 1, 2, 2]], "y": _IDS}
+    more = "optimizer: {Adam: {learning_rate: 0.05}}\ntraining: {epochs: 12}\n"
+    dense = "Dense: {units: 3, activation: softmax}"
+    source = modelspec.loads(spec([dense], more=more, loss="sparse_categorical_crossentropy"))
+    heard = _Hearing()
+    modelspec.train(source, data, run=tmp_path / "run", listener=heard)
+    assert any("the share of each class" in line for line in heard.warned) == (factor == 0)

@@ -23,6 +23,12 @@ _HINTS: dict[type[Exception], str] = {
 }
 
 
+_CHANNELS_FIRST = (
+    "on a CPU, data_format: channels_first needs oneDNN, which TF_ENABLE_ONEDNN_OPTS=0 turns off"
+)
+"""Seen in TensorFlow 2.21: with oneDNN, all of Keras's layers train in this format."""
+
+
 def reason(error: Exception) -> str:
     """What TensorFlow or Keras says, without the frames around it."""
     told = re.split(r"(?<=\w)\s*\nTraceback \(", str(error))[0]
@@ -72,6 +78,8 @@ def run_step(step: Callable[[], T], model: Any, way_out: str = "") -> T:
         return step()
     except tf.errors.OpError as error:
         hint = next((hint for kind, hint in _HINTS.items() if isinstance(error, kind)), way_out)
+        if "NHWC" in str(error):
+            hint = _CHANNELS_FIRST
         raise StepError(_sentence(error, hint), layer_of(error, model)) from error
     except (TypeError, ValueError) as error:
         # Raised while TensorFlow traces: dtypes that Keras mixes, or shapes that do not fit.
