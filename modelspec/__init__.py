@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from modelspec.api.export import ExportError, export
     from modelspec.api.inference import evaluate, predict
     from modelspec.api.model_spec import ModelSpec, load, loads
     from modelspec.api.plot import plot
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from modelspec.runs.run import Run
 
 __all__ = [
+    "ExportError",
     "KerasError",
     "ModelError",
     "ModelSpec",
@@ -44,6 +46,7 @@ __all__ = [
     "SpecError",
     "__version__",
     "evaluate",
+    "export",
     "load",
     "loads",
     "make_report",
@@ -57,6 +60,7 @@ __version__ = "0.1.0"
 """The version of the distribution; ``pyproject.toml`` reads it from here."""
 
 _LATER = {
+    "api.export": ("ExportError", "export"),
     "api.inference": ("evaluate", "predict"),
     "api.plot": ("plot",),
     "api.report": ("make_report",),

@@ -14,6 +14,7 @@ from modelspec.checks.scale import SCALE_CODES
 from modelspec.data.batches import Batches
 from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import Dataset, load_dataset
+from modelspec.data.matching import Part
 from modelspec.data.shards import Data, Say
 from modelspec.data.validation_split import split_validation
 from modelspec.graph.graph import Graph, Input
@@ -60,22 +61,15 @@ def load_for_evaluation(
     target: Target, data: Data, *, say: Say | None = None, warn: Warn | None = None
 ) -> tuple[Any, Batches]:
     """The compiled model, and the test part of the data in batches; as for ``evaluate``."""
-    of_run = target.source is not None and target.path is not None
-    # A strategy's last weights of the losses are in the file alone.
-    in_file = target.source is not None and target.source.require().strategy is not None
-    model = target.model(compiled=not of_run or in_file, say=say)
-    if target.source is not None and target.path is not None:
-        from modelspec.backend.model.compiling import compile_as_spec
-
-        compile_as_spec(model, target.source.require())
+    model = compiled_model(target, say)
     if not getattr(model, "compiled", False):
         raise ModelError("the model has no losses, so it cannot be evaluated")
     from modelspec.backend.model.saving import make_scopes_valid
 
     make_scopes_valid(model)
 
-    dataset = _dataset(target, model, data, targets=True, say=say, warn=warn)
-    return model, _batches(dataset, target, model)
+    dataset = read_dataset(target, model, data, targets=True, say=say, warn=warn)
+    return model, inference_batches(dataset, target, model)
 
 
 def evaluate_batches(
@@ -87,6 +81,24 @@ def evaluate_batches(
 
     with place_step_errors(target.source):
         return Evaluation(Engine(model), batches, warn=say)()
+
+
+def compiled_model(target: Target, say: Say | None = None) -> Any:
+    """The model of a target, compiled as its spec says; without a spec, as its file says.
+
+    Raises:
+        SpecError: The spec has errors.
+        ModelError: The file cannot be loaded.
+    """
+    of_run = target.source is not None and target.path is not None
+    # A strategy's last weights of the losses are in the file alone.
+    in_file = target.source is not None and target.source.require().strategy is not None
+    model = target.model(compiled=not of_run or in_file, say=say)
+    if target.source is not None and target.path is not None:
+        from modelspec.backend.model.compiling import compile_as_spec
+
+        compile_as_spec(model, target.source.require())
+    return model
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +184,8 @@ def predicting(
     from modelspec.backend.training.engine import predictor
     from modelspec.backend.training.eval_batch_size import eval_batch_size
 
-    dataset = _dataset(target, model, data, targets=False, say=say, warn=warn)
-    batches = _batches(replace(dataset, targets={}, weights={}), target, model)
+    dataset = read_dataset(target, model, data, targets=False, say=say, warn=warn)
+    batches = inference_batches(replace(dataset, targets={}, weights={}), target, model)
     batches = replace(batches, batch_size=eval_batch_size(model, batches.batch_size))
     parts = map(predictor(model), batches.in_order(batches.rows))
     return Predicting(_placed(parts, target), dataset.targets, _of_classes(target, model))
@@ -199,12 +211,24 @@ def _of_classes(target: Target, model: Any) -> dict[str, bool]:
     return found
 
 
-def _dataset(
-    target: Target, model: Any, data: Data, *, targets: bool, say: Say | None, warn: Warn | None
+def read_dataset(
+    target: Target,
+    model: Any,
+    data: Data,
+    *,
+    targets: bool,
+    say: Say | None,
+    warn: Warn | None,
+    part: Part = "test",
 ) -> Dataset:
+    """Read a part of the data, and compare it with the model.
+
+    Raises:
+        SpecError: The data has errors.
+    """
     from modelspec.backend.model.model_io import output_names
 
-    graph = _interface(target, model)
+    graph = interface_of(target, model)
     outputs = target.source.trained_outputs() if target.source else output_names(model)
     dataset, problems = load_dataset(
         data,
@@ -212,7 +236,7 @@ def _dataset(
         outputs=outputs,
         names=target.source.spec.data if target.source and target.source.spec else {},
         dtypes={name: given.dtype for name, given in graph.inputs.items()},
-        part="test",
+        part=part,
         targets="required" if targets else "optional",
         say=say,
     )
@@ -241,15 +265,16 @@ def _misfits(
     return problems if has_errors(problems) else [*problems, *check_model_lengths(model, dataset)]
 
 
-def _batches(dataset: Dataset, target: Target, model: Any) -> Batches:
-    graph = _interface(target, model)
+def inference_batches(dataset: Dataset, target: Target, model: Any) -> Batches:
+    """All rows of a dataset, in batches of the spec's size."""
+    graph = interface_of(target, model)
     dtypes = {name: given.dtype for name, given in graph.inputs.items()}
     spec = target.source.spec if target.source else None
     batch = max(spec.training.batch_size, 1) if spec else 32
     return Batches(dataset, split_validation(dataset, (), 0.0, 0).rows, batch, dtypes)
 
 
-def _interface(target: Target, model: Any) -> Graph:
+def interface_of(target: Target, model: Any) -> Graph:
     """The graph of the spec; for a model without a spec, only its inputs."""
     if target.source is not None and target.source.graph is not None:
         return target.source.graph

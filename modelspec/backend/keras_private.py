@@ -274,3 +274,12 @@ def saved_state(layers: Sequence[Any]) -> list[dict[str, Any]]:
 def learned_variables(layer: Any) -> list[Any]:
     """The variables of a layer alone that train unless it is frozen; ``_trainable_variables``."""
     return list(_part(layer, "_trainable_variables", "a start from weights"))
+
+
+def patch_tf2onnx() -> None:
+    """Make tf2onnx work with NumPy 2; ``export.tf2onnx_lib.patch_tf2onnx``."""
+    try:
+        from keras.src.export.tf2onnx_lib import patch_tf2onnx
+    except ImportError:
+        raise MissingPartError("export.tf2onnx_lib.patch_tf2onnx", "the export to ONNX") from None
+    patch_tf2onnx()

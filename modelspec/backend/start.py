@@ -43,7 +43,7 @@ def start(*, light: bool = False) -> ModuleType:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         for chatty in _CHATTY:
             logging.getLogger(chatty).setLevel(logging.ERROR)
-        with _silent_stderr(), _no_settings():
+        with silent_stderr(), _no_settings():
             if not (light and _import_on_jax()):
                 _import_on_tensorflow()
     return sys.modules["keras"]
@@ -115,7 +115,7 @@ def _hidden(*packages: str) -> Iterator[None]:
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
+def silent_stderr() -> Iterator[None]:
     """Send file descriptor 2 nowhere: TensorFlow's C++ logs there before it reads its options."""
     sys.stderr.flush()
     kept = os.dup(2)

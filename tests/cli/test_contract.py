@@ -50,7 +50,7 @@ def test_every_command_is_listed() -> None:
 @pytest.mark.parametrize("command", USAGES)
 def test_options_are_those_of_the_command(command: str) -> None:
     usage = USAGES[command].replace("\\|", "|")
-    assert set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", usage)) == options(command).keys()
+    assert set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", usage)) == options(command).keys()
     required = re.sub(r"\[[^]]*\]", "", usage)
     assert ("--data" in required) == (command in {"train", "evaluate", "predict", "balance"})
 

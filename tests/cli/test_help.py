@@ -74,7 +74,7 @@ def test_an_imported_command_would_be_seen(tmp_path: Path) -> None:
     ("words", "offered"),
     [
         ("modelspec ", list(VERBS)),
-        ("modelspec e", ["explain", "evaluate"]),
+        ("modelspec e", ["explain", "evaluate", "export"]),
         ("modelspec sum", ["summary"]),
         ("modelspec --v", ["--version"]),
         ("modelspec check --form", ["--format"]),

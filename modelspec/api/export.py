@@ -1,0 +1,255 @@
+"""Export: a spec, a run or a ``.keras`` file → a file of another runtime, with proof."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelspec.api.inference import (
+    Warn,
+    compiled_model,
+    inference_batches,
+    read_dataset,
+)
+from modelspec.api.target import Target
+from modelspec.data.batches import Batches
+from modelspec.data.dataset import Dataset
+from modelspec.data.shards import Data, Say
+from modelspec.problems.errors import ModelError
+from modelspec.results.export import Format, Proof, Subject
+from modelspec.storage.atomic import replacing
+
+SUFFIXES: Mapping[Format, str] = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite"}
+
+_NEEDED: Mapping[Format, tuple[str, ...]] = {
+    "saved_model": (),
+    "onnx": ("onnx", "onnxruntime", "tf2onnx"),
+    "litert": ("ai_edge_litert",),
+}
+"""The packages of each format; the extra that brings them has its name."""
+
+_ROWS, _BYTES, _MADE_ROWS, _REPRESENTATIVES = 10_000, 256 * 2**20, 8, 200
+
+
+class ExportError(ModelError):
+    """A file computes something else than the model; ``proof`` says how much."""
+
+    def __init__(self, proof: Proof) -> None:
+        self.proof = proof
+        names = ", ".join(output.name for output in proof.outputs if not output.passed)
+        super().__init__(
+            f"the {proof.format} file differs from the model in {names} by more than "
+            f"{proof.tolerance:g} of its values, so it is not written; --force writes it"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    opset: int | None
+    allow_flex: bool
+    int8: bool
+
+
+def export(
+    target: Target,
+    form: Format,
+    path: str | Path | None = None,
+    *,
+    data: Data | None = None,
+    opset: int | None = None,
+    allow_flex: bool = False,
+    int8: bool = False,
+    force: bool = False,
+    say: Say | None = None,
+    warn: Warn | None = None,
+) -> Proof:
+    """Write the model of a target for another runtime, run the file there, and compare.
+
+    The proof is also written as JSON, to ``PATH.json``.
+
+    Args:
+        target: A run, a ``.keras`` file or a spec, from ``open_target``.
+        form: ``saved_model`` (a folder), ``onnx`` or ``litert``.
+        path: The file; by default the name of the model with the suffix of the format.
+        data: An npz file, a folder of npz files, a list of both, or a mapping from names to arrays.
+            The first rows of its test part are compared, at most 10,000 and 256 MB. Without it, 8
+            random rows that fit the inputs are compared.
+        opset: The version of ONNX's operators.
+        allow_flex: Allow a LiteRT file to use operations of TensorFlow, which the plain runtime
+            does not have.
+        int8: Let a LiteRT file compute with 8-bit integers. Training rows of the data give their
+            ranges.
+        force: Keep a file that differs from the model.
+        say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
+        warn: Receives the warnings about the data.
+
+    Returns:
+        The proof.
+
+    Raises:
+        SpecError: The spec has errors, or the data does not fit the model.
+        ModelError: The format cannot represent the model, a package is missing, or the file
+            computes something else (``ExportError``).
+
+    Example:
+        >>> import modelspec
+        >>> target = modelspec.open_target("specs/mlp.yaml")
+        >>> proof = modelspec.export(target, "saved_model", "mlp", data="data/mlp.npz")
+        >>> proof.passed, proof.path
+        (True, 'mlp')
+    """
+    _require_packages(form)
+    place = Path(path) if path is not None else None
+    if place is not None:
+        _require_room(place, form)
+    model = compiled_model(target, say) if data is not None else target.model(compiled=False)
+    place = place or Path(f"{model.name}{SUFFIXES[form] or '.saved_model'}")
+    _require_room(place, form)
+    rows = (
+        _Rows.read(target, model, data, say, warn)
+        if data is not None
+        else _Rows.made(target, model)
+    )
+    options = _Options(opset, allow_flex, int8)
+    calibration = _calibration(target, model, data) if int8 else {}
+    with _replacing(place, form) as aside:
+        notes = _write(model, form, aside, options, calibration)
+        subject = Subject(form, aside, int8=int8, notes=tuple(notes))
+        proof = replace(_prove(model, subject, rows), path=str(place))
+        if not proof.passed and not force:
+            raise ExportError(proof)
+    with replacing(place.with_name(f"{place.name}.json")) as aside:
+        aside.write_text(dumps(proof.as_json(), indent=2) + "\n", "utf-8")
+    return proof
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a proof; ``judged`` says whether they have targets."""
+
+    batches: Batches
+    from_data: bool
+    judged: bool
+
+    @classmethod
+    def read(
+        cls, target: Target, model: Any, data: Data, say: Say | None, warn: Warn | None
+    ) -> "_Rows":
+        dataset = read_dataset(target, model, data, targets=False, say=say, warn=warn)
+        outputs = target.source.trained_outputs() if target.source else list(dataset.targets)
+        judged = bool(
+            getattr(model, "compiled", False)
+            and outputs
+            and all(name in dataset.targets for name in outputs)
+        )
+        if judged:
+            read_dataset(target, model, data, targets=True, say=None, warn=None)
+        else:
+            dataset = replace(dataset, targets={}, weights={})
+        batches = inference_batches(dataset, target, model)
+        most = max(1, min(_ROWS, _BYTES // max(1, batches.row_bytes)))
+        return cls(replace(batches, rows=batches.rows[:most]), from_data=True, judged=judged)
+
+    @classmethod
+    def made(cls, target: Target, model: Any) -> "_Rows":
+        from modelspec.backend.export.random_rows import random_rows
+
+        dataset = Dataset(random_rows(model, _MADE_ROWS), {}, {}, {}, _MADE_ROWS)
+        return cls(inference_batches(dataset, target, model), from_data=False, judged=False)
+
+
+def _calibration(target: Target, model: Any, data: Data | None) -> dict[str, Any]:
+    """Training rows from which the ranges of 8-bit integers are measured."""
+    if data is None:
+        raise ModelError("int8 needs data, from whose rows it measures the ranges of the integers")
+    dataset = read_dataset(target, model, data, targets=False, say=None, warn=None, part="train")
+    batches = inference_batches(replace(dataset, targets={}, weights={}), target, model)
+    step = max(1, batches.samples // _REPRESENTATIVES)
+    positions = np.arange(0, batches.samples, step)[:_REPRESENTATIVES]
+    return dict(batches.gather(positions).inputs)
+
+
+def _write(
+    model: Any,
+    form: Format,
+    path: Path,
+    options: _Options,
+    calibration: dict[str, Any],
+) -> list[str]:
+    """Write the file of a format, and return notes about it."""
+    from modelspec.backend.start import silent_stderr
+
+    with silent_stderr():
+        if form == "saved_model":
+            from modelspec.backend.export.saved_model import write_saved_model
+
+            write_saved_model(model, path)
+            return []
+        if form == "onnx":
+            from modelspec.backend.export.onnx import write_onnx
+
+            write_onnx(model, path, opset=options.opset)
+            return []
+        from modelspec.backend.export.litert import write_litert
+
+        return write_litert(model, path, allow_flex=options.allow_flex, rows=calibration)
+
+
+def _prove(model: Any, subject: Subject, rows: _Rows) -> Proof:
+    from modelspec.backend.export.proof import prove
+
+    return prove(subject, model, rows.batches, from_data=rows.from_data, judged=rows.judged)
+
+
+def _require_packages(form: Format) -> None:
+    missing = [name for name in _NEEDED[form] if find_spec(name) is None]
+    if missing:
+        raise ModelError(
+            f"the export to {form} needs {', '.join(missing)}, which the extra {form} brings"
+        )
+
+
+def _require_room(path: Path, form: Format) -> None:
+    """Refuse a path that cannot be written, before the model is built.
+
+    Raises:
+        ModelError: The folder is missing, or something else is there.
+    """
+    if not path.parent.is_dir():
+        raise ModelError(f"{path}: there is no folder {path.parent}")
+    if form == "saved_model":
+        empty = path.is_dir() and not any(path.iterdir())
+        if path.exists() and not empty and not (path / "saved_model.pb").is_file():
+            raise ModelError(f"{path} is not a SavedModel, so it is not replaced")
+    elif path.is_dir():
+        raise ModelError(f"{path} is a folder")
+
+
+@contextmanager
+def _replacing(path: Path, form: Format) -> Iterator[Path]:
+    """A path to write to, which takes the place of ``path`` where nothing is raised."""
+    if form != "saved_model":
+        with replacing(path) as aside:
+            yield aside
+        return
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    try:
+        yield aside
+        if path.exists():
+            path.rename(old)
+        try:
+            aside.rename(path)
+        except OSError:
+            old.rename(path)
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""keras.Model → files of other runtimes, and the proof that each computes the same."""

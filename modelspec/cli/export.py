@@ -1,0 +1,81 @@
+"""``modelspec export``."""
+
+from pathlib import Path
+
+import click
+
+from modelspec.api.export import ExportError
+from modelspec.api.export import export as export_model
+from modelspec.api.target import open_target
+from modelspec.cli.commands import Verb
+from modelspec.cli.options import PATH, note, set_option, show
+from modelspec.cli.streams import err, write
+from modelspec.report.export import print_proof
+from modelspec.results.export import FORMATS, Format
+
+
+@click.command(cls=Verb)
+@click.argument("target", metavar="SPEC|RUN|MODEL.keras")
+@click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="Output format.")
+@click.option("-o", "--output", type=PATH, help="Output file; for saved_model a folder.")
+@click.option(
+    "--data",
+    multiple=True,
+    type=PATH,
+    help="Rows on which the file is compared with Keras. Default: random rows. Repeatable.",
+)
+@click.option("--opset", type=click.IntRange(7), help="onnx: the version of ONNX's operators.")
+@click.option("--allow-flex", is_flag=True, help="litert: allow operations of TensorFlow.")
+@click.option(
+    "--int8", is_flag=True, help="litert: 8-bit integers, by the training rows of --data."
+)
+@click.option("--force", is_flag=True, help="Keep a file that differs from the model.")
+@set_option
+def export(
+    *,
+    target: str,
+    form: Format,
+    output: Path | None,
+    data: tuple[Path, ...],
+    opset: int | None,
+    allow_flex: bool,
+    int8: bool,
+    force: bool,
+    overrides: tuple[str, ...],
+) -> None:
+    """Write a model for another runtime, compare it there, and print the file's path."""
+    _refuse_elsewhere("--opset", "onnx", form, given=opset is not None)
+    _refuse_elsewhere("--allow-flex", "litert", form, given=allow_flex)
+    _refuse_elsewhere("--int8", "litert", form, given=int8)
+    if int8 and not data:
+        raise click.UsageError("--int8 needs --data, from whose rows it measures ranges")
+    try:
+        proof = export_model(
+            open_target(target, overrides),
+            form,
+            output,
+            data=data or None,
+            opset=opset,
+            allow_flex=allow_flex,
+            int8=int8,
+            force=force,
+            say=note,
+            warn=show,
+        )
+    except ExportError as error:
+        print_proof(err(), error.proof)
+        raise
+    print_proof(err(), proof)
+    if not proof.passed:
+        note("the file differs from the model, and was kept because of --force")
+    write(proof.path)
+
+
+def _refuse_elsewhere(option: str, only: Format, form: Format, *, given: bool) -> None:
+    """Refuse an option that another format takes.
+
+    Raises:
+        UsageError: where it is given.
+    """
+    if given and form != only:
+        raise click.UsageError(f"{option} is for --format {only}")
