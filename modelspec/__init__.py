@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from modelspec.api.export import ExportError, export
+    from modelspec.api.importing import ImportedSpec, import_model
     from modelspec.api.inference import evaluate, predict
     from modelspec.api.model_spec import ModelSpec, load, loads
     from modelspec.api.plot import plot
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ExportError",
+    "ImportedSpec",
     "KerasError",
     "ModelError",
     "ModelSpec",
@@ -47,6 +49,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "export",
+    "import_model",
     "load",
     "loads",
     "make_report",
@@ -61,6 +64,7 @@ __version__ = "0.1.0"
 
 _LATER = {
     "api.export": ("ExportError", "export"),
+    "api.importing": ("ImportedSpec", "import_model"),
     "api.inference": ("evaluate", "predict"),
     "api.plot": ("plot",),
     "api.report": ("make_report",),

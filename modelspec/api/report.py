@@ -12,12 +12,10 @@ from modelspec.api.model_spec import ModelSpec
 from modelspec.api.plot import network, with_measure
 from modelspec.api.target import Target, open_target
 from modelspec.data.shards import Data, Say
-from modelspec.graph.spec_facts import spec_facts
 from modelspec.problems.errors import ModelError, RunError
 from modelspec.report.pages.comparison import comparison_page
 from modelspec.report.pages.markdown import comparison_markdown, report_markdown
 from modelspec.report.pages.page import report_page
-from modelspec.report.pages.rendering import require_jinja
 from modelspec.report.pages.run_report import RunReport
 from modelspec.results.costs import Costs
 from modelspec.results.evaluated import Evaluated
@@ -68,8 +66,6 @@ def make_report(
     folders = [runs] if isinstance(runs, str | Path) else list(runs)
     if not folders:
         raise ValueError("there are no runs to report")
-    if form == "html":
-        require_jinja()
     found = [gather(folder, data, rows=rows, say=say, warn=warn) for folder in folders]
     if len(found) == 1:
         return report_page(found[0]) if form == "html" else report_markdown(found[0])
@@ -106,7 +102,6 @@ def gather(
         outputs=trained,
         command=_command(run, record),
         spec_text=run.spec_path.read_text(encoding="utf-8", errors="replace"),
-        spec_facts=spec_facts(valid),
         network=found,
         costs=costs,
         evaluated=evaluated,

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +22,7 @@ VERBS = {
     "holds.",
     "plot": "Draw the graph of a spec, a run or a .keras file.",
     "balance": "Measure how heads drown each other, and the loss_weights that even them out.",
+    "import": "Write the spec of a saved Keras model, from its config alone.",
     "build": "Compile a spec into a Keras model with fresh weights, and print the file's path.",
     "train": "Train a spec on npz data, and print the run's folder.",
     "evaluate": "Print loss and metrics on the test part of npz data.",
@@ -33,6 +35,11 @@ VERBS = {
 
 It stands here too, so that help and completion import no command.
 """
+
+
+def attribute(verb: str) -> str:
+    """The name of a command's module and function, where its own is a keyword of Python."""
+    return f"{verb}_" if iskeyword(verb) else verb
 
 
 class Verb(click.Command):
@@ -58,7 +65,8 @@ class Verbs(click.Group):
 
             hint = did_you_mean(cmd_name, VERBS)
             ctx.fail(f"unknown command {cmd_name}" + (f": {hint}" if hint else ""))
-        command: Verb = getattr(import_module(f"modelspec.cli.{cmd_name}"), cmd_name)
+        name = attribute(cmd_name)
+        command: Verb = getattr(import_module(f"modelspec.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -215,6 +215,9 @@ def _headers(path: Path, file: Any, names: list[str]) -> H5Weights:
             "save the whole model (.keras) instead of its weights, or save it with a newer Keras",
         )
     headers = {name: walk.layers[group.removeprefix("layers/")] for name, group in groups.items()}
+    for name, group in walk.nested():
+        if name not in headers:
+            groups[name], headers[name] = group, walk.inside(group)
     return H5Weights(path, headers, groups)
 
 
@@ -238,6 +241,7 @@ class _Walk:
         self.seen = 0
         self.layers: dict[str, dict[str, Stored]] = {}
         self.named: dict[str, str] = {}
+        self._names: dict[str, str] = {}
 
     def visit(self, group: Any, place: str, depth: int) -> None:
         import h5py
@@ -260,14 +264,34 @@ class _Walk:
             else:
                 raise WeightFileError(f"{self.path}: {_short(here)} is a type, not an array")
 
+    def nested(self) -> Iterator[tuple[str, str]]:
+        """The layers inside of nested models as ``model.layer``, each with its group."""
+        for group in self._names:
+            steps = group.split("/")
+            ends = range(2, len(steps) + 1, 2)
+            names = [self._names.get("/".join(steps[:end])) for end in ends]
+            if len(names) > 1 and set(steps[::2]) == {"layers"} and all(names):
+                yield ".".join(map(str, names)), group
+
+    def inside(self, group: str) -> dict[str, Stored]:
+        """The arrays in a group of a nested model, by slot."""
+        top, _, rest = group.removeprefix("layers/").partition("/")
+        return {
+            slot.removeprefix(f"{rest}/"): array
+            for slot, array in self.layers[top].items()
+            if slot.startswith(f"{rest}/")
+        }
+
     def _name(self, group: Any, place: str) -> None:
         top, _, rest = place.removeprefix("layers/").partition("/")
         if not place.startswith("layers/"):
             return
         self.layers.setdefault(top, {})
-        name = group.attrs.get("name") if rest == "vars" else None
+        name = group.attrs.get("name") if rest.endswith("vars") else None
         if isinstance(name, str) and 0 < len(name) <= _NAME and name.isprintable():
-            self.named[top] = name
+            self._names[place.removesuffix("/vars")] = name
+            if rest == "vars":
+                self.named[top] = name
 
     def _enter(self, array: Any, place: str) -> None:
         if array.external or array.is_virtual:

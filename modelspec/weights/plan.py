@@ -73,10 +73,19 @@ def make_plan(
             plan.problems += _frozen(name, ours, routes.get(name, ()))
     if headers is not None:
         taken = set(plan.loads.values())
-        plan.unused = tuple(name for name, slots in headers.items() if slots and name not in taken)
+        plan.unused = tuple(
+            name
+            for name, slots in headers.items()
+            if slots and name not in taken and not _is_taken_inside(name, taken)
+        )
         if not any(start.theirs for start in plan.layers) and not skipped:
             plan.problems.append(_nothing(headers, layout))
     return plan
+
+
+def _is_taken_inside(name: str, taken: Collection[str]) -> bool:
+    """Whether a nested model's layers are taken one by one, or a layer with its whole model."""
+    return name.partition(".")[0] in taken or any(one.startswith(f"{name}.") for one in taken)
 
 
 def _their_names(

@@ -11,7 +11,7 @@ import click
 import pytest
 
 import modelspec
-from modelspec.cli.commands import VERBS, Verb
+from modelspec.cli.commands import VERBS, Verb, attribute
 
 pytestmark = pytest.mark.process
 
@@ -22,7 +22,7 @@ sys.argv[0] = "modelspec"
 from modelspec.cli import main
 main()
 """
-COMMANDS = {f"modelspec.cli.{verb}" for verb in VERBS}
+COMMANDS = {f"modelspec.cli.{attribute(verb)}" for verb in VERBS}
 HEAVY = {"numpy", "pydantic", "yaml", "keras", "tensorflow", "jax"}
 
 
@@ -120,7 +120,7 @@ def test_the_line_for_bashrc_completes() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_says_what_the_command_says(verb: str) -> None:
-    command = getattr(import_module(f"modelspec.cli.{verb}"), verb)
+    command = getattr(import_module(f"modelspec.cli.{attribute(verb)}"), attribute(verb))
     assert isinstance(command, Verb)
     assert command.callback is not None
     first = inspect.cleandoc(command.callback.__doc__ or "").partition("\n\n")[0]
@@ -130,7 +130,9 @@ def test_help_says_what_the_command_says(verb: str) -> None:
 def test_every_command_is_a_verb() -> None:
     folder = Path(modelspec.cli.__file__).parent
     texts = {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
-    assert {name for name, text in texts.items() if "@click.command(" in text} == set(VERBS)
+    assert {name for name, text in texts.items() if "@click.command(" in text} == set(
+        map(attribute, VERBS)
+    )
 
 
 def test_help_lists_every_command_in_full(tmp_path: Path) -> None:

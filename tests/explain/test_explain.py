@@ -40,6 +40,7 @@ TOLD = {
     "bad-table": "is a mistake in a table",
     "mixed-column": "is a mistake in a table",
     "unknown-class": "is a mistake in names that the data has",
+    "cannot-import": "is about a model file: see test_hostile_models.py",
     "data-unreadable": "needs a file that this user may not read",
     "missing-losses": "is found by training, not by check",
     "not-utf8": "cannot be shown in a page, which is UTF-8",
@@ -50,6 +51,7 @@ TOLD = {
 
 WITHOUT_FIXTURE = {
     "array-too-large": TOLD["array-too-large"],
+    "cannot-import": TOLD["cannot-import"],
     "data-unreadable": TOLD["data-unreadable"],
     "missing-losses": TOLD["missing-losses"],
     "missing-package": TOLD["missing-package"],

@@ -14,8 +14,7 @@ from modelspec.results.network import Network
 class RunReport:
     """All that a page about a run says. ``evaluated`` is None without data.
 
-    ``spec_facts`` are the values of the spec by path, ``rates`` the learning rates by epoch;
-    ``command`` repeats the run.
+    ``rates`` are the learning rates by epoch, ``command`` repeats the run.
     """
 
     path: str
@@ -27,7 +26,6 @@ class RunReport:
     outputs: tuple[str, ...]
     command: str
     spec_text: str
-    spec_facts: Mapping[str, str]
     network: Network | None
     costs: Costs | None
     evaluated: Evaluated | None

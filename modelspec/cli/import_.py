@@ -1,0 +1,37 @@
+"""``modelspec import``."""
+
+from pathlib import Path
+
+import click
+
+from modelspec.api.importing import import_model
+from modelspec.cli.commands import Verb
+from modelspec.cli.options import PATH, note, show
+from modelspec.cli.streams import write
+from modelspec.storage.atomic import replacing
+
+
+@click.command("import", cls=Verb)
+@click.argument("model", type=PATH, metavar="MODEL.keras")
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    metavar="SPEC.yaml",
+    help="Output file, instead of standard output.",
+)
+@click.option("--flat", is_flag=True, help="Write every layer, without blocks and repeats.")
+def import_(*, model: Path, output: Path | None, flat: bool) -> None:
+    """Write the spec of a saved Keras model, from its config alone."""
+    found = import_model(model, output, flat=flat)
+    if output is None:
+        write(found.text)
+    else:
+        with replacing(output) as aside:
+            aside.write_text(found.text, encoding="utf-8")
+        write(str(output))
+    for text in found.notes:
+        note(text)
+    if found.problems:
+        show(found.problems)
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,90 @@
+"""A spec in the making: items with references in the place of names, which are chosen last."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from modelspec.convert.saved_graph import Ref, SavedInput
+
+Sources = Mapping[str | None, Ref | tuple[Ref, ...]]
+"""Call arguments and what they are given; the key None is the first positional argument."""
+
+
+Path = tuple[tuple[int, int], ...]
+"""Steps inside of blocks, outermost first, each with the number of its call."""
+
+
+@dataclass(eq=False, slots=True)
+class Step:
+    """One item of ``layers``; ``id`` is what references name.
+
+    ``name`` is the layer's in the saved model. Where it is ``free``, another will do as well.
+    ``owner`` is the step whose layer is called again, the call ``turn`` of the saved layer.
+    ``inner`` are the saved layers with weights that a use of a block, or a repeated item, stands
+    for: the number of the call, where in the block, and the saved name. ``names`` are those of the
+    calls of a repeated item.
+    """
+
+    id: int
+    type: str
+    arguments: Mapping[str, Any]
+    sources: Sources
+    name: str
+    call: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    results: int = 1
+    owner: int | None = None
+    turn: int = 0
+    gap: str | None = None
+    repeat: int = 1
+    free: bool = False
+    weighted: bool = False
+    inner: tuple[tuple[int, Path, str], ...] = ()
+    names: tuple[str, ...] = ()
+
+    def refs(self) -> Iterator[Ref]:
+        for given in self.sources.values():
+            yield from given if isinstance(given, tuple) else (given,)
+
+    def weights(self) -> tuple[tuple[int, Path, str], ...]:
+        """The saved layers with weights that it stands for, as ``inner``."""
+        return self.inner or (((0, (), self.name),) if self.weighted else ())
+
+
+@dataclass(eq=False, slots=True)
+class Body:
+    """The items of ``layers`` of the spec or of a block, its inputs and its outputs."""
+
+    inputs: list[str]
+    steps: list[Step]
+    outputs: list[tuple[str, Ref]]
+    form: Literal["name", "list", "mapping"]
+
+
+@dataclass(eq=False, slots=True)
+class Block:
+    """A block; ``params`` are the names of its parameters, which every use gives."""
+
+    name: str
+    body: Body
+    params: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Draft:
+    """A whole spec; ``settings`` are the keys after ``outputs``."""
+
+    name: str | None
+    inputs: list[SavedInput]
+    body: Body
+    blocks: dict[str, Block]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What a spec cannot hold: of a layer by its path, or of the model where that is empty."""
+
+    layer: str
+    message: str
+    step: Step | None = None

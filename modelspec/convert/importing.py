@@ -1,0 +1,154 @@
+"""A saved model → the text of its spec."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+from modelspec.catalog import Catalog
+from modelspec.convert.compiled import Compiled
+from modelspec.convert.drafts import Body, Draft, Gap
+from modelspec.convert.labels import valid_name
+from modelspec.convert.layers import Converter
+from modelspec.convert.renaming import layer_names, rename_rules, unwritten
+from modelspec.convert.saved_graph import Ref, SavedGraph, SavedInput, read_graph
+from modelspec.convert.values import is_numbered
+from modelspec.convert.writing import Writer
+from modelspec.language.spec import Dtype, Precision
+
+_GENERATED = ("functional", "sequential", "model")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The text of a spec; ``gaps`` are what it cannot hold, each with its line, and ``notes``."""
+
+    text: str
+    gaps: tuple[tuple[Gap, int | None], ...]
+    notes: tuple[str, ...]
+
+
+def import_config(
+    config: Mapping[str, Any], catalog: Catalog, *, weights: str | None = None, fold: bool = True
+) -> Imported:
+    """Write the spec of a saved config.
+
+    Args:
+        config: The config of a model as Keras saves it.
+        catalog: The catalogue of the installed Keras.
+        weights: The path that ``weights.from`` names; None for a spec without it.
+        fold: Write repeated structure once, where that is shorter.
+
+    Raises:
+        ModelError: The config is not that of a functional or sequential model.
+    """
+    whole = _import(config, catalog, weights=weights, fold=False)
+    if not fold:
+        return whole
+    folded = _import(config, catalog, weights=weights, fold=True)
+    return min(folded, whole, key=lambda found: found.text.count("\n"))
+
+
+def _import(
+    config: Mapping[str, Any], catalog: Catalog, *, weights: str | None, fold: bool
+) -> Imported:
+    graph = read_graph(config)
+    precision = _precision(graph)
+    converter = Converter(catalog, precision, fold=fold)
+    body = converter.body(graph)
+    gaps = converter.gaps
+    inputs, notes = _inputs(graph, body, gaps)
+    converter.finish(body)
+    draft = Draft(_model_name(graph.name), inputs, body, converter.blocks)
+    if graph.flattened:
+        gaps.append(Gap("", "outputs are nested, which a spec cannot write: they have one level"))
+    writer = Writer(draft)
+    known = _keras_outputs(graph, writer.outputs())
+    compiled = Compiled(catalog, known, precision)
+    if isinstance(config.get("compile_config"), Mapping):
+        draft.settings = compiled.settings(config["compile_config"])
+    gaps += compiled.gaps
+    if weights is not None:
+        names = layer_names(draft, writer.labels, converter.folder.moved)
+        rules = rename_rules(names)
+        draft.settings["weights"] = {"from": weights} | ({"rename": rules} if rules else {})
+        notes += [f"weights.rename cannot name {name[:80]!r}" for name in unwritten(names, rules)]
+    if precision != "float32":
+        draft.settings["training"] = {"precision": precision}
+    written = writer.write()
+    placed = ((gap, written.gap_lines.get(gap.step.id) if gap.step else None) for gap in gaps)
+    return Imported(written.text, tuple(placed), tuple(notes))
+
+
+def _precision(graph: SavedGraph) -> str:
+    """The policy of most layers, where training can have it."""
+    found = Counter(_policies(graph))
+    known = [policy for policy, _ in found.most_common() if policy in get_args(Precision)]
+    return known[0] if known else "float32"
+
+
+def _policies(graph: SavedGraph) -> Iterator[str]:
+    for call in graph.calls:
+        policy = call.layer.config.get("dtype")
+        if call.layer.inner is not None:
+            yield from _policies(call.layer.inner)
+        elif isinstance(policy, str):
+            yield policy
+        elif isinstance(policy, Mapping) and isinstance(policy.get("config"), Mapping):
+            yield str(policy["config"].get("name"))
+
+
+def _model_name(name: str) -> str | None:
+    """The name of the model; None where Keras has generated it."""
+    if any(is_numbered(name, base) for base in _GENERATED):
+        return None
+    return valid_name(name)
+
+
+def _inputs(graph: SavedGraph, body: Body, gaps: list[Gap]) -> tuple[list[SavedInput], list[str]]:
+    """The inputs under names that a spec can write, which their references get too."""
+    names: dict[str, str] = {}
+    notes = []
+    for given in graph.inputs:
+        base = name = valid_name(given.name)
+        while name in names.values():
+            name = f"{base}_{len(names)}"
+        names[given.name] = name
+        if name != given.name:
+            notes.append(f"the input {given.name[:80]!r} is named {name}")
+        if given.dtype not in get_args(Dtype):
+            gaps.append(Gap(name, f"a spec has no input of dtype {given.dtype[:40]!r}"))
+        gaps += [Gap(name, f"a spec cannot give an input {what}") for what in given.dropped]
+    rename_inputs(body, names)
+    known = get_args(Dtype)
+    return [
+        replace(
+            given,
+            name=names[given.name],
+            dtype=given.dtype if given.dtype in known else "float32",
+        )
+        for given in graph.inputs
+    ], notes
+
+
+def rename_inputs(body: Body, names: Mapping[str, str]) -> None:
+    def renamed(ref: Ref) -> Ref:
+        return Ref(names[ref.source], ref.index) if isinstance(ref.source, str) else ref
+
+    body.inputs = [names[name] for name in body.inputs]
+    body.outputs = [(name, renamed(ref)) for name, ref in body.outputs]
+    for step in body.steps:
+        step.sources = {
+            key: tuple(map(renamed, given)) if isinstance(given, tuple) else renamed(given)
+            for key, given in step.sources.items()
+        }
+
+
+def _keras_outputs(graph: SavedGraph, ours: list[str]) -> dict[str, str]:
+    """The public names of the outputs by the names that Keras knows them by."""
+    found: dict[str, str] = {}
+    for (theirs, _), name in zip(graph.outputs, ours, strict=True):
+        found.setdefault(theirs, name)
+        if found[theirs] != name:
+            found[f"{theirs}\0{len(found)}"] = name
+    return found

@@ -1,0 +1,118 @@
+"""Groups of items that differ in nothing but values → one block with parameters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from modelspec.convert.drafts import Body, Step
+from modelspec.convert.saved_graph import Ref
+from modelspec.convert.yaml_text import Expression
+
+MAX_PARAMS = 12
+_ABSENT = object()
+
+Default = Callable[[str, str], Any]
+"""The default of an argument of a layer, by class and name; raises LookupError without one."""
+
+
+@dataclass
+class Parameters:
+    """The values that differ, by the name of the parameter that stands for them.
+
+    ``columns`` has a value for each group, in their order.
+    """
+
+    default: Default
+    columns: dict[str, list[Any]] = field(default_factory=dict)
+
+    def arguments(self, steps: Sequence[Step]) -> dict[str, Any] | None:
+        """The arguments of one item of the block; None where they cannot be told apart."""
+        rows = [step.arguments for step in steps]
+        keys = list(dict.fromkeys(key for row in rows for key in row))
+        # The order of the longest row is that of the class.
+        longest = max(rows, key=len)
+        keys.sort(key=lambda key: list(longest).index(key) if key in longest else len(longest))
+        found: dict[str, Any] = {}
+        for key in keys:
+            values = [row.get(key, _ABSENT) for row in rows]
+            if any(value is _ABSENT for value in values):
+                try:
+                    missing = self.default(steps[0].type, key)
+                except LookupError:
+                    return None
+                values = [missing if value is _ABSENT else value for value in values]
+            found[key] = self.value(key, values)
+        return found if len(self.columns) <= MAX_PARAMS else None
+
+    def value(self, key: str, values: Sequence[Any]) -> Any:
+        """The value in all groups; where it differs, an expression of a parameter."""
+        first = values[0]
+        if all(_equal(value, first) for value in values):
+            return first
+        if all(isinstance(value, Mapping) and list(value) == list(first) for value in values):
+            return {name: self.value(name, [value[name] for value in values]) for name in first}
+        return Expression(f"${{{self.expression(key, list(values))}}}")
+
+    def expression(self, key: str, values: list[Any]) -> str:
+        for name, column in self.columns.items():
+            if all(map(_equal, values, column)):
+                return name
+            if factor := _factor(values, column):
+                return f"{factor} * {name}"
+        base = name = _parameter(key)
+        number = 1
+        while name in self.columns:
+            number += 1
+            name = f"{base}_{number}"
+        self.columns[name] = values
+        return name
+
+
+def _parameter(key: str) -> str:
+    kept = "".join(
+        char if char.isascii() and (char.isalnum() or char == "_") else "_" for char in key
+    )
+    return kept if kept[:1].isalpha() and kept != "i" else f"p_{kept}"
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)
+
+
+def _factor(values: Sequence[Any], column: Sequence[Any]) -> int | None:
+    """What whole number all of ``column`` is multiplied by."""
+    if not all(type(value) is int and value > 0 for value in [*values, *column]):
+        return None
+    factor = values[0] // column[0]
+    same = all(value == factor * other for value, other in zip(values, column, strict=True))
+    return factor if same and factor > 1 else None
+
+
+def copied(step: Step, ids: Mapping[int, int], arguments: Mapping[str, Any]) -> Step:
+    """A copy of a step for a block whose input is ``x``: with new ids and the block's arguments."""
+    sources = {
+        key: tuple(_moved(ref, ids, "x") for ref in given)
+        if isinstance(given, tuple)
+        else _moved(given, ids, "x")
+        for key, given in step.sources.items()
+    }
+    return replace(step, id=ids[step.id], sources=sources, arguments=arguments, inner=())
+
+
+def redirected(body: Body, ids: Mapping[int, int]) -> None:
+    """Let everything in a body refer to other ids."""
+    for step in body.steps:
+        if any(ref.source in ids for ref in step.refs()):
+            step.sources = {
+                key: tuple(_moved(ref, ids) for ref in given)
+                if isinstance(given, tuple)
+                else _moved(given, ids)
+                for key, given in step.sources.items()
+            }
+    body.outputs = [(name, _moved(ref, ids)) for name, ref in body.outputs]
+
+
+def _moved(ref: Ref, ids: Mapping[int, int], otherwise: str | None = None) -> Ref:
+    if isinstance(ref.source, int) and ref.source in ids:
+        return Ref(ids[ref.source], ref.index)
+    return ref if otherwise is None else Ref(otherwise)

@@ -1,0 +1,107 @@
+"""Plain data → YAML text as people write specs: flow style, wrapped, quoted only where needed."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from modelspec.language.yaml_tree import resolve_scalar
+
+WIDTH = 110
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*(?: [A-Za-z0-9_.\-]+)*")
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_BREAK = "\0"
+"""Stands where a line may be broken; no text contains it, because it is escaped there."""
+
+_BYTE, _PLANE = 0xFF, 0xFFFF
+
+
+class Expression(str):
+    """A text whose ``${…}`` are meant, such as a parameter of a block."""
+
+    __slots__ = ()
+
+
+def flow(value: Any) -> str:
+    """A value on one line, with marks where the line may be broken."""
+    if isinstance(value, Mapping):
+        return f"{{{_joined(f'{scalar(key)}: {flow(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{_joined(map(flow, value))}]"
+    return scalar(value)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return f",{_BREAK}".join(texts)
+
+
+def scalar(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return _float(value)
+    if isinstance(value, Expression):
+        return _quoted(value)
+    return text(str(value))
+
+
+def text(value: str) -> str:
+    """A string that is read as itself: an expression in it is not computed."""
+    value = value.encode("utf-8", "replace").decode("utf-8")
+    escaped = value.replace("${", "${'$'}{")
+    if _PLAIN.fullmatch(escaped) and isinstance(resolve_scalar(escaped), str):
+        return escaped
+    return _quoted(escaped)
+
+
+def _quoted(value: str) -> str:
+    return f'"{"".join(map(_escaped, value))}"'
+
+
+def _escaped(char: str) -> str:
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    if char == " " or char.isprintable():
+        return char
+    code = ord(char)
+    form = "\\x{:02x}" if code <= _BYTE else "\\u{:04x}" if code <= _PLANE else "\\U{:08x}"
+    return form.format(code)
+
+
+def _float(value: float) -> str:
+    if math.isnan(value):
+        return ".nan"
+    if math.isinf(value):
+        return ".inf" if value > 0 else "-.inf"
+    return re.sub(
+        r"e([-+])0*(\d)", lambda found: f"e{found[1].replace('+', '')}{found[2]}", repr(value)
+    )
+
+
+def lines(start: str, value: str, indent: int) -> list[str]:
+    """``start`` and a flow value, broken into lines of at most ``WIDTH`` where that can be."""
+    if not value:
+        return [start]
+    first, *rest = value.split(_BREAK)
+    found = [f"{start} {first}"]
+    for part in rest:
+        if len(found[-1]) + 1 + len(part) <= WIDTH:
+            found[-1] = f"{found[-1]} {part}"
+        else:
+            found.append(" " * indent + part)
+    return found
+
+
+def fits(start: str, value: str) -> str | None:
+    """The whole on one line; None where that is too long."""
+    whole = start + value.replace(_BREAK, " ")
+    return whole if len(whole) <= WIDTH else None
+
+
+def comment(value: str) -> str:
+    """A text on one line, as a comment can hold it."""
+    return "".join(char if char.isprintable() else "?" for char in value)
