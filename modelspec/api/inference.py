@@ -13,12 +13,15 @@ from modelspec.checks.data import check_data
 from modelspec.checks.scale import SCALE_CODES
 from modelspec.data.batches import Batches
 from modelspec.data.concatenated import Array, Column
-from modelspec.data.dataset import Dataset, load_dataset
+from modelspec.data.dataset import Dataset, load_dataset, load_named
 from modelspec.data.matching import Part
 from modelspec.data.shards import Data, Say
+from modelspec.data.table_writer import Layout
 from modelspec.data.validation_split import split_validation
 from modelspec.graph.graph import Graph, Input
 from modelspec.language.places import place_all
+from modelspec.language.spec import ClassColumn
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import ModelError, SpecError
 from modelspec.problems.problem import Problem
@@ -118,12 +121,13 @@ class Predicting:
     """Predictions that are made as they are asked for, and kept by nobody.
 
     ``pieces`` gives some rows of each output at a time, by name; ``of_classes`` says whether a row
-    of an output tells one class, where its loss is known.
+    of an output tells one class, where its loss is known. ``layout`` is for a table of them.
     """
 
     pieces: Iterator[Mapping[str, Array]]
     targets: Mapping[str, Column]
     of_classes: Mapping[str, bool]
+    layout: Layout
 
 
 def predict(
@@ -160,13 +164,19 @@ def predict(
 
 
 def predicting(
-    target: Target, data: Data, *, say: Say | None = None, warn: Warn | None = None
+    target: Target,
+    data: Data,
+    *,
+    columns: Sequence[str] = (),
+    say: Say | None = None,
+    warn: Warn | None = None,
 ) -> Predicting:
     """Predict in parts, for predictions larger than memory.
 
     Args:
         target: A run, a ``.keras`` file or a spec, from ``open_target``.
         data: As for ``evaluate``; only the inputs are required.
+        columns: Columns of the data that a table of the predictions has too.
         say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
         warn: Receives the warnings about the data.
 
@@ -188,13 +198,53 @@ def predicting(
     batches = inference_batches(replace(dataset, targets={}, weights={}), target, model)
     batches = replace(batches, batch_size=eval_batch_size(model, batches.batch_size))
     parts = map(predictor(model), batches.in_order(batches.rows))
-    return Predicting(_placed(parts, target), dataset.targets, _of_classes(target, model))
+    kept = _kept(data, columns, dataset.samples, say)
+    layout = Layout(kept, _class_names(target), _thresholds(target))
+    return Predicting(_placed(parts, target), dataset.targets, _of_classes(target, model), layout)
 
 
 def _placed(parts: Iterator[Mapping[str, Array]], target: Target) -> Iterator[Mapping[str, Array]]:
     """The parts, with the line of the layer in the error of a step."""
     with place_step_errors(target.source):
         yield from parts
+
+
+def _kept(data: Data, columns: Sequence[str], samples: int, say: Say | None) -> dict[str, Column]:
+    """Columns of the data by name.
+
+    Raises:
+        SpecError: There is no such column, or it has not one value for each sample.
+    """
+    if not columns:
+        return {}
+    kept, problems = load_named(data, columns, say)
+    for name, column in kept.items():
+        if len(column) != samples:
+            message = f"column {name} has {len(column):,} values for {samples:,} samples"
+            problems.append(Diagnostic("sample-count", message, file="<data>"))
+    if problems:
+        raise SpecError(place_all(problems, None))
+    return kept
+
+
+def _class_names(target: Target) -> dict[str, tuple[str | int, ...]]:
+    spec = target.source.spec if target.source else None
+    return {
+        name: source.classes
+        for name, source in (spec.data if spec else {}).items()
+        if isinstance(source, ClassColumn) and source.classes is not None
+    }
+
+
+def _thresholds(target: Target) -> dict[str, float]:
+    """0 for outputs that are logits, where a probability has 0.5."""
+    heads = target.source.heads if target.source else ()
+    return {head.output: 0.0 for head in heads if _takes_logits(head.loss)}
+
+
+def _takes_logits(loss: Any) -> bool:
+    written = Written.read(loss) if loss is not None else None
+    return written is not None and written.arguments.get("from_logits") is True
 
 
 def _of_classes(target: Target, model: Any) -> dict[str, bool]:

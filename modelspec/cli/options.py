@@ -32,7 +32,8 @@ data_option = click.option(
     required=True,
     multiple=True,
     type=PATH,
-    help="An npz file, or a folder of npz files. Repeatable: the rows are concatenated.",
+    help="An npz file or a table (.csv, .tsv, .parquet), or a folder of them. Repeatable: the "
+    "rows are concatenated.",
 )
 
 

@@ -10,6 +10,7 @@ from modelspec.cli.commands import Verb
 from modelspec.cli.options import data_option, note, set_option, show
 from modelspec.cli.streams import err, write, write_bytes
 from modelspec.data.npz_writer import save_npz, send_npz
+from modelspec.data.table_writer import SEPARATORS, save_table
 from modelspec.report.predictions import FirstRows, print_predictions
 
 
@@ -22,18 +23,34 @@ from modelspec.report.predictions import FirstRows, print_predictions
     metavar="P.npz",
     default="predictions.npz",
     show_default=True,
-    help="Output file; - for standard output.",
+    help="Output file, npz, or a table where it ends in .csv or .tsv; - for standard output.",
+)
+@click.option(
+    "--columns",
+    metavar="NAME,...",
+    default="",
+    help="Columns of the data that a table of predictions begins with.",
 )
 @set_option
-def predict(target: str, data: tuple[Path, ...], output: str, overrides: tuple[str, ...]) -> None:
+def predict(
+    target: str, data: tuple[Path, ...], output: str, columns: str, overrides: tuple[str, ...]
+) -> None:
     """Write one array per output, by name, and print the file's path."""
-    if output != "-" and Path(output).suffix not in ("", ".npz"):
-        raise click.UsageError(f"-o {output}: predictions are written as npz, so name it .npz")
-    made = predicting(open_target(target, overrides), data, say=note, warn=show)
+    suffix = Path(output).suffix.lower()
+    if output != "-" and suffix not in ("", ".npz", *SEPARATORS):
+        raise click.UsageError(f"-o {output}: predictions are written as .npz, .csv or .tsv")
+    if columns and suffix not in SEPARATORS:
+        raise click.UsageError("--columns needs a table: -o P.csv")
+    names = [name for name in columns.split(",") if name]
+    made = predicting(open_target(target, overrides), data, columns=names, say=note, warn=show)
     if output == "-":
         send_npz(write_bytes, made.pieces)
         return
     first = FirstRows()
-    save_npz(Path(output), first.of(made.pieces))
+    pieces = first.of(made.pieces)
+    if suffix in SEPARATORS:
+        save_table(Path(output), pieces, made.layout)
+    else:
+        save_npz(Path(output), pieces)
     print_predictions(err(), first.arrays, made.targets, made.of_classes)
     write(output)

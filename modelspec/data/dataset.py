@@ -22,7 +22,7 @@ from modelspec.data.shards import Data, Say, check_alike, columns_of, load_colum
 from modelspec.data.tables.cells import Wanted
 from modelspec.data.tables.reading import read_cells
 from modelspec.language.spec import ClassColumn
-from modelspec.problems.diagnostic import Diagnostic, has_errors
+from modelspec.problems.diagnostic import Diagnostic, did_you_mean, has_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,31 @@ def load_dataset(
     if has_errors(problems):
         return None, problems
     return _dataset(by_name, array_names, inputs, outputs, classes), problems
+
+
+def load_named(
+    paths: Data, names: Sequence[str], say: Say | None = None
+) -> tuple[dict[str, Column], list[Diagnostic]]:
+    """Columns and arrays by their own names, those of tables as text; for predictions."""
+    shards, problems = read_shards(paths)
+    known = {name for members in shards.values() for name in members}
+    for name in names:
+        if name not in known:
+            message = f"the data has no column {name}"
+            hint = did_you_mean(name, known)
+            file = str(next(iter(shards), ""))
+            problems.append(Diagnostic("missing-array", message, hint=hint, file=file))
+    if has_errors(problems):
+        return {}, problems
+    columns, mismatches = columns_of(shards, names)
+    arrays, faults = _loaded(columns, dict.fromkeys(names, "text"), say)
+    problems = [*mismatches, *faults]
+    for name, array in arrays.items():
+        if array.ndim != 1:
+            message = f"array {name} has shape {list(array.shape)}, not one value for each sample"
+            file = str(columns[name][0].file)
+            problems.append(Diagnostic("wrong-shape", message, file=file))
+    return arrays, [problem for problem in problems if problem.severity == "error"]
 
 
 def _loaded(
