@@ -16,6 +16,7 @@ from modelspec.problems.errors import ModelError, RunError
 from modelspec.report.pages.comparison import comparison_page
 from modelspec.report.pages.markdown import comparison_markdown, report_markdown
 from modelspec.report.pages.page import report_page
+from modelspec.report.pages.rendering import require_jinja
 from modelspec.report.pages.run_report import RunReport
 from modelspec.results.costs import Costs
 from modelspec.results.evaluated import Evaluated
@@ -66,6 +67,8 @@ def make_report(
     folders = [runs] if isinstance(runs, str | Path) else list(runs)
     if not folders:
         raise ValueError("there are no runs to report")
+    if form == "html":
+        require_jinja()
     found = [gather(folder, data, rows=rows, say=say, warn=warn) for folder in folders]
     if len(found) == 1:
         return report_page(found[0]) if form == "html" else report_markdown(found[0])

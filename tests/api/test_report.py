@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -476,3 +477,20 @@ def test_mistakes_are_told(heads: Path, kinds: Path, tmp_path: Path) -> None:
         modelspec.make_report(heads, form="pdf")
     with pytest.raises(ValueError, match="no runs"):
         modelspec.make_report([])
+
+
+def test_without_jinja_the_extra_is_named(heads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("jinja2", "markupsafe"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(modelspec.RunError, match="install the extra report"):
+        modelspec.make_report(heads)
+    assert modelspec.make_report(heads, form="markdown").startswith("# digits")
+
+
+def test_without_graphviz_the_page_has_no_picture(
+    found: RunReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    page = report_page(found)
+    assert "The extra graph draws the model here" in page
+    assert "conv2d_1" in page

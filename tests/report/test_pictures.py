@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from hostile_names import HOSTILE
 from mermaid_parser import parse
 from node_packages import NotHereError
 
+from modelspec.problems.errors import RunError
 from modelspec.report.pictures.colours import (
     DARK,
     DARK_INK,
@@ -321,3 +323,11 @@ def test_a_browser_shows_svgs_without_complaint(tmp_path: Path) -> None:
                     assert (seen.errors, seen.requests, seen.weak) == ([], [], [])
     except NoBrowserError as error:
         pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png", ".pdf"])
+def test_without_graphviz_the_extra_is_named(suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    with pytest.raises(RunError, match="install the extra graph"):
+        picture(chain("a"), suffix)
+    assert picture(chain("a"), ".dot").startswith(b"digraph")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from modelspec.report.pages.comparing import compared_metrics, differences, run_names
 from modelspec.report.pages.curves import STYLES, overlaid
 from modelspec.report.pages.metrics import best_text
-from modelspec.report.pages.rendering import render
+from modelspec.report.pages.rendering import render, safe
 from modelspec.report.pages.run_report import RunReport
 
 
@@ -15,8 +15,6 @@ def comparison_page(reports: Sequence[RunReport]) -> str:
     Raises:
         RunError: Jinja2 is not installed.
     """
-    from markupsafe import Markup
-
     names = run_names(reports)
     charts = overlaid(dict(zip(names, (report.history for report in reports), strict=True)))
     return render(
@@ -27,5 +25,5 @@ def comparison_page(reports: Sequence[RunReport]) -> str:
         ],
         differences=differences(reports),
         metrics=compared_metrics(reports),
-        charts=[Markup(chart) for chart in charts],  # noqa: S704 - our own charts
+        charts=[safe(chart) for chart in charts],
     )

@@ -8,7 +8,7 @@ from modelspec.report.pages.charts import bars
 from modelspec.report.pages.curves import history_charts, share_names
 from modelspec.report.pages.figures import figures
 from modelspec.report.pages.metrics import best_text, metric_rows
-from modelspec.report.pages.rendering import render
+from modelspec.report.pages.rendering import render, safe
 from modelspec.report.pages.run_report import RunReport
 from modelspec.report.pictures.drawing import can_draw, svg
 from modelspec.report.pictures.scene import make_scene
@@ -24,12 +24,10 @@ def report_page(report: RunReport) -> str:
     Raises:
         RunError: Jinja2 is not installed.
     """
-    from markupsafe import Markup
-
     evaluated = report.evaluated
     lines = report.spec_text.splitlines()
     charts = [
-        (output, [Markup(chart) for chart in found])  # noqa: S704 - our own charts
+        (output, [safe(chart) for chart in found])
         for output, found in history_charts(report.history, report.rates)
     ]
     return render(
@@ -43,7 +41,7 @@ def report_page(report: RunReport) -> str:
         best=best_text(report),
         evaluated=evaluated,
         figures=[_marked(figures(judged)) for judged in evaluated.outputs] if evaluated else [],
-        importance=Markup(_importance(evaluated)) if evaluated else "",  # noqa: S704 - our own chart
+        importance=safe(_importance(evaluated)) if evaluated else "",
         graph=_graph(report),
         costs=_costs(report),
         lines=lines[:_SPEC_LINES],
@@ -52,22 +50,18 @@ def report_page(report: RunReport) -> str:
 
 
 def _marked(found: Any) -> dict[str, Any]:
-    from markupsafe import Markup
-
     return {
         "of": found,
-        "charts": [Markup(chart) for chart in found.charts],  # noqa: S704 - our own charts
-        "table": Markup(found.table),  # noqa: S704 - our own chart
+        "charts": [safe(chart) for chart in found.charts],
+        "table": safe(found.table),
     }
 
 
 def _graph(report: RunReport) -> Any:
-    from markupsafe import Markup
-
     if report.network is None or not can_draw():
         return ""
     try:
-        return Markup(svg(make_scene(report.network), linked=True))  # noqa: S704 - our own picture
+        return safe(svg(make_scene(report.network), linked=True))
     except RunError:
         return ""
 
