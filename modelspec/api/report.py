@@ -12,6 +12,7 @@ from modelspec.api.model_spec import ModelSpec
 from modelspec.api.plot import network, with_measure
 from modelspec.api.target import Target, open_target
 from modelspec.data.shards import Data, Say
+from modelspec.graph.spec_facts import spec_facts
 from modelspec.problems.errors import ModelError, RunError
 from modelspec.report.pages.comparison import comparison_page
 from modelspec.report.pages.markdown import comparison_markdown, report_markdown
@@ -105,6 +106,7 @@ def gather(
         outputs=trained,
         command=_command(run, record),
         spec_text=run.spec_path.read_text(encoding="utf-8", errors="replace"),
+        spec_facts=spec_facts(valid),
         network=found,
         costs=costs,
         evaluated=evaluated,

@@ -7,7 +7,7 @@ from modelspec.graph.graph import Graph, Node
 from modelspec.graph.heads import Head
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.document import Document
-from modelspec.language.written import Written
+from modelspec.language.written import value_text
 from modelspec.problems.diagnostic import Route
 from modelspec.results.network import Group, Link, Network, Vertex
 from modelspec.results.summary import LayerRow, Shape, Summary
@@ -45,7 +45,7 @@ def _layers(graph: Graph, document: Document, rows: Mapping[str, LayerRow]) -> I
             name=node.layer,
             kind="layer",
             type=node.type,
-            arguments=tuple(f"{key}: {_written(value)}" for key, value in node.arguments.items()),
+            arguments=tuple(f"{key}: {value_text(value)}" for key, value in node.arguments.items()),
             shape=_shapes(row) if row else "",
             params=row.params if row else 0,
             line=document.locate(node.route).span.line,
@@ -124,7 +124,7 @@ def _head(head: Head, *, strategy: bool) -> Vertex:
     notes: tuple[str, ...] = ()
     if head.loss is not None:
         weight = "set while training" if strategy else f"{head.weight:g}"
-        notes = (f"loss: {_written(head.loss)}", f"weight: {weight}")
+        notes = (f"loss: {value_text(head.loss)}", f"weight: {weight}")
     return Vertex(f"head/{head.output}", head.output, "head", type="output", notes=notes)
 
 
@@ -135,20 +135,3 @@ def _shapes(row: LayerRow) -> str:
 
 def _shape(shape: Shape) -> str:
     return str(tuple(shape))
-
-
-def _written(value: Any) -> str:
-    """A value as the spec writes it; a Keras object as ``LSTM(units: 32)``."""
-    if isinstance(value, Mapping):
-        written = Written.read(value)
-        if written is not None and isinstance(written.given, Mapping | None):
-            inside = ", ".join(
-                f"{key}: {_written(item)}" for key, item in written.arguments.items()
-            )
-            return f"{written.name}({inside})" if inside else written.name
-        return f"{{{', '.join(f'{key}: {_written(item)}' for key, item in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_written, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "null" if value is None else str(value)

@@ -34,3 +34,20 @@ class Written:
     def arguments(self) -> Mapping[Any, Any]:
         """The arguments by name; none where something else stands in their place."""
         return self.given if isinstance(self.given, Mapping) else {}
+
+
+def value_text(value: Any) -> str:
+    """A value as the spec writes it; a Keras object as ``LSTM(units: 32)``."""
+    if isinstance(value, Mapping):
+        written = Written.read(value)
+        if written is not None and isinstance(written.given, Mapping | None):
+            inside = ", ".join(
+                f"{key}: {value_text(item)}" for key, item in written.arguments.items()
+            )
+            return f"{written.name}({inside})" if inside else written.name
+        return f"{{{', '.join(f'{key}: {value_text(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(value_text, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "null" if value is None else str(value)

@@ -15,6 +15,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 12, 26, 30
 _TICKS = 4
 _STEEP = 50
 _LABEL = 34
+_WIDEST = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +245,8 @@ def _frame(axes: _Axes, x_label: str) -> Iterator[str]:
 def _tick(value: float) -> str:
     """Three digits; ``2.5e4`` in place of ``2.5e+04``."""
     digits, _, exponent = f"{value:.3g}".partition("e")
+    if len(digits) > _WIDEST:
+        digits, _, exponent = f"{value:.2e}".partition("e")
     if exponent:
         return f"{digits}e{int(exponent)}"
     return "0" if digits == "-0" else digits

@@ -3,9 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from modelspec.language.document import read_text
 from modelspec.report.pages.metrics import metric_rows
 from modelspec.report.pages.run_report import RunReport
 
@@ -15,7 +13,6 @@ _HIGHER = (
 )
 _LOWER = ("false", "loss")
 _ABSENT = "absent"
-_LONGEST = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +49,16 @@ def differences(reports: Sequence[RunReport]) -> list[Difference]:
 
 
 def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
-    document, _ = read_text(report.spec_text)
-    if document is not None:
-        for path, value in _flat(document.data):
-            yield path, value
+    yield from report.spec_facts.items()
     record = report.record
-    for path, value in _flat(record.get("versions") or {}):
-        yield f"version of {path}", value
+    versions = record.get("versions")
+    for name, version in versions.items() if isinstance(versions, dict) else ():
+        yield f"version of {name}", str(version)
     for part in ("data", "validation"):
         held = record.get(part) or {}
         for name, digest in (held.get("sha256") or {}).items():
             yield f"{part} {name}, SHA-256", str(digest)[:12]
     yield "processors", str((record.get("machine") or {}).get("processors", _ABSENT))
-
-
-def _flat(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Every value by its path; what is written in two ways but means the same is one."""
-    if isinstance(value, Mapping) and value and depth < _LONGEST:
-        for key, item in value.items():
-            yield from _flat(item, f"{path}.{key}" if path else str(key), depth + 1)
-    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
-        for place, item in enumerate(value):
-            yield from _flat(item, f"{path}[{place}]", depth + 1)
-    else:
-        yield path, _text(value)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    text = f"{value:g}" if isinstance(value, int | float) else str(value)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def compared_metrics(reports: Sequence[RunReport]) -> list[Compared]:

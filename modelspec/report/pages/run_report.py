@@ -14,7 +14,8 @@ from modelspec.results.network import Network
 class RunReport:
     """All that a page about a run says. ``evaluated`` is None without data.
 
-    ``rates`` are the learning rates by epoch, ``command`` repeats the run.
+    ``spec_facts`` are the values of the spec by path, ``rates`` the learning rates by epoch;
+    ``command`` repeats the run.
     """
 
     path: str
@@ -26,6 +27,7 @@ class RunReport:
     outputs: tuple[str, ...]
     command: str
     spec_text: str
+    spec_facts: Mapping[str, str]
     network: Network | None
     costs: Costs | None
     evaluated: Evaluated | None
