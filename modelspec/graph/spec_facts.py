@@ -43,9 +43,9 @@ def _node(node: Node) -> Iterator[tuple[str, str]]:
     yield path, str(node.type) if node.layer == node.name else f"{node.layer} again"
     for key, value in {**node.arguments, **node.options, **node.call}.items():
         yield f"{path}.{key}", value_text(value)
-    for key, given in node.inputs.items():
+    for argument, given in node.inputs.items():
         sources = given if isinstance(given, tuple) else (given,)
-        yield f"{path}.{key or 'from'}", ", ".join(map(_source, sources))
+        yield f"{path}.{argument or 'from'}", ", ".join(map(_source, sources))
 
 
 def _source(source: Source) -> str:
