@@ -47,9 +47,12 @@ def evaluate_for_report(
     model, batches = load_for_evaluation(target, data, say=say, warn=warn)
     metrics = evaluate_batches(target, model, batches, say=say)
     assert target.source is not None
+    valid = target.source.require()
     with place_step_errors(target.source):
-        judge_ = _Judge(model, batches, [head for head in target.source.heads if head.loss])
-        return judge_.all(_names(data), metrics, rows, target.source.catalog)
+        judge_ = _Judge(
+            model, batches, [head for head in valid.heads if head.loss], valid.spec.data
+        )
+        return judge_.all(_names(data), metrics, rows, valid.catalog)
 
 
 def _names(data: Data) -> tuple[str, ...]:
@@ -64,6 +67,7 @@ class _Judge:
     model: Any
     batches: Batches
     heads: Sequence[Head]
+    columns: Mapping[str, Any]
 
     def all(
         self, data: tuple[str, ...], metrics: Mapping[str, float], most: int, catalog: Any
@@ -81,7 +85,13 @@ class _Judge:
         losses = self._losses(targets, predictions, notes)
         totals = _total(self.heads, losses)
         judged = tuple(
-            judge(head, targets[head.output], predictions[head.output], losses.get(head.output))
+            judge(
+                head,
+                targets[head.output],
+                predictions[head.output],
+                losses.get(head.output),
+                self.batches.dataset.classes.get(head.output, ()),
+            )
             for head in self.heads
             if head.output in targets
         )
@@ -162,13 +172,15 @@ class _Judge:
         if totals is None or not len(chosen):
             return ()
         ranked = np.argsort(-np.nan_to_num(totals, nan=np.inf), kind="stable")[:_WORST]
-        found = []
+        found, classes = [], self.batches.dataset.classes
         for place in ranked:
             batch = self.batches.gather(chosen[place : place + 1])
             outputs = {
                 name: (
-                    text_of(targets[name][place]),
-                    _prediction(predictions[name][place], targets[name][place]),
+                    _truth(targets[name][place], classes.get(name, ())),
+                    _prediction(
+                        predictions[name][place], targets[name][place], classes.get(name, ())
+                    ),
                     float(losses[name][place]),
                 )
                 for name in losses
@@ -211,8 +223,14 @@ class _Judge:
                 array[:, column] = array[order, column]
             loss = self._loss_of(replace(batch, inputs={**batch.inputs, name: array}))
             rises.append((base if loss is None else loss) - base)
-        title = name if column is None else f"{name}[{column}]"
+        title = name if column is None else self._column(name, column)
         return Importance(title, float(np.mean(rises)), float(np.std(rises)))
+
+    def _column(self, name: str, column: int) -> str:
+        """The name of a column, where the data of an input is a list of them."""
+        given = self.columns.get(name)
+        names = given if isinstance(given, list | tuple) else ()
+        return f"{name}.{names[column]}" if column < len(names) else f"{name}[{column}]"
 
     def _loss_of(self, batch: Batch) -> float | None:
         size = self.batches.batch_size
@@ -237,9 +255,19 @@ def _total(heads: Sequence[Head], losses: Mapping[str, Array]) -> Array | None:
     return np.sum(weighted, axis=0) if weighted else None
 
 
-def _prediction(value: Array, target: Array) -> str:
+def _truth(value: Array, classes: Sequence[str | int]) -> str:
+    """A target; of a class its name, where classes have names."""
+    single = np.asarray(value).reshape(-1)
+    if single.size == 1 and 0 <= single[0] < len(classes):
+        return str(classes[int(single[0])])
+    return text_of(value)
+
+
+def _prediction(value: Array, target: Array, classes: Sequence[str | int]) -> str:
     """The likeliest class with its value, or the numbers."""
     flat = np.asarray(value)
     if flat.ndim == 1 and flat.size > 1 and np.asarray(target).size == 1:
-        return f"{int(flat.argmax())} ({flat.max():.3g})"
+        likeliest = int(flat.argmax())
+        name = classes[likeliest] if likeliest < len(classes) else likeliest
+        return f"{name} ({flat.max():.3g})"
     return text_of(flat)

@@ -1,6 +1,6 @@
 """Predictions of one output against its targets, by what its loss takes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,14 @@ _OTHERS = "others"
 _QUANTITIES = ("elementwise", "counts")
 
 
-def judge(head: Head, targets: Array, predictions: Array, losses: Array | None) -> Judged:
-    """Compare rows of predictions with rows of targets."""
+def judge(
+    head: Head,
+    targets: Array,
+    predictions: Array,
+    losses: Array | None,
+    names: Sequence[str | int] = (),
+) -> Judged:
+    """Compare rows of predictions with rows of targets; ``names`` are those of the classes."""
     _, arguments = named_loss(head.loss, targets.shape[1:], predictions.shape[1:])
     facts = loss_facts(head.loss, targets.shape[1:], predictions.shape[1:])
     written = Written.read(head.loss)
@@ -40,20 +46,24 @@ def judge(head: Head, targets: Array, predictions: Array, losses: Array | None) 
     if not np.isfinite(predictions).all():
         note = "Some predictions are not finite, so there are no figures."
     elif facts is not None:
-        details = _details(facts, arguments, targets, predictions)
+        details = _details(facts, arguments, targets, predictions, names)
         note = "" if details else note
     return Judged(head.output, written.name if written else "", mean, details, note)
 
 
 def _details(
-    facts: LossFacts, arguments: Mapping[str, Any], targets: Array, predictions: Array
+    facts: LossFacts,
+    arguments: Mapping[str, Any],
+    targets: Array,
+    predictions: Array,
+    names: Sequence[str | int],
 ) -> Any:
     logits = arguments.get("from_logits") is True
     if facts.targets in ("ids", "one-hot"):
-        return _classes(facts, arguments, targets, predictions, logits=logits)
+        return _classes(facts, arguments, targets, predictions, names, logits=logits)
     if facts.targets in ("binary", "signs"):
         scored = facts.outputs == "scores"
-        return _labels(targets, predictions, logits=logits, scored=scored)
+        return _labels(targets, predictions, names, logits=logits, scored=scored)
     if facts.targets in _QUANTITIES and targets.size == predictions.size:
         return fit(targets, predictions)
     return None
@@ -64,6 +74,7 @@ def _classes(
     arguments: Mapping[str, Any],
     targets: Array,
     predictions: Array,
+    given: Sequence[str | int],
     *,
     logits: bool,
 ) -> Classes | None:
@@ -83,7 +94,7 @@ def _classes(
     rows = _softmax(rows) if logits else rows
     predicted = rows.argmax(-1)
     table = confusion(classes, predicted, count)
-    names = [str(number) for number in range(count)]
+    names = [*map(str, given if len(given) == count else range(count))]
     scores = class_scores(table, names)
     shown = np.argsort(-table.sum(1), kind="stable")[:_CURVES]
     roc = [roc_curve(classes == k, rows[:, k], names[k]) for k in range(count)]
@@ -119,7 +130,12 @@ def _largest(names: list[str], table: Array) -> tuple[tuple[str, ...], Array]:
 
 
 def _labels(
-    targets: Array, predictions: Array, *, logits: bool, scored: bool
+    targets: Array,
+    predictions: Array,
+    known: Sequence[str | int],
+    *,
+    logits: bool,
+    scored: bool,
 ) -> Classes | Labels | None:
     units = predictions.shape[-1] if predictions.ndim > 1 else 1
     if targets.size != predictions.size:
@@ -138,10 +154,11 @@ def _labels(
     )
     if units == 1:
         table = confusion(truth[:, 0], said[:, 0], 2)
-        low = "-1" if scored and targets.min() < 0 else "0"
+        low, high = known if len(known) == len(("no", "yes")) else ("0", "1")
+        low = "-1" if scored and targets.min() < 0 else str(low)
         area = roc[0].area if roc else None
-        scores = tuple(class_scores(table, (low, "1")))
-        return Classes((low, "1"), table, accuracy(table), scores, roc, precision, area, sure)
+        scores = tuple(class_scores(table, (low, str(high))))
+        return Classes((low, str(high)), table, accuracy(table), scores, roc, precision, area, sure)
     scores = tuple(
         class_scores(confusion(truth[:, k], said[:, k], 2), ("", names[k]))[1] for k in range(units)
     )

@@ -492,3 +492,36 @@ def test_without_graphviz_the_page_has_no_picture(
     page = report_page(found)
     assert "The extra graph draws the model here" in page
     assert "conv2d_1" in page
+
+
+TABLE = """
+modelspec: 1
+name: flowers
+inputs: {size: {shape: [2]}}
+layers: [{Dense: {units: 3, activation: softmax}, name: species}]
+outputs: species
+losses: sparse_categorical_crossentropy
+data: {size: [long, wide], species: {column: kind}}
+training: {epochs: 1}
+"""
+
+
+def test_classes_and_columns_have_the_names_of_the_data(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    kinds = ["iris", "lily", "rose"]
+    lines = ["long,wide,kind"]
+    lines += [
+        f"{k + random.normal():.3f},{-k + random.normal():.3f},{kinds[k]}" for k in [0, 1, 2] * 20
+    ]
+    (tmp_path / "flowers.csv").write_text("\n".join(lines) + "\n")
+    spec = modelspec.loads(TABLE)
+    run = modelspec.train(spec, tmp_path / "flowers.csv", run=tmp_path / "run")
+    found = gather(run.path)
+    assert found.evaluated is not None
+    species = details(found, "species")
+    assert species.names == ("iris", "lily", "rose")
+    assert [score.name for score in species.scores] == kinds
+    assert {each.name for each in found.evaluated.importance} == {"size", "size.long", "size.wide"}
+    truths = {sample.outputs["species"][0] for sample in found.evaluated.worst}
+    assert truths <= set(kinds)
+    assert "<td>rose</td>" in report_page(found)
