@@ -1,10 +1,12 @@
-"""Makes every .npz beside it: ``python data/make_data.py [FOLDER]``.
+"""Makes every .npz and .csv beside it: ``python data/make_data.py [FOLDER]``.
 
-digits, digits_heads, digit_pairs and breast_cancer are real measurements, bundled with
-scikit-learn; mlp, question_answering and author_profile are generated. README.md describes all.
+digits, digits_heads, digit_pairs, breast_cancer and wine are real measurements, bundled with
+scikit-learn; mlp, question_answering, author_profile and reviews are generated.
+README.md describes all.
 The same versions of Python and NumPy write the same bytes again.
 """
 
+import csv
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,11 +14,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.model_selection import train_test_split
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
+
+MIXED = 0.2
+"""The share of adjectives of the other kind in a review."""
+
+MISSING = 0.1
+"""The share of empty cells in a column of wines."""
 
 
 def digits() -> Arrays:
@@ -100,6 +108,52 @@ def author_profile() -> Arrays:
     return parts({"posts": posts, **targets}, first(960))
 
 
+def reviews() -> Arrays:
+    """Sentences about films, whose adjectives tell whether the reviewer liked the film."""
+    rng = np.random.default_rng(6)
+    positive = rng.integers(2, size=1000)
+    nouns = np.array(["plot", "cast", "music", "ending", "dialogue", "camera", "pace", "script"])
+    good = np.array(["great", "moving", "funny", "superb", "fresh", "warm", "clever", "bold"])
+    bad = np.array(["dull", "weak", "bland", "awful", "slow", "cold", "flat", "noisy"])
+    frames = np.array(["The {} is {}.", "A {} so {}!", "I found the {} {},", "{}: {},"])
+    texts = []
+    for liked in positive:
+        count = rng.integers(2, 6)
+        # One adjective in five is of the other kind.
+        kinds = np.where(rng.random(count) < MIXED, 1 - liked, liked)
+        words = np.where(kinds == 1, rng.choice(good, count), rng.choice(bad, count))
+        parts_of_film, forms = rng.choice(nouns, count), rng.choice(frames, count)
+        texts.append(" ".join(map(str.format, forms, parts_of_film, words)))
+    return parts({"review": np.array(texts), "positive": column(positive)}, first(800))
+
+
+def wine() -> dict[str, list[list[str]]]:
+    """Two tables, for training and for tests: wines with missing cells, and names of cultivars.
+
+    ``body`` is a word in place of the share of alcohol; one cell in ten of ``malic_acid`` is empty.
+    """
+    bunch = load_wine()
+    rng = np.random.default_rng(7)
+    names = [name.replace("/", "_") for name in bunch.feature_names]
+    alcohol = bunch.data[:, names.index("alcohol")]
+    body = np.array(["light", "medium", "full"])[np.digitize(alcohol, [12.5, 13.3])]
+    missing = rng.random(len(alcohol)) < MISSING
+    cultivars = np.array(["barolo", "grignolino", "barbera"])[bunch.target]
+    kept = [at for at, name in enumerate(names) if name != "alcohol"]
+    header = ["id", "body", *(names[at] for at in kept), "cultivar"]
+    rows = []
+    for row in range(len(alcohol)):
+        cells = [f"{bunch.data[row, at]:g}" for at in kept]
+        if missing[row]:
+            cells[header.index("malic_acid") - 2] = ""
+        rows.append([f"w{row:03}", body[row], *cells, cultivars[row]])
+    train, test = stratified(bunch.target)
+    return {
+        "wine_train": [header, *(rows[row] for row in np.sort(train))],
+        "wine_test": [header, *(rows[row] for row in np.sort(test))],
+    }
+
+
 def real_digits() -> tuple[Array, Array]:
     """Images (1797, 8, 8) as float32 in 0..1, and their digits (1797,) as int32."""
     bunch = load_digits()
@@ -168,6 +222,7 @@ SETS: dict[str, Callable[[], Arrays]] = {
     "mlp": mlp,
     "question_answering": question_answering,
     "author_profile": author_profile,
+    "reviews": reviews,
 }
 
 
@@ -176,6 +231,11 @@ def main(folder: Path) -> None:
     for name, make in SETS.items():
         path = folder / f"{name}.npz"
         np.savez_compressed(path, allow_pickle=False, **make())
+        print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
+    for name, rows in wine().items():
+        path = folder / f"{name}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
         print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
 
 

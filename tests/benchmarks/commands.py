@@ -100,6 +100,8 @@ def specs(rounds: int, *, quick: bool) -> Iterator[Row]:
     """Every shipped spec, with its own epochs; callbacks are left out on both sides."""
     for path in sorted((REPOSITORY / "specs").glob("*.yaml")):
         name = path.stem
+        if name in ("reviews", "wine"):  # a plain script would have to adapt and read tables first
+            continue
         if name == "mlp" or not quick:
             yield _compare(name, 1 if quick else epochs_of(name), min(rounds, 5), 1.0)
 

@@ -612,13 +612,31 @@ def test_validation_data_is_called_that(run: Run, tmp_path: Path) -> None:
     assert "validation data: " in ran.err
 
 
-@pytest.mark.parametrize("name", ["p.csv", "p.txt", "p.json"])
-def test_predictions_are_npz(name: str, trained: tuple[Path, Result], run: Run) -> None:
+@pytest.mark.parametrize("name", ["p.xlsx", "p.txt", "p.json"])
+def test_predictions_are_npz_or_a_table(name: str, trained: tuple[Path, Result], run: Run) -> None:
     folder, _ = trained
     refused = run("predict", str(folder), "--data", DIGITS_DATA, "-o", str(folder / name))
     assert refused.code == 2
     assert ".npz" in refused.err
     assert not (folder / name).exists()
+
+
+def test_predictions_as_a_table(trained: tuple[Path, Result], run: Run) -> None:
+    folder, _ = trained
+    ran = run("predict", str(folder), "--data", DIGITS_DATA, "-o", str(folder / "p.csv"))
+    assert ran.code == 0
+    lines = (folder / "p.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == ",".join(f"digit_{unit}" for unit in range(10))
+    assert len(lines) == 361
+    refused = run("predict", str(folder), "--data", DIGITS_DATA, "--columns", "id")
+    assert refused.code == 2
+    assert "-o P.csv" in refused.err
+    absent = run(
+        *("predict", str(folder), "--data", DIGITS_DATA, "-o", str(folder / "q.csv")),
+        *("--columns", "digits_test"),
+    )
+    assert absent.code == 1
+    assert "did you mean digit_test?" in absent.err
 
 
 def test_set_on_a_run(trained: tuple[Path, Result], run: Run) -> None:

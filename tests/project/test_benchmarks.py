@@ -80,7 +80,10 @@ def test_plain_models_are_those_of_the_specs(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.syspath_prepend(str(BENCHMARKS / "plain"))
     import models
 
-    assert models.MODELS.keys() == {path.stem for path in (ROOT / "specs").glob("*.yaml")}
+    assert models.MODELS.keys() == {path.stem for path in (ROOT / "specs").glob("*.yaml")} - {
+        "reviews",
+        "wine",
+    }  # which plain scripts would have to adapt first
     for name, plain in models.MODELS.items():
         source = modelspec.load(ROOT / "specs" / f"{name}.yaml")
         assert source.spec is not None

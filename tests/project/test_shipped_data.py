@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 DATA = Path(__file__).parents[2] / "data"
 FILES = sorted(DATA.glob("*.npz"))
+TABLES = sorted(DATA.glob("*.csv"))
 MAXIMUM_BYTES = 3_000_000
 
 Arrays = dict[str, NDArray[Any]]
@@ -61,12 +62,18 @@ def test_readme_lists_every_array_and_no_other() -> None:
 def test_array_is_as_documented(row: Row) -> None:
     arrays = load(DATA / f"{row.file}.npz")
     train, test = arrays[f"{row.name}_train"], arrays[f"{row.name}_test"]
-    assert (train.dtype.name, test.dtype.name) == (row.dtype, row.dtype)
+    names = [
+        array.dtype.name.rstrip("0123456789" * (array.dtype.kind == "U")) for array in (train, test)
+    ]
+    assert names == [row.dtype, row.dtype]
     assert (train.shape, test.shape) == (row.train, row.test)
     assert_values(np.concatenate([train, test]), row.values)
 
 
 def assert_values(array: NDArray[Any], values: str) -> None:
+    if values == "text":
+        assert all(array)
+        return
     assert np.isfinite(array).all()
     if values == "one-hot":
         assert set(np.unique(array)) == {0, 1}
@@ -81,7 +88,7 @@ def assert_values(array: NDArray[Any], values: str) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_no_array_needs_unpickling(path: Path) -> None:
-    assert all(array.dtype.kind in "if" for array in load(path).values())
+    assert all(array.dtype.kind in "ifU" for array in load(path).values())
 
 
 @pytest.mark.parametrize(
@@ -94,6 +101,7 @@ def test_no_array_needs_unpickling(path: Path) -> None:
         ("mlp", ["features"]),
         ("question_answering", ["text"]),
         ("author_profile", ["posts"]),
+        ("reviews", ["review"]),
     ],
 )
 def test_train_and_test_share_no_sample(file: str, names: list[str]) -> None:
@@ -123,9 +131,23 @@ def test_script_makes_the_same_arrays_again(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["make_data.py", str(tmp_path)])
     runpy.run_path(str(DATA / "make_data.py"), run_name="__main__")
-    assert [path.name for path in sorted(tmp_path.iterdir())] == [path.name for path in FILES]
+    made = sorted(tmp_path.iterdir())
+    assert [path.name for path in made] == sorted(path.name for path in [*FILES, *TABLES])
+    for path in TABLES:
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
     for path in FILES:
         shipped, remade = load(path), load(tmp_path / path.name)
         assert list(remade) == list(shipped)
         for name, array in shipped.items():
             np.testing.assert_array_equal(remade[name], array, err_msg=f"{path.name}: {name}")
+
+
+def test_tables_are_as_documented() -> None:
+    for name, rows in (("train", 142), ("test", 36)):
+        lines = (DATA / f"wine_{name}.csv").read_text(encoding="utf-8").splitlines()
+        cells = [line.split(",") for line in lines]
+        assert len(cells) == rows + 1
+        assert {len(each) for each in cells} == {15}
+        assert {each[1] for each in cells[1:]} == {"light", "medium", "full"}
+        assert {each[-1] for each in cells[1:]} == {"barolo", "grignolino", "barbera"}
+        assert any(not each[2] for each in cells)
