@@ -164,7 +164,7 @@ class ModelSpec:
     ) -> list[Diagnostic]:
         """What is wrong with the weights that the layers start from."""
         written = self.starts_from_weights
-        frozen = any(node.options.get("trainable") is False for node in graph.nodes)
+        frozen = any(node.options.get("trainable", True) is not True for node in graph.nodes)
         if not written and not frozen:
             return []
         from modelspec.api.starting_weights import layout, open_weights, plan_start
@@ -384,11 +384,12 @@ class ModelSpec:
             compile_model(model, self.require())
         return model
 
-    def summary(self, *, light: bool = False) -> Summary:
+    def summary(self, *, light: bool = False, nested: bool = False) -> Summary:
         """Summarize layers, shapes and parameters, without allocating a weight.
 
         Args:
             light: Allow Keras to start on JAX, which is faster. The process cannot train then.
+            nested: Add the layers inside of models that are layers.
 
         Returns:
             The summary, as plain data.
@@ -419,10 +420,10 @@ class ModelSpec:
 
             model, problems = build_model(graph, spec.training, self.catalog, allocate=False)
             self.require(problems)
-            return describe(model)
+            return describe(model, {node.layer: node.type for node in graph.nodes}, nested=nested)
 
-        precision = spec.training.precision
-        return remember_summary(graph, self.catalog, precision, describe).with_lines(lines)
+        key = f"{spec.training.precision} nested" if nested else spec.training.precision
+        return remember_summary(graph, self.catalog, key, describe).with_lines(lines)
 
     def with_training(self, **changes: Any) -> "ModelSpec":
         """Return the same spec with other settings of ``training``."""

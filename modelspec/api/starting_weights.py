@@ -14,7 +14,7 @@ from modelspec.data.arrays import load as load_array
 from modelspec.data.concatenated import Array
 from modelspec.data.npz import Member
 from modelspec.data.shards import Data, read_shards
-from modelspec.graph.graph import Graph
+from modelspec.graph.graph import Graph, Node
 from modelspec.language.paths import folder_of, path_from
 from modelspec.language.spec import ArraySource
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, has_errors
@@ -34,6 +34,7 @@ from modelspec.weights.plan import Place, Plan, make_plan
 if TYPE_CHECKING:
     from modelspec.backend.model.layout import Values
 
+IMAGENET = "imagenet"
 _FROM: Route = ("weights", "from")
 
 
@@ -73,14 +74,30 @@ def plan_start(source: ModelSpec, layout: Layout, data: Data | None = None) -> S
     layout = {name: weights for name, weights in layout.items() if name not in fitted}
     opened, problems = open_weights(source)
     routes = {node.layer: node.route for node in reversed(graph.nodes) if node.layer == node.name}
-    plan = make_plan(layout, opened.headers if opened else None, weights, routes, _chosen(graph))
+    pretrained = {node.layer for node in graph.nodes if _is_pretrained(source, node)}
+    plan = make_plan(
+        layout, opened.headers if opened else None, weights, routes, _chosen(graph) | pretrained
+    )
     if not (weights.from_ and opened is None):
         problems += plan.problems
     arrays, found = _arrays(source, plan.arrays, data)
     lines = {name: valid.document.locate(route, "key").span.line for name, route in routes.items()}
-    layers = tuple(replace(layer, line=lines.get(layer.layer)) for layer in plan.layers)
+    layers = tuple(
+        replace(
+            layer,
+            line=lines.get(layer.layer),
+            note=IMAGENET if layer.state == "fresh" and layer.layer in pretrained else layer.note,
+        )
+        for layer in plan.layers
+    )
     account = Account(weights.from_, layers, plan.unused)
     return Start(account, [*problems, *found], plan, opened, arrays)
+
+
+def _is_pretrained(source: ModelSpec, node: Node) -> bool:
+    entry = source.catalog.find("layer", node.type)
+    weights = node.arguments.get("weights", IMAGENET)
+    return entry is not None and entry.module is not None and weights == IMAGENET
 
 
 def _chosen(graph: Graph) -> set[str]:
@@ -88,7 +105,8 @@ def _chosen(graph: Graph) -> set[str]:
     return {
         node.layer
         for node in graph.nodes
-        if any(name.endswith("_initializer") or name == "weights" for name in node.arguments)
+        if any(name.endswith("_initializer") for name in node.arguments)
+        or node.arguments.get("weights") is not None
     }
 
 

@@ -63,22 +63,23 @@ class Target:
         _take_checkpoint(model, self.source, self.checkpoints, say)
         return model
 
-    def summary(self, *, light: bool = False) -> Summary:
+    def summary(self, *, light: bool = False, nested: bool = False) -> Summary:
         """Summarize layers, shapes and parameters.
 
         Args:
             light: Allow Keras to start on JAX, which is faster. The process cannot train then.
+            nested: Add the layers inside of models that are layers.
 
         Raises:
             SpecError: The spec has errors.
             ModelError: The file cannot be loaded.
         """
         if self.source is not None and self.path is None:
-            return self.source.summary(light=light)
+            return self.source.summary(light=light, nested=nested)
         model = self.model(compiled=False)
         from modelspec.backend.model.description import describe
 
-        return describe(model)
+        return describe(model, nested=nested)
 
 
 def load_model(path: Path, *, compiled: bool = True) -> Any:

@@ -5,9 +5,12 @@ that its absence is not taken for an answer. ``tests/backend/test_private_api.py
 with public behaviour.
 """
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -283,3 +286,43 @@ def patch_tf2onnx() -> None:
     except ImportError:
         raise MissingPartError("export.tf2onnx_lib.patch_tf2onnx", "the export to ONNX") from None
     patch_tf2onnx()
+
+
+def is_without_values() -> bool:
+    """Whether layers make no weights now, only their shapes; ``in_stateless_scope``."""
+    try:
+        from keras.src.backend.common.stateless_scope import in_stateless_scope
+    except ImportError:
+        raise MissingPartError("stateless_scope.in_stateless_scope", "a model as a layer") from None
+    return bool(in_stateless_scope())
+
+
+@contextmanager
+def intercepted_downloads(asked: Callable[[str, str], None]) -> Iterator[None]:
+    """Call ``asked`` with the name and origin of each file before ``file_utils.get_file`` gets it.
+
+    Files lie in the user's own folder: Keras reads ``KERAS_HOME`` when it is imported, and
+    modelspec imports it without the user's settings.
+    """
+    try:
+        from keras.src.backend import config
+        from keras.src.utils import file_utils
+
+        get_file, home = file_utils.get_file, config._KERAS_DIR  # noqa: SLF001 - the part itself
+    except (ImportError, AttributeError):
+        raise MissingPartError("file_utils.get_file", "weights of imagenet") from None
+
+    def get(fname: Any = None, origin: Any = None, **more: Any) -> Any:
+        asked(str(fname), str(origin))
+        return get_file(fname, origin, **more)
+
+    file_utils.get_file, config._KERAS_DIR = get, str(keras_home())  # noqa: SLF001
+    try:
+        yield
+    finally:
+        file_utils.get_file, config._KERAS_DIR = get_file, home  # noqa: SLF001
+
+
+def keras_home() -> Path:
+    """Where Keras keeps files of this user: ``KERAS_HOME``, or ``.keras`` in the home folder."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")

@@ -60,6 +60,7 @@ class Entry:
     ``extra`` says that it takes keyword arguments which could not be read; ``refused`` why a spec
     may not use it. A ``function`` takes no arguments in a spec: its name is all there is to write.
     ``adapts`` says of a layer that it has ``adapt``, which fits it to data.
+    ``module`` is that of a model of ``keras.applications``, which is a layer here.
     ``call_arguments`` are those of a layer's ``call``, and the tensors of an operation; ``several``
     are those of them that take a list of tensors.
     """
@@ -75,6 +76,7 @@ class Entry:
     function: bool
     adapts: bool = False
     several: frozenset[str] = frozenset()
+    module: str | None = None
 
     def is_needed(self, name: str) -> bool:
         """Whether a tensor of an operation has no default."""
@@ -133,6 +135,7 @@ class Catalog:
             function=raw["function"],
             adapts=raw["adapts"],
             several=frozenset(raw["several"]),
+            module=raw["module"],
         )
 
     def _argument(self, index: int) -> Argument:

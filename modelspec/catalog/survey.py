@@ -28,6 +28,12 @@ _FUNCTION_INPUTS: dict[Family, int] = {"loss": 2, "metric": 2, "activation": 1}
 _TENSOR_KINDS = ["bool", "float", "int", "list"]
 """What a spec can write where an operation takes a tensor: a constant."""
 
+_NOT_WRITTEN = frozenset({"input_tensor", "name"})
+"""What a model of ``keras.applications`` gets from the item that uses it."""
+
+_CHOICES = {"weights": ("imagenet",), "pooling": ("avg", "max")}
+"""Of other poolings Keras says nothing, and does none; other weights would be files."""
+
 _MACHINERY = frozenset({"get", "serialize", "deserialize"})
 _BY_SHAPE: dict[Family, str] = {"metric": "get_metric", "loss": "get_loss"}
 """The function that resolves names like ``acc``, whose meaning depends on shapes of the data."""
@@ -82,6 +88,8 @@ def _family(keras: Keras, family: Family, table: Table) -> dict[str, Any]:
     entries = {
         name: _entry(keras, family, name, public[name], table) for name in canonical.values()
     }
+    if family == "layer":
+        entries |= _applications(keras, table)
     for name, reason in DISALLOWED[family].items():
         entries.setdefault(name, _bare(reason))
     meant = public | keras.aliases(_PACKAGES[family])
@@ -96,6 +104,33 @@ def _family(keras: Keras, family: Family, table: Table) -> dict[str, Any]:
     for name in by_shape:
         entries[name] = _bare(None, "Chosen by Keras to suit the shapes of the data.")
     return {"entries": entries, "aliases": aliases}
+
+
+def _applications(keras: Keras, table: Table) -> dict[str, Any]:
+    """The models of ``keras.applications``, which a spec uses as layers."""
+    found = keras.exports("applications").items()
+    functions = [(name, each) for name, each in found if isinstance(each.node, ast.FunctionDef)]
+    return {name: _application(keras, name, each, table) for name, each in functions}
+
+
+def _application(keras: Keras, name: str, definition: Definition, table: Table) -> dict[str, Any]:
+    assert isinstance(definition.node, ast.FunctionDef)
+    doc = keras.docstring([definition])
+    helps = docs.argument_helps(doc)
+    rows = []
+    for parameter in signatures.parameters(definition, definition.node):
+        row = _row("layer", parameter, helps.get(parameter.name, ""))
+        if parameter.name in _CHOICES:
+            choices = list(_CHOICES[parameter.name])
+            row = [parameter.name, parameter.default, ["str"], None, False, choices, row[-1]]
+        if parameter.name not in _NOT_WRITTEN:
+            rows.append(row)
+    return _bare(DISALLOWED["layer"].get(name), docs.first_sentence(doc)) | {
+        "doc": doc,
+        "arguments": [table.setdefault(repr(row), (len(table), row))[0] for row in rows],
+        "function": False,
+        "module": definition.module,
+    }
 
 
 def _operations(keras: Keras, table: Table) -> dict[str, Any]:
@@ -179,6 +214,7 @@ def _bare(refused: str | None, text: str = "") -> dict[str, Any]:
         "function": True,
         "adapts": False,
         "several": [],
+        "module": None,
     }
 
 

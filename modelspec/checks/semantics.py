@@ -77,6 +77,8 @@ def _check_node(node: Node, spec: Spec, catalog: Catalog) -> Iterable[Diagnostic
         if family == "operation":
             yield from check_operation(node, entry)
     yield from _check_constants(node)
+    if entry is not None and entry.module is None:
+        yield from _not_for_layers(node)
     if node.layer != node.name:
         return
     given = {node.type: node.arguments if node.instead is None else node.instead}
@@ -87,6 +89,17 @@ def _check_node(node: Node, spec: Spec, catalog: Catalog) -> Iterable[Diagnostic
     for problem in check_object(catalog, family, given, node.route):
         if not is_echo(problem, given, above=len(node.route)):
             yield _with_blocks(problem, node, spec)
+
+
+def _not_for_layers(node: Node) -> Iterable[Diagnostic]:
+    """Keys beside a layer that only a model of ``keras.applications`` can have."""
+    if isinstance(node.options.get("trainable"), tuple):
+        message = "patterns stand beside a block or a model; a layer is trained as a whole"
+        route = (*node.route, "trainable")
+        yield Diagnostic("wrong-type", message, route, hint="write true or false")
+    if node.preprocess:
+        message = "preprocess stands beside a model of keras.applications"
+        yield Diagnostic("unknown-key", message, (*node.route, "preprocess"), "key")
 
 
 def _with_blocks(problem: Diagnostic, node: Node, spec: Spec) -> Diagnostic:

@@ -25,6 +25,7 @@ from modelspec.results.costs import Costs
 )
 @shape_option("With --costs")
 @click.option("--measure", is_flag=True, help="With --costs: train briefly, and measure the time.")
+@click.option("--nested", is_flag=True, help="Add the layers inside of models that are layers.")
 def summary(
     *,
     targets: tuple[str, ...],
@@ -34,13 +35,14 @@ def summary(
     batch_size: int | None,
     lengths: Lengths,
     measure: bool,
+    nested: bool,
 ) -> None:
     """Show layers, shapes and parameters; without arguments, of what standard input holds."""
     if not costs and (batch_size or lengths or measure):
         raise click.UsageError("--batch-size, --shape and --measure need --costs")
     opened = [_open(target, overrides, batch_size) for target in targets or ("-",)]
     # What has started Keras lightly cannot train.
-    summaries = [target.summary(light=not measure) for target in opened]
+    summaries = [target.summary(light=not measure, nested=nested) for target in opened]
     found = [_costs(target, lengths, batch_size, measure=measure) for target in opened if costs]
     _check_used(lengths, found)
     _show(list(zip_longest(summaries, found)), form)

@@ -208,7 +208,8 @@ class _Expander:
                 route=call.item.route,
                 parts=call.item.parts,
                 within=use.within,
-                adapt=self.adapts(call.root, i, scope),
+                adapt=self.flag(call.root, "adapt", i, scope),
+                preprocess=self.flag(call.root, "preprocess", i, scope),
             )
         )
         return Source(inner.prefix, None, call.item.route) if sources else None
@@ -221,21 +222,22 @@ class _Expander:
             value = scope.fill(given, route, i)
             if value is None or value is UNKNOWN:
                 continue
-            if key == "trainable" and are_patterns(value) and item.spec.type in self.spec.blocks:
-                options[key] = TrainedInside(f"{owner}.", tuple(value), route)
+            if key == "trainable" and are_patterns(value):
+                inside = TrainedInside(f"{owner}.", tuple(value), route)
+                options[key] = inside if item.spec.type in self.spec.blocks else tuple(value)
             elif problem := _wrong_option(key, value, route):
                 self.problems.append(problem)
             else:
                 options[key] = value
         return options
 
-    def adapts(self, item: Item, i: int | None, scope: Scope) -> bool:
-        """Whether an item asks for its layer to be fitted to data."""
-        route = (*item.route, "adapt")
-        value = scope.fill(item.spec.adapt, route, i)
+    def flag(self, item: Item, key: str, i: int | None, scope: Scope) -> bool:
+        """Whether an item has a flag beside its layer, such as ``adapt``."""
+        route = (*item.route, key)
+        value = scope.fill(getattr(item.spec, key), route, i)
         if isinstance(value, bool) or value is None or value is UNKNOWN:
             return value is True
-        message = f"adapt is true or false, not {value!r}"
+        message = f"{key} is true or false, not {value!r}"
         self.problems.append(Diagnostic("wrong-type", message, route))
         return False
 
@@ -293,6 +295,7 @@ def _not_for_operations(item: Item, root: Item) -> Diagnostic | None:
         ("trainable", item.spec.trainable, "an operation has no weights"),
         ("dtype", item.spec.dtype, "ops.cast changes the type of a tensor"),
         ("adapt", item.spec.adapt, "an operation has nothing that is fitted to data"),
+        ("preprocess", item.spec.preprocess, "it belongs to a model of keras.applications"),
     ):
         if value is not None:
             message = f"an operation has no {key}"
@@ -301,9 +304,6 @@ def _not_for_operations(item: Item, root: Item) -> Diagnostic | None:
 
 
 def _wrong_option(key: str, value: Any, route: Route) -> Diagnostic | None:
-    if key == "trainable" and are_patterns(value):
-        message = "patterns stand beside a block or a model; a layer is trained as a whole"
-        return Diagnostic("wrong-type", message, route, hint="write true or false")
     if key == "trainable" and not isinstance(value, bool):
         message = f"trainable is true, false or a list of patterns, not {value!r}"
         return Diagnostic("wrong-type", message, route)

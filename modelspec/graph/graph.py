@@ -46,7 +46,8 @@ class Node:
     ``call`` the constant call arguments, ``parts`` the names of several results. ``inputs`` is
     empty where a name could not be resolved. ``within`` are the items that use the blocks in which
     the node stands, outermost first. ``instead`` is what the spec gives where arguments belong, if
-    it is no mapping. ``adapt`` says that training fits the layer to what it is called on.
+    it is no mapping. ``preprocess`` says that what belongs to a model of ``keras.applications`` is
+    applied first, ``adapt`` that training fits the layer to what it is called on.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Node:
     within: tuple[Route, ...] = ()
     instead: Any = None
     adapt: bool = False
+    preprocess: bool = False
 
     def sources(self) -> Iterable[Source]:
         for given in self.inputs.values():

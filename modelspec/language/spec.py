@@ -157,6 +157,7 @@ class LayerItem(_Section):
     trainable: Trainable = None
     dtype: str | None = None
     adapt: Flag = None
+    preprocess: Flag = None
 
     @model_validator(mode="before")
     @classmethod

@@ -79,6 +79,10 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "call": "Constant call arguments: {training: true}.",
         "share": "Instead of a layer: call the named layer or block again, with the same weights.",
         "repeat": "How many times the item is chained; ${i} is 0, 1, … inside it. Default: 1.",
+        "preprocess": (
+            "Whether the preprocess_input of a model of keras.applications is applied first, to "
+            "pixels from 0 to 255. Default: false."
+        ),
         "trainable": (
             "Whether training changes its weights; on a block or a model, also a list of patterns "
             "of the layers inside that are trained. Default: true."

@@ -14,7 +14,7 @@ from modelspec.schema.objects import MAPPING, alone_in, properties
 _BESIDE = "|".join(sorted(LAYER_KEYS))
 _NOT_BESIDE = {
     "layer": frozenset({"share"}),
-    "operation": frozenset({"share", "call", "trainable", "dtype", "adapt"}),
+    "operation": frozenset({"share", "call", "trainable", "dtype", "adapt", "preprocess"}),
 }
 _BLOCK = "[a-z][A-Za-z0-9_-]*"
 """What a block may be called here: a schema cannot know the blocks of a spec, and a name that
@@ -72,7 +72,7 @@ def _tightened(key: str, schema: Schema) -> Schema:
         names = dict.fromkeys([*get_args(Dtype), *get_args(Precision)])
         quantized = {"type": ["string", "null"], "pattern": f"_from_|{EXPRESSION}"}
         return {"anyOf": [{"type": "string", "enum": list(names)}, quantized]}
-    if key in {"repeat", "trainable", "adapt"}:
+    if key in {"repeat", "trainable", "adapt", "preprocess"}:
         return schema | _pattern(EXPRESSION, MESSAGE)
     return schema
 

@@ -102,7 +102,10 @@ def test_every_entry_is_public_and_has_keras_own_arguments(
 ) -> None:
     catalog = load()
     signatures = reality["families"][family]["signatures"]
-    assert set(catalog.names(family)) == set(signatures) | by_shape(family)
+    entries = [catalog.find(family, name) for name in catalog.names(family)]
+    # Models of keras.applications are layers here: see test_applications.py.
+    names = {entry.name for entry in entries if entry is not None and entry.module is None}
+    assert names == set(signatures) | by_shape(family)
     for name, real in signatures.items():
         entry = catalog.find(family, name)
         assert entry is not None

@@ -12,10 +12,12 @@ from typing import Any
 import keras
 
 from modelspec.backend.keras_private import MissingPartError, infer_output
+from modelspec.backend.model.applications import MissingWeightsError, preprocess, train_inside
 from modelspec.backend.model.keras_errors import bad_argument, blamed_argument, error_text
 from modelspec.backend.model.objects import make
 from modelspec.backend.model.operations import call_operation, operation_of
 from modelspec.catalog import Catalog
+from modelspec.graph.freezing import unmatched
 from modelspec.graph.graph import Graph, Node, Source
 from modelspec.graph.operations import bind_tensors, is_operation
 from modelspec.problems.diagnostic import Diagnostic, Related, Route, line_mark
@@ -168,10 +170,14 @@ def _wrong_result(node: Node, value: Any, assembly: Assembly) -> Diagnostic | No
     return None
 
 
-def _call_layer(node: Node, assembly: Assembly, _catalog: Catalog) -> Any:
+def _call_layer(node: Node, assembly: Assembly, catalog: Catalog) -> Any:
     first = [_given(value, assembly) for key, value in node.inputs.items() if key is None]
     named = {key: _given(value, assembly) for key, value in node.inputs.items() if key}
     layer = assembly.layers[node.layer]
+    if node.preprocess:
+        entry = catalog.find("layer", node.type)
+        assert entry is not None
+        first = [preprocess(entry, tensor) for tensor in first]
     value = layer(*first, **named, **node.call)
     if node.type in _DECLARED or "initial_state" in named:
         with symbols_only():
@@ -199,13 +205,33 @@ def _construct(node: Node, assembly: Assembly, catalog: Catalog) -> bool:
     if node.name != node.layer:
         return False
     try:
-        assembly.layers[node.layer] = make(
-            catalog, "layer", {node.type: node.arguments}, name=node.layer, **node.options
+        layer = make(catalog, "layer", {node.type: node.arguments}, name=node.layer, **node.options)
+    except MissingWeightsError as error:
+        route = (*node.route, node.type)
+        message = f"{node.type}: {error}"
+        assembly.problems.append(
+            Diagnostic("weights-not-found", message, route, "key", hint=error.hint)
         )
+        return False
     except Exception as error:  # noqa: BLE001 - as above
         assembly.problems.append(bad_argument(node.type, node.arguments, node.route, error))
         return False
+    assembly.layers[node.layer] = layer
+    assembly.problems += _freeze(node, layer)
     return True
+
+
+def _freeze(node: Node, layer: Any) -> list[Diagnostic]:
+    """Freeze a model in which only some layers are trained."""
+    trainable = node.options.get("trainable")
+    if isinstance(trainable, tuple):
+        missing = train_inside(layer, trainable)
+        names = [each.name for each in layer.layers]
+        route = (*node.route, "trainable")
+        return [unmatched(each, names, (*route, trainable.index(each))) for each in missing]
+    if isinstance(layer, keras.Model) and trainable is not None:
+        layer.trainable = trainable
+    return []
 
 
 def _refuse_empty(value: Any) -> None:

@@ -1,29 +1,31 @@
 """Keras model → Summary."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import keras
 
-from modelspec.backend.keras_private import calls_of, graph_nodes
+from modelspec.backend.keras_private import as_functional, calls_of, graph_nodes
 from modelspec.backend.model.model_io import output_names
 from modelspec.backend.model.operations import operation_name, operations_of, sources_of
 from modelspec.results.summary import LayerRow, Parameters, Shape, Summary, Tensor
 
 
-def describe(model: Any) -> Summary:
-    """Everything that a summary shows, but the lines of a spec."""
-    nodes = {id(node.node) for node in graph_nodes(model)}
-    computing = {id(operation) for operation in operations_of(model)}
+def describe(
+    model: Any, types: Mapping[str, str] = MappingProxyType({}), *, nested: bool = False
+) -> Summary:
+    """Everything that a summary shows, but the lines of a spec.
+
+    ``types`` are the names by which a spec calls its layers, of which those of models are shown.
+    With ``nested``, the layers inside of models that are layers follow these.
+    """
     return Summary(
         name=model.name,
         inputs=tuple(_tensor(tensor.name, tensor) for tensor in model.inputs),
-        layers=tuple(
-            _row(operation, nodes)
-            for operation in model.operations
-            if isinstance(operation, keras.Layer) or id(operation) in computing
-        ),
+        layers=tuple(_rows(model, "", types, nested=nested)),
         outputs=tuple(
             _tensor(name, tensor)
             for name, tensor in zip(output_names(model), model.outputs, strict=True)
@@ -37,6 +39,22 @@ def describe(model: Any) -> Summary:
             ),
         ),
     )
+
+
+def _rows(model: Any, prefix: str, types: Mapping[str, str], *, nested: bool) -> Iterator[LayerRow]:
+    nodes = {id(node.node) for node in graph_nodes(model)}
+    computing = {id(operation) for operation in operations_of(model)}
+    for operation in model.operations:
+        if not isinstance(operation, keras.Layer) and id(operation) not in computing:
+            continue
+        row = _row(operation, nodes)
+        inside = as_functional(operation)
+        if inside is not None:
+            row = replace(row, type=types.get(row.name, row.type))
+        sources = tuple(f"{prefix}{source}" for source in row.sources)
+        yield replace(row, name=f"{prefix}{row.name}", sources=sources)
+        if nested and inside is not None:
+            yield from _rows(inside, f"{prefix}{operation.name}.", {}, nested=nested)
 
 
 def _row(layer: Any, nodes: set[int]) -> LayerRow:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from modelspec.backend.model.applications import make_application
 from modelspec.backend.model.saved_arguments import with_saved_arguments
 from modelspec.catalog import Argument, Catalog, Family
 from modelspec.language.written import Written
@@ -37,6 +38,8 @@ def make(catalog: Catalog, family: Family, value: Any, **options: Any) -> Any:
     entry = catalog.find(family, written.name) if written else None
     if written is None or entry is None:
         raise LookupError(f"Keras has no {family} {value}")
+    if entry.module is not None:
+        return make_application(entry, written.arguments, options)
     found = getattr(_MODULES[family], entry.name)
     if entry.function:
         return found

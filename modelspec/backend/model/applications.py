@@ -1,0 +1,103 @@
+"""The models of ``keras.applications`` as layers, with their weights from Keras's own cache."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from modelspec.backend.keras_private import intercepted_downloads, is_without_values, keras_home
+from modelspec.catalog import Entry
+from modelspec.language.patterns import matching
+
+IMAGENET = "imagenet"
+
+
+class MissingWeightsError(ValueError):
+    """Trained weights that are neither in Keras's cache nor can be downloaded."""
+
+    def __init__(self, place: Path, origin: str, why: str) -> None:
+        super().__init__(f"{place} is not there, and cannot be downloaded: {why}")
+        self.hint = f"put {origin} there, or write weights: null"
+
+
+class _Asked(Exception):  # noqa: N818 - not an error: the model is valid
+    pass
+
+
+def make_application(entry: Entry, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+    """A model of ``keras.applications``; where no values exist, its weights are not looked for.
+
+    Raises:
+        MissingWeightsError: The weights are not in Keras's cache, and there is no network.
+    """
+    function = getattr(keras.applications, entry.name)
+    given = {key: _plain(value) for key, value in arguments.items()}
+    named = {"name": options["name"]} if "name" in options else {}
+    with _policy(options.get("dtype")):
+        if given.get("weights", IMAGENET) is None:
+            return function(**given, **named)
+        if is_without_values():
+            return _without_values(function, given, named)
+        return _with_weights(function, given, named)
+
+
+def _without_values(function: Any, given: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
+    """The same model with fresh weights, once Keras has accepted the arguments."""
+
+    def asked(_name: str, _origin: str) -> None:
+        raise _Asked
+
+    try:
+        with intercepted_downloads(asked):
+            function(**given)
+    except _Asked:
+        pass
+    return function(**{**given, "weights": None}, **named)
+
+
+def _with_weights(function: Any, given: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
+    wanted: list[tuple[str, str]] = []
+    with intercepted_downloads(lambda name, origin: wanted.append((name, origin))):
+        try:
+            return function(**given, **named)
+        except Exception as error:
+            place = keras_home() / "models" / wanted[-1][0] if wanted else None
+            if place is None or place.exists():
+                raise
+            why = " ".join(str(error).split())[:200]
+            raise MissingWeightsError(place, wanted[-1][1], why) from error
+
+
+def preprocess(entry: Entry, tensor: Any) -> Any:
+    """The ``preprocess_input`` that belongs to a model, as operations on a symbol."""
+    assert entry.module is not None
+    return import_module(entry.module).preprocess_input(tensor)
+
+
+def train_inside(model: Any, patterns: Sequence[str]) -> list[str]:
+    """Freeze a model but for the layers that patterns match; the patterns that match none."""
+    names = [layer.name for layer in model.layers]
+    trained = {name for pattern in patterns for name in matching(pattern, names)}
+    for layer in model.layers:
+        layer.trainable = layer.name in trained
+    return [pattern for pattern in patterns if not matching(pattern, names)]
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@contextmanager
+def _policy(dtype: Any) -> Any:
+    if dtype is None:
+        yield
+        return
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
