@@ -112,6 +112,11 @@ class _Judge:
     def _notes(self) -> Iterator[str]:
         if self.batches.dataset.weights:
             yield "Weights of samples count in the metrics of evaluate alone."
+        from modelspec.backend.model.model_io import model_outputs
+
+        for name, output in model_outputs(self.model).items():
+            if output.mask is not None:
+                yield f"Steps of {name} that a mask leaves out count in the figures."
 
     def _chosen(self, most: int) -> Rows:
         """The samples that figures are of, rising: all, or drawn ones that fit into memory."""

@@ -186,6 +186,39 @@ def test_the_loss_of_samples_is_that_of_keras(of_kinds: RunReport, kinds: Path) 
     assert evaluated.worst[0].loss == pytest.approx(total.max(), rel=1e-4)
 
 
+def test_steps_of_an_ignored_class_do_not_count(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    x = random.integers(1, 9, (30, 5))
+    y = random.integers(0, 4, (30, 5))
+    y[0] = 0
+    spec = modelspec.loads(
+        """
+modelspec: 1
+name: steps
+inputs: {x: {shape: [5], dtype: int32}}
+layers:
+  - {Embedding: {input_dim: 9, output_dim: 3, mask_zero: true}}
+  - {Dense: {units: 4, activation: softmax}, name: y}
+outputs: y
+losses: {SparseCategoricalCrossentropy: {ignore_class: 0}}
+training: {epochs: 1}
+"""
+    )
+    run = modelspec.train(spec, {"x": x, "y": y}, run=tmp_path / "run")
+    target = modelspec.open_target(run.path)
+    found = evaluate_for_report(target, {"x": x, "y": y})
+    shares = modelspec.predict(target, {"x": x}).arrays["y"].astype("d")
+    steps = -np.log(np.take_along_axis(shares, y[..., None], -1)[..., 0])
+    by_sample = (steps * (y != 0)).sum(1) / np.maximum((y != 0).sum(1), 1)
+    assert found.outputs[0].mean_loss == pytest.approx(by_sample.mean(), rel=1e-5)
+    classes = found.outputs[0].details
+    assert isinstance(classes, Classes)
+    known = y != 0
+    wanted = metrics.confusion_matrix(y[known], shares.argmax(-1)[known], labels=range(4))
+    assert np.array_equal(classes.table, wanted)
+    assert found.notes == ("Steps of y that a mask leaves out count in the figures.",)
+
+
 def test_importance_is_the_rise_of_the_loss(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(300, 3)).astype("f")

@@ -13,7 +13,7 @@ from modelspec.catalog.losses import named_loss
 from modelspec.data.concatenated import Array
 
 SampleLoss: TypeAlias = Callable[[Array, Array], Array]
-"""From targets and predictions to one loss a sample; a mean over steps, where there are any."""
+"""From targets and predictions to one loss a sample: a mean over the steps that count."""
 
 _CHOSEN = ("crossentropy", "ce")
 
@@ -26,6 +26,7 @@ def sample_loss(
     if made in _CHOSEN:
         # Keras chooses by the shapes when it compiles.
         made = _SPELLED[named_loss(loss, target, output)[0]]
+    ignored = named_loss(loss, target, output)[1].get("ignore_class")
     function = keras.losses.get(made)
     if isinstance(function, keras.losses.Loss):
         function.reduction = "none"
@@ -34,8 +35,12 @@ def sample_loss(
         fitting = _fitted(targets, predictions).astype(np.float32)
         found = function(tf.convert_to_tensor(fitting), tf.convert_to_tensor(predictions))
         rows = np.asarray(found, np.float64).reshape(len(predictions), -1)
-        mean: Array = rows.mean(1)
-        return mean
+        if ignored is None:
+            mean: Array = rows.mean(1)
+            return mean
+        counted = (fitting != ignored).reshape(rows.shape)
+        total: Array = (rows * counted).sum(1) / np.maximum(counted.sum(1), 1)
+        return total
 
     return losses
 
