@@ -20,8 +20,20 @@ def befallen(kind: str, folder: Path, doings: list[Doing]) -> Path:
     return run
 
 
+def test_a_run_that_is_killed_and_runs_out_of_room_goes_on_to_the_same_bytes(
+    tmp_path: Path,
+) -> None:
+    whole = tmp_path / "whole"
+    seconds = train("schedule", whole)
+    chance = random.Random()
+    moments = chance.uniform(0, 0.4 * seconds), chance.uniform(0, 0.4 * seconds)
+    run = befallen("schedule", tmp_path, [kill(moments[0]), fill_disk(moments[1])])
+    assert fingerprint(run) == fingerprint(whole), moments
+
+
+@pytest.mark.sweep
 @pytest.mark.parametrize(("kind", "kills"), [("schedule", 3), ("plateau", 2)])
-def test_killed_runs_go_on_to_the_same_bytes(kind: str, kills: int, tmp_path: Path) -> None:
+def test_runs_that_are_killed_again_and_again(kind: str, kills: int, tmp_path: Path) -> None:
     assert kind in SPECS
     whole = tmp_path / "whole"
     seconds = train(kind, whole)

@@ -1,6 +1,6 @@
 """Specs and data made to do harm: each is answered with a code, in little memory, and never run.
 
-Every case goes through the real command, in a process of its own that is measured.
+Every case goes through the whole command, in a process of its own that is measured.
 """
 
 import io
@@ -8,19 +8,17 @@ import json
 import os
 import pickle
 import struct
-import subprocess
-import sys
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from ending import PATIENCE
+from warm_command import WarmCommand
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -43,17 +41,6 @@ DENSE = "  - Dense: {units: 1}\n    name: y\n"
 PLAIN = HEAD + DENSE + TAIL
 
 
-LAUNCH = """
-import json, os, sys
-pid = os.fork()
-if not pid:
-    os.execv(sys.argv[1], sys.argv[1:])
-_, status, used = os.wait4(pid, 0)
-sys.stderr.write(json.dumps([os.waitstatus_to_exitcode(status), used.ru_maxrss]))
-"""
-"""Measures a command from a small process: at an exec, Linux counts the parent's memory in."""
-
-
 @dataclass(frozen=True)
 class Answer:
     exit_code: int
@@ -62,26 +49,15 @@ class Answer:
     output: str
 
 
-def ask(folder: Path, spec: str | bytes, npz: Path | None = None) -> Answer:
+def ask(command: WarmCommand, folder: Path, spec: str | bytes, npz: Path | None = None) -> Answer:
     """What ``modelspec check`` says, and the memory that it took."""
-    path, told = folder / "hostile.yaml", folder / "told.json"
+    path = folder / "hostile.yaml"
     path.write_bytes(spec.encode() if isinstance(spec, str) else spec)
-    command = [sys.executable, "-m", "modelspec", "check", str(path), "--format", "json"]
-    command += ["--data", str(npz)] if npz else []
-    with told.open("wb") as out:
-        ran = subprocess.run(
-            [sys.executable, "-S", "-c", LAUNCH, *command],
-            stdout=out,
-            stderr=subprocess.PIPE,
-            cwd=folder,
-            timeout=PATIENCE,
-            check=True,
-        )
-    noise, _, measured = ran.stderr.decode("utf-8", "replace").rpartition("[")
-    exit_code, kilobytes = json.loads(f"[{measured}")
-    text = told.read_text("utf-8")
-    codes = [problem["code"] for problem in json.loads(text)] if text else []
-    return Answer(exit_code, kilobytes / 1024, codes, text[:4000] + noise[:4000])
+    data = ["--data", str(npz)] if npz else []
+    ended = command.run("check", str(path), "--format", "json", *data, folder=folder)
+    codes = [problem["code"] for problem in json.loads(ended.out)] if ended.out else []
+    output = ended.out[:4000] + ended.err[:4000]
+    return Answer(ended.exit_code, ended.megabytes, codes, output)
 
 
 WARNINGS = {"unknown-array"}
@@ -544,26 +520,28 @@ ARRAYS: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _what_keras_offers(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Read once for each installation, which takes more than a check may, and kept."""
-    ask(tmp_path_factory.mktemp("first"), PLAIN)
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmCommand]:
+    folder = tmp_path_factory.mktemp("first")
+    (folder / "plain.yaml").write_text(PLAIN, encoding="utf-8")
+    (folder / "plain.npz").write_bytes(GOOD)
+    command = WarmCommand(folder / "plain.yaml", folder / "plain.npz")
+    # The shapes of a spec are remembered: those of most cases with data are found here.
+    ask(command, folder, PLAIN)
+    yield command
+    command.close()
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_spec(name: str, tmp_path: Path) -> None:
+def test_spec(name: str, command: WarmCommand, tmp_path: Path) -> None:
     spec, code = SPECS[name]
-    check(ask(tmp_path, spec), code, tmp_path)
+    check(ask(command, tmp_path, spec), code, tmp_path)
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_arrays(name: str, tmp_path: Path) -> None:
+def test_arrays(name: str, command: WarmCommand, tmp_path: Path) -> None:
     make, code = ARRAYS[name]
     path = tmp_path / "hostile.npz"
     path.write_bytes(make())
-    check(ask(tmp_path, PLAIN, path), code, tmp_path)
-    assert {file.name for file in tmp_path.iterdir()} == {
-        "hostile.yaml",
-        "hostile.npz",
-        "told.json",
-    }
+    check(ask(command, tmp_path, PLAIN, path), code, tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {"hostile.yaml", "hostile.npz"}

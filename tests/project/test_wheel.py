@@ -100,9 +100,16 @@ def test_every_template_is_there(plain: Installed) -> None:
     assert sorted(listed[0].replace(",", " ").split()) == [spec.stem for spec in SPECS]
 
 
-@pytest.mark.parametrize("name", ["digits", "author_profile", "siamese", "residual"])
-def test_a_template_is_checked(plain: Installed, name: str) -> None:
-    ran = plain.run(f"modelspec new {name} | modelspec check -")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "modelspec new digits | modelspec check -",
+        "for name in author_profile siamese residual; do modelspec new $name > $name.yaml; done;"
+        " modelspec check author_profile.yaml siamese.yaml residual.yaml",
+    ],
+)
+def test_templates_are_checked(plain: Installed, command: str) -> None:
+    ran = plain.run(command)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "no problems\n")
 
 
@@ -116,7 +123,11 @@ def test_what_is_printed_says_where_the_data_is(plain: Installed) -> None:
 
 @pytest.mark.parametrize(
     ("options", "name"),
-    [("", "digits"), ("--costs", "attention"), ("--costs --format json", "siamese")],
+    [
+        ("--costs --format json", "siamese"),
+        pytest.param("", "digits", marks=pytest.mark.sweep),
+        pytest.param("--costs", "attention", marks=pytest.mark.sweep),
+    ],
 )
 def test_without_jax_as_with_it(
     plain: Installed, quick: Installed, options: str, name: str
@@ -125,7 +136,9 @@ def test_without_jax_as_with_it(
     assert plain.says(command) == quick.says(command) != ""
 
 
-@pytest.mark.parametrize("verb", ["check", "summary", "summary --costs"])
+@pytest.mark.parametrize(
+    "verb", ["check", "summary --costs", pytest.param("summary", marks=pytest.mark.sweep)]
+)
 def test_jax_is_used_where_it_is_installed_alone(
     plain: Installed, quick: Installed, verb: str
 ) -> None:
@@ -144,7 +157,11 @@ def test_jax_is_used_where_it_is_installed_alone(
 
 @pytest.mark.parametrize(
     ("broken", "error"),
-    [("jax", "RuntimeError"), ("jaxlib", "AttributeError"), ("scipy", "ImportError")],
+    [
+        ("jaxlib", "AttributeError"),
+        pytest.param("jax", "RuntimeError", marks=pytest.mark.sweep),
+        pytest.param("scipy", "ImportError", marks=pytest.mark.sweep),
+    ],
 )
 def test_a_jax_that_does_not_work_is_passed_over(
     quick: Installed, tmp_path: Path, broken: str, error: str

@@ -1,6 +1,7 @@
 """Runs that somebody changed: refused with a message, and nothing outside is touched."""
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -156,9 +157,16 @@ def judge(commands: dict[str, list[str]], places: dict[str, Path], folder: Path)
     return wrong
 
 
-def test_resumed(base: Path, tmp_path: Path) -> None:
+# Ways that stand beside each other are of one kind.
+FEW = dict(itertools.islice(RESUMED.items(), 0, None, 4))
+
+
+@pytest.mark.parametrize(
+    "ways", [pytest.param(FEW, id="few"), pytest.param(RESUMED, id="all", marks=pytest.mark.sweep)]
+)
+def test_resumed(base: Path, tmp_path: Path, ways: dict[str, Tamper]) -> None:
     (tmp_path / "tmp").mkdir()
-    places = sandbox(base, tmp_path, RESUMED)
+    places = sandbox(base, tmp_path, ways)
     commands = {
         name: [
             *("train", f"{place}/spec.yaml", "--data", f"{place}/d.npz", "--run", f"{place}/run"),
