@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOWEST := .venv-lowest
 RUN := runs/demo
+SUITE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test sweep test-anywhere test-lowest lint bench balance deaths differential fuzz data clean
 
@@ -17,7 +18,7 @@ demo: $(READY)
 	$(BIN)/modelspec runs
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest $(SUITE)
 
 # Long series of cases, which the suite has a few of.
 sweep: $(READY)
@@ -29,7 +30,7 @@ test-anywhere: $(READY)
 
 # With the oldest versions that pyproject.toml admits.
 test-lowest: $(LOWEST)/.ready
-	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile
+	$(LOWEST)/bin/python -m pytest $(SUITE)
 
 lint: $(READY)
 	$(BIN)/ruff check

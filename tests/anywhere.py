@@ -19,7 +19,7 @@ import numpy as np
 REPOSITORY = Path(__file__).parents[1]
 BUSY = "busy cores"
 BUSY_LOOPS = 2
-SUITE = ("-n", "2", "--dist", "loadfile")
+SUITE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def numpy_features() -> str:

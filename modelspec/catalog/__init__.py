@@ -12,7 +12,7 @@ from modelspec.catalog.survey import has_layers, is_whole, survey
 from modelspec.problems.errors import KerasError
 from modelspec.storage import cache
 
-OLDEST = "3.13"
+OLDEST = "3.14"
 """The oldest Keras that the tests pass with."""
 
 __all__ = ["FAMILIES", "Argument", "Catalog", "Entry", "Family", "load"]

@@ -21,7 +21,7 @@ from modelspec.runs.folder import new_folder
 from modelspec.runs.progress import NullListener
 from modelspec.storage.atomic import replacing
 
-pytestmark = [pytest.mark.keras, pytest.mark.process]
+pytestmark = [pytest.mark.keras, pytest.mark.process, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "data" / "digits.npz"
@@ -47,6 +47,10 @@ training:
     - EarlyStopping: {patience: 3, restore_best_weights: true}
     - ReduceLROnPlateau: {patience: 1, min_delta: 10.0}
 """
+
+
+LIGHT = "layers.0=Flatten"
+"""Where the layers do not matter: an LSTM takes longer to compile than to train."""
 
 
 class StopAfter(NullListener):
@@ -103,13 +107,13 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_an_interrupted_run_is_judged_by_its_last_checkpoint(tmp_path: Path, epochs: int) -> None:
     """As a run of so many epochs is, which was left alone."""
-    spec = modelspec.loads(SPEC, ["training.callbacks=[]"])
+    spec = modelspec.loads(SPEC, [LIGHT, "training.callbacks=[]"])
     with pytest.raises(KeyboardInterrupt):
         modelspec.train(spec, DATA, run=tmp_path / "cut", listener=StopAfter(epochs))
     # Short epochs share a checkpoint.
     [*_, checkpoint] = sorted((tmp_path / "cut" / "checkpoints").iterdir())
     kept = int(checkpoint.stem.removeprefix("epoch-"))
-    shorter = modelspec.loads(SPEC, ["training.callbacks=[]", f"training.epochs={kept}"])
+    shorter = modelspec.loads(SPEC, [LIGHT, "training.callbacks=[]", f"training.epochs={kept}"])
     modelspec.train(shorter, DATA, run=tmp_path / "left")
     notes: list[str] = []
     cut, left = (modelspec.open_target(tmp_path / name) for name in ("cut", "left"))
@@ -124,7 +128,7 @@ def test_an_interrupted_run_is_judged_by_its_last_checkpoint(tmp_path: Path, epo
 def test_without_a_readable_checkpoint_there_is_nothing_to_judge(
     tmp_path: Path, damage: bytes | None
 ) -> None:
-    spec = modelspec.loads(SPEC)
+    spec = modelspec.loads(SPEC, [LIGHT])
     with pytest.raises(KeyboardInterrupt):
         modelspec.train(spec, DATA, run=tmp_path, listener=StopAfter(1))
     for path in (tmp_path / "checkpoints").iterdir():
@@ -157,11 +161,11 @@ def test_a_finished_run_can_be_given_more_epochs(whole: modelspec.Run, tmp_path:
 
 
 def test_only_the_same_spec_and_data_go_on(tmp_path: Path) -> None:
-    spec = modelspec.loads(SPEC, ["training.epochs=1"])
+    spec = modelspec.loads(SPEC, [LIGHT, "training.epochs=1"])
     modelspec.train(spec, DATA, run=tmp_path)
     with pytest.raises(modelspec.RunError, match="already contains a run"):
         modelspec.train(spec, DATA, run=tmp_path)
-    other = modelspec.loads(SPEC, ["training.batch_size=32"])
+    other = modelspec.loads(SPEC, [LIGHT, "training.batch_size=32"])
     with pytest.raises(modelspec.RunError, match="the spec differs"):
         modelspec.train(other, DATA, run=tmp_path, resume=True)
     with np.load(DATA) as stored:
@@ -229,7 +233,7 @@ class CallbackRunner(NullListener):
 @pytest.mark.filterwarnings("ignore:.*conditioned on metric")
 def test_what_needs_validation_and_has_none_is_told_of(tmp_path: Path) -> None:
     listener = CallbackRunner()
-    options = ["training.validation_split=0", "training.epochs=1"]
+    options = [LIGHT, "training.validation_split=0", "training.epochs=1"]
     modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path, listener=listener)
     assert any("no val_loss, so EarlyStopping has no effect" in each for each in listener.warnings)
 

@@ -12,7 +12,7 @@ from rounding import rounding
 
 import modelspec
 
-pytestmark = pytest.mark.keras
+pytestmark = [pytest.mark.keras, pytest.mark.slow]
 
 layers = keras.layers
 Arrays = dict[str, NDArray[Any]]

@@ -24,7 +24,7 @@ from modelspec.data.npz_writer import save_npz
 from modelspec.data.validation_split import split_validation
 from modelspec.runs.progress import NullListener
 
-pytestmark = pytest.mark.keras
+pytestmark = [pytest.mark.keras, pytest.mark.slow]
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -1,12 +1,19 @@
-"""Thirty random models against plain Keras; ``make differential`` takes five hundred."""
+"""Six random models against plain Keras; ``make sweep`` takes thirty,
+``make differential`` five hundred."""
 
 import pytest
 from differential import verdict
 
-pytestmark = pytest.mark.keras
+pytestmark = [pytest.mark.keras, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize(
+    "seed",
+    [
+        *range(6),
+        *(pytest.param(seed, marks=pytest.mark.sweep) for seed in range(6, 30)),
+    ],
+)
 def test_a_random_model_gives_keras_numbers(seed: int) -> None:
     found, problem = verdict(seed)
     assert found in ("equal", "rounding", "refused"), problem

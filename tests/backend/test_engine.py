@@ -22,7 +22,7 @@ from modelspec.backend.training.xla_random import as_without_xla
 from modelspec.backend.training.xla_updates import fuse_updates
 from modelspec.runs.progress import NullListener
 
-pytestmark = pytest.mark.keras
+pytestmark = [pytest.mark.keras, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "data" / "digits.npz"
@@ -336,7 +336,14 @@ class First(NullListener):
         self.done = self.done or done
 
 
-@pytest.mark.parametrize("case", ["plain", "XLA", "uncertainty", "gradnorm", "equal_contribution"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("plain", "XLA", "gradnorm"),
+        pytest.param("uncertainty", marks=pytest.mark.sweep),
+        pytest.param("equal_contribution", marks=pytest.mark.sweep),
+    ],
+)
 def test_what_dies_inside_an_epoch_goes_on_inside_it(case: str, tmp_path: Path) -> None:
     settings = ["training.epochs=2", "training.steps_per_call=2"]
     if case in ("plain", "XLA"):

@@ -15,9 +15,9 @@ TAIL = "\n    name: y\noutputs: y\n"
 @pytest.mark.parametrize(
     "layer",
     [
-        "Hashing: {num_bins: 8}",
         "IntegerLookup: {vocabulary: [1, 2]}",
-        "BatchNormalization: {synchronized: true}",
+        pytest.param("Hashing: {num_bins: 8}", marks=pytest.mark.sweep),
+        pytest.param("BatchNormalization: {synchronized: true}", marks=pytest.mark.sweep),
         "TimeDistributed: {layer: {Hashing: {num_bins: 8}}}",
         "Pipeline: {layers: [{Rescaling: {scale: 0.5}}]}",
     ],

@@ -17,7 +17,7 @@ from modelspec.backend.loss_weights.strategies import GradNormStep, UncertaintyS
 from modelspec.backend.model.model_io import batch_arrays
 from modelspec.data.batches import Batch
 
-pytestmark = pytest.mark.keras
+pytestmark = [pytest.mark.keras, pytest.mark.slow]
 
 Array = NDArray[Any]
 Tensors = tuple[Any, ...]
@@ -297,7 +297,13 @@ def test_a_restored_state_goes_on_to_the_same_bits(given: str) -> None:
     assert all(np.array_equal(one, other) for one, other in pairs)
 
 
-@pytest.mark.parametrize("given", STRATEGIES)
+@pytest.mark.parametrize(
+    "given",
+    [
+        "gradnorm",
+        *(pytest.param(name, marks=pytest.mark.sweep) for name in STRATEGIES if name != "gradnorm"),
+    ],
+)
 def test_xla_and_half_precision(given: str) -> None:
     _, plain, one = built(given)
     _, compiled, two = built(given)

@@ -75,12 +75,22 @@ def by_hand(merge: Any, recurrent: Any) -> Any:
 @pytest.mark.parametrize(
     ("text", "hand", "names"),
     [
-        (CONCATENATED, (layers.Concatenate, layers.LSTM), {}),
-        (CONCATENATED, (layers.Concatenate, layers.LSTM), {"WE": "not_equal", "PE": "any"}),
-        (CONCATENATED, (layers.Concatenate, layers.LSTM), {"OUT": "any"}),
-        (CONCATENATED, (layers.Concatenate, layers.LSTM), {"WE": "any_1", "OUT": "expand_dims"}),
+        (CONCATENATED, (layers.Concatenate, layers.LSTM), {"WE": "not_equal", "OUT": "any"}),
         (ADDED, (layers.Add, layers.GRU), {"WE": "logical_and", "OUT": "logical_or"}),
-        (ADDED, (layers.Add, layers.GRU), {"PE": "not_equal_1", "OUT": "zeros_like"}),
+        *(
+            pytest.param(text, hand, names, marks=pytest.mark.sweep)
+            for text, hand, names in [
+                (CONCATENATED, (layers.Concatenate, layers.LSTM), {}),
+                (CONCATENATED, (layers.Concatenate, layers.LSTM), {"PE": "any"}),
+                (CONCATENATED, (layers.Concatenate, layers.LSTM), {"OUT": "any"}),
+                (
+                    CONCATENATED,
+                    (layers.Concatenate, layers.LSTM),
+                    {"WE": "any_1", "OUT": "expand_dims"},
+                ),
+                (ADDED, (layers.Add, layers.GRU), {"PE": "not_equal_1", "OUT": "zeros_like"}),
+            ]
+        ),
     ],
 )
 def test_names_of_mask_operations(

@@ -104,8 +104,7 @@ def test_every_template_is_there(plain: Installed) -> None:
     "command",
     [
         "modelspec new digits | modelspec check -",
-        "for name in author_profile siamese residual; do modelspec new $name > $name.yaml; done;"
-        " modelspec check author_profile.yaml siamese.yaml residual.yaml",
+        "modelspec new siamese > a.yaml; modelspec new residual > b.yaml; modelspec check ?.yaml",
     ],
 )
 def test_templates_are_checked(plain: Installed, command: str) -> None:
