@@ -45,7 +45,9 @@ class Scattered:
     def __init__(self, array: "np.memmap[Any, Any]") -> None:
         assert array.filename is not None
         own = mapped(array.filename, array.dtype, array.shape, offset=array.offset)
-        self._map: mmap.mmap = own._mmap  # type: ignore[attr-defined]  # noqa: SLF001
+        base: Any = own.base  # what an array is made from; for a mapped file, its map
+        assert isinstance(base, mmap.mmap)
+        self._map = base
         self._map.madvise(mmap.MADV_RANDOM)
         self._start = array.offset % mmap.ALLOCATIONGRANULARITY
         self._row = array.nbytes // len(array)
