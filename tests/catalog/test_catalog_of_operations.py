@@ -21,7 +21,7 @@ TENSORS = {
     "ops.pad": ["x", "constant_values"],
     "ops.abs": ["x"],
     "ops.einsum": ["operands"],
-    "ops.image.ssim": ["image1", "image2"],
+    "ops.image.map_coordinates": ["inputs", "coordinates"],
     "ops.rearrange": ["tensor"],
 }
 SEVERAL = {
