@@ -150,7 +150,7 @@ def _right_name(catalog: Catalog, family: Family, name: str) -> str | None:
         hint = hint_for(name, catalog.names("operation"))
         if hint:
             return hint
-    if family == "operation" and (found := operation_named(name, known)):
+    if family == "operation" and (found := operation_named(name, catalog.names("operation"))):
         return offer(found)
     hints = [f"{name} is {_a(others[0])}"] if others else []
     hints += [f"did you mean {same[0]}?"] if same else []

@@ -96,7 +96,7 @@ def test_describes_the_installed_version(reality: dict[str, Any]) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CLASSES)
 def test_every_entry_is_public_and_has_keras_own_arguments(
     reality: dict[str, Any], family: Family
 ) -> None:
@@ -117,7 +117,7 @@ def test_every_entry_is_public_and_has_keras_own_arguments(
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CLASSES)
 def test_defaults_of_keras_raise_no_alarm(reality: dict[str, Any], family: Family) -> None:
     catalog = load()
     beside = {"name", "trainable", "dtype"} if family == "layer" else set()
@@ -134,7 +134,7 @@ def test_defaults_of_keras_raise_no_alarm(reality: dict[str, Any], family: Famil
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CLASSES)
 def test_names_mean_what_keras_takes_them_for(reality: dict[str, Any], family: Family) -> None:
     own = reality["families"][family]["own"]
     for alias, meant in reality["families"][family]["aliases"].items():
@@ -146,7 +146,7 @@ def test_names_mean_what_keras_takes_them_for(reality: dict[str, Any], family: F
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", CLASSES)
 def test_refused_names_are_keras_names(reality: dict[str, Any], family: Family) -> None:
     listed = set(DISALLOWED[family]) - NOT_IN_EVERY_KERAS.get(family, frozenset())
     assert listed <= set(reality["families"][family]["public"])

@@ -72,13 +72,14 @@ def test_keras_says_what_its_source_says(
     assert told["families"][family]["aliases"] == written["families"][family]["aliases"]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [each for each in FAMILIES if each != "operation"])
 def test_without_any_source_text_no_argument_is_missing(
     written: dict[str, Any], family: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Signatures tell less: which arguments a class gives its bases itself, and of what shapes.
 
-    They may offer what Keras then refuses, and never the reverse.
+    They may offer what Keras then refuses, and never the reverse. Of operations they do not tell
+    which arguments are tensors.
     """
     monkeypatch.setattr(inspection, "_definitions", lambda _: {})
     payload = survey(inspection.ImportedKeras(start()))
