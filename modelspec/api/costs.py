@@ -86,7 +86,7 @@ def _of_spec(source: ModelSpec, lengths: Mapping[str, Sequence[int]], *, light: 
     name = cache.key(
         repr(known),
         repr((spec.optimizer, spec.training.precision)),
-        source.catalog.version,
+        source.catalog.identity,
         cache.code_stamp(),
     )
     stored = cache.load("costs", name)
@@ -102,7 +102,7 @@ def _of_graph(source: ModelSpec, graph: Graph, *, light: bool) -> Costs:
     spec = source.require().spec
     from modelspec.backend.model.shapes import start_for
 
-    start_for(graph, spec.training.precision, light=light)
+    start_for(graph, spec.training.precision, light=light and not source.catalog.plugins)
     from modelspec.backend.costs.costs import costs
     from modelspec.backend.model.compiling import build_model
     from modelspec.backend.model.dry_run import dry_run_objects

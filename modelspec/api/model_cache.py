@@ -43,7 +43,7 @@ def remember_trial(
     catalog: Catalog, facts: str, judge: Callable[[], list[Diagnostic]]
 ) -> list[Diagnostic]:
     """What is wrong with losses and metrics on symbols; ``facts`` is all that this depends on."""
-    name = cache.key(facts, catalog.version, cache.code_stamp())
+    name = cache.key(facts, catalog.identity, cache.code_stamp())
     stored = cache.load("trials", name)
     if stored is not None:
         return [_diagnostic(problem) for problem in stored["problems"]]
@@ -84,7 +84,7 @@ def _weight(stored: dict[str, Any]) -> Weight:
 
 def _name(graph: Graph, catalog: Catalog, *more: str) -> str:
     """The key of a result: a hash of the graph, of Keras's version and of this code."""
-    return cache.key(repr(graph), catalog.version, cache.code_stamp(), *more)
+    return cache.key(repr(graph), catalog.identity, cache.code_stamp(), *more)
 
 
 def _diagnostic(stored: dict[str, Any]) -> Diagnostic:

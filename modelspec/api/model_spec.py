@@ -6,6 +6,7 @@ that checking a spec alone is fast.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from modelspec import catalog as keras_catalog
 from modelspec.api.model_cache import ShapeCheck, remember_shapes, remember_summary, remember_trial
 from modelspec.catalog.losses import outputs_of_ids
+from modelspec.catalog.plugins import active_plugins, read_plugins, using
 from modelspec.checks.monitors import check_without_validation
 from modelspec.checks.semantics import check_semantics
 from modelspec.graph.expansion import expand
@@ -28,12 +30,16 @@ from modelspec.language.places import place_all
 from modelspec.language.recovery import new_problems
 from modelspec.language.resolved import resolved_text
 from modelspec.language.spec import ClassColumn, GroupedRows, Spec, StartingWeights
+from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, has_errors
-from modelspec.problems.errors import SpecError
+from modelspec.problems.errors import RunError, SpecError
 from modelspec.problems.problem import Problem
 from modelspec.results.output import Output
 from modelspec.results.summary import Summary
 from modelspec.results.weights import Account
+from modelspec.runs.layout import SPEC
+from modelspec.runs.plugins import require_plugins
+from modelspec.runs.run import Run
 
 if TYPE_CHECKING:
     from modelspec.data.dataset import Dataset
@@ -195,7 +201,8 @@ class ModelSpec:
         def judge() -> ShapeCheck:
             from modelspec.backend.model.shapes import check_shapes, start_for
 
-            start_for(sound, spec.training.precision, light=light)
+            start_for(sound, spec.training.precision, light=light and not self.catalog.plugins)
+            self._import_plugins()
             from modelspec.backend.model.dry_run import dry_run_objects
 
             outputs, problems = check_shapes(sound, self.catalog, spec.training.precision)
@@ -236,7 +243,8 @@ class ModelSpec:
         if unknown and not is_touched(("inputs",), problems):
             from modelspec.backend.model.shapes import check_lengths, start_for
 
-            start_for(sound, precision, light=light)
+            start_for(sound, precision, light=light and not self.catalog.plugins)
+            self._import_plugins()
             outputs, too_short = check_lengths(sound, self.catalog, dataset, precision)
             problems += too_short
         if targets and self.heads and not is_touched(("inputs",), problems):
@@ -266,7 +274,8 @@ class ModelSpec:
         def judge() -> list[Diagnostic]:
             from modelspec.backend.model.shapes import start_for
 
-            start_for(graph, training.precision, light=light)
+            start_for(graph, training.precision, light=light and not self.catalog.plugins)
+            self._import_plugins()
             from modelspec.backend.model.trial_step import try_heads
 
             return try_heads(heads, outputs, targets, weights, self.catalog)
@@ -319,9 +328,36 @@ class ModelSpec:
         )
 
     def trained_outputs(self) -> list[str]:
-        """The outputs with a loss or a metric, which therefore need targets."""
+        """The outputs with a loss or a metric, which therefore need targets.
+
+        A loss of a plugin that does not use its targets needs none.
+        """
         judged = [head.output for head in self.heads if head.loss is not None or head.metrics]
-        return judged or [head.output for head in self.heads]
+        free = {head.output for head in self.heads if self._needs_no_target(head)}
+        if judged or self.adds_loss:
+            return [output for output in judged if output not in free]
+        return [head.output for head in self.heads]
+
+    def _needs_no_target(self, head: Head) -> bool:
+        written = Written.read(head.loss) if head.loss is not None else None
+        entry = self.catalog.find("loss", written.name) if written else None
+        return entry is not None and not entry.targets and not head.metrics
+
+    def _import_plugins(self) -> None:
+        """Run the code of the plugins, before anything is built of their parts."""
+        from modelspec.backend.model.own_parts import import_plugins
+
+        import_plugins(self.catalog.plugins)
+
+    @property
+    def adds_loss(self) -> bool:
+        """Whether a layer of a plugin adds a loss of its own, by ``add_loss``."""
+        found = (
+            (self.catalog.find("layer", node.type) for node in self.graph.nodes)
+            if (self.graph)
+            else ()
+        )
+        return any(entry is not None and entry.adds_loss for entry in found)
 
     def build(self, data: "Data | None" = None) -> Any:
         """Build the Keras model with initial weights: fresh ones, or those of ``weights``.
@@ -373,6 +409,7 @@ class ModelSpec:
         from modelspec.backend.start import start
 
         start()
+        self._import_plugins()
         from modelspec.backend.model.compiling import build_model, compile_model
         from modelspec.backend.model.dry_run import dry_run_objects
 
@@ -380,7 +417,7 @@ class ModelSpec:
         self.require([*problems, *dry_run_objects(spec, self.heads, self.catalog)])
         if begin is not None:
             begin(model)
-        if any(head.loss is not None for head in self.heads):
+        if self.adds_loss or any(head.loss is not None for head in self.heads):
             compile_model(model, self.require())
         return model
 
@@ -414,7 +451,8 @@ class ModelSpec:
         def describe() -> Summary:
             from modelspec.backend.model.shapes import start_for
 
-            start_for(graph, spec.training.precision, light=light)
+            start_for(graph, spec.training.precision, light=light and not self.catalog.plugins)
+            self._import_plugins()
             from modelspec.backend.model.compiling import build_model
             from modelspec.backend.model.description import describe
 
@@ -455,15 +493,21 @@ class ModelSpec:
         return resolved_text(self.written or document, document, spec, graph.name, folder)
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> ModelSpec:
+def load(
+    path: str | Path, overrides: Sequence[str] = (), plugins: Sequence[str | Path] | None = None
+) -> ModelSpec:
     """Read a spec from a file.
 
     Args:
         path: The path of the spec, or ``-`` for standard input.
         overrides: ``PATH=VALUE``, as for the option ``--set``.
+        plugins: Python files or modules with own parts, as for the option ``--plugin``.
 
     Returns:
         The spec and its problems. Mistakes raise no exception here, not even a missing file.
+
+    Raises:
+        PluginError: A plugin cannot be read.
 
     Example:
         >>> import modelspec
@@ -472,19 +516,30 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> ModelSpec:
         ('digits', [])
     """
     stem = "model" if str(path) == "-" else Path(path).stem
-    return _compile(*read(path), overrides, stem)
+    with offered(plugins):
+        _require_plugins_of_run(Path(path))
+        return _compile(*read(path), overrides, stem)
 
 
-def loads(text: str | bytes, overrides: Sequence[str] = (), name: str = "<text>") -> ModelSpec:
+def loads(
+    text: str | bytes,
+    overrides: Sequence[str] = (),
+    name: str = "<text>",
+    plugins: Sequence[str | Path] | None = None,
+) -> ModelSpec:
     """Read a spec from text.
 
     Args:
         text: The YAML text.
         overrides: ``PATH=VALUE``, as for the option ``--set``.
         name: The name of the text in messages.
+        plugins: Python files or modules with own parts, as for the option ``--plugin``.
 
     Returns:
         The spec and its problems. Mistakes raise no exception here.
+
+    Raises:
+        PluginError: A plugin cannot be read.
 
     Example:
         >>> import modelspec
@@ -492,9 +547,29 @@ def loads(text: str | bytes, overrides: Sequence[str] = (), name: str = "<text>"
         >>> problem.code, problem.place.span.line
         ('not-a-mapping', 1)
     """
-    if isinstance(text, bytes):
-        return _compile(*read_bytes(text, name), overrides, "model")
-    return _compile(*read_text(text, name), overrides, "model")
+    with offered(plugins):
+        if isinstance(text, bytes):
+            return _compile(*read_bytes(text, name), overrides, "model")
+        return _compile(*read_text(text, name), overrides, "model")
+
+
+def _require_plugins_of_run(path: Path) -> None:
+    """Tell which plugin the spec of a run needs, before all that it lacks without is an error.
+
+    Raises:
+        PluginError: One is not offered.
+    """
+    run = Run(path.parent)
+    if path.name == SPEC and run.exists():
+        with suppress(RunError):  # a record that cannot be read is told by whoever needs it
+            require_plugins(run, active_plugins())
+
+
+def offered(plugins: Sequence[str | Path] | None) -> AbstractContextManager[None]:
+    """Offer the plugins of a call; without any, those of the command line stay."""
+    if plugins is None:
+        return nullcontext()
+    return using(read_plugins([str(each) for each in plugins]))
 
 
 def _compile(

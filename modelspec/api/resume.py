@@ -8,6 +8,7 @@ from modelspec.api.model_spec import ModelSpec, load
 from modelspec.problems.errors import RunError
 from modelspec.runs.layout import SPEC
 from modelspec.runs.machine import difference
+from modelspec.runs.plugins import changed_plugins
 from modelspec.runs.progress import Listener
 from modelspec.runs.record import ALL_EPOCHS
 from modelspec.runs.run import Run
@@ -35,6 +36,8 @@ def resumable(
         return source
     if not resume:
         raise RunError(f"{run.path} already contains a run: resume it, or use another folder")
+    for text in changed_plugins(run, source.catalog.plugins):
+        listener.warn(text)
     source = _with_epochs(run, source, listener)
     training = source.require().spec.training
     written = load(run.spec_path, [f"training.epochs={training.epochs}"])

@@ -223,7 +223,7 @@ def layout(source: ModelSpec, *, light: bool = False) -> Layout:
     def describe() -> Layout:
         from modelspec.backend.model.shapes import start_for
 
-        start_for(valid.graph, precision, light=light)
+        start_for(valid.graph, precision, light=light and not valid.catalog.plugins)
         from modelspec.backend.model.compiling import build_model
         from modelspec.backend.model.layout import layout_of
 

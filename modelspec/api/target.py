@@ -2,17 +2,19 @@
 
 import re
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modelspec.api.model_spec import ModelSpec, load, loads
+from modelspec.api.model_spec import ModelSpec, load, loads, offered
+from modelspec.catalog.plugins import Plugin, active_plugins
 from modelspec.data.shards import Say
 from modelspec.language.other_files import is_hdf5
 from modelspec.problems.errors import ModelError, RunError
 from modelspec.results.summary import Summary
 from modelspec.runs.layout import CHECKPOINTS, FITTED, RECORD
+from modelspec.runs.plugins import changed_plugins
 from modelspec.runs.run import Run
 from modelspec.storage.atomic import replacing
 
@@ -32,6 +34,7 @@ class Target:
     path: Path | None = None
     raw: bytes | None = None
     checkpoints: Path | None = None
+    plugins: tuple[Plugin, ...] = field(default_factory=active_plugins)
 
     def model(self, *, compiled: bool = True, say: Say | None = None) -> Any:
         """Load the Keras model, or build it with initial weights.
@@ -51,17 +54,22 @@ class Target:
         if self.source is not None:
             self.source.require()
         if self.raw is not None:
-            return _load_bytes(self.raw, compiled=compiled)
+            return _load_bytes(self.raw, self.plugins, compiled=compiled)
         if self.path is not None:
-            return _require_interface(
-                load_model(self.path, compiled=compiled), self.path, self.source
-            )
+            self._tell_of_changed_plugins(self.path, say)
+            model = load_model(self.path, self.plugins, compiled=compiled)
+            return _require_interface(model, self.path, self.source)
         assert self.source is not None
         if self.checkpoints is None:
             return self.source.build()
         model = self.source.build_unfitted()
         _take_checkpoint(model, self.source, self.checkpoints, say)
         return model
+
+    def _tell_of_changed_plugins(self, path: Path, say: Say | None) -> None:
+        if self.source is not None and say is not None:
+            for text in changed_plugins(Run(path.parent), self.plugins):
+                say(text)
 
     def summary(self, *, light: bool = False, nested: bool = False) -> Summary:
         """Summarize layers, shapes and parameters.
@@ -82,18 +90,21 @@ class Target:
         return describe(model, nested=nested)
 
 
-def load_model(path: Path, *, compiled: bool = True) -> Any:
+def load_model(path: Path, plugins: tuple[Plugin, ...] = (), *, compiled: bool = True) -> Any:
     """Read a ``.keras`` file, in Keras's safe mode.
 
     Raises:
         ModelError: The file is not a Keras model, or contains code.
+        PluginError: A plugin cannot be imported.
     """
     check_magic(path)
     from modelspec.backend.start import start
 
     start()
+    from modelspec.backend.model.own_parts import import_plugins
     from modelspec.backend.model.saving import read_model
 
+    import_plugins(plugins)
     try:
         return read_model(path, compiled=compiled)
     except Exception as error:  # what a broken or hostile file raises is Keras's choice
@@ -111,7 +122,8 @@ def reason(error: Exception) -> str:
     if missing is not None:
         return (
             f"it needs the {missing[1]} {missing[2]}, code of its author that the file does not "
-            "contain. Where that is a loss or a metric, summary and predict do without it"
+            "contain: name its Python file with --plugin. Where that is a loss or a metric, "
+            "summary and predict do without it"
         )
     return text[:300]
 
@@ -181,20 +193,25 @@ def save_model(model: Any, path: Path) -> None:
         write_model(model, aside)
 
 
-def _load_bytes(raw: bytes, *, compiled: bool) -> Any:
+def _load_bytes(raw: bytes, plugins: tuple[Plugin, ...], *, compiled: bool) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stdin.keras"
         path.write_bytes(raw)
-        return load_model(path, compiled=compiled)
+        return load_model(path, plugins, compiled=compiled)
 
 
-def open_target(path: str | Path, overrides: Iterable[str] = ()) -> Target:
+def open_target(
+    path: str | Path,
+    overrides: Iterable[str] = (),
+    plugins: Sequence[str | Path] | None = None,
+) -> Target:
     """Open a run, a ``.keras`` file or a spec, for ``evaluate`` and ``predict``.
 
     Args:
         path: The folder of a run, a ``.keras`` file, or a spec.
         overrides: ``PATH=VALUE`` for values of the spec. Those of a run may change what the model
             is judged by and how data is read, and not its layers.
+        plugins: Python files or modules with own parts, as for the option ``--plugin``.
 
     Returns:
         The target. The model of a spec has initial weights.
@@ -202,6 +219,7 @@ def open_target(path: str | Path, overrides: Iterable[str] = ()) -> Target:
     Raises:
         RunError: The folder contains no run, or an override would change the trained model.
         ModelError: Overrides are given for a ``.keras`` file, which has no spec.
+        PluginError: A plugin cannot be read, or a run needs one that is not named.
 
     Example:
         >>> import modelspec
@@ -209,7 +227,11 @@ def open_target(path: str | Path, overrides: Iterable[str] = ()) -> Target:
         >>> target.summary().params.total
         9610
     """
-    place = Path(path)
+    with offered(plugins):
+        return _open(Path(path), overrides)
+
+
+def _open(place: Path, overrides: Iterable[str]) -> Target:
     if place.is_dir() or place.name == RECORD:
         run = Run.open(place if place.is_dir() else place.parent)
         if not run.model_path.exists():

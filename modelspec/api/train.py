@@ -11,6 +11,7 @@ from modelspec.api.model_spec import ModelSpec
 from modelspec.api.resume import all_overrides, refuse_other_spec, resumable, warn_of_other_data
 from modelspec.api.step_places import place_step_errors
 from modelspec.catalog.losses import outputs_of_ids
+from modelspec.catalog.plugins import using
 from modelspec.checks.at_mean import left_at_mean
 from modelspec.checks.scale import SCALE_CODES
 from modelspec.data.arrays import digest
@@ -24,6 +25,7 @@ from modelspec.problems.errors import RunError
 from modelspec.runs.folder import locked, new_folder
 from modelspec.runs.layout import CHECKPOINTS, SPEC
 from modelspec.runs.machine import machine
+from modelspec.runs.plugins import keep_plugins
 from modelspec.runs.progress import Listener, NullListener
 from modelspec.runs.record import recorded
 from modelspec.runs.run import Run
@@ -114,7 +116,7 @@ def train(
     made = Run(Path(run) if run else new_folder(source.name))
     from modelspec.backend.training.session import run_session
 
-    with locked(made):
+    with locked(made), using(source.catalog.plugins):
         source = resumable(made, source, facts, listener, resume=resume)
         facts["epochs"] = source.require().spec.training.epochs
         facts["overrides"] = all_overrides(made, source.overrides)
@@ -125,6 +127,7 @@ def train(
         text = source.resolved_text(made.path)
         refuse_other_spec(made, text)
         made.write(SPEC, text)
+        facts["plugins"] = keep_plugins(made, source.catalog.plugins)
         snapshot = Snapshot.take([*files_of(data), *files_of(validation or [])])
         with (
             recorded(made, facts),
@@ -222,6 +225,8 @@ def _load(
 
 def _missing_losses(source: ModelSpec) -> list[Diagnostic]:
     if source.graph is None or any(head.loss is not None for head in source.heads):
+        return []
+    if source.adds_loss:
         return []
     hint = "losses: mse, or output: loss for each output"
     return [Diagnostic("missing-losses", "training needs losses", ("losses",), "key", hint=hint)]

@@ -161,7 +161,9 @@ def loss_tracker(model: Any) -> Any:
 def compiled_losses(model: Any) -> list[Any]:
     """The losses as ``compile`` was given them; ``CompileLoss._user_loss``."""
     user = "the choice of a batch size for evaluation"
-    return list(keras.tree.flatten(_part(_part(model, "_compile_loss", user), "_user_loss", user)))
+    compiled = _part(model, "_compile_loss", user)
+    written = [] if compiled is None else keras.tree.flatten(_part(compiled, "_user_loss", user))
+    return list(written)
 
 
 def compiled_metrics(model: Any) -> list[Any]:

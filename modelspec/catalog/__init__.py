@@ -7,6 +7,7 @@ from pathlib import Path
 
 from modelspec.catalog.entries import FAMILIES, Argument, Catalog, Entry, Family, Payload
 from modelspec.catalog.inquiry import inquire
+from modelspec.catalog.plugins import Plugin, active_plugins
 from modelspec.catalog.source import UNKNOWN, Source
 from modelspec.catalog.survey import has_layers, is_whole, survey
 from modelspec.problems.errors import KerasError
@@ -18,10 +19,26 @@ OLDEST = "3.14"
 __all__ = ["FAMILIES", "Argument", "Catalog", "Entry", "Family", "load"]
 
 
-@functools.cache
 def load() -> Catalog:
-    """Load the catalogue of the installed Keras, from the user's cache folder if it is there."""
-    return Catalog(_read(_keras()))
+    """The catalogue of the installed Keras, with what the active plugins offer.
+
+    Keras's part comes from the user's cache folder if it is there.
+
+    Raises:
+        PluginError: A part of a plugin has the name of one of Keras's, or of another plugin's.
+    """
+    return _loaded(active_plugins())
+
+
+@functools.lru_cache(maxsize=8)
+def _loaded(plugins: tuple[Plugin, ...]) -> Catalog:
+    folder = _keras()
+    payload = _read(folder)
+    if not plugins:
+        return Catalog(payload)
+    from modelspec.catalog.own_parts import with_plugins
+
+    return Catalog(with_plugins(payload, plugins, Source("keras", folder)), plugins)
 
 
 def _keras() -> Path:

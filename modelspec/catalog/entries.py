@@ -6,6 +6,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from modelspec.catalog.plugins import Plugin
+
 Family = Literal[
     "layer",
     "optimizer",
@@ -62,7 +64,8 @@ class Entry:
     ``adapts`` says of a layer that it has ``adapt``, which fits it to data.
     ``module`` is that of a model of ``keras.applications``, which is a layer here.
     ``call_arguments`` are those of a layer's ``call``, and the tensors of an operation; ``several``
-    are those of them that take a list of tensors.
+    are those of them that take a list of tensors. ``plugin`` is the name of the plugin that offers
+    it; such a loss may need no ``targets``, and such a layer adds a loss of its own.
     """
 
     name: str
@@ -77,6 +80,9 @@ class Entry:
     adapts: bool = False
     several: frozenset[str] = frozenset()
     module: str | None = None
+    plugin: str | None = None
+    targets: bool = True
+    adds_loss: bool = False
 
     def is_needed(self, name: str) -> bool:
         """Whether a tensor of an operation has no default."""
@@ -94,11 +100,17 @@ class Catalog:
     Entries are made when they are asked for: a spec uses a dozen of several hundred.
     """
 
-    def __init__(self, payload: Payload) -> None:
+    def __init__(self, payload: Payload, plugins: tuple[Plugin, ...] = ()) -> None:
         self.version: str = payload["version"]
+        self.plugins = plugins
         self._arguments: list[list[Any]] = payload["arguments"]
         self._families: dict[Family, dict[str, Any]] = payload["families"]
         self._entry = lru_cache(maxsize=None)(self._make_entry)
+
+    @property
+    def identity(self) -> str:
+        """What results of Keras depend on: its version, and the plugins."""
+        return " ".join([self.version, *(each.sha256 for each in self.plugins)])
 
     def find(self, family: Family, name: str) -> Entry | None:
         """The entry that Keras itself would take the name for; optimizers go by any case."""
@@ -136,6 +148,9 @@ class Catalog:
             adapts=raw["adapts"],
             several=frozenset(raw["several"]),
             module=raw["module"],
+            plugin=raw.get("plugin"),
+            targets=raw.get("targets", True),
+            adds_loss=raw.get("adds_loss", False),
         )
 
     def _argument(self, index: int) -> Argument:

@@ -86,7 +86,7 @@ def _family(keras: Keras, family: Family, table: Table) -> dict[str, Any]:
     public = _exports(keras, family)
     canonical = _canonical(public)
     entries = {
-        name: _entry(keras, family, name, public[name], table) for name in canonical.values()
+        name: entry_of(keras, family, name, public[name], table) for name in canonical.values()
     }
     if family == "layer":
         entries |= _applications(keras, table)
@@ -181,9 +181,10 @@ def _canonical(public: dict[str, Definition]) -> dict[Definition, str]:
     return names
 
 
-def _entry(
+def entry_of(
     keras: Keras, family: Family, name: str, definition: Definition, table: Table
 ) -> dict[str, Any]:
+    """One object as plain data; the rows of its arguments go to ``table``."""
     lineage = keras.lineage(definition)
     doc = keras.docstring(lineage)
     entry = _bare(DISALLOWED[family].get(name), docs.first_sentence(doc)) | {"doc": doc}
@@ -219,7 +220,7 @@ def _bare(refused: str | None, text: str = "") -> dict[str, Any]:
 
 
 def _needs_more(family: Family, definition: Definition) -> str | None:
-    if not isinstance(definition.node, ast.FunctionDef):
+    if not isinstance(definition.node, ast.FunctionDef) or family not in _FUNCTION_INPUTS:
         return None
     found = signatures.parameters(definition, definition.node)
     needed = [each.name for each in found if each.default is None][_FUNCTION_INPUTS[family] :]

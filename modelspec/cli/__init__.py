@@ -63,10 +63,10 @@ def _exit_code(error: Exception) -> int:
 
 
 def _problem_or_fault(error: Exception) -> int:
-    from modelspec.problems.errors import KerasError, ModelError, RunError, SpecError
+    from modelspec.problems.errors import KerasError, ModelError, PluginError, RunError, SpecError
 
     match error:
-        case RunError() | ModelError() | KerasError() | OSError():
+        case RunError() | ModelError() | KerasError() | PluginError() | OSError():
             err().print(f"error: {error}", markup=False, soft_wrap=True)
         case SpecError():
             from modelspec.cli.options import show

@@ -1,6 +1,7 @@
 """The commands; the module of a command is imported when the command runs."""
 
 import contextlib
+import os
 import sys
 from importlib import import_module
 from keyword import iskeyword
@@ -10,6 +11,8 @@ import click
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+PLUGINS_VARIABLE = "MODELSPEC_PLUGINS"
 
 VERBS = {
     "new": "Print a commented spec to start from.",
@@ -42,12 +45,44 @@ def attribute(verb: str) -> str:
     return f"{verb}_" if iskeyword(verb) else verb
 
 
+_WITHOUT_PLUGINS = {"new", "explain", "runs"}
+"""Commands that read no spec, no model and no catalogue."""
+
+
 class Verb(click.Command):
-    """A command that keeps standard output for data: Keras prints there while it works."""
+    """A command that keeps standard output for data: Keras prints there while it works.
+
+    Every command that reads a spec takes ``--plugin``.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.name not in _WITHOUT_PLUGINS:
+            self.params.append(
+                click.Option(
+                    ["--plugin"],
+                    multiple=True,
+                    metavar="FILE.py|MODULE",
+                    expose_value=False,
+                    callback=_offer_plugins,
+                    help="Python code with own layers, losses and other parts. Repeatable; or "
+                    f"{PLUGINS_VARIABLE}, separated by {os.pathsep}",
+                )
+            )
 
     def invoke(self, ctx: click.Context) -> Any:
         with contextlib.redirect_stdout(sys.stderr):
             return super().invoke(ctx)
+
+
+def _offer_plugins(ctx: click.Context, _option: Any, given: tuple[str, ...]) -> None:
+    """Read the plugins that the option names; without it, those of the environment."""
+    if ctx.resilient_parsing:
+        return
+    from modelspec.catalog.plugins import activate
+
+    variable = os.environ.get(PLUGINS_VARIABLE, "")
+    activate(given or [each for each in variable.split(os.pathsep) if each])
 
 
 class Verbs(click.Group):

@@ -28,6 +28,10 @@ class KerasError(Exception):
     """The installed Keras cannot be used; the message says why, and what to do."""
 
 
+class PluginError(Exception):
+    """A plugin cannot be used, or one is missing; the message says which, and why."""
+
+
 class StepError(ModelError):
     """A step cannot be computed; ``layer`` is where that happened, if it is known."""
 

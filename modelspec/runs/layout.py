@@ -8,7 +8,8 @@ MODEL = "model.keras"
 CURVES = "curves.png"
 CHECKPOINTS = "checkpoints"
 FITTED = "fitted.npz"
+PLUGINS = "plugins"
 LOCK = "lock"
 REPORT = "report.html"
 
-OWN = frozenset({SPEC, RECORD, HISTORY, TABLE, MODEL, CURVES, CHECKPOINTS, FITTED, LOCK})
+OWN = frozenset({SPEC, RECORD, HISTORY, TABLE, MODEL, CURVES, CHECKPOINTS, FITTED, PLUGINS, LOCK})

@@ -187,6 +187,13 @@ def _is_machine(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(v, str | int) for v in value.values())
 
 
+def _are_plugins(value: Any) -> bool:
+    keys = ("name", "sha256", "file")
+    return isinstance(value, list) and all(
+        isinstance(entry, dict) and all(_is_text(entry.get(key)) for key in keys) for entry in value
+    )
+
+
 def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -202,6 +209,7 @@ _FITS = {
     "validation": _or_missing(_is_identity),
     "arguments": _or_missing(_are_arguments),
     "machine": _or_missing(_is_machine),
+    "plugins": _or_missing(_are_plugins),
     "overrides": _or_missing(_are_texts),
     "parameters": _or_missing(_is_mapping),
     "weights": _or_missing(_is_mapping),

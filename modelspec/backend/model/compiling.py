@@ -12,7 +12,7 @@ from modelspec.backend.model.assembly import assemble, check_outputs, dtype_poli
 from modelspec.backend.model.functional import make_functional
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.model_io import output_names
-from modelspec.backend.model.objects import make
+from modelspec.backend.model.objects import is_own, make
 from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.catalog import Catalog, Family
 from modelspec.graph.graph import Graph
@@ -72,7 +72,8 @@ def compile_model(
     weighted = any(factor != 1.0 for factor in factors.values())
     model.compile(
         optimizer=optimizer or _optimizer(valid.spec, catalog),
-        loss=in_form(model, losses),
+        # Without any, what layers add is all the loss there is.
+        loss=in_form(model, losses) if any(each is not None for each in losses.values()) else None,
         loss_weights=in_form(model, factors) if weighted else None,
         metrics=in_form(model, metrics),
         weighted_metrics=in_form(model, weighted_metrics)
@@ -149,6 +150,8 @@ def make_loss_or_metric(catalog: Catalog, family: Family, value: Any) -> Any:
     module = keras.losses if family == "loss" else keras.metrics
     if isinstance(value, str):
         entry = catalog.find(family, value)
+        if is_own(catalog, family, value):
+            return make(catalog, family, value, **_own_name(catalog, family, value))
         if entry is None or not hasattr(module, entry.name):
             return value
         with suppress(ValueError):

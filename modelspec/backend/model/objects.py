@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from modelspec.backend.model.applications import make_application
+from modelspec.backend.model.own_parts import part
 from modelspec.backend.model.saved_arguments import with_saved_arguments
 from modelspec.catalog import Argument, Catalog, Family
 from modelspec.language.written import Written
@@ -40,7 +41,10 @@ def make(catalog: Catalog, family: Family, value: Any, **options: Any) -> Any:
         raise LookupError(f"Keras has no {family} {value}")
     if entry.module is not None:
         return make_application(entry, written.arguments, options)
-    found = getattr(_MODULES[family], entry.name)
+    if entry.plugin is not None:
+        found = part(catalog.plugins, entry.plugin, entry.name)
+    else:
+        found = getattr(_MODULES[family], entry.name)
     if entry.function:
         return found
     given = {
@@ -48,6 +52,12 @@ def make(catalog: Catalog, family: Family, value: Any, **options: Any) -> Any:
         for key, item in written.arguments.items()
     }
     return with_saved_arguments(found(**given, **options), given)
+
+
+def is_own(catalog: Catalog, family: Family, name: str) -> bool:
+    """Whether a plugin offers an object of this name, which Keras would not find by it."""
+    entry = catalog.find(family, name)
+    return entry is not None and entry.plugin is not None
 
 
 def make_argument(catalog: Catalog, argument: Argument | None, value: Any) -> Any:
@@ -59,6 +69,9 @@ def make_argument(catalog: Catalog, argument: Argument | None, value: Any) -> An
         return value
     if argument.many and isinstance(value, list):
         return [make_argument(catalog, argument, item) for item in value]
-    if isinstance(value, Mapping) or (argument.family in _NEVER_BY_NAME and isinstance(value, str)):
+    named = isinstance(value, str) and (
+        argument.family in _NEVER_BY_NAME or is_own(catalog, argument.family, value)
+    )
+    if isinstance(value, Mapping) or named:
         return make(catalog, argument.family, value)
     return value

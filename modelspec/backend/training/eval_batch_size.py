@@ -32,6 +32,8 @@ def is_batch_size_invariant(model: Any) -> bool:
         MissingPartError: where Keras does not say what the losses or masks are.
     """
     losses = compiled_losses(model)
+    if any(map(is_own, [*losses, *compiled_metrics(model), *model.layers])):
+        return False  # code that only its author knows
     reductions = {getattr(loss, "reduction", "sum_over_batch_size") for loss in losses}
     mixing = any(map(_mixes_samples, [*losses, *compiled_metrics(model)]))
     masked = any(map(is_masked, model.outputs))
@@ -55,7 +57,17 @@ def _name(loss: Any) -> str:
     return loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
 
 
+def is_own(part: Any) -> bool:
+    """Whether a layer, loss or metric is of a plugin, and not of Keras."""
+    owner = part if hasattr(part, "__name__") else type(part)
+    return not isinstance(part, str | None) and not owner.__module__.startswith("keras.")
+
+
 def _mixes(operation: Any) -> bool:
+    if not isinstance(operation, keras.Layer) and any(
+        tuple(tensor.shape)[:1] != (None,) for tensor in _outputs(operation)
+    ):
+        return True  # it has reduced or moved the batch
     axes = keras.tree.flatten(getattr(operation, "axis", None))
     ranks = {len(tensor.shape) for tensor in _outputs(operation)}
     return any(axis == 0 or -axis in ranks for axis in axes if isinstance(axis, int))

@@ -11,8 +11,14 @@ from typing import Any, Literal, TypeAlias
 
 import keras
 
-from modelspec.backend.keras_private import MissingPartError, all_layers
+from modelspec.backend.keras_private import (
+    MissingPartError,
+    all_layers,
+    compiled_losses,
+    compiled_metrics,
+)
 from modelspec.backend.model.operations import inner_operations, operation_name
+from modelspec.backend.training.eval_batch_size import is_own
 from modelspec.backend.training.xla_random import missing_part
 from modelspec.catalog.operation_facts import is_plain
 
@@ -92,6 +98,8 @@ def _pays(model: Any, steps: int) -> bool:
         return False
     if not all(map(_is_plain, inner_operations(model))):
         return False
+    if any(map(is_own, [*compiled_losses(model), *compiled_metrics(model)])):
+        return False  # nobody knows whether XLA compiles it
     variables = len(model.trainable_variables)
     cost = _COMPILE_SECONDS + _COMPILE_SECONDS_EACH * variables
     return _SAVED_SECONDS * variables * steps > cost

@@ -1,0 +1,223 @@
+"""Entries of the catalogue for the parts that plugins offer, read from their text."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from modelspec.catalog.entries import FAMILIES, Family, Payload
+from modelspec.catalog.plugins import Plugin, registered
+from modelspec.catalog.signatures import method
+from modelspec.catalog.source import Definition, Source
+from modelspec.catalog.survey import Table, entry_of
+from modelspec.problems.errors import PluginError
+
+_BASES: dict[str, Family] = {
+    "Layer": "layer",
+    "Loss": "loss",
+    "Metric": "metric",
+    "Optimizer": "optimizer",
+    "Initializer": "initializer",
+    "Regularizer": "regularizer",
+    "Constraint": "constraint",
+    "LearningRateSchedule": "schedule",
+    "Callback": "callback",
+}
+_PUBLIC = {
+    "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
+    "Optimizer": "optimizers",
+    "Initializer": "initializers",
+    "Regularizer": "regularizers",
+    "Constraint": "constraints",
+}
+"""Base classes that Keras exports at its top too, with their packages."""
+
+_TWO = 2
+_KINDS = {"int": "int", "float": "float", "bool": "bool", "str": "str"}
+_KINDS |= dict.fromkeys(("list", "tuple", "Sequence", "List", "Tuple"), "list")
+
+
+class PluginSource:
+    """What a survey asks of Keras, answered for one plugin on top of Keras's source."""
+
+    def __init__(self, plugin: Plugin, keras: Source) -> None:
+        self.module = str(plugin.path)
+        self._keras = keras
+        self._tree = plugin.tree()
+        self._imports = dict(_imports(self._tree))
+        self._classes = {n.name: n for n in self._tree.body if isinstance(n, ast.ClassDef)}
+
+    @property
+    def version(self) -> str:
+        return self._keras.version
+
+    def exports(self, package: str) -> dict[str, Definition]:
+        return self._keras.exports(package)
+
+    def aliases(self, package: str) -> dict[str, Definition]:
+        return self._keras.aliases(package)
+
+    def trainer_function(self, name: str) -> Definition | None:
+        return self._keras.trainer_function(name)
+
+    def lineage(self, definition: Definition) -> list[Definition]:
+        """A class of the plugin and its bases, there and in Keras, nearest first."""
+        line = [definition]
+        node = definition.node
+        for base in node.bases if isinstance(node, ast.ClassDef) else ():
+            dotted = ast.unparse(base)
+            own = self._classes.get(dotted)
+            if own is not None and own is not node:
+                line += self.lineage(Definition(self.module, own))
+            elif (found := self._in_keras(dotted)) is not None:
+                line += self._keras.lineage(found)
+        return line
+
+    def docstring(self, lineage: list[Definition]) -> str:
+        if lineage[0].module == self.module:
+            return ast.get_docstring(lineage[0].node) or ""
+        return self._keras.docstring(lineage)
+
+    def _in_keras(self, dotted: str) -> Definition | None:
+        head, _, rest = dotted.partition(".")
+        whole = f"{self._imports.get(head, head)}.{rest}".strip(".")
+        whole = whole.removeprefix("tensorflow.").removeprefix("tf.")
+        package, _, name = whole.removeprefix("keras.").rpartition(".")
+        package = package or _PUBLIC.get(name, "")
+        return self._keras.resolve(f"keras.{package}", name) if package else None
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                yield (
+                    each.asname or each.name.partition(".")[0],
+                    (each.name if each.asname else each.name.partition(".")[0]),
+                )
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for each in node.names:
+                yield each.asname or each.name, f"{node.module}.{each.name}"
+
+
+def with_plugins(payload: Payload, plugins: tuple[Plugin, ...], keras: Source) -> Payload:
+    """A catalogue with what plugins offer besides.
+
+    Raises:
+        PluginError: A part has the name of one of Keras's, or of another plugin's.
+    """
+    families = {
+        family: {
+            "entries": dict(payload["families"][family]["entries"]),
+            "aliases": payload["families"][family]["aliases"],
+        }
+        for family in FAMILIES
+    }
+    rows = list(payload["arguments"])
+    for plugin in plugins:
+        source = PluginSource(plugin, keras)
+        for node in registered(plugin.tree()):
+            definition = Definition(source.module, node)
+            for family in _families(source, definition, plugin):
+                _refuse_taken(families[family], family, node, plugin)
+                entry = _entry(source, family, definition, rows)
+                families[family]["entries"][node.name] = entry | {"plugin": plugin.name}
+    return {**payload, "arguments": rows, "families": families}
+
+
+def _refuse_taken(
+    family: Mapping[str, Any], name: Family, node: ast.ClassDef | ast.FunctionDef, plugin: Plugin
+) -> None:
+    known = family["entries"].get(node.name)
+    place = f"{plugin.path}:{node.lineno}"
+    if known is not None and known.get("plugin"):
+        raise PluginError(f"{place}: {node.name} is registered by {known['plugin']} too: rename it")
+    if known is not None or node.name in family["aliases"]:
+        raise PluginError(f"{place}: Keras has a {name} named {node.name}: rename yours")
+
+
+def _families(source: PluginSource, definition: Definition, plugin: Plugin) -> list[Family]:
+    node = definition.node
+    if isinstance(node, ast.FunctionDef):
+        return _of_function(node)
+    for base in source.lineage(definition)[1:]:
+        if base.node.name in _BASES and base.module != source.module:
+            return [_BASES[base.node.name]]
+    raise PluginError(
+        f"{plugin.path}:{node.lineno}: {node.name} is not a part that a spec can write: its base "
+        f"is none of Keras's {', '.join(_BASES)}"
+    )
+
+
+def _of_function(node: ast.FunctionDef) -> list[Family]:
+    """A function of two arguments judges predictions; one of a single argument changes a tensor."""
+    arguments = [*node.args.posonlyargs, *node.args.args]
+    needed = len(arguments) - len(node.args.defaults)
+    if arguments and arguments[0].arg == "shape":
+        return ["initializer"]
+    if needed == _TWO:
+        return ["loss", "metric"]
+    return ["activation", "regularizer", "constraint"]
+
+
+def _entry(
+    source: PluginSource, family: Family, definition: Definition, rows: list[list[Any]]
+) -> dict[str, Any]:
+    table: Table = {}
+    entry = entry_of(source, family, definition.node.name, definition, table)
+    made = [row for _, row in table.values()]
+    kinds = _annotated(source, definition)
+    offset = len(rows)
+    for row in made:
+        plain = row[3] is None and row[0] in kinds
+        rows.append([*row[:2], sorted(kinds[row[0]]), *row[3:]] if plain else row)
+    node = definition.node
+    return entry | {
+        "arguments": [offset + index for index in entry["arguments"]],
+        "refused": None,
+        "targets": family != "loss" or _reads_targets(node),
+        "adds_loss": family == "layer" and "add_loss(" in ast.unparse(node),
+    }
+
+
+def _annotated(source: PluginSource, definition: Definition) -> dict[str, set[str]]:
+    """The types of arguments, by their annotations, where these name plain types alone."""
+    found: dict[str, set[str]] = {}
+    for owner in reversed(source.lineage(definition)):
+        init = method(owner, "__init__") if owner.module == source.module else None
+        for each in [*init.args.args, *init.args.kwonlyargs] if init else ():
+            names = _names(each.annotation)
+            if names and all(name in _KINDS or name == "None" for name in names):
+                found[each.arg] = {_KINDS[name] for name in names if name != "None"}
+    return found
+
+
+def _names(annotation: ast.expr | None) -> set[str]:
+    if annotation is None:
+        return set()
+    if isinstance(annotation, ast.Subscript):
+        return _names(annotation.value)
+    if isinstance(annotation, ast.BinOp):
+        return _names(annotation.left) | _names(annotation.right)
+    return {ast.unparse(annotation).rpartition(".")[2]}
+
+
+def _reads_targets(node: ast.ClassDef | ast.FunctionDef) -> bool:
+    """Whether a loss uses its first tensor, the targets, at all."""
+    function = node
+    skipped = 0
+    if isinstance(node, ast.ClassDef):
+        calls = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "call"]
+        if not calls:
+            return True
+        function, skipped = calls[0], 1
+    assert isinstance(function, ast.FunctionDef)
+    arguments = function.args.args[skipped:]
+    if not arguments:
+        return True
+    return any(
+        isinstance(each, ast.Name) and each.id == arguments[0].arg
+        for statement in function.body
+        for each in ast.walk(statement)
+    )
