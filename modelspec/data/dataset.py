@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 from modelspec.data.classes import ClassNames, class_ids
-from modelspec.data.concatenated import Column, Stacked
+from modelspec.data.concatenated import Column
 from modelspec.data.matching import (
     GROUPS,
     Part,
@@ -19,8 +20,10 @@ from modelspec.data.matching import (
 )
 from modelspec.data.npz import Member
 from modelspec.data.shards import Data, Say, check_alike, columns_of, load_columns, read_shards
+from modelspec.data.stacking import stack
 from modelspec.data.tables.cells import Wanted
 from modelspec.data.tables.reading import read_cells
+from modelspec.data.unpacking import NoRoomError
 from modelspec.language.spec import ClassColumn
 from modelspec.problems.diagnostic import Diagnostic, did_you_mean, has_errors
 
@@ -95,7 +98,8 @@ def load_dataset(
         return None, problems
     columns_by_key = {key: arrays[member.name] for key, member in chosen.items()}
     array_names = {key: member.name for key, member in chosen.items()}
-    by_name, faults = _stacked(columns_by_key, array_names, names)
+    files = [member.file for column in columns.values() for member in column]
+    by_name, faults = _stacked(columns_by_key, array_names, names, dtypes, files=files, say=say)
     by_name, classes, wrong = _with_ids(by_name, array_names, names)
     problems += [*faults, *wrong]
     if has_errors(problems):
@@ -167,7 +171,13 @@ def _kind_of(classes: Sequence[str | int]) -> Wanted:
 
 
 def _stacked(
-    columns: Mapping[str, Column], array_names: dict[str, str], names: Sources
+    columns: Mapping[str, Column],
+    array_names: dict[str, str],
+    names: Sources,
+    dtypes: Mapping[str, str],
+    *,
+    files: Sequence[Path],
+    say: Say | None,
 ) -> tuple[dict[str, Column], list[Diagnostic]]:
     """The columns by the spec's names; lists of them side by side."""
     by_name, problems = dict(columns), []
@@ -190,7 +200,11 @@ def _stacked(
             message = f"the arrays of {name} cannot be stacked: {shapes}"
             problems.append(Diagnostic("wrong-shape", message, ("data", name)))
             continue
-        by_name[name] = Stacked(parts)
+        try:
+            by_name[name] = stack(name, parts, files, dtypes.get(name), say)
+        except NoRoomError as error:
+            message = f"array {name} cannot be unpacked: {error}"
+            problems.append(Diagnostic("array-too-large", message, ("data", name)))
     return by_name, problems
 
 

@@ -179,12 +179,30 @@ def test_lists_of_columns_are_stacked(tmp_path: Path) -> None:
     np.testing.assert_array_equal(column[:], expected)
     np.testing.assert_array_equal(column[np.array([3, 1])], expected[[3, 1]])
     assert arrays.scan(column).low == -2
-    assert arrays.digest(column) == arrays.digest(expected)
+    assert arrays.digest(column) == arrays.digest(expected.astype("f"))
     np.savez(tmp_path / "d.npz", a=expected[:, 0], b=expected[:, 1], y=expected[:, 1])
     stacked = load(tmp_path / "d.npz", {"x": ("a", "b")}, inputs=("x",)).inputs["x"]
     np.testing.assert_array_equal(stacked[:], expected)
     _, [problem] = read(file, {"x": ("x", "word")}, inputs=("x",))
     assert problem.code == "mixed-column"
+
+
+def test_larger_stacks_lie_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, names = FORMS["csv"](tmp_path), {"x": ("x", "y")}
+    small = load(file, names, inputs=("x",)).inputs["x"][:]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(arrays, "IN_MEMORY", 100)
+    notes: list[str] = []
+    for _ in range(2):
+        column = load(file, names, inputs=("x",), say=notes.append).inputs["x"]
+        np.testing.assert_array_equal(column[:], small)
+    assert [note.split(",")[0] for note in notes] == [f"unpacking {file}", "unpacking x"]
+    file.write_text(text().replace("3,", "4,"))
+    changed = load(file, names, inputs=("x",)).inputs["x"]
+    assert np.asarray(changed[:]).tolist() != np.asarray(small).tolist()
+    memory = {"a": np.arange(99.0), "b": np.arange(99.0), "y": np.arange(99.0)}
+    held = load(memory, {"x": ("a", "b")}, inputs=("x",)).inputs["x"]
+    np.testing.assert_array_equal(held[np.array([5, 2])], [[5, 5], [2, 2]])
 
 
 def test_classes(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""Columns stacked along a new last axis, so that the values of a row lie side by side.
+
+Rows in random order would otherwise be read from as many places as there are columns.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from modelspec.data import arrays, unpacking
+from modelspec.data.concatenated import Column, Concatenated, Stacked, parts
+from modelspec.data.memory_maps import mapped
+from modelspec.data.npz import Member
+from modelspec.data.tables.reading import Say
+from modelspec.problems.units import size
+from modelspec.storage import cache
+
+_SINGLE = frozenset({"float32", "float16", "bfloat16"})
+
+
+def stack(
+    name: str, columns: Sequence[Column], files: Sequence[Path], dtype: str | None, say: Say | None
+) -> Column:
+    """The columns as one array: in memory, or in a file of the cache where they are larger.
+
+    Args:
+        name: What the spec calls the array.
+        columns: Arrays of one shape, ``[samples]`` or with further axes.
+        files: Where the columns come from.
+        dtype: The declared one. Of numbers that it rounds, the rounded ones are kept.
+        say: Called with a note where the array is written to the cache; or None.
+
+    Raises:
+        NoRoomError: The cache has no room for it.
+    """
+    stacked = Stacked(columns)
+    if dtype in _SINGLE and stacked.dtype.kind == "f":
+        stacked.dtype = np.dtype(np.float32)
+    with np.errstate(over="ignore"):
+        if stacked.nbytes <= arrays.IN_MEMORY:
+            return stacked[:]
+        return _in_cache(name, stacked, files, say)
+
+
+def _in_cache(name: str, stacked: Stacked, files: Sequence[Path], say: Say | None) -> Column:
+    known = sorted({file.resolve() for file in files if file.exists()})
+    if len(known) < len(set(files)):
+        return stacked  # arrays in memory have no file that a copy could be of
+    states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in known]
+    text = repr((states, stacked.dtype.str, stacked.shape, cache.code_stamp()))
+    member = Member(
+        name,
+        stacked.dtype,
+        stacked.shape,
+        fortran=False,
+        file=known[0],
+        checksum=int(cache.key(text), 16),
+    )
+    if not unpacking.is_unpacked(member):
+        if say is not None:
+            say(f"unpacking {name}, {size(member.nbytes)}, to {unpacking.folder()}")
+        with unpacking.writer(member) as write:
+            for _, rows in parts(stacked):
+                write(np.ascontiguousarray(rows).tobytes())
+    array = mapped(unpacking.place(member), member.dtype, member.shape)
+    return Concatenated([array], [str(known[0])])
