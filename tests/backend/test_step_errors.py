@@ -158,3 +158,39 @@ def test_every_verb_tells_the_line(verb: str, tmp_path: Path) -> None:
     }
     with pytest.raises(ModelError, match=r"beyond.yaml:6: layer table: TensorFlow cannot compute"):
         verbs[verb]()
+
+
+UNFIT = """\
+modelspec: 1
+inputs:
+  x: {shape: SHAPE}
+layers:
+  - LAYER
+    name: unfit
+  - Flatten
+  - Dense: {units: 1}
+    name: y
+outputs: y
+losses: mse
+training: {epochs: 1, jit: false, precision: PRECISION}
+"""
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "precision", "place"),
+    [
+        # Outside of training, it does not crop.
+        ("RandomCrop: {height: 4, width: 4}", (8, 8, 3), "float32", "8: layer y"),
+        ("AdaptiveMaxPooling3D: {output_size: 2}", (4, 4, 4, 3), "float64", "5: layer unfit"),
+        ("AveragePooling3D: {pool_size: 2}", (4, 4, 4, 3), "float64", "5: layer unfit"),
+    ],
+)
+def test_layers_that_fail_before_the_first_step_have_their_line(
+    layer: str, shape: tuple[int, ...], precision: str, place: str, tmp_path: Path
+) -> None:
+    text = UNFIT.replace("LAYER", layer).replace("SHAPE", str([*shape]))
+    source = modelspec.loads(text.replace("PRECISION", precision), name="unfit.yaml")
+    data: dict[str, Any] = {"x": np.ones((8, *shape), "f"), "y": np.ones((8, 1), "f")}
+    with pytest.raises(ModelError, match=f"unfit.yaml:{place}: ") as raised:
+        modelspec.train(source, data, run=tmp_path / "run")
+    assert "a loss or a metric" not in str(raised.value)

@@ -55,7 +55,10 @@ OPTIMIZERS = (
 )
 # Their outputs or targets have a form of their own, or a metric that gives several values.
 _NOT_HERE = {"CTC", "ctc", "F1Score", "FBetaScore", "R2Score"}
-_UNFIT = {"Hashing", "HashedCrossing"}  # of ids that say nothing; the sweep has them
+_UNFIT = {
+    *("Hashing", "HashedCrossing"),  # of ids that say nothing; the sweep has them
+    "AugMix",  # chooses its operations by Python's random numbers, when Keras first calls it
+}
 
 
 @dataclass(frozen=True)

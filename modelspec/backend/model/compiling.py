@@ -9,6 +9,7 @@ import keras
 
 from modelspec.backend.keras_private import MissingPartError, build_metrics
 from modelspec.backend.model.assembly import assemble, check_outputs, dtype_policy, symbols_only
+from modelspec.backend.model.failed_layer import all_frames, failed_layer, first_error
 from modelspec.backend.model.functional import make_functional
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.model_io import output_names
@@ -21,7 +22,7 @@ from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.spec import Spec, Training
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic
-from modelspec.problems.errors import ModelError
+from modelspec.problems.errors import ModelError, StepError
 
 
 def build_model(
@@ -109,14 +110,19 @@ def build_losses(model: Any, batch: Any) -> None:
     """Let Keras make the variables of losses and metrics, on symbols, for a batch as of ``fit``.
 
     Raises:
+        StepError: where Keras cannot call a layer.
         ModelError: where Keras cannot compute one of them from the outputs and targets.
     """
     try:
-        build_metrics(model, batch)
+        with all_frames():
+            build_metrics(model, batch)
     except MissingPartError:
         raise
     except Exception as error:  # what a metric raises for shapes it does not fit is its choice
-        why = error_text(error)
+        first = first_error(error)
+        why = error_text(first)
+        if (layer := failed_layer(first, model)) is not None:
+            raise StepError(f"Keras cannot call it: {why}", layer) from error
         raise ModelError(f"a loss or a metric does not fit its output and target: {why}") from error
 
 

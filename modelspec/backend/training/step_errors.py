@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from modelspec.backend.model.failed_layer import all_frames, failed_layer
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.problems.errors import StepError
 
@@ -43,8 +44,19 @@ def reason(error: Exception) -> str:
 
 def layer_of(error: Exception, model: Any) -> str | None:
     """The name of the layer that the error's node belongs to, if the error names a node."""
+    path = _node(error)
+    return _layer_on(path, model) if path else None
+
+
+def _node(error: Exception) -> list[str]:
     node = re.search(r"Detected at node (\S+)|\{\{node (\S+?)\}\}", str(error))
-    return _layer_on((node[1] or node[2]).split("/"), model) if node else None
+    return (node[1] or node[2]).split("/") if node else []
+
+
+def _in_optimizer(error: Exception, model: Any) -> bool:
+    name = getattr(getattr(model, "optimizer", None), "name", "").replace("_", "")
+    steps = (_without_number(step).replace("_", "") for step in _node(error))
+    return bool(name) and name in steps
 
 
 def _layer_on(path: Iterable[str], model: Any) -> str | None:
@@ -75,18 +87,20 @@ def run_step(step: Callable[[], T], model: Any, way_out: str = "") -> T:
         StepError: where TensorFlow, or a layer, loss or metric of Keras, cannot compute a step.
     """
     try:
-        return step()
+        with all_frames():
+            return step()
     except tf.errors.OpError as error:
         hint = next((hint for kind, hint in _HINTS.items() if isinstance(error, kind)), way_out)
         if "NHWC" in str(error):
             hint = _CHANNELS_FIRST
-        raise StepError(_sentence(error, hint), layer_of(error, model)) from error
+        what = "a step of the optimizer" if _in_optimizer(error, model) else "a step"
+        raise StepError(_sentence(what, error, hint), layer_of(error, model)) from error
     except (TypeError, ValueError) as error:
         # Raised while TensorFlow traces: dtypes that Keras mixes, or shapes that do not fit.
         said = f"Keras cannot compute a step: {error_text(error)}"
-        raise StepError(said, layer_of(error, model)) from error
+        raise StepError(said, layer_of(error, model) or failed_layer(error, model)) from error
 
 
-def _sentence(error: Exception, hint: str) -> str:
+def _sentence(what: str, error: Exception, hint: str) -> str:
     said = reason(error)
-    return f"TensorFlow cannot compute a step: {said}" + (f"; {hint}" if hint else "")
+    return f"TensorFlow cannot compute {what}: {said}" + (f"; {hint}" if hint else "")

@@ -25,7 +25,7 @@ from modelspec.catalog.operation_facts import is_plain
 _PAYS = frozenset(
     {
         "Activation", "ActivityRegularization", "Add", "AlphaDropout", "Attention", "Average",
-        "BatchNormalization", "CategoryEncoding", "Concatenate", "Dense", "Dot", "Dropout", "ELU",
+        "BatchNormalization", "Concatenate", "Dense", "Dot", "Dropout", "ELU",
         "EinsumDense", "Embedding", "Flatten",
         "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GroupNormalization", "Identity",
         "InputLayer", "LayerNormalization", "LeakyReLU", "Masking", "Maximum", "Minimum",
@@ -37,7 +37,8 @@ _PAYS = frozenset(
 """Layers that XLA is known to compile for the CPU, and to make quicker.
 
 Convolutions and pooling become several times slower there, and recurrent layers take seconds to
-compile; and a GaussianNoise has other noise there. What is not named is left to TensorFlow.
+compile; and a GaussianNoise has other noise there; and a
+CategoryEncoding cannot count there. What is not named is left to TensorFlow.
 """
 
 Choice: TypeAlias = Literal["optimizer"] | bool

@@ -1,0 +1,36 @@
+"""The layer of a model in whose call Keras raised an error."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+
+@contextmanager
+def all_frames() -> Iterator[None]:
+    """Let errors keep the frames of Keras, by which ``failed_layer`` finds the layer."""
+    before = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if before:
+            keras.config.enable_traceback_filtering()
+
+
+def first_error(error: Exception) -> Exception:
+    """The error itself, or the one that Keras quotes when it cannot build a model for it."""
+    context = error.__context__
+    quotes = isinstance(context, Exception) and "automatically build the model" in str(error)
+    return context if quotes and isinstance(context, Exception) else error
+
+
+def failed_layer(error: Exception, model: Any) -> str | None:
+    """The name of the innermost layer of a model whose call raised an error, if one did."""
+    names = {id(layer): layer.name for layer in model.layers}
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    owners = (id(frame.f_locals.get("self")) for frame in frames)
+    called = [names[owner] for owner in owners if owner in names]
+    return called[-1] if called else None
