@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from modelspec.api.difference import diff
     from modelspec.api.export import ExportError, export
     from modelspec.api.importing import ImportedSpec, import_model
     from modelspec.api.inference import evaluate, predict
@@ -49,6 +50,7 @@ __all__ = [
     "RunInterrupted",
     "SpecError",
     "__version__",
+    "diff",
     "evaluate",
     "export",
     "import_model",
@@ -65,6 +67,7 @@ __version__ = "0.1.0"
 """The version of the distribution; ``pyproject.toml`` reads it from here."""
 
 _LATER = {
+    "api.difference": ("diff",),
     "api.export": ("ExportError", "export"),
     "api.importing": ("ImportedSpec", "import_model"),
     "api.inference": ("evaluate", "predict"),

@@ -26,6 +26,7 @@ VERBS = {
     "plot": "Draw the graph of a spec, a run or a .keras file.",
     "balance": "Measure how heads drown each other, and the loss_weights that even them out.",
     "import": "Write the spec of a saved Keras model, from its config alone.",
+    "diff": "Show what differs between two specs, models or runs, by meaning.",
     "build": "Compile a spec into a Keras model with fresh weights, and print the file's path.",
     "train": "Train a spec on npz data, and print the run's folder.",
     "evaluate": "Print loss and metrics on the test part of npz data.",

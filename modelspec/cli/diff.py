@@ -1,0 +1,29 @@
+"""``modelspec diff``."""
+
+import json
+
+import click
+
+from modelspec.api.difference import diff as compare
+from modelspec.cli.commands import Verb
+from modelspec.cli.options import format_option
+from modelspec.cli.streams import write
+from modelspec.report.difference import difference_markdown, difference_text
+
+
+@click.command(cls=Verb)
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@format_option("text", "json", "markdown")
+def diff(a: str, b: str, form: str) -> None:
+    """Show what differs between two specs, models or runs, by meaning.
+
+    Exits with 0 where nothing differs, and with 1 otherwise.
+    """
+    found = compare(a, b, light=True)
+    if form == "json":
+        write(json.dumps(found.as_json(), indent=2))
+    else:
+        write(difference_text(found) if form == "text" else difference_markdown(found))
+    if not found.is_empty:
+        raise click.exceptions.Exit(1)

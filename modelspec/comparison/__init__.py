@@ -1,0 +1,1 @@
+"""Two graphs and their settings, compared by what they mean."""

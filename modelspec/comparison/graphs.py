@@ -1,0 +1,133 @@
+"""What differs between two graphs, layer by layer."""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from modelspec.catalog import Catalog
+from modelspec.comparison.matching import Side, is_chosen, match, shares, sources
+from modelspec.comparison.normal import Normal
+from modelspec.graph.graph import Graph, Node, Source
+from modelspec.results.difference import Change, LayerChange
+
+Line = Callable[[Node], int | None]
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The pairs of nodes, and the changes."""
+
+    pairs: Mapping[str, str]
+    inputs: tuple[Change, ...]
+    layers: tuple[LayerChange, ...]
+    outputs: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class GraphComparison:
+    """Compares ``one`` with ``other``; ``lines`` give the line of a node on each side."""
+
+    catalog: Catalog
+    one: Graph
+    other: Graph
+    lines: tuple[Line, Line]
+
+    def compare(self) -> Compared:
+        normal, numbers = Normal(self.catalog), dict[Hashable, int]()
+        one, other = Side.of(self.one, normal, numbers), Side.of(self.other, normal, numbers)
+        pairs = match(one, other)
+        return Compared(
+            pairs,
+            tuple(changes(_inputs(self.one), _inputs(self.other))),
+            tuple(self._layers(one, other, pairs)),
+            tuple(self._outputs(pairs)),
+        )
+
+    def _layers(self, one: Side, other: Side, pairs: Mapping[str, str]) -> Iterator[LayerChange]:
+        taken = set(pairs.values())
+        shared = shares(one.nodes.values()), shares(other.nodes.values())
+        for name, node in one.nodes.items():
+            if name in pairs:
+                yield from self._pair(one, other, (name, pairs[name]), pairs, shared)
+            else:
+                yield LayerChange(
+                    "removed", name, None, one.forms[name][0], None, self.lines[0](node), None
+                )
+        for name, node in other.nodes.items():
+            if name not in taken:
+                yield LayerChange(
+                    "added", None, name, None, other.forms[name][0], None, self.lines[1](node)
+                )
+
+    def _pair(
+        self,
+        one: Side,
+        other: Side,
+        pair: tuple[str, str],
+        pairs: Mapping[str, str],
+        shared: tuple[Mapping[str, str], Mapping[str, str]],
+    ) -> Iterator[LayerChange]:
+        node, partner = one.nodes[pair[0]], other.nodes[pair[1]]
+        kinds = one.forms[pair[0]][0], other.forms[pair[1]][0]
+        lines = self.lines[0](node), self.lines[1](partner)
+        found = list(changes(one.forms[pair[0]][1], other.forms[pair[1]][1]))
+        if kinds[0] != kinds[1]:
+            found.insert(0, Change("type", *kinds))
+        before = shared[0].get(pair[0])
+        if pairs.get(before or "", before) != shared[1].get(pair[1]):
+            found.append(Change("share", before, shared[1].get(pair[1])))
+        if found:
+            yield LayerChange("changed", *pair, *kinds, *lines, tuple(found))
+        own = _from(node, {})
+        wired = tuple(
+            Change(change.name, own.get(change.name), change.b)
+            for change in changes(_from(node, pairs), _from(partner, {}))
+        )
+        if wired:
+            yield LayerChange("rewired", *pair, *kinds, *lines, wired)
+        if pair[0] != pair[1] and is_chosen(node) and is_chosen(partner):
+            yield LayerChange("renamed", *pair, *kinds, *lines)
+
+    def _outputs(self, pairs: Mapping[str, str]) -> Iterator[Change]:
+        before = {name: _shown(source, pairs) for name, source in self.one.outputs.items()}
+        after = {name: _shown(source, {}) for name, source in self.other.outputs.items()}
+        yield from changes(before, after)
+        if before == after and list(before) != list(after) and self.one.form != "mapping":
+            yield Change("order", list(before), list(after))
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    """The entries that differ, in the order of both."""
+    for name in dict.fromkeys([*before, *after]):
+        a, b = before.get(name, _ABSENT), after.get(name, _ABSENT)
+        if a is _ABSENT or b is _ABSENT or not _same(a, b):
+            yield Change(name, None if a is _ABSENT else a, None if b is _ABSENT else b)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
+
+
+def _inputs(graph: Graph) -> dict[str, Any]:
+    return {
+        name: {"shape": list(given.shape), "dtype": given.dtype}
+        for name, given in graph.inputs.items()
+    }
+
+
+def _from(node: Node, pairs: Mapping[str, str]) -> dict[str, Any]:
+    """What a node is called on, in the names of the other side."""
+    return {
+        f"from {name}".rstrip(): [_shown(source, pairs) for source in given]
+        for name, given in sources(node)
+    }
+
+
+def _shown(source: Source, pairs: Mapping[str, str]) -> str:
+    name = pairs.get(source.name, source.name)
+    return name if source.index is None else f"{name}[{source.index}]"

@@ -1,0 +1,136 @@
+"""Which node of one graph is which of another: by what it computes, its name or its place."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any
+
+from modelspec.comparison.normal import Normal
+from modelspec.graph.graph import Graph, Node, Source
+from modelspec.graph.naming import snake_case
+
+MAX_ALIGNED = 2_000
+"""The limit of nodes that are aligned by their order, which takes the square of the time."""
+
+
+Form = tuple[str, dict[str, Any]]
+"""The real name of a layer, and what is written of it."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """A graph with the normal form of each node, and a key that equal computations share."""
+
+    graph: Graph
+    nodes: Mapping[str, Node]
+    forms: Mapping[str, Form]
+    keys: Mapping[str, Hashable]
+
+    @classmethod
+    def of(cls, graph: Graph, normal: Normal, numbers: dict[Hashable, int]) -> "Side":
+        """``numbers`` is common to both sides: it gives each computation its number."""
+        used = graph.used()
+        nodes = {node.name: node for node in graph.nodes if node.name in used}
+        forms = {name: normal.node(node) for name, node in nodes.items()}
+        keys: dict[str, Hashable] = {
+            name: numbers.setdefault(("input", name, given.shape, given.dtype), len(numbers))
+            for name, given in graph.inputs.items()
+        }
+        for name, node in nodes.items():
+            key = (forms[name][0], repr(_sorted(forms[name][1])), _wiring(node, keys))
+            keys[name] = numbers.setdefault(key, len(numbers))
+        return cls(graph, nodes, forms, keys)
+
+
+def _wiring(node: Node, keys: Mapping[str, Hashable]) -> Hashable:
+    def key(given: Source | tuple[Source, ...]) -> Hashable:
+        if isinstance(given, tuple):
+            return tuple(map(key, given))
+        return keys[given.name], given.index
+
+    return tuple(sorted((str(name), key(given)) for name, given in node.inputs.items()))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return [
+            (str(key), _sorted(item))
+            for key, item in sorted(value.items(), key=lambda e: str(e[0]))
+        ]
+    if isinstance(value, list):
+        return [_sorted(item) for item in value]
+    # True, 1 and 1.0 are equal to Python; 1 and 1.0 are equal to Keras.
+    return float(value) if type(value) is int and abs(value) < 2**53 else value
+
+
+def match(one: Side, other: Side) -> dict[str, str]:
+    """The nodes of ``other`` by those of ``one``; each at most once.
+
+    What computes the same comes first, then what a person has given the same name, then what stands
+    in the same order with the same arguments, and last with other arguments.
+    """
+    pairs: dict[str, str] = {}
+    _pair_groups(pairs, one, other)
+    taken = set(pairs.values())
+    for name, node in one.nodes.items():
+        if name in other.nodes and name not in pairs and name not in taken and is_chosen(node):
+            pairs[name] = name
+    _align(pairs, one, other, lambda form: (form[0], repr(_sorted(form[1]))))
+    _align(pairs, one, other, lambda form: form[0])
+    return pairs
+
+
+def is_chosen(node: Node) -> bool:
+    """Whether a person has chosen a name: not one in a block, and not Keras's own."""
+    base = snake_case(node.type)
+    rest = node.name.removeprefix(base)
+    generated = node.name.startswith(base) and (not rest or rest.lstrip("_").isdecimal())
+    return "." not in node.name and not generated
+
+
+def _pair_groups(pairs: dict[str, str], one: Side, other: Side) -> None:
+    """Pair nodes that compute the same: those of one name first, then in their order."""
+    groups: defaultdict[Hashable, list[str]] = defaultdict(list)
+    for name in other.nodes:
+        groups[other.keys[name]].append(name)
+    left: list[str] = []
+    for name in one.nodes:
+        found = groups.get(one.keys[name], [])
+        if name in found:
+            pairs[name] = name
+            found.remove(name)
+        elif found:
+            left.append(name)
+    for name in left:
+        if found := groups[one.keys[name]]:
+            pairs[name] = found.pop(0)
+
+
+def _align(pairs: dict[str, str], one: Side, other: Side, key: Callable[[Form], Hashable]) -> None:
+    """Pair what is left over, and alike, by its place in the order of the calls."""
+    taken = set(pairs.values())
+    ours = [name for name in one.nodes if name not in pairs]
+    theirs = [name for name in other.nodes if name not in taken]
+    if not ours or not theirs or max(len(ours), len(theirs)) > MAX_ALIGNED:
+        return
+    keys = [key(one.forms[name]) for name in ours], [key(other.forms[name]) for name in theirs]
+    for block in SequenceMatcher(None, *keys, autojunk=False).get_matching_blocks():
+        for offset in range(block.size):
+            pairs[ours[block.a + offset]] = theirs[block.b + offset]
+
+
+def shares(nodes: Iterable[Node]) -> dict[str, str]:
+    """The layer of each node that calls one again, or is called again."""
+    layers: defaultdict[str, list[str]] = defaultdict(list)
+    for node in nodes:
+        layers[node.layer].append(node.name)
+    return {name: names[0] for names in layers.values() if len(names) > 1 for name in names}
+
+
+def sources(node: Node) -> list[tuple[str, Sequence[Source]]]:
+    """What each call argument is given; an empty name is the first."""
+    return [
+        (name or "", given if isinstance(given, tuple) else (given,))
+        for name, given in node.inputs.items()
+    ]

@@ -1,0 +1,46 @@
+"""What differs in how two models are trained."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from modelspec.catalog import Catalog
+from modelspec.comparison.graphs import changes
+from modelspec.comparison.normal import Normal, plain
+from modelspec.graph.valid_spec import ValidSpec
+from modelspec.language.loss_weights import find_strategy
+from modelspec.results.difference import Change
+
+
+def compare_settings(one: ValidSpec, other: ValidSpec) -> Iterator[Change]:
+    """Losses, weights and metrics of each output, the optimizer, training, data and weights."""
+    yield from changes(_settings(one), _settings(other))
+
+
+def _settings(valid: ValidSpec) -> dict[str, Any]:
+    normal = Normal(valid.catalog)
+    found: dict[str, Any] = {}
+    for head in valid.heads:
+        if head.loss is not None:
+            found[f"losses.{head.output}"] = _object(valid.catalog, "loss", head.loss)
+            found[f"loss_weights.{head.output}"] = head.weight
+        for key, weighted in (("metrics", False), ("weighted_metrics", True)):
+            metrics = [item.value for item in head.metrics if item.weighted == weighted]
+            if metrics:
+                found[f"{key}.{head.output}"] = [
+                    _object(valid.catalog, "metric", value) for value in metrics
+                ]
+    if any(head.loss is not None for head in valid.heads):
+        found["optimizer"] = normal.item("optimizer", valid.spec.optimizer)
+    spec = valid.spec.model_dump(by_alias=True)
+    if find_strategy(valid.spec.loss_weights, [head.output for head in valid.heads]):
+        found["loss_weights"] = plain(valid.spec.loss_weights)
+    for section in ("training", "data", "weights"):
+        found |= {
+            f"{section}.{key}": plain(item) for key, item in (spec.get(section) or {}).items()
+        }
+    return found
+
+
+def _object(catalog: Catalog, family: Any, value: Any) -> Any:
+    normal = Normal(catalog).item(family, value)
+    return normal if not isinstance(normal, Mapping) else dict(normal)
