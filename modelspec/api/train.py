@@ -1,5 +1,6 @@
 """Training: a spec and data → a finished run in its folder."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,12 @@ from modelspec.api.interrupts import Interrupts
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.resume import all_overrides, refuse_other_spec, resumable, warn_of_other_data
 from modelspec.api.step_places import place_step_errors
+from modelspec.api.workers import connect, follower, prepared, without_xla
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.catalog.plugins import using
 from modelspec.checks.at_mean import left_at_mean
 from modelspec.checks.scale import SCALE_CODES
+from modelspec.cluster.cluster import Cluster
 from modelspec.data.arrays import digest
 from modelspec.data.batches import Batches, Phases
 from modelspec.data.dataset import Dataset
@@ -47,6 +50,7 @@ def train(
     minutes: float = CHECKPOINT_MINUTES,
     tensorboard: bool = False,
     listener: Listener | None = None,
+    cluster: Cluster | None = None,
 ) -> Run:
     """Train the model of a spec on npz files or arrays.
 
@@ -67,6 +71,9 @@ def train(
         minutes: The time between two checkpoints within an epoch, in minutes.
         tensorboard: Write TensorBoard logs to the folder of the run.
         listener: Receives progress, notes and warnings; by default nothing does.
+        cluster: The workers that train together, of which this process is one. Each computes its
+            share of every batch. The first writes the folder of the run; the others return a copy
+            that is deleted.
 
     Returns:
         The finished run, with its status, history and model.
@@ -85,14 +92,9 @@ def train(
         (2, 'model.keras')
     """
     listener = listener or NullListener()
+    if cluster and run is None:
+        raise RunError("several workers need the folder of the run, which --run names")
     source, dataset, held = _load(source, data, validation, listener)
-    begun = _has_checkpoint(run) if resume else False
-    start = None if begun else _Start(source, data)
-    model = source.build_unfitted(start)
-    source.require(_strategy_problems(source, model))
-    listener.problems(source.place(_checked(source, model, dataset)))
-    if held:
-        listener.problems(source.place(_checked(source, model, held, "validation data: ")))
     training = source.require().spec.training
     facts: dict[str, Any] = {
         "name": source.name,
@@ -108,6 +110,14 @@ def train(
         "parameters": dict(source.require().spec.params),
         "validation": _identity(held) if held else None,
     }
+    workers = connect(cluster, source, facts) if cluster else None
+    begun = _has_checkpoint(run) if resume else False
+    start = None if begun else _Start(source, data)
+    model = source.build_unfitted(start)
+    source.require(_strategy_problems(source, model))
+    listener.problems(source.place(_checked(source, model, dataset)))
+    if held:
+        listener.problems(source.place(_checked(source, model, held, "validation data: ")))
     if start is not None:
         facts["weights"] = start.record
         listener.problems(source.place(start.problems))
@@ -116,18 +126,28 @@ def train(
     made = Run(Path(run) if run else new_folder(source.name))
     from modelspec.backend.training.session import run_session
 
-    with locked(made), using(source.catalog.plugins):
+    follows = workers is not None and not workers.is_chief
+    with (
+        follower(made, workers) if workers and follows else nullcontext(made) as made,
+        locked(made),
+        using(source.catalog.plugins),
+    ):
+        resume = resume or (follows and made.exists())
         source = resumable(made, source, facts, listener, resume=resume)
         facts["epochs"] = source.require().spec.training.epochs
         facts["overrides"] = all_overrides(made, source.overrides)
         warn_of_other_data(source, facts, listener)
         phases = _phases(source, dataset, held, listener)
+        if workers:
+            source = without_xla(source, listener)
         source = _with_jit(source, model, phases.training, listener)
         # Before the record, which makes the folder a run: what is one can be resumed.
         text = source.resolved_text(made.path)
         refuse_other_spec(made, text)
         made.write(SPEC, text)
         facts["plugins"] = keep_plugins(made, source.catalog.plugins)
+        if workers and not follows:
+            prepared(workers)
         snapshot = Snapshot.take([*files_of(data), *files_of(validation or [])])
         with (
             recorded(made, facts),
@@ -142,7 +162,7 @@ def train(
                 asked_to_stop=lambda: interrupts.requested,
                 find_change=snapshot.find_change,
             )
-            run_session(model, source.require(), phases, surroundings)
+            run_session(model, source.require(), phases, surroundings, workers=workers)
         penalized = bool(model.losses)
         _tell_of_heads_at_their_mean(source, dataset, made, listener, penalized=penalized)
     return made

@@ -125,6 +125,12 @@ def all_layers(model: Any) -> list[Any]:
     return list(_part(model, "_flatten_layers", "the choice of XLA")(include_self=False))
 
 
+def own_losses(layer: Any) -> list[Any]:
+    """The list of what a layer itself added to the loss in its last call; ``Layer._losses``."""
+    losses: list[Any] = _part(layer, "_losses", "training with several workers")
+    return losses
+
+
 def infer_output(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """What a function of tensors returns for symbolic ones; ``backend.compute_output_spec``.
 

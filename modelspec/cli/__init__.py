@@ -4,12 +4,16 @@ import gc
 import os
 import sys
 import warnings
+from contextlib import suppress
+from typing import NoReturn
 
 import click
 
 from modelspec import __version__
 from modelspec.cli.commands import Verbs
 from modelspec.cli.streams import err, keep_stderr
+
+_TF_CONFIG = "TF_CONFIG"
 
 SPEC_PROBLEM, USAGE, OUR_FAULT, INTERRUPTED = 1, 2, 3, 130
 
@@ -28,7 +32,18 @@ def main() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     keep_stderr()
-    sys.exit(_run())
+    code = _run()
+    if _TF_CONFIG in os.environ and "tensorflow" in sys.modules:
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End a worker at once: TensorFlow's own end waits for workers that may not live any more."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _run() -> int:

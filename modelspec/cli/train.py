@@ -20,6 +20,9 @@ from modelspec.cli.options import (
     weights_override,
 )
 from modelspec.cli.streams import err, write
+from modelspec.cli.workers import lead
+from modelspec.cluster.cluster import from_environment
+from modelspec.cluster.pulse import start_pulse
 from modelspec.problems.errors import RunError
 from modelspec.report import curves
 from modelspec.report.finish import print_finish
@@ -49,6 +52,18 @@ from modelspec.runs.run import Run
 @click.option(
     "--tensorboard", is_flag=True, help="Write TensorBoard logs to the folder of the run."
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Train with this number of processes, which share every batch.",
+)
+@click.option(
+    "--restarts",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Continue this many times from the last checkpoint after a worker was lost.",
+)
 @click.option("--quiet", is_flag=True, help="Print only warnings and errors.")
 @weights_option
 @set_option
@@ -63,6 +78,8 @@ def train(
     batch_size: int | None,
     minutes: float,
     tensorboard: bool,
+    workers: int,
+    restarts: int,
     quiet: bool,
     weights: Path | None,
     overrides: tuple[str, ...],
@@ -72,10 +89,19 @@ def train(
         raise click.UsageError("--resume needs --run, the folder of the run")
     if tensorboard and find_spec("tensorboard") is None:
         raise RunError("--tensorboard needs the package tensorboard, which is not installed")
+    cluster = from_environment()
+    if restarts and workers == 1:
+        raise click.UsageError("--restarts needs --workers: it starts lost workers again")
+    if cluster is not None and workers > 1:
+        raise click.UsageError("TF_CONFIG makes this process one of several workers already")
     given = {"training.epochs": epochs, "training.batch_size": batch_size}
     options = [f"{path}={value}" for path, value in given.items() if value is not None]
     options += weights_override(weights, spec)
     source = load_spec(spec, [*overrides, *options])
+    if workers > 1:
+        lead(source, run, workers, restarts)
+        return
+    start_pulse()
     set_threads(source)
     with leaving_at_once(), closing(make_listener(err(), quiet=quiet)) as listener:
         finished = train_spec(
@@ -87,7 +113,10 @@ def train(
             minutes=minutes,
             tensorboard=tensorboard,
             listener=listener,
+            cluster=cluster,
         )
+    if cluster is not None and not cluster.is_chief:
+        return
     _draw(finished, listener)
     if not quiet:
         more = takes_more_epochs(finished)

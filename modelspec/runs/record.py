@@ -31,7 +31,7 @@ def recorded(run: Run, facts: Mapping[str, Any]) -> Iterator[None]:
     run.update(
         status="running",
         **facts,
-        versions={"python": platform.python_version(), **_versions()},
+        versions={"python": platform.python_version(), **versions()},
         started=before.get("started", _now()),
         resumed=[*before.get("resumed", []), _now()] if before else None,
         ended=None,
@@ -68,7 +68,8 @@ def _advice(run: Run) -> str:
     return "what was saved before is intact: remove the cause, and continue with --resume"
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions of the packages that change results, by name."""
     return {name: version(name) for name in _DISTRIBUTIONS}
 
 

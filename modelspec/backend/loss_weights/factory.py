@@ -1,6 +1,6 @@
 """Creation of the strategy that sets a model's loss weights during training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -26,7 +26,12 @@ from modelspec.problems.diagnostic import Diagnostic
 
 
 class Strategy(Protocol):
-    """Trains a compiled model while it sets the weights of its losses."""
+    """Trains a compiled model while it sets the weights of its losses.
+
+    ``total_gradients`` sums gradients over the workers, where there are several.
+    """
+
+    total_gradients: Callable[[list[Any]], list[Any]]
 
     @property
     def variables(self) -> Sequence[Any]:

@@ -119,7 +119,10 @@ class GradNormStep(Balancer):
 
     def _norms(self, losses: Any, tape: Any) -> Any:
         scale = self.model.optimizer.scale_loss(tf.constant(1.0))
-        found = (gradient_of(tape, losses, head, self.shared, scale) for head in range(self.count))
+        found = (
+            self.total_gradients(gradient_of(tape, losses, head, self.shared, scale))
+            for head in range(self.count)
+        )
         norms = tf.sqrt(tf.stack([product(each, each) for each in found]))
         # One that overflowed says nothing of the others either.
         return tf.where(all_finite(norms), norms, math.nan)

@@ -33,6 +33,8 @@ class Balancer:
         self._plain_config = model.get_compile_config
         self._variables: list[Any] = []
         self._optimizers: list[Any] = []
+        # Several workers sum them: each has the gradients of its own rows.
+        self.total_gradients: Callable[[list[Any]], list[Any]] = list
         self.current = self.state([1.0] * self.count, "loss_weights")
         self.steps = self.state(0.0, "steps")
         # Where Keras lets others compute a loss: validation and saved models have the weights too.

@@ -6,13 +6,15 @@ Both give the same batches in the same order; they differ only in speed and memo
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from modelspec.backend.model.model_io import batch_arrays
+from modelspec.backend.workers.collectives import Collectives
+from modelspec.backend.workers.share import bounds
 from modelspec.data.batches import Batches
 from modelspec.data.concatenated import Rows
 
@@ -27,6 +29,8 @@ class StepChunk:
 
     ``rows`` has a line of row numbers in ``data`` for each step, of which ``start`` to ``stop`` are
     taken. ``samples`` is how many rows those have, ``whole`` whether every step has a full batch.
+    ``total`` is the number of rows of each batch. It is more than ``rows`` has where ``is_share``:
+    then ``data`` contains the rows of this worker alone.
     """
 
     data: Any  # tensors [samples in memory, ...], in the form of fit
@@ -35,6 +39,8 @@ class StepChunk:
     stop: Any  # int32 []
     samples: int
     whole: bool
+    total: Any  # int32 []
+    is_share: bool = False
 
 
 class BatchSource(Protocol):
@@ -49,15 +55,22 @@ class BatchSource(Protocol):
 
 
 def make_batch_source(
-    model: Any, batches: Batches, steps_per_call: int | None = None
+    model: Any,
+    batches: Batches,
+    steps_per_call: int | None = None,
+    workers: Collectives | None = None,
 ) -> BatchSource:
     """Tensors where the rows are small enough; the choice follows from their size alone.
 
-    Without ``steps_per_call``, calls become as long as progress and Ctrl-C stay prompt.
+    Without ``steps_per_call``, calls become as long as progress and Ctrl-C stay prompt. Where the
+    rows are too many for tensors, a worker reads only those of its own share.
     """
-    pace = _Pace(steps_per_call or 1, fixed=steps_per_call is not None)
-    small = batches.row_bytes * batches.samples <= RESIDENT_BYTES
-    return _Resident(model, batches, pace) if small else _Streamed(model, batches, pace)
+    pace = _Pace(steps_per_call or 1, fixed=steps_per_call is not None, workers=workers)
+    if batches.row_bytes * batches.samples <= RESIDENT_BYTES:
+        return _Resident(model, batches, pace)
+    if workers is not None:
+        return _StreamedShare(model, batches, pace, workers)
+    return _Streamed(model, batches, pace)
 
 
 def sample(model: Any, batches: Batches) -> Any:
@@ -71,12 +84,15 @@ class _Pace:
 
     steps: int
     fixed: bool
+    workers: Collectives | None = None
 
     def adapt(self, seconds: float) -> None:
         """Aim at calls of ``_CALL_SECONDS``, after one of ``steps`` that took some seconds."""
         if not self.fixed:
             wanted = round(self.steps * _CALL_SECONDS / max(seconds, 1e-6))
-            self.steps = max(1, min(8 * self.steps, wanted))
+            wanted = max(1, min(8 * self.steps, wanted))
+            # All workers must take the same number of steps in a call.
+            self.steps = wanted if self.workers is None else self.workers.highest(wanted)[0]
 
 
 class _Resident:
@@ -104,9 +120,13 @@ class _Streamed:
             for start in range(first, len(order), self._size):
                 data = coming.result()
                 coming = ahead.submit(self._gather, order, start + self._size)
-                held = np.arange(min(self._size, len(order) - start), dtype=np.int32)
                 taken = max(done - start, 0)
-                yield from _chunks(data, held, self._batches.batch_size, self._pace, taken)
+                yield from self._held(data, min(self._size, len(order) - start), taken)
+
+    def _held(self, data: Any, samples: int, done: int) -> Iterator[StepChunk]:
+        """The first so many rows of gathered ones, as calls, without those that are done."""
+        held = np.arange(samples, dtype=np.int32)
+        yield from _chunks(data, held, self._batches.batch_size, self._pace, done)
 
     def _gather(self, order: Rows, start: int) -> Any:
         """Rows that are always of the same length, since XLA compiles for one."""
@@ -114,6 +134,44 @@ class _Streamed:
         if not len(rows):
             return None
         return _tensors(self._model, self._batches, np.resize(rows, self._size).astype(np.int64))
+
+
+class _StreamedShare(_Streamed):
+    """Of every batch, only the rows that a worker computes."""
+
+    def __init__(self, model: Any, batches: Batches, pace: _Pace, workers: Collectives) -> None:
+        super().__init__(model, batches, pace)
+        self._workers = workers
+
+    def _held(self, data: Any, samples: int, done: int) -> Iterator[StepChunk]:
+        batch, own = self._batches.batch_size, self._own(self._batches.batch_size)
+        steps, rest = divmod(samples, batch)
+        held = np.arange(steps * len(own), dtype=np.int32)
+        taken = min(done // batch, steps) * len(own)
+        for chunk in _chunks(data, held, len(own), self._pace, taken):
+            calls = int(chunk.stop) - int(chunk.start)
+            yield replace(chunk, samples=calls * batch, total=tf.constant(batch), is_share=True)
+        if rest and done < samples:
+            short = tf.constant(len(held) + np.arange(len(self._own(rest)), dtype=np.int32)[None])
+            ends = tf.constant(0), tf.constant(1)
+            total = tf.constant(rest)
+            yield StepChunk(data, short, *ends, rest, whole=False, total=total, is_share=True)
+
+    def _gather(self, order: Rows, start: int) -> Any:
+        rows, batch = order[start : start + self._size], self._batches.batch_size
+        if not len(rows):
+            return None
+        own = [
+            at + self._own(min(batch, len(rows) - at)).astype(np.int64)
+            for at in range(0, len(rows), batch)
+        ]
+        return _tensors(self._model, self._batches, rows[np.concatenate(own)].astype(np.int64))
+
+    def _own(self, total: int) -> Rows:
+        """The worker's rows in a batch of ``total``; one row where it has none."""
+        start, stop = bounds(total, self._workers.index, self._workers.count)
+        first = min(start, total - 1)
+        return np.arange(first, max(stop, first + 1), dtype=np.int32)
 
 
 def _tensors(model: Any, batches: Batches, positions: Rows) -> Any:
@@ -129,11 +187,13 @@ def _chunks(data: Any, order: Rows, batch: int, pace: _Pace, done: int) -> Itera
         stop = min(at + pace.steps, steps)
         ends = tf.constant(at), tf.constant(stop)
         started = time.perf_counter()
-        yield StepChunk(data, table, *ends, samples=(stop - at) * batch, whole=True)
+        samples, total = (stop - at) * batch, tf.constant(batch)
+        yield StepChunk(data, table, *ends, samples, whole=True, total=total)
         if stop - at == pace.steps:
             pace.adapt(time.perf_counter() - started)
         at = stop
     rest = len(order) - steps * batch
     if rest and done < len(order):
         short = tf.constant(order[None, steps * batch :])
-        yield StepChunk(data, short, tf.constant(0), tf.constant(1), samples=rest, whole=False)
+        ends = tf.constant(0), tf.constant(1)
+        yield StepChunk(data, short, *ends, rest, whole=False, total=tf.constant(rest))

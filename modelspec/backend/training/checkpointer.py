@@ -25,11 +25,21 @@ A young run has them more often, so that a break loses half of it at most.
 class Checkpointer:
     """Keeps a run: after its epochs, and every ``seconds`` inside one.
 
-    ``warn`` is told of checkpoints that cannot be read.
+    ``warn`` is told of checkpoints that cannot be read. ``writes`` is false for all workers but
+    one: every worker has the same state.
     """
 
-    def __init__(self, run: Run, state: State, seconds: float, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        state: State,
+        seconds: float,
+        warn: Callable[[str], None],
+        *,
+        writes: bool = True,
+    ) -> None:
         self._run, self._state, self._seconds, self._warn = run, state, seconds, warn
+        self._writes = writes
         self._folder = run.path / CHECKPOINTS
         self._pending: list[Mapping[str, Any]] = []
         self._began = self._last = time.monotonic()
@@ -85,7 +95,8 @@ class Checkpointer:
     def keep(self, position: Position) -> None:
         """Write what is not on the disk yet; the history first, which a resumed run cuts back."""
         self.keep_history()
-        save_checkpoint(self._folder, self._state, position)
+        if self._writes:
+            save_checkpoint(self._folder, self._state, position)
         self._last = time.monotonic()
 
     def keep_history(self) -> None:

@@ -6,7 +6,8 @@ the same arithmetic, without the way back to Python between steps.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import keras
@@ -20,6 +21,9 @@ from modelspec.backend.training.step_errors import run_step
 from modelspec.backend.training.xla import Jit
 from modelspec.backend.training.xla_random import as_without_xla
 from modelspec.backend.training.xla_updates import fuse_updates
+from modelspec.backend.workers.collectives import LOSSES, Collectives
+from modelspec.backend.workers.share import Share
+from modelspec.backend.workers.shared_model import SharedModel
 from modelspec.data.batches import Batch
 from modelspec.data.concatenated import Array
 from modelspec.problems.errors import StepError
@@ -27,20 +31,31 @@ from modelspec.problems.errors import StepError
 Step = Callable[[Any], Mapping[str, Any]]
 """One step on a batch in the form of ``fit``: its logs so far in the epoch, ``loss`` among them."""
 
-Walk = Callable[[Any, Any, Any, Any], Any]
+Walk = Callable[[Any, Any, Any, Any, Any], Any]
+
+StepOfTotal = Callable[[Any, Any], Mapping[str, Any]]
+"""A step on a batch, or on a share of it, and the number of rows of the whole batch."""
 
 
 class Engine:
     """Steps of one compiled model. ``jit`` is what XLA compiles of training on whole batches.
 
-    ``step`` stands in for the model's own ``train_step``.
+    ``step`` stands in for the model's own ``train_step``. With ``shared``, each step computes the
+    rows of this worker alone, and has the results of all.
     """
 
-    def __init__(self, model: Any, *, jit: Jit = "off", step: Step | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        *,
+        jit: Jit = "off",
+        step: Step | None = None,
+        shared: SharedModel | None = None,
+    ) -> None:
         # The same run must give the same weights; by default TensorFlow sums the gradients of an
         # Embedding in whatever order its threads come.
         tf.config.experimental.enable_op_determinism()
-        self.model = model
+        self.model, self.shared = model, shared
         self._train = step or model.train_step
         if jit == "optimizer":
             fuse_updates(model.optimizer)
@@ -49,6 +64,11 @@ class Engine:
         self._built = False
         self._reset: Callable[[], None] = tf.function(model.reset_metrics, autograph=False)
         self._read: Callable[[], Any] = tf.function(model.get_metrics_result, autograph=False)
+
+    @property
+    def workers(self) -> Collectives | None:
+        """The workers among whom batches are shared, if there are several."""
+        return self.shared.collectives if self.shared else None
 
     def build(self, data: Any) -> None:
         """Let Keras make its metrics' variables, which cannot be made inside a loop.
@@ -101,15 +121,32 @@ class Engine:
             spec.dtype == tf.string for spec in tf.nest.flatten(specs)
         ):
             raise StepError("XLA cannot compile a step that takes text: write training.jit: auto")
-        key = (phase, jit, tuple(tf.nest.flatten(specs)))
+        key = (phase, jit, chunk.is_share, tuple(tf.nest.flatten(specs)))
         if key not in self._walks:
-            self._walks[key] = _walker(step, specs, jit, guarded=phase == "train")
+            trains = phase == "train"
+            taken = (
+                _plain_step(step)
+                if self.shared is None
+                else _shared_step(step, self.shared, trains=trains, own=chunk.is_share)
+            )
+            self._walks[key] = _walker(taken, specs, jit, guarded=trains)
         walk = self._walks[key]
         way_out = "training.jit: false runs the step without XLA" if jit != "off" else ""
-        with as_without_xla() if jit != "off" else nullcontext():
+        with as_without_xla() if jit != "off" else nullcontext(), self._losing_workers():
             return run_step(
-                lambda: walk(chunk.data, chunk.rows, chunk.start, chunk.stop), self.model, way_out
+                lambda: walk(chunk.data, chunk.rows, chunk.total, chunk.start, chunk.stop),
+                self.model,
+                way_out,
             )
+
+    @contextmanager
+    def _losing_workers(self) -> Iterator[None]:
+        try:
+            yield
+        except StepError as error:
+            if self.workers is not None and isinstance(error.__cause__, LOSSES):
+                raise self.workers.lost(error.__cause__) from error
+            raise
 
 
 def _numbers(name: str, value: Array) -> Iterator[tuple[str, float]]:
@@ -124,29 +161,52 @@ def _any_length(tensor: Any) -> Any:
     return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
 
 
-def _walker(step: Step, specs: Any, jit: Jit, *, guarded: bool) -> Walk:
-    """A function of data, a table of its rows by step, and the steps to start and stop at.
+def _plain_step(step: Step) -> StepOfTotal:
+    return lambda batch, _: step(batch)
+
+
+def _shared_step(step: Step, shared: SharedModel, *, trains: bool, own: bool) -> StepOfTotal:
+    """A step of which this worker computes its share; ``own`` batches have no other rows."""
+
+    def shared_step(batch: Any, total: Any) -> Mapping[str, Any]:
+        with shared.sharing(total) as share:
+            if own:
+                inputs, *judged = batch
+                whole = tf.nest.map_structure(share.fill, inputs)
+                batch = (whole, *tf.nest.map_structure(partial(_whole, share, shared), judged))
+            logs = step(batch)
+            if trains:
+                shared.average_statistics(share)
+        return logs
+
+    return shared_step
+
+
+def _whole(share: Share, shared: SharedModel, tensor: Any) -> Any:
+    return share.whole(tensor, shared.collectives)
+
+
+def _walker(step: StepOfTotal, specs: Any, jit: Jit, *, guarded: bool) -> Walk:
+    """A function of data, a table of its rows by step, the rows of a batch, and the steps' ends.
 
     It gives the number of steps taken; where it is ``guarded``, none after a loss not finite.
     """
     number = tf.TensorSpec([], tf.int32)
-    strategy = tf.distribute.get_strategy()
     one = tf.function(step, jit_compile=True, reduce_retracing=True) if jit == "steps" else step
 
     @tf.function(  # type: ignore[untyped-decorator]
-        input_signature=[specs, tf.TensorSpec([None, None], tf.int32), number, number],
+        input_signature=[specs, tf.TensorSpec([None, None], tf.int32), number, number, number],
         autograph=False,
         jit_compile=jit == "loops",
     )
-    def walk(data: Any, rows: Any, start: Any, stop: Any) -> Any:
+    def walk(data: Any, rows: Any, total: Any, start: Any, stop: Any) -> Any:
         def body(at: Any, fine: Any) -> tuple[Any, Any]:
             batch = tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows[at]), data)
-            logs = strategy.run(one, args=(batch,))
+            logs = one(batch, total)
             if not guarded:
                 return at + 1, fine
             # The step has already changed the weights: the loop ends after it, not before.
-            loss = strategy.experimental_local_results(logs["loss"])[0]
-            return at + 1, tf.math.is_finite(loss)
+            return at + 1, tf.math.is_finite(logs["loss"])
 
         def more(at: Any, fine: Any) -> Any:
             return tf.logical_and(at < stop, fine)

@@ -60,7 +60,12 @@ def fit(engine: Engine, context: FitContext) -> None:
     """
     model, callbacks, training = engine.model, context.callbacks, context.training
     fixed = training.steps_per_call
-    source = make_batch_source(model, context.batches, fixed if isinstance(fixed, int) else None)
+    source = make_batch_source(
+        model,
+        context.batches,
+        fixed if isinstance(fixed, int) else None,
+        engine.workers,
+    )
     evaluation = (
         Evaluation(engine, context.validation, callbacks, context.listener.warn)
         if context.validation

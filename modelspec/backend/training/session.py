@@ -1,6 +1,6 @@
 """One training of a built model in the folder of a run, from its callbacks to its saved weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,8 @@ from modelspec.backend.training.fitted_values import load_fitted, save_fitted
 from modelspec.backend.training.loop import FitContext, Stopped, fit
 from modelspec.backend.training.loss_shares import LossShares
 from modelspec.backend.training.xla import extent
+from modelspec.backend.workers.collectives import Collectives
+from modelspec.backend.workers.shared_model import SharedModel
 from modelspec.data.batches import Phases
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.places import place_all
@@ -34,8 +36,17 @@ from modelspec.runs.surroundings import Surroundings
 from modelspec.storage.atomic import replacing
 
 
-def run_session(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surroundings) -> None:
+def run_session(
+    model: Any,
+    valid: ValidSpec,
+    phases: Phases,
+    surroundings: Surroundings,
+    *,
+    workers: Collectives | None = None,
+) -> None:
     """Train a compiled model on the rows of ``phases``, and save it to the run's folder.
+
+    With ``workers``, this process computes its share of every batch.
 
     Raises:
         KeyboardInterrupt: A stop was requested; the state is saved.
@@ -45,13 +56,19 @@ def run_session(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surr
     assert training.jit != "auto"
     _fit_layers(model, valid, phases, surroundings)
     strategy = make_strategy(model, valid)
-    context = _context(model, valid, strategy, phases, surroundings)
+    context = _context(model, valid, strategy, phases, surroundings, workers=workers)
+    shared = _shared(model, strategy, surroundings, workers) if workers else None
     step = strategy.train_step if strategy else None
+    # XLA has no collective operations on processors.
+    jit = "off" if shared else extent(model, jit=training.jit)
     try:
         with saving_whole(model):
-            fit(Engine(model, jit=extent(model, jit=training.jit), step=step), context)
+            fit(Engine(model, jit=jit, step=step, shared=shared), context)
     except Stopped:
         raise KeyboardInterrupt from None
+    finally:
+        if shared:
+            shared.restore()
     if strategy:
         strategy.finish()
     with replacing(run.path / MODEL, follow=False) as aside:
@@ -100,6 +117,8 @@ def _context(
     strategy: Strategy | None,
     phases: Phases,
     surroundings: Surroundings,
+    *,
+    workers: Collectives | None,
 ) -> FitContext:
     run, listener, training = surroundings.run, surroundings.listener, valid.spec.training
     callbacks = make_callbacks(valid.catalog, training.callbacks, run.path)
@@ -115,13 +134,42 @@ def _context(
         training,
         CallbackRunner(called, model, epochs=training.epochs, steps=phases.training.steps),
         listener,
-        Checkpointer(run, state, surroundings.checkpoint_seconds, listener.warn),
-        asked_to_stop=surroundings.asked_to_stop,
+        Checkpointer(
+            run,
+            state,
+            surroundings.checkpoint_seconds,
+            listener.warn,
+            writes=workers is None or workers.index == 0,
+        ),
+        asked_to_stop=_agreed(surroundings.asked_to_stop, workers),
         find_change=surroundings.find_change,
         comparable=partial(at_weights_of_1, outputs=strategy.weights() if strategy else ()),
         check_names=partial(_check_names, valid, callbacks, strategy),
         loss_shares=LossShares(valid.heads, strategy.weights if strategy else None, listener.warn),
     )
+
+
+def _shared(
+    model: Any, strategy: Strategy | None, surroundings: Surroundings, workers: Collectives
+) -> SharedModel:
+    """The model, changed so that its batches are shared among workers."""
+    shared = SharedModel(model, workers)
+    if strategy:
+        strategy.total_gradients = shared.total_gradients
+    if shared.own_statistics:
+        names = ", ".join(shared.own_statistics)
+        surroundings.listener.warn(
+            f"{names}: each worker normalizes its rows by the statistics of these rows alone; "
+            "synchronized: true uses those of the whole batch, as one process does"
+        )
+    return shared
+
+
+def _agreed(asked: Callable[[], bool], workers: Collectives | None) -> Callable[[], bool]:
+    """Whether any worker was asked to stop, which all of them ask at the same steps."""
+    if workers is None:
+        return asked
+    return lambda: bool(workers.highest(int(asked()))[0])
 
 
 def _check_names(

@@ -1,0 +1,1 @@
+"""Training by several processes: collective operations, and a model whose batches are shared."""

@@ -1,0 +1,129 @@
+"""Collective operations among the workers of a cluster, on TensorFlow's own runtime.
+
+``tf.distribute.MultiWorkerMirroredStrategy`` starts the runtime: the servers, the connections and
+the check that the other workers still live. Its variables are not used: every worker holds the
+whole state of a run as plain variables, and computes the same updates from the same sums.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from modelspec.problems.errors import RunError
+
+LOSSES = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+)
+"""What TensorFlow raises where another worker ended or cannot be reached."""
+
+_GROUP = 4711
+"""The key of the group of all workers; any number that TensorFlow does not use itself."""
+
+_LENGTH_BITS = 20
+
+_AS = {tf.bool: tf.int32, tf.bfloat16: tf.float32}
+"""Types that collective operations do not have, and the types that hold their values exactly."""
+
+
+class Collectives:
+    """Sums and gathers over the workers at ``addresses``, of which this is number ``index``.
+
+    Every worker must make the same calls in the same order. The order in which values are added
+    depends on the number of workers alone, so every worker gets the same bits.
+    """
+
+    def __init__(self, addresses: Sequence[str], index: int) -> None:
+        self.index, self.count = index, len(addresses)
+        self._addresses = tuple(addresses)
+        self._keys = 0
+        self._highest: Any = None
+
+    @property
+    def is_chief(self) -> bool:
+        return self.index == 0
+
+    def sum(self, value: Any) -> Any:
+        """The sum of a tensor over all workers; no gradient passes."""
+        return tf.raw_ops.CollectiveReduceV2(
+            input=value,
+            group_size=self.count,
+            group_key=_GROUP,
+            instance_key=self._key(value),
+            ordering_token=[],
+            merge_op="Add",
+            final_op="Id",
+        )
+
+    def sum_all(self, values: Sequence[Any]) -> list[Any]:
+        """The sums of several tensors of one type, in one operation."""
+        flat = tf.concat([tf.reshape(value, [-1]) for value in values], 0)
+        sizes = [tf.size(value) for value in values]
+        parts = tf.split(self.sum(flat), sizes, num=len(values))
+        return [
+            tf.reshape(part, tf.shape(value)) for part, value in zip(parts, values, strict=True)
+        ]
+
+    def differentiable_sum(self, value: Any) -> Any:
+        """The sum over all workers, whose gradient is the sum of the workers' gradients."""
+
+        def total(local: Any) -> Any:
+            return self.sum(local), self.sum
+
+        return tf.custom_gradient(total)(value)
+
+    def gather(self, value: Any) -> Any:
+        """The workers' tensors of one shape, one after the other along the first axis."""
+        stand_in = _AS.get(value.dtype)
+        gathered = tf.raw_ops.CollectiveGatherV2(
+            input=value if stand_in is None else tf.cast(value, stand_in),
+            group_size=self.count,
+            group_key=_GROUP,
+            instance_key=self._key(value),
+            ordering_token=[],
+        )
+        return gathered if stand_in is None else tf.cast(gathered, value.dtype)
+
+    def highest(self, *numbers: int) -> list[int]:
+        """The largest of the workers' values at each place: how workers agree between steps."""
+        if self._highest is None:
+            # One operation for the whole life of the process, with a key of its own.
+            self._highest = tf.function(
+                lambda own: tf.reduce_max(tf.reshape(self.gather(own), [self.count, -1]), axis=0),
+                input_signature=[tf.TensorSpec([None], tf.int64)],
+                autograph=False,
+            )
+        try:
+            result = self._highest(tf.constant(numbers, tf.int64))
+        except tf.errors.OpError as error:
+            raise self.lost(error) from error
+        return [int(value) for value in np.asarray(result)]
+
+    def wait_for_all(self) -> None:
+        """Return when every worker has come here."""
+        self.highest(0)
+
+    def lost(self, error: Exception) -> RunError:
+        """The error that says which worker cannot be reached any more, as far as it is known."""
+        task = re.search(r"/job:worker/(?:replica:\d+/)?task:(\d+)", str(error))
+        index = int(task[1]) if task else self.index
+        who = f"worker {index} ({self._addresses[index]})" if index != self.index else "a worker"
+        return RunError(
+            f"{who} ended, or lost its connection; what was saved before is intact: "
+            "remove the cause, and continue with --resume"
+        )
+
+    def _key(self, value: Any) -> Any:
+        """A key for an operation at its place in the program, and for the length of its tensor.
+
+        TensorFlow remembers the shape of a key, and refuses another one, as of a short last batch.
+        """
+        self._keys += 1
+        length = tf.shape(value)[0] if value.shape.rank else 0
+        return (self._keys << _LENGTH_BITS) + length % (1 << _LENGTH_BITS)

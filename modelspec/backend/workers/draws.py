@@ -1,0 +1,103 @@
+"""Random numbers and moments of a whole batch, for a worker that computes some of its rows.
+
+Functions of two private modules of Keras are replaced while a step is traced, and restored after:
+``normal``, ``uniform``, ``truncated_normal``, ``randint`` and ``dropout`` of
+``keras.src.backend.tensorflow.random``, and ``_compute_moments_sync`` of
+``keras.src.backend.tensorflow.nn``. They exist in Keras 3.13 to 3.15.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import tensorflow as tf
+
+from modelspec.backend.keras_private import MissingPartError
+from modelspec.backend.workers.collectives import Collectives
+from modelspec.backend.workers.share import Share
+
+_RANDOM, _NN = "keras.src.backend.tensorflow.random", "keras.src.backend.tensorflow.nn"
+_BY_SHAPE = ("normal", "uniform", "truncated_normal", "randint")
+_MOMENTS = "_compute_moments_sync"
+
+
+@contextmanager
+def draws_of_whole_batch(share: Share) -> Iterator[None]:
+    """Have random layers draw for the whole batch, of which a worker takes its rows.
+
+    So the numbers follow the seed and the sample, whatever the number of workers.
+    """
+    module = _module(_RANDOM, (*_BY_SHAPE, "dropout"))
+    originals = {name: getattr(module, name) for name in (*_BY_SHAPE, "dropout")}
+    for name in _BY_SHAPE:
+        setattr(module, name, _of_whole_shape(originals[name], share))
+    module.dropout = _dropout(originals["dropout"], share)
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(module, name, original)
+
+
+@contextmanager
+def moments_of_whole_batch(share: Share, collectives: Collectives) -> Iterator[None]:
+    """Have ``BatchNormalization: {synchronized: true}`` use the moments of the whole batch."""
+    module = _module(_NN, (_MOMENTS,))
+    original = getattr(module, _MOMENTS)
+    setattr(module, _MOMENTS, _moments(share, collectives))
+    try:
+        yield
+    finally:
+        setattr(module, _MOMENTS, original)
+
+
+def _module(name: str, parts: tuple[str, ...]) -> Any:
+    module = import_module(name)
+    for part in parts:
+        if not hasattr(module, part):
+            raise MissingPartError(f"{name}.{part}", "training with several workers")
+    return module
+
+
+def _of_whole_shape(draw: Any, share: Share) -> Any:
+    def drawn(shape: Any, *arguments: Any, **options: Any) -> Any:
+        sizes = list(tf.unstack(shape)) if tf.is_tensor(shape) else list(shape)
+        # The number of rows is the only size that a step does not know when it is traced.
+        if not sizes or not tf.is_tensor(sizes[0]):
+            return draw(shape, *arguments, **options)
+        return share.cut(draw([share.total, *sizes[1:]], *arguments, **options))
+
+    return drawn
+
+
+def _dropout(dropout: Any, share: Share) -> Any:
+    def dropped(inputs: Any, rate: Any, noise_shape: Any = None, seed: Any = None) -> Any:
+        alike = noise_shape is not None and noise_shape[0] is not None
+        if inputs.shape[0] is not None or (alike and not tf.is_tensor(noise_shape[0])):
+            return dropout(inputs, rate, noise_shape, seed)
+        sizes = tf.concat([[share.total], tf.shape(inputs)[1:]], 0)
+        noise = None if noise_shape is None else [None, *noise_shape[1:]]
+        factors = dropout(tf.ones(sizes, inputs.dtype), rate, noise, seed)
+        return inputs * share.cut(factors)
+
+    return dropped
+
+
+def _moments(share: Share, collectives: Collectives) -> Any:
+    def moments(x: Any, axes: Any, keepdims: bool) -> tuple[Any, Any]:  # noqa: FBT001 - Keras's own signature
+        counted = tf.cast(share.rows > 0, x.dtype)
+        size = tf.reduce_prod(tf.gather(tf.shape(x), list(axes)))
+        total = collectives.sum(counted * tf.cast(size, x.dtype))
+
+        def mean_of(values: Any) -> Any:
+            own = counted * tf.reduce_sum(values, axis=axes, keepdims=True)
+            return collectives.differentiable_sum(own) / total
+
+        mean = mean_of(x)
+        variance = mean_of(tf.math.squared_difference(x, tf.stop_gradient(mean)))
+        if not keepdims:
+            mean, variance = tf.squeeze(mean, axes), tf.squeeze(variance, axes)
+        return mean, variance
+
+    return moments

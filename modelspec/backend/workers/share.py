@@ -1,0 +1,76 @@
+"""The rows of a batch that a worker computes."""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from modelspec.backend.workers.collectives import Collectives
+
+
+def bounds(total: int, index: int, count: int) -> tuple[int, int]:
+    """The first row of a worker's share of ``total`` rows, and the row after its last."""
+    return index * total // count, (index + 1) * total // count
+
+
+class Share(NamedTuple):
+    """The share of a worker in a batch of ``total`` rows; all are int32 scalars.
+
+    Rows ``first`` to ``last`` are computed, of which the first ``rows`` count. They are fewer only
+    where a batch has fewer rows than there are workers: a worker without rows computes one that
+    another one has, and drops it.
+    """
+
+    total: Any
+    first: Any
+    last: Any
+    rows: Any
+    start: Any
+
+    @classmethod
+    def of(cls, total: Any, collectives: Collectives) -> "Share":
+        start, stop = bounds(total, collectives.index, collectives.count)
+        first = tf.minimum(start, total - 1)
+        return cls(total, first, tf.maximum(stop, first + 1), stop - start, start)
+
+    @property
+    def part(self) -> Any:
+        """The share as a fraction of the batch, float32."""
+        return tf.cast(self.rows, tf.float32) / tf.cast(self.total, tf.float32)
+
+    def cut(self, tensor: Any) -> Any:
+        """The worker's rows of a tensor of the whole batch."""
+        return tensor[self.first : self.last]
+
+    def counted(self, tensor: Any) -> Any:
+        """Without the row that a worker without rows computes."""
+        return tensor[: self.rows]
+
+    def fill(self, tensor: Any) -> Any:
+        """The worker's rows at their places in a batch that is otherwise zero."""
+        if tensor.dtype == tf.string:
+            blank = tf.fill(tf.concat([[self.total], tf.shape(tensor)[1:]], 0), "")
+            return tf.concat([blank[: self.first], tensor, blank[self.last :]], 0)
+        edges = [[self.first, self.total - self.last], *([0, 0] for _ in tensor.shape[1:])]
+        return tf.pad(tensor, edges)
+
+    def whole(self, tensor: Any, collectives: Collectives, per_row: Any = 1) -> Any:
+        """The tensor of the whole batch, from the workers' parts in order.
+
+        ``tensor`` has ``per_row`` entries for each row that a worker computes. A gradient of the
+        result passes to the worker's own part only.
+        """
+        count, total = collectives.count, self.total
+        room = per_row * ((total + count - 1) // count)
+        own = tensor[: per_row * self.rows]
+        edges = [[0, room - tf.shape(own)[0]], *([0, 0] for _ in own.shape[1:])]
+        gathered = collectives.gather(tf.stop_gradient(tf.pad(own, edges)))
+        ends = [bounds(total, worker, count) for worker in range(count)]
+        places = [
+            worker * room + tf.range(per_row * (stop - start))
+            for worker, (start, stop) in enumerate(ends)
+        ]
+        others = tf.stop_gradient(tf.gather(gathered, tf.concat(places, 0)))
+        before, after = per_row * self.start, per_row * (self.start + self.rows)
+        result = tf.concat([others[:before], own, others[after:]], 0)
+        result.set_shape([None, *tensor.shape[1:]])
+        return result

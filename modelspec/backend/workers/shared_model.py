@@ -1,0 +1,150 @@
+"""A model whose batches are shared among workers, for every step that Keras or a strategy takes.
+
+A step gets a batch of all rows. The model computes the worker's share of them and returns the
+outputs of all rows, gathered from the workers; a gradient passes to the worker's own rows. So
+losses, metrics, sample weights and masks are computed of the whole batch, on every worker alike,
+whatever they are. Gradients are summed over the workers before the optimizer gets them, so that
+clipping, accumulation and the scaling of losses see what they would see in one process.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from modelspec.backend.keras_private import all_layers, mask_of, own_losses, set_mask
+from modelspec.backend.workers.collectives import Collectives
+from modelspec.backend.workers.draws import draws_of_whole_batch, moments_of_whole_batch
+from modelspec.backend.workers.share import Share
+
+
+class SharedModel:
+    """Changes a compiled model and its optimizer, until ``restore``."""
+
+    def __init__(self, model: Any, collectives: Collectives) -> None:
+        self.model, self.collectives = model, collectives
+        self._share: Share | None = None
+        self._call, self._apply = model.call, model.optimizer.apply_gradients
+        by_layer = {layer.name: _batch_statistics(layer) for layer in all_layers(model)}
+        self.own_statistics = [name for name, variables in by_layer.items() if variables]
+        """The layers that normalize each worker's rows by the statistics of these rows alone."""
+        self._averaged = [variable for variables in by_layer.values() for variable in variables]
+        model.call = self._shared_call
+        model.optimizer.apply_gradients = self._apply_sums
+        for variable in model.trainable_variables:
+            if variable.regularizer is not None:
+                variable.regularizer = _Once(variable.regularizer, collectives.count)
+
+    def restore(self) -> None:
+        """Leave the model as Keras made it."""
+        del self.model.call, self.model.optimizer.apply_gradients
+        for variable in self.model.trainable_variables:
+            if isinstance(variable.regularizer, _Once):
+                variable.regularizer = variable.regularizer.regularizer
+
+    @contextmanager
+    def sharing(self, total: Any) -> Iterator[Share]:
+        """Have what is traced inside compute a batch of ``total`` rows, an int32 scalar."""
+        self._share = share = Share.of(total, self.collectives)
+        try:
+            with (
+                draws_of_whole_batch(share),
+                moments_of_whole_batch(share, self.collectives),
+            ):
+                yield share
+        finally:
+            self._share = None
+
+    def average_statistics(self, share: Share) -> None:
+        """Replace the moving statistics of the workers' own rows by their means over workers."""
+        if self._averaged:
+            weighted = [tf.cast(value, tf.float32) * share.part for value in self._averaged]
+            means = self.collectives.sum_all(weighted)
+            for variable, mean in zip(self._averaged, means, strict=True):
+                variable.assign(tf.cast(mean, variable.dtype))
+
+    def total_gradients(self, gradients: list[Any]) -> list[Any]:
+        """Sums over the workers, inside of a step that is shared."""
+        return self._sums(gradients) if self._share is not None else gradients
+
+    def _shared_call(self, inputs: Any, **options: Any) -> Any:
+        share = self._share
+        if share is None:
+            return self._call(inputs, **options)
+        own = keras.tree.map_structure(share.cut, inputs)
+        outputs = self._call(own, **options)
+        for layer in all_layers(self.model):
+            losses = own_losses(layer)
+            losses[:] = [self._whole_loss(layer, loss, share) for loss in losses]
+        return keras.tree.map_structure(lambda output: self._whole(output, share), outputs)
+
+    def _whole(self, output: Any, share: Share) -> Any:
+        mask = mask_of(output)
+        whole = share.whole(output, self.collectives)
+        if mask is not None:
+            set_mask(whole, share.whole(mask, self.collectives))
+        return whole
+
+    def _whole_loss(self, layer: Any, loss: Any, share: Share) -> Any:
+        """What a layer adds to the loss, of the whole batch.
+
+        Keras's activity regularizers are sums over the rows. What other layers add is taken as a
+        mean over the rows.
+        """
+        counted = tf.cast(share.rows > 0, loss.dtype)
+        part = counted if layer.activity_regularizer else tf.cast(share.part, loss.dtype)
+        own = part * loss
+        return own + tf.stop_gradient(self.collectives.sum(tf.stop_gradient(own)) - own)
+
+    def _apply_sums(self, grads_and_vars: Any, **options: Any) -> Any:
+        pairs = list(grads_and_vars)
+        sums = self.total_gradients([gradient for gradient, _ in pairs])
+        pairs = [(total, variable) for total, (_, variable) in zip(sums, pairs, strict=True)]
+        return self._apply(pairs, **options)
+
+    def _sums(self, gradients: list[Any]) -> list[Any]:
+        """The gradients of the whole batch: dense ones in one operation for each type."""
+        sums = [
+            self._all_slices(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
+            for gradient in gradients
+        ]
+        places: dict[Any, list[int]] = {}
+        for place, gradient in enumerate(gradients):
+            if gradient is not None and not isinstance(gradient, tf.IndexedSlices):
+                places.setdefault(gradient.dtype, []).append(place)
+        for own in places.values():
+            totals = self.collectives.sum_all([gradients[place] for place in own])
+            for place, total in zip(own, totals, strict=True):
+                total.set_shape(gradients[place].shape)
+                sums[place] = total
+        return sums
+
+    def _all_slices(self, gradient: Any) -> Any:
+        """The rows of an Embedding's gradient from all workers, as one process has them."""
+        assert self._share is not None
+        share = self._share
+        per_row = tf.shape(gradient.indices)[0] // (share.last - share.first)
+        values = share.whole(gradient.values, self.collectives, per_row)
+        indices = share.whole(gradient.indices, self.collectives, per_row)
+        return tf.IndexedSlices(values, indices, gradient.dense_shape)
+
+
+class _Once:
+    """A regularizer whose gradient counts once, though every worker adds it."""
+
+    def __init__(self, regularizer: Any, count: int) -> None:
+        self.regularizer, self._count = regularizer, count
+
+    def __call__(self, value: Any) -> Any:
+        whole = self.regularizer(value)
+        part = whole / self._count
+        return part + tf.stop_gradient(whole - part)
+
+
+def _batch_statistics(layer: Any) -> list[Any]:
+    """The variables in which a layer keeps statistics of the rows that a worker saw."""
+    if not isinstance(layer, keras.layers.BatchNormalization) or layer.synchronized:
+        return []
+    return list(layer.non_trainable_variables) if layer.trainable else []

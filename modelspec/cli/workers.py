@@ -1,0 +1,54 @@
+"""The process that starts and watches the workers of ``train --workers``."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from modelspec.api.model_spec import ModelSpec
+from modelspec.cli.options import note
+from modelspec.cluster.local import run_workers
+from modelspec.problems.errors import RunError
+from modelspec.runs.folder import new_folder
+from modelspec.runs.run import Run
+
+_OWN = ("--workers", "--restarts", "--run")
+
+
+def lead(source: ModelSpec, run: Path | None, workers: int, restarts: int) -> None:
+    """Run this command as so many workers, and end as they end.
+
+    Raises:
+        RunError: A worker failed.
+        click.exceptions.Exit: The workers ended with another exit code than 0.
+    """
+    folder = run or new_folder(source.name)
+    command = [*_without_own(sys.argv[1:]), "--run", str(folder)]
+    while True:
+        outcome = run_workers(command, workers, folder)
+        if not (outcome.lost and restarts and Run(folder).exists()):
+            break
+        restarts -= 1
+        note(f"{outcome.reason}; continuing from the last checkpoint")
+        command = [*(word for word in command if word != "--resume"), "--resume"]
+    if outcome.reason:
+        raise RunError(
+            f"{outcome.reason}; what was saved before is intact: continue with "
+            f"--run {folder} --resume"
+        )
+    if outcome.code:
+        raise click.exceptions.Exit(outcome.code)
+
+
+def _without_own(words: list[str]) -> list[str]:
+    """The command's words without options that only this process knows."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in _OWN:
+            skip = True
+        elif not word.startswith(tuple(f"{name}=" for name in _OWN)):
+            kept.append(word)
+    return kept

@@ -1,0 +1,205 @@
+"""Several workers on this machine: started, watched, ended together, and started again."""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from modelspec.cluster.cluster import LOCAL, TF_CONFIG, config_text
+from modelspec.cluster.pulse import PULSE, SILENCE
+from modelspec.problems.errors import RunError
+from modelspec.storage.regular import open_regular
+
+WORKER_LOGS = "workers"
+"""The folder, in that of the run, of the logs of all workers but the first."""
+
+INTERRUPTED = 130
+FAILED = 1
+_GRACE = 20.0
+"""Seconds that workers have to end by themselves after the first of them did."""
+
+_THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
+
+
+@dataclass(slots=True)
+class _Worker:
+    index: int
+    process: subprocess.Popen[bytes]
+    pulse: int  # the reading end of a pipe
+    heard: float = field(default_factory=time.monotonic)
+
+    @property
+    def log(self) -> str:
+        return f"{WORKER_LOGS}/{self.index}.log in the run's folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the workers ended: the exit code of the command, and a sentence where one failed."""
+
+    code: int
+    reason: str = ""
+    lost: bool = False  # a worker was killed or hung, and the rest may be started again
+
+
+def run_workers(
+    command: Sequence[str], count: int, folder: Path, environment: Mapping[str, str] = os.environ
+) -> Outcome:
+    """Run a command as ``count`` workers on loopback, until all have ended.
+
+    Args:
+        command: The arguments of this program, which every worker gets.
+        count: The number of workers.
+        folder: Where the logs of all workers but the first go, as ``workers/N.log``.
+        environment: Variables for the workers, beside ``TF_CONFIG``.
+    """
+    logs = folder / WORKER_LOGS
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot create {logs}: {error.strerror}") from error
+    if logs.is_symlink():
+        raise RunError(f"{logs} is a link: a run's folder holds files and folders only")
+    addresses = [f"{LOCAL}:{port}" for port in _free_ports(count)]
+    threads = str(max(1, (os.cpu_count() or 1) // count))
+    shared = dict.fromkeys(_THREADS, threads) | dict(environment)
+    workers: list[_Worker] = []
+    try:
+        for index in range(count):
+            own = shared | {TF_CONFIG: config_text(addresses, index)}
+            workers.append(_started(command, index, own, logs))
+        with _passing_signals(workers):
+            return _watch(workers)
+    finally:
+        for worker in workers:
+            _end(worker)
+
+
+def _started(
+    command: Sequence[str], index: int, environment: Mapping[str, str], logs: Path
+) -> _Worker:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with contextlib.ExitStack() as files:
+        log: IO[bytes] | None = None
+        if index:
+            path, flags = logs / f"{index}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            log = files.enter_context(open(open_regular(path, flags), "ab"))  # noqa: PTH123
+        process = subprocess.Popen(  # noqa: S603 - this program itself
+            [sys.executable, "-m", "modelspec", *command],
+            env=dict(environment) | {PULSE: str(writing)},
+            pass_fds=[writing],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    os.close(writing)
+    return _Worker(index, process, reading)
+
+
+def _watch(workers: Sequence[_Worker]) -> Outcome:
+    """Wait until all workers have ended, or one has failed and the others were ended."""
+    pending = list(workers)
+    codes: list[int] = []
+    while pending:
+        _hear(pending)
+        for worker in [worker for worker in pending if worker.process.poll() is not None]:
+            pending.remove(worker)
+            codes.append(worker.process.returncode)
+            if codes[-1] not in (0, INTERRUPTED):
+                return _after(worker, pending)
+        now = time.monotonic()
+        for worker in pending:
+            if now - worker.heard > SILENCE:
+                for other in pending:
+                    other.process.kill()
+                return Outcome(
+                    FAILED,
+                    f"worker {worker.index} has not answered for {SILENCE:g} seconds; "
+                    "all workers were ended",
+                    lost=True,
+                )
+    return Outcome(max(codes, default=0))
+
+
+def _after(first: _Worker, others: Sequence[_Worker]) -> Outcome:
+    """End the other workers after one failed, and say which is to blame."""
+    end = time.monotonic() + _GRACE
+    blamed = first
+    for worker in others:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            worker.process.wait(max(0.0, end - time.monotonic()))
+            # One that was killed is the reason why the others lost their connection.
+            if worker.process.returncode < 0 <= blamed.process.returncode:
+                blamed = worker
+        _end(worker)
+    code = blamed.process.returncode
+    if code < 0:
+        name = signal.Signals(-code).name
+        return Outcome(FAILED, f"worker {blamed.index} was ended by {name}", lost=True)
+    if blamed.index == 0:
+        return Outcome(code)  # it has said why
+    return Outcome(FAILED, f"worker {blamed.index} ended with exit code {code}; see {blamed.log}")
+
+
+def _hear(workers: Sequence[_Worker]) -> None:
+    """Wait a moment for signs of life, and note from whom they came."""
+    by_pipe = {worker.pulse: worker for worker in workers}
+    ready, _, _ = select.select(list(by_pipe), [], [], 0.1)
+    for pipe in ready:
+        if os.read(pipe, 1 << 16):
+            by_pipe[pipe].heard = time.monotonic()
+        else:
+            time.sleep(0.05)  # its writing end is closed: the process is about to end
+
+
+def _end(worker: _Worker) -> None:
+    if worker.process.poll() is None:
+        worker.process.kill()
+        worker.process.wait()
+    if worker.pulse >= 0:
+        os.close(worker.pulse)
+        worker.pulse = -1
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody uses now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((LOCAL, 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@contextlib.contextmanager
+def _passing_signals(workers: Sequence[_Worker]) -> Iterator[None]:
+    """Pass SIGTERM on to the workers; a terminal sends them Ctrl-C itself."""
+
+    def passed(number: int, frame: FrameType | None) -> None:
+        del frame
+        for worker in workers:
+            if worker.process.poll() is None:
+                worker.process.send_signal(number)
+
+    def ignored(number: int, frame: FrameType | None) -> None:
+        del number, frame
+
+    handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {
+        signal.SIGTERM: passed,
+        signal.SIGINT: ignored,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
