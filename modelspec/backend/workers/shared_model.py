@@ -9,6 +9,7 @@ clipping, accumulation and the scaling of losses see what they would see in one 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import keras
@@ -90,11 +91,13 @@ class SharedModel:
     def _whole_loss(self, layer: Any, loss: Any, share: Share) -> Any:
         """What a layer adds to the loss, of the whole batch.
 
-        Keras's activity regularizers are sums over the rows. What other layers add is taken as a
-        mean over the rows.
+        It is taken as a mean over the rows. Activity regularizers of older releases of Keras are
+        sums.
         """
-        counted = tf.cast(share.rows > 0, loss.dtype)
-        part = counted if layer.activity_regularizer else tf.cast(share.part, loss.dtype)
+        if layer.activity_regularizer and not _activity_is_mean():
+            part = tf.cast(share.rows > 0, loss.dtype)
+        else:
+            part = tf.cast(share.part, loss.dtype)
         own = part * loss
         return own + tf.stop_gradient(self.collectives.sum(tf.stop_gradient(own)) - own)
 
@@ -141,6 +144,15 @@ class _Once:
         whole = self.regularizer(value)
         part = whole / self._count
         return part + tf.stop_gradient(whole - part)
+
+
+@cache
+def _activity_is_mean() -> bool:
+    """Whether Keras divides what an activity regularizer adds by the number of rows."""
+    with tf.init_scope():
+        layer = keras.layers.ActivityRegularization(l1=1.0)
+        layer(tf.ones((2, 1)))
+        return float(layer.losses[0]) < 2  # noqa: PLR2004 - the sum of two ones
 
 
 def _batch_statistics(layer: Any) -> list[Any]:
