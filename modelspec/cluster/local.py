@@ -134,10 +134,13 @@ def _watch(workers: Sequence[_Worker]) -> Outcome:
 def _after(first: _Worker, others: Sequence[_Worker]) -> Outcome:
     """End the other workers after one failed, and say which is to blame."""
     end = time.monotonic() + _GRACE
-    blamed = first
+    blamed, hanging = first, None
     for worker in others:
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             worker.process.wait(max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            hanging = worker
+        else:
             # One that was killed is the reason why the others lost their connection.
             if worker.process.returncode < 0 <= blamed.process.returncode:
                 blamed = worker
@@ -146,8 +149,11 @@ def _after(first: _Worker, others: Sequence[_Worker]) -> Outcome:
     if code < 0:
         name = signal.Signals(-code).name
         return Outcome(FAILED, f"worker {blamed.index} was ended by {name}", lost=True)
-    if blamed.index == 0:
-        return Outcome(code)  # it has said why
+    if hanging is not None:
+        return Outcome(FAILED, f"worker {hanging.index} did not answer and was ended", lost=True)
+    chief = next((worker for worker in (first, *others) if worker.index == 0), None)
+    if chief is not None and chief.process.returncode > 0:
+        return Outcome(chief.process.returncode)  # it has said why
     return Outcome(FAILED, f"worker {blamed.index} ended with exit code {code}; see {blamed.log}")
 
 

@@ -1,0 +1,166 @@
+"""Several workers: the numbers of one process, and a run that survives the loss of a worker."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from worker_runs import QUIET, command, distance, history, train, weights
+
+pytestmark = [pytest.mark.process, pytest.mark.slow]
+
+REPOSITORY = Path(__file__).parents[2]
+
+# Random layers, moments of a batch, sums over rows, slices of gradients, and a last batch of fewer
+# rows than there are workers. float64, in which the order of sums is of no account.
+EVERYTHING = """\
+modelspec: 1
+inputs: {x: {shape: [6]}, ids: {shape: [4], dtype: int32}}
+layers:
+  - Dense: {units: 8, use_bias: false}
+    from: x
+  - BatchNormalization: {synchronized: true}
+  - Dropout: {rate: 0.3}
+  - GaussianNoise: {stddev: 0.1}
+    name: left
+  - Embedding: {input_dim: 9, output_dim: 3, mask_zero: true}
+    from: ids
+  - LSTM: {units: 4}
+    name: right
+  - Concatenate:
+    from: [left, right]
+    name: both
+  - Dense: {units: 3, activation: softmax}
+    name: y
+  - Dense: {units: 1}
+    name: z
+    from: both
+outputs: [y, z]
+losses: [sparse_categorical_crossentropy, mse]
+loss_weights: LOSS_WEIGHTS
+metrics: {y: accuracy, z: [mae, {R2Score: {}}]}
+optimizer: {Adam: {learning_rate: 0.01, clipnorm: 1.0, epsilon: 1.0e-3}}
+training:
+  epochs: 2
+  batch_size: 10
+  validation_split: 0.2
+  precision: float64
+  class_weights: {y: {0: 1.0, 1: 2.0}}
+"""
+# Keras adds them in float32 alone, whose steps of Adam carry rounding further.
+PENALTIES = "kernel_regularizer: {L2: {l2: 0.5}}, activity_regularizer: {L1: {l1: 0.1}}"
+ROWS = 64  # 51 rows are trained on: the last batch has one
+TOLERANCE = 1e-6
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(ROWS, 6)).astype("f")
+    path = tmp_path_factory.mktemp("data") / "data.npz"
+    np.savez(
+        path,
+        x=x,
+        ids=random.integers(0, 9, (ROWS, 4)).astype("i4"),
+        y=random.integers(0, 3, ROWS),
+        z=2 * x[:, :1] + 1,
+        z_weight=random.uniform(size=ROWS).astype("f"),
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    "loss_weights", ["[1.0, 0.5]", pytest.param("gradnorm", marks=pytest.mark.sweep)]
+)
+def test_workers_have_the_numbers_of_one_process(
+    tmp_path: Path, data: Path, loss_weights: str
+) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(EVERYTHING.replace("LOSS_WEIGHTS", loss_weights), encoding="utf-8")
+    one, several = tmp_path / "one", tmp_path / "several"
+    assert train(spec, data, one).returncode == 0
+    ran = train(spec, data, several, "--workers", "3")
+    assert (ran.returncode, ran.stdout) == (0, f"{several}\n"), ran.stderr
+    for ours, theirs in zip(history(several), history(one), strict=True):
+        assert ours == pytest.approx(theirs, rel=TOLERANCE, abs=TOLERANCE)
+    assert distance(one, several) < TOLERANCE
+    assert (several / "workers" / "2.log").exists()
+
+
+@pytest.mark.sweep
+def test_what_layers_add_to_the_loss_counts_once(tmp_path: Path, data: Path) -> None:
+    text = EVERYTHING.replace("LOSS_WEIGHTS", "[1.0, 0.5]").replace("float64", "float32")
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(text.replace("use_bias: false", f"use_bias: false, {PENALTIES}"))
+    one, several = tmp_path / "one", tmp_path / "several"
+    assert train(spec, data, one).returncode == 0
+    assert train(spec, data, several, "--workers", "2").returncode == 0
+    for ours, theirs in zip(history(several), history(one), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
+    assert distance(one, several) < 1e-3
+
+
+@pytest.mark.sweep
+def test_statistics_that_are_not_synchronized_are_told(tmp_path: Path, data: Path) -> None:
+    text = EVERYTHING.replace("LOSS_WEIGHTS", "[1.0, 0.5]").replace("{synchronized: true}", "{}")
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(text, encoding="utf-8")
+    ran = train(spec, data, tmp_path / "run", "--workers", "2", "--epochs", "1")
+    assert ran.returncode == 0, ran.stderr
+    assert "batch_normalization: each worker normalizes its rows" in ran.stderr
+
+
+def test_a_lost_worker_is_started_again_to_the_last_bit(tmp_path: Path, data: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(EVERYTHING.replace("LOSS_WEIGHTS", "[1.0, 0.5]"), encoding="utf-8")
+    alone, killed = tmp_path / "alone", tmp_path / "killed"
+    more = ("--workers", "2", "--epochs", "60")
+    assert train(spec, data, alone, *more).returncode == 0
+    process = subprocess.Popen(
+        command(spec, data, killed, *more, "--restarts", "1"),
+        env=os.environ | QUIET,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (killed / "history.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(children(process.pid)[1], signal.SIGKILL)
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    assert "worker 1 was ended by SIGKILL; continuing from the last checkpoint" in said
+    assert history(killed) == history(alone)
+    ours, theirs = weights(killed), weights(alone)
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+
+
+def children(parent: int) -> list[int]:
+    """The processes that a process started, oldest first; Linux tells them."""
+    tasks = Path(f"/proc/{parent}/task").glob("*/children")
+    return sorted(int(word) for task in tasks for word in task.read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--restarts", "1"), "--restarts needs --workers"),
+        (("--workers", "0"), "0 is not in the range"),
+    ],
+)
+def test_wrong_usage(tmp_path: Path, data: Path, more: tuple[str, ...], said: str) -> None:
+    ran = train(REPOSITORY / "specs" / "digits.yaml", data, tmp_path / "run", *more)
+    assert ran.returncode == 2
+    assert said in ran.stderr
+
+
+@pytest.mark.sweep
+def test_an_error_of_the_spec_is_told_once(tmp_path: Path, data: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("modelspec: 1\ninputs: {x: {shape: [6]}}\nlayers: [Dens]\noutputs: dens\n")
+    ran = train(spec, data, tmp_path / "run", "--workers", "2")
+    assert ran.returncode == 1
+    assert ran.stderr.count("unknown-layer") == 1

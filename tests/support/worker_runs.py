@@ -1,0 +1,63 @@
+"""Runs of one and of several workers, and how far they are apart."""
+
+import json
+import os
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import h5py
+import numpy as np
+
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def command(spec: Path, data: Path, run: Path, *more: str) -> list[str]:
+    """``train`` without XLA, which several workers do not have."""
+    words = ["train", str(spec), "--data", str(data), "--run", str(run), "--quiet"]
+    return [sys.executable, "-m", "modelspec", *words, "--set", "training.jit=false", *more]
+
+
+def train(spec: Path, data: Path, run: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(spec, data, run, *more),
+        env=os.environ | QUIET,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def history(run: Path) -> list[dict[str, Any]]:
+    """The epochs, without the time that they took."""
+    lines = (run / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    records = map(json.loads, lines)
+    return [{k: v for k, v in record.items() if k != "seconds"} for record in records]
+
+
+def weights(run: Path) -> dict[str, Any]:
+    """Every array of ``model.keras``: weights, and the optimizer's variables."""
+    arrays: dict[str, Any] = {}
+    with ZipFile(run / "model.keras") as archive:
+        stored = archive.read("model.weights.h5")
+    with h5py.File(BytesIO(stored), "r") as file:
+        file.visititems(
+            lambda name, item: (
+                arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+            )
+        )
+    return arrays
+
+
+def distance(one: Path, other: Path) -> float:
+    """The largest difference of a weight, relative to the largest of its array."""
+    ours, theirs = weights(one), weights(other)
+    assert ours.keys() == theirs.keys()
+    return max(
+        float(np.max(np.abs(ours[name] - theirs[name]), initial=0.0))
+        / max(float(np.max(np.abs(ours[name]), initial=0.0)), 1e-3)
+        for name in ours
+    )
