@@ -573,7 +573,7 @@ def test_loaded_frameworks_would_be_seen(tmp_path: Path) -> None:
     assert loaded & FRAMEWORKS >= {"keras"}
 
 
-@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("stderr", ["2>/dev/full", pytest.param("2>&-", marks=pytest.mark.sweep)])
 def test_standard_error_costs_no_run(tmp_path: Path, stderr: str) -> None:
     arguments = f"train {SPECS}/mlp.yaml --data {ROOT}/data/mlp.npz --epochs 1 --run {tmp_path}/run"
     command = f"{sys.executable} -m modelspec {arguments} {stderr}"
@@ -612,7 +612,10 @@ def test_validation_data_is_called_that(run: Run, tmp_path: Path) -> None:
     assert "validation data: " in ran.err
 
 
-@pytest.mark.parametrize("name", ["p.xlsx", "p.txt", "p.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["p.xlsx", *(pytest.param(name, marks=pytest.mark.sweep) for name in ("p.txt", "p.json"))],
+)
 def test_predictions_are_npz_or_a_table(name: str, trained: tuple[Path, Result], run: Run) -> None:
     folder, _ = trained
     refused = run("predict", str(folder), "--data", DIGITS_DATA, "-o", str(folder / name))

@@ -532,7 +532,25 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmCommand]:
     command.close()
 
 
-@pytest.mark.parametrize("name", SPECS)
+SWEPT = {
+    *("billion laughs, merged", "99,000 tags", "99,000 unknown aliases", "20,000 keys at the top"),
+    *("seven megabytes, one line", "seven megabytes, a name", "seven megabytes of line breaks"),
+    *("a whole number of 100,000 digits", "a float of a million digits", "a class of 400 digits"),
+    *("epochs of 400 digits", "a seed of 400 digits", "a loss weight of 400 digits"),
+    *("a shape of 10^15", "a shape of three times 2^31", "units of 10^15", "repeat of 400 digits"),
+    *("5,000 layers that are not there", "5,000 keys that are not there", "2,500 rings"),
+    *("60,000 expressions", "lists that double", "a million openings", "a dotted activation"),
+    *("a dotted path to Keras", "a registered initializer", "a config as initializer"),
+    *("a config as dtype", "a config as name", "a config in a list", "a config as cell"),
+    *("a config as cells", "a config as metric", "a config as schedule", "a config as a shape"),
+}
+"""Long cases, and those that are much like another."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.sweep] * (name in SWEPT)) for name in SPECS],
+)
 def test_spec(name: str, command: WarmCommand, tmp_path: Path) -> None:
     spec, code = SPECS[name]
     check(ask(command, tmp_path, spec), code, tmp_path)
