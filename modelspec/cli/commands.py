@@ -32,7 +32,7 @@ VERBS = {
     "evaluate": "Print loss and metrics on the test part of npz data.",
     "predict": "Write one array per output, by name, and print the file's path.",
     "report": "Describe a run on one page to hand over, or compare several runs.",
-    "export": "Write a model for another runtime, compare it there, and print the file's path.",
+    "export": "Write a model as a Python script, or for another runtime, compared with Keras.",
     "runs": "List the runs in and under DIR (runs), newest first, and mark those that died.",
 }
 """In the order in which a user meets them; what each does, as its own docstring says it.

@@ -1,23 +1,38 @@
 """``modelspec export``."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from modelspec.api.export import ExportError
 from modelspec.api.export import export as export_model
+from modelspec.api.python import to_python
 from modelspec.api.target import open_target
 from modelspec.cli.commands import Verb
 from modelspec.cli.options import PATH, note, set_option, show
 from modelspec.cli.streams import err, write
+from modelspec.problems.errors import ModelError
 from modelspec.report.export import print_proof
 from modelspec.results.export import FORMATS, Format
+from modelspec.storage.atomic import replacing
 
 
 @click.command(cls=Verb)
 @click.argument("target", metavar="SPEC|RUN|MODEL.keras")
-@click.option("--format", "form", type=click.Choice(FORMATS), required=True, help="Output format.")
-@click.option("-o", "--output", type=PATH, help="Output file; for saved_model a folder.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("python", *FORMATS)),
+    required=True,
+    help="Output format.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    help="Output file; for saved_model a folder. Without it, python goes to standard output.",
+)
 @click.option(
     "--data",
     multiple=True,
@@ -34,7 +49,7 @@ from modelspec.results.export import FORMATS, Format
 def export(
     *,
     target: str,
-    form: Format,
+    form: Literal["python"] | Format,
     output: Path | None,
     data: tuple[Path, ...],
     opset: int | None,
@@ -43,7 +58,13 @@ def export(
     force: bool,
     overrides: tuple[str, ...],
 ) -> None:
-    """Write a model for another runtime, compare it there, and print the file's path."""
+    """Write a model as a Python script, or for another runtime, compared with Keras."""
+    if form == "python":
+        for option, given in (("--opset", opset), ("--allow-flex", allow_flex), ("--int8", int8)):
+            if given:
+                raise click.UsageError(f"{option} is not for --format python")
+        _write_python(target, output, data, overrides)
+        return
     _refuse_elsewhere("--opset", "onnx", form, given=opset is not None)
     _refuse_elsewhere("--allow-flex", "litert", form, given=allow_flex)
     _refuse_elsewhere("--int8", "litert", form, given=int8)
@@ -69,6 +90,25 @@ def export(
     if not proof.passed:
         note("the file differs from the model, and was kept because of --force")
     write(proof.path)
+
+
+def _write_python(
+    target: str, output: Path | None, data: tuple[Path, ...], overrides: tuple[str, ...]
+) -> None:
+    """Write a script to a file, or to standard output."""
+    if len(data) > 1:
+        raise click.UsageError("a script reads one npz file, so give --data once")
+    source = open_target(target, overrides).source
+    if source is None:
+        raise ModelError(f"{target} has no spec, of which a script is made")
+    script = to_python(source, data[0] if data else None, say=note)
+    show(source.problems)
+    if output is None or str(output) == "-":
+        write(script)
+        return
+    with replacing(output) as aside:
+        aside.write_text(script, "utf-8")
+    write(str(output))
 
 
 def _refuse_elsewhere(option: str, only: Format, form: Format, *, given: bool) -> None:

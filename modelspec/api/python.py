@@ -1,0 +1,47 @@
+"""A spec as a Python script."""
+
+from pathlib import Path
+
+from modelspec.api.model_spec import ModelSpec
+from modelspec.convert.python.script import python_script
+from modelspec.convert.python.training import ArrayNames
+from modelspec.data.shards import Say
+from modelspec.problems.diagnostic import has_errors
+from modelspec.problems.errors import SpecError
+
+
+def to_python(source: ModelSpec, data: Path | str | None = None, *, say: Say | None = None) -> str:
+    """Write a spec as the Python script that a Keras user would have written.
+
+    Args:
+        source: The spec.
+        data: An npz file, whose arrays the script then names.
+        say: Receives notes: the arrays in use.
+
+    Returns:
+        The text of the script. It needs Keras and NumPy alone.
+
+    Raises:
+        SpecError: The spec has errors, or the data lacks arrays.
+        ModelError: The spec has parts that such a script cannot have.
+
+    Example:
+        >>> import modelspec
+        >>> from modelspec.api.python import to_python
+        >>> script = to_python(modelspec.load("specs/digits.yaml"))
+        >>> "layers.Flatten()(image)" in script
+        True
+    """
+    valid = source.require()
+    if data is None:
+        return python_script(valid)
+    dataset, problems = source.load_data(data, say=say)
+    if dataset is None or has_errors(problems):
+        raise SpecError(source.place(problems))
+    validation = None
+    if source.has_validation_part(data):
+        held, more = source.load_data(data, "validation", say=say)
+        if held is None or has_errors(more):
+            raise SpecError(source.place(more))
+        validation = held.array_names
+    return python_script(valid, ArrayNames(str(data), dataset.array_names, validation))

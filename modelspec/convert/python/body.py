@@ -1,0 +1,238 @@
+"""The calls of a scope as lines of a function."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from modelspec.catalog import Catalog
+from modelspec.convert.python.layout import Code, applied, call, lines, sequence
+from modelspec.convert.python.names import Names
+from modelspec.convert.python.steps import Step
+from modelspec.convert.python.values import UnwrittenError, Values
+from modelspec.graph.graph import Node, Source
+from modelspec.graph.operations import SLICED, bind_tensors
+from modelspec.language.slices import read_slices
+from modelspec.language.spec import BlockSpec
+
+_RUNNING = ("x", "h", "hidden")
+
+
+class Body:
+    """Writes the calls of one function.
+
+    ``values`` has the Python variable of each value that was made so far, by its key.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        *,
+        inputs: Mapping[str, str],
+        outputs: Sequence[str],
+        names: Names,
+        parameters: Mapping[str, str],
+        blocks: Mapping[str, tuple[str, BlockSpec, Mapping[str, str]]],
+        catalog: Catalog,
+    ) -> None:
+        self._steps, self._names, self._blocks = steps, names, blocks
+        self._catalog, self._parameters = catalog, parameters
+        self.values = dict(inputs)
+        self._layers: dict[str, str] = {}
+        self._last = _last_uses(steps, outputs)
+        chosen = {step.variable for step in steps} | set(inputs.values())
+        self._running = names.give(next((n for n in _RUNNING if n not in chosen), "running"))
+        self._free_from = 0
+
+    def lines(self) -> Iterator[str]:
+        for position, step in enumerate(self._steps):
+            yield from self._step(position, step)
+
+    def _step(self, position: int, step: Step) -> Iterator[str]:
+        looped = step.repeat is not None
+        values = Values(self._catalog, self._lookup(looped=looped))
+        if looped:
+            yield from self._loop(position, step, values)
+            return
+        code, before = self._called(step, values, None)
+        yield from before
+        target = self._target(position, step)
+        yield from lines(code.before(f"{target} = ") if target else code, 4)
+
+    def _loop(self, position: int, step: Step, values: Values) -> Iterator[str]:
+        given = step.sources.get(None)
+        if len(step.sources) != 1 or not isinstance(given, str):
+            raise UnwrittenError("a chain with several inputs")
+        source = self._variable(given)
+        target = self._target(position, step) or self._running
+        code, before = self._called(step, values, target)
+        assert not before
+        if source != target:
+            yield f"    {target} = {source}"
+        count = Values(self._catalog, self._lookup(looped=False)).value(step.repeat).flat
+        body = list(lines(code.before(f"{target} = "), 8))
+        counts = any(_uses_i(text) for text in _texts([step.arguments, step.options]))
+        yield f"    for {'i' if counts else '_'} in range({count}):"
+        yield from body
+
+    def _called(self, step: Step, values: Values, chained: str | None) -> tuple[Code, list[str]]:
+        """The call, and the lines that make its layer before it."""
+        if step.type.startswith("ops."):
+            return self._operation(step, values), []
+        given = self._given(step, chained)
+        constants = [values.value(item).before(f"{key}=") for key, item in step.constants.items()]
+        if step.type in self._blocks:
+            return self._block(step, values, chained), []
+        if step.layer is not None:
+            return call(self._layers[step.layer], [*given, *constants]), []
+        constructor = values.construct("layer", {step.type: dict(step.arguments)}, step.options)
+        if not step.shared:
+            return applied(constructor, [*given, *constants]), []
+        variable = self._names.give(f"{step.variable or step.keys[0]}_layer")
+        self._layers[step.keys[0]] = variable
+        made = list(lines(constructor.before(f"{variable} = "), 4))
+        return call(variable, [*given, *constants]), made
+
+    def _block(self, step: Step, values: Values, chained: str | None) -> Code:
+        function, block, parameters = self._blocks[step.type]
+        sources = step.sources
+        if None in sources:
+            first = sources[None]
+            keys = first if isinstance(first, tuple) else (first,)
+        else:
+            keys = tuple(str(sources[name]) for name in block.inputs)
+        given = [Code(chained)] if chained else [Code(self._variable(key)) for key in keys]
+        return call(
+            function,
+            [
+                *given,
+                *(
+                    values.value(item).before(f"{parameters[str(key)]}=")
+                    for key, item in step.arguments.items()
+                ),
+            ],
+        )
+
+    def _operation(self, step: Step, values: Values) -> Code:
+        entry = self._catalog.find("operation", step.type)
+        if entry is None:
+            raise UnwrittenError(f"{step.type}")
+        inputs = {
+            key: tuple(Source(each, None, ()) for each in given)
+            if isinstance(given, tuple)
+            else Source(given, None, ())
+            for key, given in step.sources.items()
+        }
+        node = Node(step.keys[0], "", step.type, step.arguments, {}, inputs, {}, ())
+        tensors, problems = bind_tensors(node, entry)
+        if problems:
+            raise UnwrittenError(step.type)
+        given = {name: self._tensors(value) for name, value in tensors.items()}
+        if step.type in SLICED:
+            [tensor] = given.values()
+            return Code(f"{tensor.flat}[{_slices(step.arguments[SLICED[step.type]])}]")
+        given |= {name: values.value(item) for name, item in step.arguments.items()}
+        return call(step.type, _by_name(entry.arguments, entry.call_arguments, given))
+
+    def _tensors(self, value: Source | tuple[Source, ...]) -> Code:
+        if isinstance(value, tuple):
+            return sequence(Code(self._variable(each.name)) for each in value)
+        return Code(self._variable(value.name))
+
+    def _given(self, step: Step, chained: str | None) -> list[Code]:
+        if chained is not None:
+            return [Code(chained)]
+        given = []
+        for key, keys in step.sources.items():
+            code = (
+                sequence(Code(self._variable(each)) for each in keys)
+                if isinstance(keys, tuple)
+                else Code(self._variable(keys))
+            )
+            given.append(code if key is None else code.before(f"{key}="))
+        return given
+
+    def _variable(self, key: str) -> str:
+        if key not in self.values:
+            raise UnwrittenError("one call of a chain")
+        return self.values[key]
+
+    def _target(self, position: int, step: Step) -> str:
+        """The variable of a step's value; empty where nobody uses it."""
+        if step.parts:
+            for part in step.parts:
+                hint = part if "#" not in part else f"{step.variable}_{part.rpartition('#')[2]}"
+                unused = "" if part in self._last else "_"
+                self.values[part] = self._names.give(unused + hint)
+            return ", ".join(self.values[part] for part in step.parts)
+        last = max((self._last.get(key, -1) for key in step.keys), default=-1)
+        if last < 0:
+            return ""
+        if step.variable is None and self._free_from <= position:
+            variable, self._free_from = self._running, last
+        else:
+            variable = self._names.give(step.variable or step.keys[0])
+        for key in step.keys:
+            self.values[key] = variable
+        return variable
+
+    def _lookup(self, *, looped: bool) -> Any:
+        def name(parameter: str) -> str:
+            return "i" if looped and parameter == "i" else self._parameters[parameter]
+
+        return name
+
+
+def _last_uses(steps: Sequence[Step], outputs: Sequence[str]) -> dict[str, int]:
+    last: dict[str, int] = {}
+    for position, step in enumerate(steps):
+        for given in step.sources.values():
+            for key in given if isinstance(given, tuple) else (given,):
+                last[key] = position
+    return {**last, **dict.fromkeys(outputs, len(steps) + 1)}
+
+
+def _by_name(
+    arguments: Mapping[str, Any], tensors: Sequence[str], given: Mapping[str, Code]
+) -> Iterator[Code]:
+    """Tensors that come first by position, the rest by name."""
+    leading = True
+    for name in [*arguments, *(key for key in given if key not in arguments)]:
+        if name not in given:
+            leading = False
+            continue
+        leading = leading and name in tensors
+        yield given[name] if leading else given[name].before(f"{name}=")
+
+
+def _slices(written: Any) -> str:
+    parts = []
+    for key in read_slices(written):
+        if isinstance(key, slice):
+            start, stop, step = (
+                "" if n is None else str(n) for n in (key.start, key.stop, key.step)
+            )
+            parts.append(f"{start}:{stop}" + (f":{step}" if step else ""))
+        else:
+            parts.append("..." if key is ... else str(key))
+    return ", ".join(parts)
+
+
+def _texts(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, Mapping):
+        for item in data.values():
+            yield from _texts(item)
+    elif isinstance(data, list | tuple):
+        for item in data:
+            yield from _texts(item)
+
+
+def _uses_i(text: str) -> bool:
+    import ast
+    import re
+
+    return any(
+        isinstance(node, ast.Name) and node.id == "i"
+        for found in re.findall(r"\$\{([^{}]*)\}", text)
+        for node in ast.walk(ast.parse(found.strip(), mode="eval"))
+    )

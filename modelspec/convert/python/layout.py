@@ -1,0 +1,69 @@
+"""Python text in lines of at most 88 characters, as ruff and Black format it.
+
+What does not fit in a line is opened: one element a line, each with a comma, which formatters keep
+at every line length.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+WIDTH = 88
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An expression: text alone, or ``head``, elements and ``tail``, as in ``f(``, … and ``)``."""
+
+    head: str
+    elements: tuple["Code", ...] = ()
+    tail: str = ""
+
+    @property
+    def flat(self) -> str:
+        return f"{self.head}{', '.join(element.flat for element in self.elements)}{self.tail}"
+
+    def before(self, text: str) -> "Code":
+        """The same behind some text, such as ``name=``."""
+        return Code(text + self.head, self.elements, self.tail)
+
+
+def call(function: str, arguments: Iterable[Code]) -> Code:
+    return Code(f"{function}(", tuple(arguments), ")")
+
+
+def applied(constructor: Code, arguments: Iterable[Code]) -> Code:
+    """The call of what a constructor returns: ``Dense(3)(x)``."""
+    given = tuple(arguments)
+    if not constructor.elements:
+        return Code(f"{constructor.flat}(", given, ")")
+    inside = ", ".join(argument.flat for argument in given)
+    return Code(constructor.head, constructor.elements, f"{constructor.tail}({inside})")
+
+
+def sequence(elements: Iterable[Code]) -> Code:
+    return Code("[", tuple(elements), "]")
+
+
+def mapping(entries: Iterable[tuple[Code, Code]]) -> Code:
+    return Code("{", tuple(value.before(f"{key.flat}: ") for key, value in entries), "}")
+
+
+def string(text: str) -> Code:
+    """A string literal in double quotes, unless it holds more of these than of single ones."""
+    body = repr(text)
+    inner = body[1:-1].replace("\\'", "'") if body[0] == "'" else body[1:-1].replace('\\"', '"')
+    if text.count('"') > text.count("'"):
+        return Code("'" + inner.replace("'", "\\'") + "'")
+    return Code('"' + inner.replace('"', '\\"') + '"')
+
+
+def lines(code: Code, indent: int = 0, end: str = "") -> Iterator[str]:
+    """The lines of an expression, which starts a line at ``indent``."""
+    space = " " * indent
+    if not code.elements or len(space + code.flat + end) <= WIDTH:
+        yield space + code.flat + end
+        return
+    yield space + code.head
+    for element in code.elements:
+        yield from lines(element, indent + 4, ",")
+    yield space + code.tail + end

@@ -1,0 +1,90 @@
+"""The whole script: what it imports, its constants, its functions."""
+
+from collections.abc import Iterator
+
+from modelspec.convert.python.layout import Code, lines, string
+from modelspec.convert.python.model import write_model
+from modelspec.convert.python.training import ArrayNames, Main
+from modelspec.convert.python.values import Values
+from modelspec.graph.valid_spec import ValidSpec
+from modelspec.language.spec import LastRows
+from modelspec.problems.errors import ModelError
+
+_OWN = (
+    "BATCH_SIZE", "DATA", "EPOCHS", "MODEL", "SEED", "VALIDATION_SPLIT",
+    "class_weights", "held_out", "load", "validation_rows",
+)  # fmt: skip
+
+
+def python_script(valid: ValidSpec, arrays: ArrayNames | None = None) -> str:
+    """A Python script that builds, trains and saves the model of a spec, with Keras alone.
+
+    Args:
+        valid: The spec.
+        arrays: The arrays of the data; without them, the names of the spec, or ``NAME_train``.
+
+    Raises:
+        ModelError: The spec has parts that such a script cannot have.
+    """
+    _require_plain(valid)
+    script = write_model(valid, _OWN)
+    values = Values(valid.catalog, str)
+    main = Main(valid, arrays, values)
+    constants = "\n".join(
+        [
+            *_parameter_lines(script.constants, values),
+            *_setting_lines(valid, arrays),
+        ]
+    )
+    parts = [*script.functions, *main.helpers(), "\n".join(main.lines())]
+    body = "\n\n\n".join([*parts, 'if __name__ == "__main__":\n    main(*sys.argv[1:])'])
+    imports = ["import keras", *(["import numpy as np"] if "np." in body else [])]
+    used = [name for name in ("layers", "ops") if f"{name}." in body]
+    imports += [f"from keras import {', '.join(used)}"] if used else []
+    head = "".join(_head(valid))
+    return f"{head}import sys\n\n" + "\n".join(imports) + f"\n\n{constants}\n\n\n{body}\n"
+
+
+def _require_plain(valid: ValidSpec) -> None:
+    spec = valid.spec
+    if spec.weights != type(spec.weights)():
+        raise ModelError("starting weights (weights) cannot be written to Python yet")
+    if valid.graph.adapted:
+        raise ModelError("layers with adapt: true cannot be written to Python yet")
+    if any(not isinstance(source, str) for source in spec.data.values()):
+        raise ModelError(
+            "data of several columns or of class names cannot be written to Python yet"
+        )
+
+
+def _head(valid: ValidSpec) -> Iterator[str]:
+    description = " ".join((valid.spec.description or "").split())
+    text = "".join(char for char in description if char.isprintable())
+    if text:
+        safe = text.replace("\\", "\\\\").replace('"', '\\"')
+        yield f'"""{safe}"""\n\n'
+    yield "# Written by modelspec.\n"
+
+
+def _parameter_lines(constants: dict[str, tuple[str, object]], values: Values) -> Iterator[str]:
+    for name, value in constants.values():
+        yield from lines(values.value(value).before(f"{name} = "))
+
+
+def _setting_lines(valid: ValidSpec, arrays: ArrayNames | None) -> Iterator[str]:
+    training = valid.spec.training
+    settings: dict[str, Code] = {
+        "DATA": string(arrays.path if arrays else f"{valid.graph.name}.npz"),
+        "MODEL": string(f"{valid.graph.name}.keras"),
+        "SEED": Code(str(training.seed)),
+    }
+    if any(head.loss is not None for head in valid.heads):
+        settings["BATCH_SIZE"] = Code(str(training.batch_size))
+        settings["EPOCHS"] = Code(str(training.epochs))
+        split = training.validation_split
+        if isinstance(split, LastRows):
+            split = split.last
+        if isinstance(split, float) and split and not (arrays and arrays.validation):
+            settings["VALIDATION_SPLIT"] = Code(repr(split))
+    for name, code in settings.items():
+        yield from lines(code.before(f"{name} = "))

@@ -1,0 +1,230 @@
+"""``main``: the data, ``fit`` and ``save``."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from modelspec.catalog.losses import LOSSES, named_loss
+from modelspec.convert.python.layout import Code, call, lines, sequence, string
+from modelspec.convert.python.model import in_form
+from modelspec.convert.python.values import Values
+from modelspec.graph.heads import Head
+from modelspec.graph.valid_spec import ValidSpec
+from modelspec.language.spec import GroupedRows, LastRows
+
+STRATIFIED = '''def validation_rows(samples, classes=None):
+    """Mark the rows for validation: drawn, each class in proportion to its size."""
+    count = round(samples * VALIDATION_SPLIT)
+    rows = np.arange(samples, dtype="int32")
+    drawn = np.random.default_rng([SEED, samples]).permutation(rows)
+    first = rows < count
+    if classes is not None:
+        ids = classes.argmax(-1) if classes.size > samples else classes.reshape(-1)
+        ids = np.unique(ids, return_inverse=True)[1].reshape(-1)[drawn]
+        sizes = np.bincount(ids)
+        if 2 * len(sizes) <= samples and sizes.min() >= 2:
+            quotas, rest = np.divmod(sizes * count, samples)
+            quotas[np.argsort(-rest, kind="stable")[: count - quotas.sum()]] += 1
+            first = np.zeros(samples, "bool")
+            order = np.argsort(ids, kind="stable")
+            for start, quota in zip(np.cumsum(sizes) - sizes, quotas):
+                first[order[start : start + quota]] = True
+    held_out = np.zeros(samples, "bool")
+    held_out[drawn[first]] = True
+    return held_out'''
+
+CLASS_WEIGHTS = '''def class_weights(target, weights):
+    """Return the weight of each row, by its class."""
+    classes = target.reshape(-1) if target.size == len(target) else target.argmax(-1)
+    return np.array([weights.get(int(each), 1.0) for each in classes], "float32")'''
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayNames:
+    """The arrays of a data file, by the names of inputs, outputs and ``NAME_weight``.
+
+    ``validation`` are those of a validation part, None where there is none.
+    """
+
+    path: str
+    training: Mapping[str, str]
+    validation: Mapping[str, str] | None = None
+
+
+class Main:
+    """Writes ``main`` for a spec; without ``arrays``, the names are those of the spec."""
+
+    def __init__(self, valid: ValidSpec, arrays: ArrayNames | None, values: Values) -> None:
+        self._valid, self._arrays, self._values = valid, arrays, values
+        self._training = valid.spec.training
+        self._heads = [head for head in valid.heads if head.loss is not None or head.metrics]
+        self._draws = isinstance(self._training.validation_split, float) and bool(
+            self._training.validation_split
+        )
+        validation = arrays.validation if arrays else None
+        self._draws = self._draws and validation is None
+        self._weighted_classes = [head for head in valid.heads if head.class_weights]
+
+    def helpers(self) -> Iterator[str]:
+        """Functions that ``main`` calls."""
+        if self._draws:
+            yield STRATIFIED
+        if self._weighted_classes and not self._plain_class_weights():
+            yield CLASS_WEIGHTS
+        if self._arrays is None:
+            yield (
+                'def load(data, name):\n    """Return an array of the training part."""\n'
+                '    return data[f"{name}_train" if f"{name}_train" in data else name]'
+            )
+
+    def lines(self) -> Iterator[str]:
+        yield "def main(data_path=DATA, model_path=MODEL):"
+        if not any(head.loss is not None for head in self._valid.heads):
+            yield "    keras.utils.set_random_seed(SEED)"
+            yield "    build_model().save(model_path)"
+            return
+        yield "    data = np.load(data_path)"
+        yield from self._arrays_of("", self._arrays.training if self._arrays else None)
+        yield from self._split()
+        yield "    keras.utils.set_random_seed(SEED)"
+        yield "    model = build_model()"
+        yield from self._comments()
+        yield from lines(call("model.fit", self._arguments()), 4)
+        yield "    model.save(model_path)"
+
+    def _array(self, name: str, names: Mapping[str, str] | None) -> Code:
+        if names is None:
+            given = self._valid.spec.data.get(name, name)
+            return call("load", [Code("data"), string(str(given))])
+        return Code(f"data[{string(names[name]).flat}]")
+
+    def _arrays_of(self, prefix: str, names: Mapping[str, str] | None) -> Iterator[str]:
+        inputs = []
+        for name, given in self._valid.graph.inputs.items():
+            dtype = "float32" if given.dtype == "bfloat16" else given.dtype
+            kind = Code("object") if dtype == "string" else string(dtype)
+            array = self._array(name, names).flat
+            inputs.append(Code(f"{array}.astype(", (kind,), ")"))
+        x = inputs[0] if len(inputs) == 1 else sequence(inputs)
+        yield from lines(x.before(f"{prefix}x = "), 4)
+        targets = {head.output: self._target(head, names) for head in self._valid.heads}
+        yield from lines(in_form(self._valid.graph, targets).before(f"{prefix}y = "), 4)
+        weights = self._weights(prefix, names)
+        if weights is not None:
+            yield from lines(weights.before(f"{prefix}weights = "), 4)
+
+    def _target(self, head: Head, names: Mapping[str, str] | None) -> Code:
+        if head not in self._heads or (names is not None and head.output not in names):
+            first = self._array(next(iter(self._valid.graph.inputs)), names).flat
+            return Code(f"np.zeros((len({first}), 1))")
+        return self._array(head.output, names)
+
+    def _weights(self, prefix: str, names: Mapping[str, str] | None) -> Code | None:
+        """Weights of samples, where there are any."""
+        graph, spec = self._valid.graph, self._valid.spec
+        found: dict[str, Code] = {}
+        for head in self._valid.heads:
+            array = (names or {}).get(f"{head.output}_weight")
+            parts = [f"data[{string(array).flat}]"] if array else []
+            if head.class_weights and not prefix and not self._plain_class_weights():
+                table = self._values.value(dict(spec.training.class_weights[head.output])).flat
+                parts.append(f"class_weights({self._target(head, names).flat}, {table})")
+            if parts:
+                found[head.output] = Code(" * ".join(parts))
+        if not found:
+            return None
+        first = self._array(next(iter(graph.inputs)), names).flat
+        rest = Code(f"np.ones(len({first}))")
+        return in_form(
+            graph, {head.output: found.get(head.output, rest) for head in self._valid.heads}
+        )
+
+    def _plain_class_weights(self) -> bool:
+        """Whether ``fit`` takes the class weights: of one output, without other weights."""
+        names = self._arrays.training if self._arrays else {}
+        single = len(self._valid.heads) == 1 and self._valid.graph.form != "mapping"
+        return single and f"{self._valid.heads[0].output}_weight" not in names
+
+    def _split(self) -> Iterator[str]:
+        split = self._training.validation_split
+        validation = self._arrays.validation if self._arrays else None
+        if validation is not None:
+            yield from self._arrays_of("val_", validation)
+            return
+        first = "x" if len(self._valid.graph.inputs) == 1 else "x[0]"
+        if isinstance(split, LastRows):
+            yield f"    held_out = np.arange(len({first}))"
+            yield "    count = round(len(held_out) * VALIDATION_SPLIT)"
+            yield "    held_out = held_out >= len(held_out) - count"
+        elif self._draws:
+            classes = next((head for head in self._heads if _has_classes(head)), None)
+            given = [Code(f"len({first})")]
+            if classes is not None:
+                names = self._arrays.training if self._arrays else None
+                given.append(self._target(classes, names))
+            yield from lines(call("held_out = validation_rows", given), 4)
+
+    def _is_split(self) -> bool:
+        split = self._training.validation_split
+        return self._draws or (
+            isinstance(split, LastRows) and not (self._arrays and self._arrays.validation)
+        )
+
+    def _comments(self) -> Iterator[str]:
+        training = self._training
+        if self._valid.strategy is not None:
+            yield "    # Keras has no counterpart to the strategy for loss_weights: they are 1."
+        if isinstance(training.validation_split, GroupedRows):
+            yield "    # Validation on whole groups is not written out: all rows train."
+        if training.shuffle:
+            yield "    # Keras shuffles the rows in an order of its own."
+        if self._arrays is None:
+            yield "    # Weights of samples are not known without the data; fit has sample_weight."
+
+    def _arguments(self) -> Iterator[Code]:
+        weighted = self._weights("", self._arrays.training if self._arrays else None) is not None
+        chosen = "~held_out" if self._is_split() else None
+        yield self._rows("x", chosen)
+        yield self._rows("y", chosen)
+        yield Code("batch_size=BATCH_SIZE")
+        yield Code("epochs=EPOCHS")
+        yield Code(f"shuffle={self._training.shuffle}")
+        if weighted:
+            yield self._rows("weights", chosen).before("sample_weight=")
+        if self._weighted_classes and self._plain_class_weights():
+            table = self._training.class_weights[self._weighted_classes[0].output]
+            yield self._values.value(dict(table)).before("class_weight=")
+        if self._is_split():
+            held = [self._rows("x", "held_out"), self._rows("y", "held_out")]
+            yield Code("validation_data=(", tuple(held), ")")
+        elif self._arrays and self._arrays.validation is not None:
+            names = ["val_x", "val_y"]
+            if self._weights("val_", self._arrays.validation) is not None:
+                names.append("val_weights")
+            yield Code(f"validation_data=({', '.join(names)})")
+        if self._training.callbacks:
+            callbacks = [self._callback(value) for value in self._training.callbacks]
+            yield sequence(callbacks).before("callbacks=")
+
+    def _callback(self, value: object) -> Code:
+        return self._values.construct("callback", value, {})
+
+    def _rows(self, variable: str, chosen: str | None) -> Code:
+        """Rows of all arrays of a variable, in its form."""
+        if chosen is None:
+            return Code(variable)
+        graph = self._valid.graph
+        if variable == "x":
+            single, by_name = len(graph.inputs) == 1, False
+        else:
+            form = in_form(graph, {head.output: Code("a") for head in self._valid.heads})
+            single, by_name = form.head == "a", form.head == "{"
+        if single:
+            return Code(f"{variable}[{chosen}]")
+        if by_name:
+            return Code(f"{{name: array[{chosen}] for name, array in {variable}.items()}}")
+        return Code(f"[array[{chosen}] for array in {variable}]")
+
+
+def _has_classes(head: Head) -> bool:
+    facts = LOSSES.get(named_loss(head.loss, (), None)[0])
+    return facts is not None and facts.targets in ("ids", "one-hot", "binary")

@@ -1,0 +1,260 @@
+"""Scripts of specs: their text, and the weights that they train."""
+
+import ast
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import modelspec
+from modelspec.api.python import to_python
+from modelspec.problems.errors import ModelError
+
+SPECS = sorted(Path("specs").glob("*.yaml"))
+GUIDES = sorted((Path(__file__).parents[1] / "guides").glob("*.yaml"))
+DATA_OF = {
+    "breast_cancer_heads": "breast_cancer",
+    "siamese": "digit_pairs",
+    "siamese_l1": "digit_pairs",
+    "siamese_ops": "digit_pairs",
+}
+
+NO_WEIGHT_GRADIENT = ("attention", "transformer", "ct_scans_3d")
+"""Models with biases before a softmax over keys or before BatchNormalization.
+
+Their exact gradients are 0, so that the optimizer turns rounding into steps.
+"""
+
+
+def script(text: str, overrides: tuple[str, ...] = ()) -> str:
+    return to_python(modelspec.loads(text, overrides))
+
+
+def writable(paths: list[Path]) -> list[Path]:
+    """The specs that a script can hold."""
+    texts = {path: path.read_text("utf-8") for path in paths}
+    return [path for path, text in texts.items() if "adapt: true" not in text]
+
+
+@pytest.mark.process
+def test_scripts_are_formatted_and_linted(tmp_path: Path) -> None:
+    for path in writable([*SPECS, *GUIDES]):
+        text = to_python(modelspec.load(path))
+        assert text == to_python(modelspec.load(path))
+        assert text.count("modelspec") == 1
+        (tmp_path / f"{path.stem}.py").write_text(text, "utf-8")
+    for arguments in (
+        ["check"],
+        ["format", "--check"],
+        ["format", "--check", "--line-length", "100"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *arguments, "--isolated", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_scripts_need_keras_and_numpy_alone(path: Path) -> None:
+    if path not in writable([path]):
+        pytest.skip("refused")
+    nodes = list(ast.walk(ast.parse(to_python(modelspec.load(path)))))
+    imported = {
+        alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names
+    }
+    imported |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert imported <= {"keras", "numpy", "sys"}
+
+
+def test_blocks_are_functions_and_repeats_are_loops() -> None:
+    text = to_python(modelspec.load("specs/residual.yaml"))
+    assert "FILTERS = 16\n" in text
+    assert "def residual(x, filters, kernel=3, dropout=0.0):\n" in text
+    assert (
+        "    for i in range(3):\n        x = residual(x, filters=FILTERS, dropout=0.1 * i)\n"
+        in text
+    )
+    assert 'Dense(10, activation="softmax", name="digit")(x)\n' in text
+
+
+HOSTILE = [
+    "quote \" and ' and \\",
+    '"""\nimport os\nos.abort()\n"""',
+    "line\nbreak\r\u2028\x0c\0",
+    '{__import__("os").abort()}',
+    "\\",
+    "\\N{BULLET} \\x41",
+    "\u202e\U0001f600é",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_of_users_is_never_code(text: str) -> None:
+    import yaml
+
+    spec: dict[str, Any] = {
+        "modelspec": 1,
+        "description": text,
+        "params": {"p": text, "n": 2},
+        "inputs": {"x": {"shape": [4]}},
+        "layers": [
+            {"Dense": {"units": 2, "activation": text}},
+            {"Dense": {"units": "${n}", "kernel_initializer": "a${n}" + text}, "name": "y"},
+        ],
+        "outputs": "y",
+        "losses": "mse",
+        "data": {"x": text},
+    }
+    source = modelspec.loads(yaml.safe_dump(spec))
+    if source.graph is None or any(problem.severity == "error" for problem in source.problems):
+        # Checked values do not reach the script: what the language refuses needs no escape here.
+        spec["layers"] = [{"Dense": {"units": 2}, "name": "y"}]
+        source = modelspec.loads(yaml.safe_dump(spec))
+    if any(problem.severity == "error" for problem in source.problems):
+        pytest.skip("the language refuses the text itself")
+    tree = ast.parse(to_python(source))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert names.isdisjoint({"os", "__import__", "import"})
+    assert all(not isinstance(node, ast.Global | ast.Lambda | ast.Await) for node in ast.walk(tree))
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert text in strings
+
+
+def test_a_data_path_is_a_string(tmp_path: Path) -> None:
+    path = tmp_path / 'it"s \\ one.npz'
+    np.savez(path, x=np.zeros((3, 4), "f"), y=np.zeros((3, 1), "f"))
+    text = (
+        "modelspec: 1\ninputs: {x: {shape: [4]}}\nlayers:\n  - Dense: {units: 1}\n    name: y\n"
+        "outputs: y\nlosses: mse\n"
+    )
+    tree = ast.parse(to_python(modelspec.loads(text), path))
+    assert str(path) in {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+
+
+NAMES = ["class", "l", "x", "h", "layers", "np", "keras", "model", "data", "print", "a-b", "lambda"]
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_users_become_identifiers(name: str, tmp_path: Path) -> None:
+    text = (
+        f"modelspec: 1\nname: m\ninputs: {{{name}: {{shape: [4]}}, other: {{shape: [4]}}}}\n"
+        "blocks:\n  block:\n    params: {units: 3}\n    inputs: [x]\n    layers:\n"
+        f"      - Dense: {{units: '${{units}}'}}\n        from: x\n        name: {name}-y\n"
+        f"    outputs: {name}-y\n"
+        f"layers:\n  - block:\n    from: {name}\n  - Add:\n    from: [block, other-y]\n"
+        f"    name: sum\n  - Dense: {{units: 3}}\n    from: other\n    name: other-y\n"
+        f"  - Dense: {{units: 1}}\n    from: sum\n    name: {name}_\n"
+        f"outputs: {name}_\nlosses: mse\n"
+    )
+    source = modelspec.loads(text)
+    ours = source.build()
+    (tmp_path / "script.py").write_text(to_python(source), "utf-8")
+    import keras
+
+    keras.utils.set_random_seed(0)
+    theirs = runpy.run_path(str(tmp_path / "script.py"))["build_model"]()
+    assert [tensor.name for tensor in theirs.inputs] == [name, "other"]
+    assert theirs.output_names == ours.output_names
+    for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("addition", "said"),
+    [
+        ("weights: {from: runs/x}\n", "starting weights"),
+        ("data: {x: [a, b]}\n", "data of several columns"),
+    ],
+)
+def test_what_a_script_cannot_have_is_refused(addition: str, said: str) -> None:
+    text = (
+        "modelspec: 1\ninputs: {x: {shape: [2]}}\nlayers:\n  - Dense: {units: 1}\n    name: y\n"
+        f"outputs: y\nlosses: mse\n{addition}"
+    )
+    with pytest.raises(ModelError, match=said):
+        script(text)
+
+
+def test_a_strategy_is_told_in_a_comment() -> None:
+    text = to_python(modelspec.load("specs/digits_restored.yaml"))
+    assert "# Keras has no counterpart to the strategy for loss_weights: they are 1.\n" in text
+
+
+def rows_of(path: Path, source: modelspec.ModelSpec) -> dict[str, Any]:
+    """Some rows for a spec: shipped ones, or random ones that fit."""
+    if path in SPECS:
+        data = Path("data") / f"{DATA_OF.get(path.stem, path.stem)}.npz"
+        with np.load(data if data.exists() else Path("data/digits.npz")) as stored:
+            return {name: stored[name][:200] for name in stored.files}
+    from modelspec.api import timing
+    from modelspec.api.costs import with_lengths
+    from modelspec.backend.export.random_rows import random_rows
+
+    rows = random_rows(source.build(), 12)
+    graph = source.require().graph
+    known = with_lengths(graph, {name: rows[name].shape[1:] for name in rows})
+    arrays = timing._arrays(source, known, timing._output_shapes(source, known), 12)
+    names = source.require().spec.data
+    texts = {name: row.astype("U") if row.dtype == object else row for name, row in rows.items()}
+    return {**arrays, **{str(names.get(name, name)): row for name, row in texts.items()}}
+
+
+def trainable(path: Path) -> modelspec.ModelSpec:
+    """A spec that trains two epochs in the order of the rows, without XLA."""
+    options = ["training.epochs=2", "training.shuffle=false", "training.jit=false"]
+    source = modelspec.load(path)
+    if source.require().strategy is not None:
+        options.append("loss_weights=null")
+    if not any(head.loss for head in source.heads):
+        options.append(f"losses=[{', '.join(['mse'] * len(source.heads))}]")
+        if len(source.heads) == 1:
+            options[-1] = "losses=mse"
+    return modelspec.load(path, options)
+
+
+def difference(path: Path, folder: Path) -> float:
+    """The largest difference of trained weights, relative to the largest weight of its array."""
+    source = trainable(path)
+    named: dict[str, Any] = rows_of(path, source)
+    np.savez(folder / "data.npz", **named)
+    (folder / "script.py").write_text(to_python(source, folder / "data.npz"), "utf-8")
+    modelspec.train(source, folder / "data.npz", run=folder / "run")
+    import keras
+
+    keras.backend.clear_session()
+    runpy.run_path(str(folder / "script.py"))["main"](model_path=str(folder / "plain.keras"))
+    ours, theirs = (
+        keras.saving.load_model(file, compile=False)
+        for file in (folder / "run" / "model.keras", folder / "plain.keras")
+    )
+    assert ours.output_names == theirs.output_names
+    scale = max(float(np.abs(weight).max()) for weight in ours.get_weights())
+    by_model = any(name in path.stem for name in NO_WEIGHT_GRADIENT)
+    return max(
+        float(np.abs(one - other).max()) / (scale if by_model else max(np.abs(one).max(), 1e-12))
+        for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True)
+    )
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("name", ["breast_cancer", "digits_heads", "residual"])
+def test_a_script_trains_the_same_weights(name: str, tmp_path: Path) -> None:
+    assert difference(Path(f"specs/{name}.yaml"), tmp_path) < 1e-6
+
+
+@pytest.mark.keras
+@pytest.mark.sweep
+@pytest.mark.parametrize("path", [*SPECS, *GUIDES], ids=lambda path: path.stem)
+def test_every_script_trains_the_same_weights(path: Path, tmp_path: Path) -> None:
+    if path not in writable([path]):
+        pytest.skip("refused")
+    bound = 3e-4 if any(name in path.stem for name in NO_WEIGHT_GRADIENT) else 1e-6
+    assert difference(path, tmp_path) < bound
