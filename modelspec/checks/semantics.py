@@ -16,7 +16,7 @@ from modelspec.checks.strategies import check_strategy
 from modelspec.graph.graph import Graph, Node
 from modelspec.graph.heads import Head, check_names
 from modelspec.graph.operations import is_operation
-from modelspec.language.spec import Spec
+from modelspec.language.spec import ClassColumn, Spec
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, is_echo
 
 
@@ -27,6 +27,7 @@ def check_semantics(
     problems = _check_nodes(graph.nodes, spec, catalog)
     outputs = _output_names(spec)
     problems += check_names(spec, outputs)
+    problems += _check_classes(spec)
     problems += check_object(catalog, "optimizer", spec.optimizer, ("optimizer",))
     for head in heads:
         if head.loss is not None:
@@ -50,6 +51,25 @@ def check_semantics(
         "training": {"callbacks": spec.training.callbacks},
     }
     return [problem for problem in dict.fromkeys(problems) if not is_echo(problem, given)]
+
+
+def _check_classes(spec: Spec) -> Iterable[Diagnostic]:
+    """Names of classes in ``data``: of outputs, two or more, each once."""
+    for name, source in spec.data.items():
+        if not isinstance(source, ClassColumn):
+            continue
+        if name in spec.inputs:
+            message = f"{name} is an input, and names of classes are for outputs"
+            hint = "a layer StringLookup turns text into ids: declare the input with dtype: string"
+            yield Diagnostic("wrong-value", message, ("data", name), hint=hint)
+        names = [str(each) for each in source.classes or ()]
+        route = ("data", name, "classes")
+        if source.classes is not None and len(names) < 2:  # noqa: PLR2004 - one class tells nothing
+            yield Diagnostic("wrong-value", "an output has two classes or more", route)
+        for position, each in enumerate(names):
+            if each in names[:position]:
+                message = f"{each} is listed twice"
+                yield Diagnostic("duplicate-name", message, (*route, position))
 
 
 def _output_names(spec: Spec) -> list[str]:

@@ -283,14 +283,17 @@ class StartingWeights(_Section):
     layers: dict[str, ArraySource] = Field(default_factory=dict)
 
 
-ClassName = Annotated[str, Field(min_length=1)] | int
+ClassName = Annotated[
+    Annotated[str, Field(min_length=1), Tag(FORM + "text")] | Annotated[int, Tag(FORM + "plain")],
+    Discriminator(_text_or_plain),
+]
 
 
 class ClassColumn(_Section):
     """Targets that are names of classes. Without ``classes``, the data's own in sorted order."""
 
     column: str
-    classes: Annotated[tuple[ClassName, ...], Strict(False), Field(min_length=2)] | None = None
+    classes: Annotated[tuple[ClassName, ...], Strict(False)] | None = None
 
 
 def _source_form(value: Any) -> str | None:
