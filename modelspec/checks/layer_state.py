@@ -23,6 +23,9 @@ _HINTS = {
 _ENCODED = frozenset({"one_hot", "multi_hot", "count", "tf_idf"})
 """Output modes in which a lookup has a value for each entry of its vocabulary."""
 
+STARTED = frozenset({"Normalization"})
+"""Layers whose fitted values are weights, which `weights.from` gives them."""
+
 _RECURRENT = {"RNN", "LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
 
 

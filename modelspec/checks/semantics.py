@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from modelspec.catalog import Catalog
 from modelspec.catalog.entries import item_family
 from modelspec.checks.arguments import check_object
-from modelspec.checks.layer_state import check_adapt, check_state
+from modelspec.checks.layer_state import STARTED, check_adapt, check_state
 from modelspec.checks.losses import check_losses
 from modelspec.checks.monitors import check_monitors
 from modelspec.checks.operations import check_operation
@@ -104,7 +104,7 @@ def _check_node(node: Node, spec: Spec, catalog: Catalog) -> Iterable[Diagnostic
     given = {node.type: node.arguments if node.instead is None else node.instead}
     if node.adapt:
         yield from check_adapt(catalog, node)
-    elif node.instead is None:
+    elif node.instead is None and not (spec.weights.from_ and node.type in STARTED):
         yield from check_state(node.type, node.arguments, (*node.route, node.type))
     for problem in check_object(catalog, family, given, node.route):
         if not is_echo(problem, given, above=len(node.route)):

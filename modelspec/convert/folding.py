@@ -215,13 +215,16 @@ class Folder:
         """Write equal items in a row once, with ``repeat``."""
         shared = {step.owner for step in body.steps}
         steps: list[Step] = []
+        ends: dict[int, int] = {}
         for run in _equal_runs(body.steps, shared):
             least = 2 if run[0].type in self.blocks else _LEAST_REPEATS
-            merged = _merged(run) if len(run) >= least else None
+            merged = _merged(run, self.next_id()) if len(run) >= least else None
             steps += [merged] if merged else run
-            for number, step in enumerate(run if merged else ()):
-                self.moved[step.id] = ((run[-1].id, number),)
+            if merged:
+                ends[run[-1].id] = merged.id
+                self.moved |= {step.id: ((merged.id, n),) for n, step in enumerate(run)}
         body.steps = steps
+        redirected(body, ends)
 
 
 _NAMED_AFTER = ("Conv", "Attention", "LSTM", "GRU", "Dense")
@@ -302,15 +305,15 @@ def _continues(above: Step, step: Step, shared: set[int | None]) -> bool:
     return alike and plain and dict(step.sources) == {None: Ref(above.id)}
 
 
-def _merged(run: Sequence[Step]) -> Step | None:
-    """One item for a run, which has the id of the last; None where its names do not count."""
+def _merged(run: Sequence[Step], number: int) -> Step | None:
+    """One item for a run, under a new id; None where its names do not count."""
     free = all(step.free for step in run)
     pattern = None if free else name_pattern([step.name for step in run])
     if not free and pattern is None:
         return None
     return replace(
-        run[-1],
-        sources=run[0].sources,
+        run[0],
+        id=number,
         name=pattern or run[0].name,
         names=() if free else tuple(step.name for step in run),
         repeat=len(run),

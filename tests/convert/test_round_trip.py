@@ -181,7 +181,27 @@ def arguments() -> Any:
     return keras.Model(given, layers.Flatten(name="flat out")(x))
 
 
-MADE = (shared, nested, states, branches, frozen, arguments)
+def towers() -> Any:
+    """Repeats in blocks in blocks."""
+    x = given = keras.Input((8,), name="x")
+    for tower, units in enumerate((8, 8, 16)):
+        x = layers.Dense(units, name=f"t{tower}_in")(x)
+        for step in range(3):
+            y = layers.Dense(units, "relu", name=f"t{tower}_{step}_a")(x)
+            y = layers.LayerNormalization(name=f"t{tower}_{step}_b")(y)
+            x = layers.Add(name=f"t{tower}_{step}_sum")([x, y])
+        x = layers.Dropout(0.1 * tower, name=f"t{tower}_drop")(x)
+    return keras.Model(given, layers.Dense(3, name="y")(x))
+
+
+def fitted() -> Any:
+    given = keras.Input((4,), name="x")
+    normal = layers.Normalization(name="normal")
+    normal.adapt(np.random.default_rng(0).random((50, 4)))
+    return keras.Model(given, layers.Dense(2)(normal(given)))
+
+
+MADE = (towers, fitted, shared, nested, states, branches, frozen, arguments)
 
 
 @pytest.mark.parametrize("fold", [True, False], ids=["folded", "flat"])

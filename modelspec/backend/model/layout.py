@@ -42,6 +42,10 @@ def assign_weights(model: Any, values: Values) -> None:
     for layer, arrays in values.items():
         for slot, array in arrays.items():
             slots[layer][slot].assign(array)
+    for layer in all_layers(model):
+        # Normalization computes with what it derives from its weights, as of when it was built.
+        if layer.name in values and isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
 
 
 def _slots(model: Any) -> dict[str, dict[str, Any]]:
