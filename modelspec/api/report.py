@@ -21,6 +21,7 @@ from modelspec.report.pages.rendering import require_jinja
 from modelspec.report.pages.run_report import RunReport
 from modelspec.results.costs import Costs
 from modelspec.results.evaluated import Evaluated
+from modelspec.runs.history import is_number
 from modelspec.runs.run import Run
 from modelspec.runs.verdict import verdict
 
@@ -163,7 +164,8 @@ def _rates(
     source: ModelSpec, record: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
 ) -> dict[int, float]:
     """The learning rate in each epoch: as it was recorded, or as the spec sets it."""
-    recorded = {row["epoch"]: row["learning_rate"] for row in history if row.get("learning_rate")}
+    known = [row for row in history if is_number(row.get("learning_rate"))]
+    recorded = {row["epoch"]: float(row["learning_rate"]) for row in known}
     if recorded:
         return recorded
     from modelspec.backend.training.rates import rates

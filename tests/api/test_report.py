@@ -499,6 +499,14 @@ def test_a_run_whose_data_is_gone_or_that_has_no_model_is_reported(
     assert "No epoch is finished" in modelspec.make_report(run)
 
 
+def test_a_run_that_goes_on_can_be_compared(found: RunReport) -> None:
+    record = {"status": "running"}
+    page = comparison_page([found, replace(found, path="on", record=record, history=[])])
+    assert "<td>running</td>" in page
+    assert 'class="n best"' not in page
+    assert "running" in report_page(replace(found, record=record, history=[], evaluated=None))
+
+
 def test_mistakes_are_told(heads: Path, kinds: Path, tmp_path: Path) -> None:
     with pytest.raises(modelspec.RunError, match="contains no run"):
         modelspec.make_report(tmp_path)
