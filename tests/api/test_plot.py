@@ -26,6 +26,7 @@ SPECS = ROOT / "specs"
 APPLICATIONS = sorted(
     name for name in vars(keras.applications) if name[0].isupper() and name != "Any"
 )
+SHAPES = ("digits_heads", "residual", "siamese", "siamese_l1")
 REPRESENTATIVE = ("ResNet152", "InceptionV3", "NASNetMobile")
 
 
@@ -42,9 +43,18 @@ def links(found: Network) -> set[tuple[str, str, str]]:
     return {(names[link.source], names[link.target], link.label) for link in found.links}
 
 
-@pytest.mark.parametrize("name", [path.stem for path in sorted(SPECS.glob("*.yaml"))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(path.stem, marks=[] if path.stem in SHAPES else pytest.mark.sweep)
+        for path in sorted(SPECS.glob("*.yaml"))
+    ],
+)
 def test_a_shipped_spec_has_the_layers_shapes_and_parameters_of_its_model(name: str) -> None:
-    model = spec(name).build()
+    source = spec(name)
+    if any(node.adapt for node in source.require().graph.nodes):
+        pytest.skip("its model needs data")
+    model = source.build()
     layers = {layer.name: layer for layer in model.layers}
     found = graph(name)
     ours = {vertex.name: vertex for vertex in found.vertices if vertex.kind != "head"}

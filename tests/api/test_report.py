@@ -250,16 +250,18 @@ training: {epochs: 60}
     assert abs(rises["x[0]"]) < 0.05 * variance
 
 
-def test_of_large_data_samples_are_drawn_and_the_page_says_so(heads: Path) -> None:
-    found = evaluate_for_report(modelspec.open_target(heads), DATA, rows=50)
-    assert (found.rows, found.samples) == (50, 360)
-    digit = found.outputs[0].details
+def test_of_large_data_samples_are_drawn_and_the_page_says_so(
+    heads: Path, found: RunReport
+) -> None:
+    few = evaluate_for_report(modelspec.open_target(heads), DATA, rows=50)
+    assert found.evaluated is not None
+    assert (few.rows, few.samples) == (50, 360)
+    digit = few.outputs[0].details
     assert isinstance(digit, Classes)
     assert digit.table.sum() == 50
-    assert {sample.row for sample in found.worst} <= set(range(360))
-    whole = modelspec.evaluate(modelspec.open_target(heads), DATA)
-    assert dict(found.metrics) == whole
-    page = report_page(replace(gather(heads), evaluated=found))
+    assert {sample.row for sample in few.worst} <= set(range(360))
+    assert few.metrics == found.evaluated.metrics
+    page = report_page(replace(found, evaluated=few))
     assert "Figures are of 50 of 360 samples, drawn at random" in page
 
 
@@ -518,12 +520,14 @@ def test_mistakes_are_told(heads: Path, kinds: Path, tmp_path: Path) -> None:
         modelspec.make_report([])
 
 
-def test_without_jinja_the_extra_is_named(heads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_jinja_the_extra_is_named(
+    heads: Path, found: RunReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("jinja2", "markupsafe"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(modelspec.RunError, match="install the extra report"):
         modelspec.make_report(heads)
-    assert modelspec.make_report(heads, form="markdown").startswith("# digits")
+    assert report_markdown(found).startswith("# digits")
 
 
 def test_without_graphviz_the_page_has_no_picture(
