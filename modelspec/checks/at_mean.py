@@ -49,7 +49,7 @@ def left_at_mean(
         shares = _loss_of_shares(head.loss, rows)
         judged = record["epoch"] >= _EPOCHS and (len(heads) > 1 or not penalized)
         if judged and shares and loss >= _NO_BETTER_THAN_SHARES * shares:
-            yield _of_classes(head.output, loss, shares)
+            yield _of_classes(head.output, loss, shares, several=len(trained) > 1)
 
 
 def _of_quantity(output: str, loss: float, constant: float) -> str:
@@ -60,11 +60,12 @@ def _of_quantity(output: str, loss: float, constant: float) -> str:
     )
 
 
-def _of_classes(output: str, loss: float, shares: float) -> str:
+def _of_classes(output: str, loss: float, shares: float, *, several: bool) -> str:
+    more = "other loss_weights, " if several else ""
     return (
         f"{output} has learned nothing: its loss is {loss:.4g}, and predicting the share of each "
-        f"class for every sample gives {shares:.4g}. Another learning rate, scaled inputs or more "
-        "epochs may help"
+        f"class for every sample gives {shares:.4g}. Scaled inputs, another learning rate, {more}"
+        "or more epochs may help"
     )
 
 

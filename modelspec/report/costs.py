@@ -17,15 +17,20 @@ def operations(count: float) -> str:
     raise AssertionError
 
 
+def _flop(count: float) -> str:
+    text = operations(count)
+    return f"{text}FLOP" if text[-1].isalpha() else f"{text} FLOP"
+
+
 def cost_lines(costs: Costs | None) -> Iterator[str]:
     """One line each for arithmetic, memory, and time where it was measured."""
     if costs is None:
         return
     step = costs.batch_size * costs.training_flops
     yield (
-        f"arithmetic{_lengths(costs)}: {operations(costs.flops)}FLOP a sample, "
-        f"{operations(costs.training_flops)}FLOP in training; "
-        f"{operations(step)}FLOP a step of {costs.batch_size:,} samples"
+        f"arithmetic{_lengths(costs)}: {_flop(costs.flops)} a sample, "
+        f"{_flop(costs.training_flops)} in training; "
+        f"{_flop(step)} a step of {costs.batch_size:,} samples"
     )
     optimizer = "" if costs.optimizer is None else f", optimizer {size(costs.optimizer)}"
     yield (
@@ -36,7 +41,7 @@ def cost_lines(costs: Costs | None) -> Iterator[str]:
         seconds = costs.measured.seconds_per_sample
         yield (
             f"time in an epoch: {1000 * seconds:.3g} s for 1,000 samples, "
-            f"{operations(costs.training_flops / seconds)}FLOP/s, "
+            f"{_flop(costs.training_flops / seconds)}/s, "
             f"measured here on {costs.measured.samples:,} random samples"
         )
 

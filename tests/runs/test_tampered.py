@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tampering import LOADED, RESUMED, Tamper
+from tampering import CHECKPOINTED, LOADED, RESUMED, Tamper
 
 pytestmark = [pytest.mark.keras, pytest.mark.process, pytest.mark.slow]
 
@@ -224,6 +224,18 @@ def test_runs_are_listed_without_following_links(base: Path, tmp_path: Path, nam
 def test_loaded(base: Path, tmp_path: Path, verb: str) -> None:
     (tmp_path / "tmp").mkdir()
     places = sandbox(base, tmp_path, LOADED)
+    commands = {
+        name: [verb, f"{place}/run", "--data", f"{place}/d.npz"] for name, place in places.items()
+    }
+    wrong = judge(commands, places, tmp_path)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("verb", ["evaluate", "predict"])
+def test_judged_by_a_checkpoint(base: Path, tmp_path: Path, verb: str) -> None:
+    (tmp_path / "tmp").mkdir()
+    places = sandbox(base, tmp_path, CHECKPOINTED)
     commands = {
         name: [verb, f"{place}/run", "--data", f"{place}/d.npz"] for name, place in places.items()
     }

@@ -365,3 +365,26 @@ LOADED: dict[str, Tamper] = {
     "a spec of another input": _spec("\n  x:", "\n  other:"),
 }
 """Ways that ``evaluate`` and ``predict`` must refuse."""
+
+_OF_WEIGHTS = {
+    *("an epoch as text", "an epoch below 0", "half an epoch", "an epoch far off"),
+    *("an epoch that is no number", "an epoch of True", "seconds as text"),
+    *("seconds that are not finite", "a state that is a list", "a state that is not JSON"),
+    *("a state that is deep", "a variable too wide", "a variable of float64"),
+    *("a variable of text", "a variable turned", "a variable flat", "a later variable too wide"),
+    *("a pickle", "a header of 10^15 rows", "a header of 10^30 rows", "a header below 0"),
+    *("a zip bomb", "a link for checkpoints", "a link for spec.yaml", "a link for run.json"),
+    *("a pipe for run.json", "a record that is a list", "a record without a status"),
+}
+
+
+def _without_model(tamper: Tamper) -> Tamper:
+    def of_weights(run: Path, victim: Path) -> None:
+        (run / "model.keras").unlink()
+        tamper(run, victim)
+
+    return of_weights
+
+
+CHECKPOINTED: dict[str, Tamper] = {name: _without_model(RESUMED[name]) for name in _OF_WEIGHTS}
+"""Ways that ``evaluate`` and ``predict`` must refuse where a run has checkpoints and no model."""

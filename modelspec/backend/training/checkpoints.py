@@ -108,6 +108,11 @@ def _file(position: Position) -> str:
     return f"epoch-{position.epoch:06}{within}.npz"
 
 
+def _require_name(path: Path, position: Position) -> None:
+    if path.name != _file(position):
+        raise ValueError(f"it was written as {_file(position)}")
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in a folder, oldest first."""
     return sorted(folder.glob("epoch-*.npz"), key=lambda path: path.stem.split("-")[1:])
@@ -127,8 +132,7 @@ def restore(path: Path, state: State) -> Position:
         np.load(file, allow_pickle=False) as npz,
     ):
         stored = _read(npz, state, variables)
-    if path.name != _file(stored.position):
-        raise ValueError(f"it was written as {_file(stored.position)}")
+    _require_name(path, stored.position)
     for variable, value in zip(variables, stored.values, strict=True):
         variable.assign(value)
     for callback, memory in zip(state.callbacks, stored.memories, strict=True):
@@ -151,6 +155,7 @@ def restore_weights(folder: Path, model: Any) -> Position:
                 np.load(file, allow_pickle=False) as npz,
             ):
                 position = _position(json.loads(_member(npz, _STATE, _STATE_LIMIT).tobytes()))
+                _require_name(path, position)
                 # The variables of the model are the first of a checkpoint.
                 values = [_value(npz, index, item) for index, item in enumerate(model.variables)]
         except Exception as error:  # noqa: BLE001 - what a damaged file raises is its reader's choice
