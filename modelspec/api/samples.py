@@ -15,9 +15,9 @@ _WORDS = 60
 _CHANNELS = (1, 3, 4)
 
 
-def show(name: str, value: Array) -> Shown:
-    """One sample of an input."""
-    picture = _as_picture(value)
+def show(name: str, value: Any) -> Shown:
+    """One sample of an input; a text or a number where a sample has no axes."""
+    picture = _as_picture(np.asarray(value))
     if picture is not None:
         return Shown(name, png=_png(picture))
     return Shown(name, text=text_of(value))
