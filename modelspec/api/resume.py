@@ -43,6 +43,9 @@ def resumable(
     written = load(run.spec_path, [f"training.epochs={training.epochs}"])
     if training.jit == "auto":
         source = source.with_training(jit=written.require().spec.training.jit)
+    if training.precompute == "auto":
+        chosen = written.require().spec.training.precompute
+        source = source.with_training(precompute=chosen)
     if written.resolved_text(run.path) != source.resolved_text(run.path):
         raise RunError(f"the spec differs from that of the run {run.path}: compare its {SPEC}")
     _refuse_more_epochs(run, written)

@@ -141,6 +141,7 @@ def train(
         if workers:
             source = without_xla(source, listener)
         source = _with_jit(source, model, phases.training, listener)
+        source = _with_precompute(source, model, listener)
         # Before the record, which makes the folder a run: what is one can be resumed.
         text = source.resolved_text(made.path)
         refuse_other_spec(made, text)
@@ -329,6 +330,21 @@ def _untrained_classes(
             hint = f"list the classes: classes: [{listed}]"
             problems.append(Diagnostic("unknown-class", message, ("data", name), hint=hint))
     return problems
+
+
+def _with_precompute(source: ModelSpec, model: Any, listener: Listener) -> ModelSpec:
+    """Return the spec with ``precompute`` decided, so that the spec of the run repeats it."""
+    from modelspec.backend.training.precompute import pays, split
+
+    valid = source.require()
+    training = valid.spec.training
+    if training.precompute is True and (valid.strategy is not None or split(model) is None):
+        why = "a strategy sets loss_weights" if valid.strategy else "no beginning is frozen"
+        listener.warn(f"training.precompute: true changes nothing: {why}")
+    if training.precompute != "auto":
+        return source
+    chosen = valid.strategy is None and pays(model, training.epochs)
+    return source.with_training(precompute=chosen)
 
 
 def _with_jit(source: ModelSpec, model: Any, batches: Batches, listener: Listener) -> ModelSpec:

@@ -156,7 +156,7 @@ def build_metrics(model: Any, batch: Any) -> None:
 
     ``Trainer._symbolic_build``; ``batch`` is in the form of ``fit``.
     """
-    _part(model, "_symbolic_build", "training")(data_batch=batch)
+    _part(model, "_symbolic_build", "training").__func__(model, data_batch=batch)
 
 
 def loss_tracker(model: Any) -> Any:
@@ -334,3 +334,10 @@ def intercepted_downloads(asked: Callable[[str, str], None]) -> Iterator[None]:
 def keras_home() -> Path:
     """Where Keras keeps files of this user: ``KERAS_HOME``, or ``.keras`` in the home folder."""
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+
+
+def takes_training(operation: Any) -> bool:
+    """Whether a call of an operation depends on ``training``; ``_call_has_training_arg``."""
+    return isinstance(operation, keras.Layer) and bool(
+        _part(operation, "_call_has_training_arg", "the use of precomputed values")
+    )

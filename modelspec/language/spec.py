@@ -207,6 +207,7 @@ class BlockSpec(_Section):
 
 
 Jit = Literal["auto", "optimizer", True, False]
+Precompute = Literal["auto", True, False]
 
 
 def _by_output(value: Any) -> Any:
@@ -264,6 +265,7 @@ class Training(_Section):
     )
     precision: Precision = "float32"
     jit: Annotated[Jit, _only(bool, "auto, optimizer, true or false")] = "auto"
+    precompute: Annotated[Precompute, _only(bool, "auto, true or false")] = "auto"
     steps_per_call: StepsPerCall = "auto"
 
 

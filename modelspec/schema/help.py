@@ -110,6 +110,10 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "callbacks": "A list of Keras callbacks.",
         "class_weights": "How much samples of a class count, by output: {income: {3: 5.0}}.",
         "precision": "The type of the computations. Default: float32.",
+        "precompute": (
+            "Whether frozen layers at the beginning are computed once for each row, and not in "
+            "every epoch. Default: auto, what pays."
+        ),
         "jit": (
             "Whether XLA compiles the steps of training, or the optimizer's updates of large "
             "weights alone. Default: auto, what pays."

@@ -41,7 +41,8 @@ class Engine:
     """Steps of one compiled model. ``jit`` is what XLA compiles of training on whole batches.
 
     ``step`` stands in for the model's own ``train_step``. With ``shared``, each step computes the
-    rows of this worker alone, and has the results of all.
+    rows of this worker alone, and has the results of all. ``body`` is the part of the model that
+    goes on from precomputed values, which batches then hold in place of inputs.
     """
 
     def __init__(
@@ -51,12 +52,17 @@ class Engine:
         jit: Jit = "off",
         step: Step | None = None,
         shared: SharedModel | None = None,
+        body: Any = None,
     ) -> None:
         # The same run must give the same weights; by default TensorFlow sums the gradients of an
         # Embedding in whatever order its threads come.
         tf.config.experimental.enable_op_determinism()
         self.model, self.shared = model, shared
-        self._train = step or model.train_step
+        self.body = model if body is None else body
+        self._train, self._test = step or model.train_step, model.test_step
+        if body is not None:
+            self._train = partial(type(model).train_step, body)
+            self._test = partial(type(model).test_step, body)
         if jit == "optimizer":
             fuse_updates(model.optimizer)
         self._walks: dict[Any, Walk] = {}
@@ -77,7 +83,7 @@ class Engine:
         a batch in the form of ``fit``, of which only the types matter.
         """
         if not self._built:
-            build_losses(self.model, data)
+            build_losses(self.body, data)
             self._built = True
 
     def train(self, chunk: StepChunk) -> int:
@@ -91,7 +97,7 @@ class Engine:
 
     def test(self, chunk: StepChunk) -> None:
         """Update metrics only."""
-        self._run("test", self.model.test_step, chunk, "off")
+        self._run("test", self._test, chunk, "off")
 
     def reset(self) -> None:
         """Start to count loss and metrics anew."""

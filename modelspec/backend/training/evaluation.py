@@ -33,7 +33,7 @@ class Evaluation:
         model = engine.model
         size = _batch_size(model, batches.batch_size, warn)
         self._batches = replace(batches, batch_size=size)
-        self._source = make_batch_source(model, self._batches, workers=engine.workers)
+        self._source = make_batch_source(engine.body, self._batches, workers=engine.workers)
         self._engine, self._callbacks = engine, callbacks or _nobody
 
     def __call__(self) -> Logs:

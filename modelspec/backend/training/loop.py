@@ -61,7 +61,7 @@ def fit(engine: Engine, context: FitContext) -> None:
     model, callbacks, training = engine.model, context.callbacks, context.training
     fixed = training.steps_per_call
     source = make_batch_source(
-        model,
+        engine.body,
         context.batches,
         fixed if isinstance(fixed, int) else None,
         engine.workers,
@@ -74,7 +74,7 @@ def fit(engine: Engine, context: FitContext) -> None:
     model.stop_training = False
     # Before the checkpoint, which holds the metrics' variables too; and callbacks choose by the
     # metrics, so on_train_begin comes after, and what it resets is restored last.
-    engine.build(sample(model, context.batches))
+    engine.build(sample(engine.body, context.batches))
     context.check_names(engine.names())
     start = callbacks.start(lambda: _require_inside(context.checkpointer.restore(), context))
     context.listener.training_started(context.checkpointer.history)

@@ -1,6 +1,7 @@
 """One training of a built model in the folder of a run, from its callbacks to its saved weights."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,10 +24,11 @@ from modelspec.backend.training.engine import Engine
 from modelspec.backend.training.fitted_values import load_fitted, save_fitted
 from modelspec.backend.training.loop import FitContext, Stopped, fit
 from modelspec.backend.training.loss_shares import LossShares
+from modelspec.backend.training.precompute import Parts, precomputed, split
 from modelspec.backend.training.xla import extent
 from modelspec.backend.workers.collectives import Collectives
 from modelspec.backend.workers.shared_model import SharedModel
-from modelspec.data.batches import Phases
+from modelspec.data.batches import Batches, Phases
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.places import place_all
 from modelspec.problems.errors import RunError, SpecError
@@ -56,6 +58,10 @@ def run_session(
     assert training.jit != "auto"
     _fit_layers(model, valid, phases, surroundings)
     strategy = make_strategy(model, valid)
+    wanted = training.precompute is True and strategy is None and not workers
+    parts = split(model) if wanted else None
+    if parts is not None:
+        phases = _precomputed(parts, phases, surroundings)
     context = _context(model, valid, strategy, phases, surroundings, workers=workers)
     shared = _shared(model, strategy, surroundings, workers) if workers else None
     step = strategy.train_step if strategy else None
@@ -63,7 +69,8 @@ def run_session(
     jit = "off" if shared else extent(model, jit=training.jit)
     try:
         with saving_whole(model):
-            fit(Engine(model, jit=jit, step=step, shared=shared), context)
+            body = parts.rest if parts is not None else None
+            fit(Engine(model, jit=jit, step=step, shared=shared, body=body), context)
     except Stopped:
         raise KeyboardInterrupt from None
     finally:
@@ -78,6 +85,22 @@ def run_session(
         end_reason=end_reason(callbacks, done, training.epochs),
         model_epoch=model_epoch(callbacks, done),
     )
+
+
+def _precomputed(parts: Parts, phases: Phases, surroundings: Surroundings) -> Phases:
+    """The rows with the values of the frozen layers in place of inputs."""
+    surroundings.listener.note("computing the frozen layers once (training.precompute)")
+
+    def values(batches: Batches) -> Batches:
+        return precomputed(parts, batches, surroundings.listener.note, surroundings.asked_to_stop)
+
+    held = phases.validation
+    trained = values(phases.training)
+    if held is None:
+        return Phases(trained, None)
+    if held.dataset is not phases.training.dataset:
+        return Phases(trained, values(held))
+    return Phases(trained, replace(held, dataset=trained.dataset, dtypes=trained.dtypes))
 
 
 def _fit_layers(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surroundings) -> None:

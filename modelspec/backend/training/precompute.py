@@ -1,0 +1,240 @@
+"""Frozen beginnings of a model, computed once for each row instead of in every epoch.
+
+What comes before every trained weight, every random layer and every state that training changes
+has the same values in all epochs. They take the place of the model's inputs while it trains; the
+model itself stays whole.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from modelspec.backend.keras_private import (
+    GraphNode,
+    all_layers,
+    as_functional,
+    graph_nodes,
+    mask_of,
+    takes_training,
+)
+from modelspec.backend.model.model_io import input_arrays
+from modelspec.backend.training.batch_source import RESIDENT_BYTES
+from modelspec.data.batches import Batches
+from modelspec.data.concatenated import Array
+from modelspec.problems.units import size
+from modelspec.storage import cache
+
+_EPOCHS = 3
+"""Epochs from which the values pay for the pass that computes them."""
+
+_ROWS = 64
+_RATES = ("dropout", "recurrent_dropout")
+_CHANGES = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
+"""Layers that change their state in training; a frozen BatchNormalization does not."""
+
+_DTYPES = ("float16", "float32", "float64", "int32", "int64", "int8", "uint8", "bool")
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What stands for an input of the rest of a model."""
+
+    name: str
+    dtype: str
+
+
+class Rest:
+    """A model that goes on from the results of its beginning; all else is the model's own."""
+
+    def __init__(self, model: Any, tensors: Sequence[Any], nodes: Sequence[GraphNode]) -> None:
+        self._model, self._tensors, self._nodes = model, tensors, nodes
+        self.inputs = [_Named(f"value_{index}", _dtype(t)) for index, t in enumerate(tensors)]
+
+    def __call__(self, given: Any, *, training: bool | None = None) -> Any:
+        values = dict(zip(map(id, self._tensors), keras.tree.flatten(given), strict=True))
+        _run(self._nodes, values, training=training)
+        return keras.tree.map_structure(lambda tensor: values[id(tensor)], self._model.output)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A model in two, which share its layers.
+
+    ``tensors`` are what the beginning gives to the rest. ``weighty`` says whether the beginning has
+    weights.
+    """
+
+    model: Any
+    layers: Sequence[Any]
+    nodes: Sequence[GraphNode]
+    tensors: Sequence[Any]
+    rest: Rest
+    weighty: bool
+
+    def beginning(self, given: Any) -> list[Any]:
+        values = {
+            id(symbol): tf.cast(tensor, symbol.dtype) if tensor.dtype != tf.string else tensor
+            for symbol, tensor in zip(self.model.inputs, keras.tree.flatten(given), strict=True)
+        }
+        _run(self.nodes, values, training=False)
+        return [values[id(tensor)] for tensor in self.tensors]
+
+
+def _run(nodes: Sequence[GraphNode], values: dict[int, Any], *, training: bool | None) -> None:
+    """Call operations in order, as Keras's functional models do."""
+    for node in nodes:
+        args, kwargs = node.fill_in(values)
+        if training is not None and takes_training(node.operation):
+            kwargs["training"] = training
+        results = keras.tree.flatten(node.operation(*args, **kwargs))
+        values.update(zip(map(id, node.outputs), results, strict=True))
+
+
+def split(model: Any) -> Parts | None:
+    """The largest frozen beginning of a model; None where there is none."""
+    if any(map(_adds_loss, all_layers(model))):
+        return None
+    fixed = {id(tensor): tensor for tensor in model.inputs}
+    inside: list[GraphNode] = []
+    after: list[GraphNode] = []
+    for node in graph_nodes(model):
+        if node.is_input:
+            continue
+        known = all(id(tensor) in fixed for tensor in node.inputs)
+        if known and _is_fixed(node.operation) and _stays_inside(model, node):
+            fixed |= {id(tensor): tensor for tensor in node.outputs}
+            inside.append(node)
+        else:
+            after.append(node)
+    layers = [node.operation for node in inside if isinstance(node.operation, keras.Layer)]
+    used = {id(t): t for node in after for t in node.inputs if id(t) in fixed}
+    tensors = list(used.values())
+    if not layers or not tensors or any(id(tensor) in fixed for tensor in model.outputs):
+        return None
+    if any(_masked(each) or _dtype(each) not in _DTYPES for each in tensors):
+        return None
+    weighty = any(layer.weights for layer in layers)
+    return Parts(model, layers, inside, tensors, Rest(model, tensors, after), weighty)
+
+
+def pays(model: Any, epochs: int) -> bool:
+    """What ``auto`` decides, by the graph and the number of epochs alone."""
+    parts = split(model) if epochs >= _EPOCHS else None
+    return parts is not None and parts.weighty
+
+
+def _masked(tensor: Any) -> bool:
+    return mask_of(tensor) is not None
+
+
+def _stays_inside(model: Any, node: Any) -> bool:
+    """Whether no mask leaves the beginning: what stands for an input has none."""
+    if not any(map(_masked, node.outputs)):
+        return True
+    made = {id(tensor) for tensor in node.outputs}
+    takers = [each for each in graph_nodes(model) if made & {id(t) for t in each.inputs}]
+    return all(_is_fixed(each.operation) for each in takers)
+
+
+def _dtype(tensor: Any) -> str:
+    return str(keras.backend.standardize_dtype(tensor.dtype))
+
+
+def _is_fixed(operation: Any) -> bool:
+    """Whether an operation gives the same result for a row in every epoch."""
+    if not isinstance(operation, keras.Layer):
+        return True
+    inside = all_layers(operation) if as_functional(operation) is not None else []
+    layers = [operation, *inside, *_wrapped(operation)]
+    return not operation.trainable_weights and all(map(_is_constant, layers))
+
+
+def _wrapped(layer: Any) -> Iterator[Any]:
+    for each in getattr(layer, "_layers", ()):
+        if isinstance(each, keras.Layer):
+            yield each
+            yield from _wrapped(each)
+
+
+def _is_constant(layer: Any) -> bool:
+    if _is_random(layer):
+        return False
+    changing = isinstance(layer, _CHANGES) and (
+        layer.trainable or isinstance(layer, keras.layers.SpectralNormalization)
+    )
+    return not (changing or getattr(layer, "stateful", False))
+
+
+def _is_random(layer: Any) -> bool:
+    """Whether a layer draws numbers; recurrent cells hold a generator without dropout too."""
+    if not any(isinstance(value, keras.random.SeedGenerator) for value in vars(layer).values()):
+        return False
+    found = (getattr(layer, name, None) for name in _RATES)
+    rates = [rate for rate in found if isinstance(rate, int | float)]
+    return not rates or any(rates)
+
+
+def _adds_loss(layer: Any) -> bool:
+    """Whether a layer adds to the loss, which a call of its own would not keep."""
+    regularized = getattr(layer, "activity_regularizer", None) is not None
+    return regularized or isinstance(layer, keras.layers.ActivityRegularization)
+
+
+def precomputed(
+    parts: Parts, batches: Batches, say: Callable[[str], None], stopped: Callable[[], bool]
+) -> Batches:
+    """The same rows with the values of the beginning in place of the inputs.
+
+    Values up to the bound of rows in memory stay there; more lie in a file of the cache folder that
+    is gone when the process ends.
+
+    Raises:
+        KeyboardInterrupt: A stop was requested.
+        OSError: The disk has no room for the file.
+    """
+    names = [tensor.name for tensor in parts.rest.inputs]
+    dtypes = {tensor.name: tensor.dtype for tensor in parts.rest.inputs}
+    forward = tf.function(parts.beginning)
+    whole = replace(batches, rows=np.arange(batches.dataset.samples))
+    arrays: dict[str, Array] = {}
+    for start in range(0, whole.samples, _ROWS):
+        if stopped():
+            raise KeyboardInterrupt
+        wanted = np.arange(start, min(start + _ROWS, whole.samples))
+        # Always as many rows: the sums of a short batch may differ in their last bits.
+        given = input_arrays(parts.model, whole.gather(np.resize(wanted, _ROWS)))
+        results = forward(tf.nest.map_structure(tf.convert_to_tensor, given))
+        values = [np.asarray(result)[: len(wanted)] for result in results]
+        if not arrays:
+            arrays = dict(zip(names, _room(values, whole.samples, say), strict=True))
+        for array, value in zip(arrays.values(), values, strict=True):
+            array[start : start + len(wanted)] = value
+    dataset = replace(batches.dataset, inputs=arrays)
+    return replace(batches, dataset=dataset, dtypes=dtypes)
+
+
+def _room(values: list[Array], rows: int, say: Callable[[str], None]) -> list[Array]:
+    shapes = [(rows, *value.shape[1:]) for value in values]
+    needed = sum(rows * value[:1].nbytes for value in values)
+    if needed <= RESIDENT_BYTES:
+        return [np.empty(shape, value.dtype) for shape, value in zip(shapes, values, strict=True)]
+    folder = cache.folder("precomputed")
+    folder.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(28, "no room for precomputed values: training.precompute: false", str(folder))
+    say(f"the frozen layers' values, {size(needed)}, lie in a file in {folder} while this trains")
+    arrays: list[Array] = []
+    for shape, value in zip(shapes, values, strict=True):
+        # The file has no name any more, so that it is gone with the process, however that ends.
+        with tempfile.TemporaryFile(dir=folder) as file:
+            arrays.append(np.memmap(file, value.dtype, "w+", shape=shape))
+    return arrays
