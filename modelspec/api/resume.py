@@ -41,11 +41,7 @@ def resumable(
     source = _with_epochs(run, source, listener)
     training = source.require().spec.training
     written = load(run.spec_path, [f"training.epochs={training.epochs}"])
-    if training.jit == "auto":
-        source = source.with_training(jit=written.require().spec.training.jit)
-    if training.precompute == "auto":
-        chosen = written.require().spec.training.precompute
-        source = source.with_training(precompute=chosen)
+    source = _as_decided(source, written)
     if written.resolved_text(run.path) != source.resolved_text(run.path):
         raise RunError(f"the spec differs from that of the run {run.path}: compare its {SPEC}")
     _refuse_more_epochs(run, written)
@@ -55,6 +51,15 @@ def resumable(
     if differs := difference(run.record.get("machine") or facts["machine"], facts["machine"]):
         listener.warn(f"the last digits may differ from those of a run without a break: {differs}")
     return source
+
+
+def _as_decided(source: ModelSpec, written: ModelSpec) -> ModelSpec:
+    """The spec with what a run decided by itself, where it still says ``auto``."""
+    asked, decided = (each.require().spec.training for each in (source, written))
+    changes = {
+        key: getattr(decided, key) for key in ("jit", "precompute") if getattr(asked, key) == "auto"
+    }
+    return source.with_training(**changes) if changes else source
 
 
 def all_overrides(run: Run, overrides: Sequence[str]) -> list[str]:

@@ -59,7 +59,8 @@ class Engine:
         tf.config.experimental.enable_op_determinism()
         self.model, self.shared = model, shared
         self.body = model if body is None else body
-        self._train, self._test = step or model.train_step, model.test_step
+        self._train = step or model.train_step
+        self._test = model.test_step
         if body is not None:
             self._train = partial(type(model).train_step, body)
             self._test = partial(type(model).test_step, body)
