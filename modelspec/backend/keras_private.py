@@ -278,7 +278,9 @@ def saved_state(layers: Sequence[Any]) -> list[dict[str, Any]]:
 
     recorders, visited = [Recorder() for _ in layers], set[int]()
     for layer, recorder in zip(layers, recorders, strict=True):
-        save(layer, recorder, None, "", visited)
+        # A lookup has no variables, and before it is fitted, Keras cannot save it.
+        if lookup_of(layer) is None:
+            save(layer, recorder, None, "", visited)
     return [recorder.found for recorder in recorders]
 
 
