@@ -4,6 +4,8 @@ import pytest
 
 import modelspec
 
+pytestmark = pytest.mark.keras
+
 HEAD = "modelspec: 1\ninputs: {x: {shape: [8]}}\nlayers:\n"
 WRONG = "  - Dense: {unit: 4}\n    name: a\n    from: x\n"
 TAIL = "  - Dense: {units: 1}\n    name: y\n    from: x\noutputs: [a, y]\n"
