@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from modelspec.api.inference import evaluate, predict
     from modelspec.api.model_spec import ModelSpec, load, loads
     from modelspec.api.plot import plot
+    from modelspec.api.python import to_python
     from modelspec.api.report import make_report
     from modelspec.api.target import open_target
     from modelspec.api.train import train
@@ -60,6 +61,7 @@ __all__ = [
     "open_target",
     "plot",
     "predict",
+    "to_python",
     "train",
 ]
 
@@ -69,6 +71,7 @@ __version__ = "0.1.0"
 _LATER = {
     "api.difference": ("diff",),
     "api.export": ("ExportError", "export"),
+    "api.python": ("to_python",),
     "api.importing": ("ImportedSpec", "import_model"),
     "api.inference": ("evaluate", "predict"),
     "api.plot": ("plot",),

@@ -173,7 +173,9 @@ def _calibration(target: Target, model: Any, data: Data | None) -> dict[str, Any
     batches = inference_batches(replace(dataset, targets={}, weights={}), target, model)
     step = max(1, batches.samples // _REPRESENTATIVES)
     positions = np.arange(0, batches.samples, step)[:_REPRESENTATIVES]
-    return dict(batches.gather(positions).inputs)
+    from modelspec.backend.export.proof import input_arrays
+
+    return dict(input_arrays(model, replace(batches, rows=batches.rows[positions])))
 
 
 def _write(

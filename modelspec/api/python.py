@@ -27,8 +27,7 @@ def to_python(source: ModelSpec, data: Path | str | None = None, *, say: Say | N
 
     Example:
         >>> import modelspec
-        >>> from modelspec.api.python import to_python
-        >>> script = to_python(modelspec.load("specs/digits.yaml"))
+        >>> script = modelspec.to_python(modelspec.load("specs/digits.yaml"))
         >>> "layers.Flatten()(image)" in script
         True
     """

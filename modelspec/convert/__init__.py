@@ -1,1 +1,4 @@
-"""A saved Keras model → the text of a spec. Keras is not imported, and nothing of a file is run."""
+"""A saved Keras model → the text of a spec, and a spec → a Python script.
+
+Keras is not imported, and nothing of a file is run.
+"""

@@ -132,10 +132,18 @@ def _keras(model: Any, batches: Batches) -> tuple[dict[str, Array], float]:
 
 
 def input_arrays(model: Any, batches: Batches) -> Iterator[tuple[str, Array]]:
-    """All rows of each input of a model, by name."""
+    """All rows of each input of a model, by name, with as many axes as the model declares.
+
+    Keras adds a last axis of 1, or drops it; other runtimes do not.
+    """
     batch = batches.gather(np.arange(batches.samples))
     for tensor in model.inputs:
-        yield tensor.name, batch.inputs[tensor.name]
+        array, axes = batch.inputs[tensor.name], len(tensor.shape)
+        if array.ndim + 1 == axes and tensor.shape[-1] == 1:
+            array = array[..., None]
+        elif array.ndim == axes + 1 and array.shape[-1] == 1:
+            array = array[..., 0]
+        yield tensor.name, array
 
 
 def _in_runtime(
