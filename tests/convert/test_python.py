@@ -183,6 +183,24 @@ def test_what_a_script_cannot_have_is_refused(addition: str, said: str) -> None:
         script(text)
 
 
+@pytest.mark.parametrize(
+    "losses",
+    ["mse", "{Huber: {delta: 2.0}}", "MeanSquaredError"],
+)
+def test_shared_blocks_and_names_of_keras_are_written_call_by_call(losses: str) -> None:
+    text = (
+        "modelspec: 1\nname: m\ninputs: {a: {shape: [4]}, b: {shape: [4]}}\n"
+        "blocks:\n  code:\n    inputs: [x]\n    layers:\n      - Dense: {units: 3}\n"
+        "        from: x\n        name: y\n    outputs: y\n"
+        "layers:\n  - code:\n    from: a\n  - {share: code, from: b}\n"
+        "  - Add:\n    from: [code, code_1]\n  - Dense: {units: 1}\n    name: dense_1\n"
+        f"outputs: dense_1\nlosses: {losses}\n"
+    )
+    written = script(text)
+    assert "code_y_layer = layers.Dense(3" in written
+    assert written.count("code_y_layer(") == 2
+
+
 def test_a_strategy_is_told_in_a_comment() -> None:
     text = to_python(modelspec.load("specs/digits_restored.yaml"))
     assert "# Keras has no counterpart to the strategy for loss_weights: they are 1.\n" in text

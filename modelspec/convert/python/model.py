@@ -263,7 +263,7 @@ class _Writer:
         arguments = [
             values.construct("optimizer", optimizer, {})
             if isinstance(optimizer, Mapping)
-            else values.value(optimizer)
+            else values.judge("optimizer", optimizer)
         ]
         arguments[0] = arguments[0].before("optimizer=")
         losses = {head.output: values.judge("loss", head.loss) for head in heads}

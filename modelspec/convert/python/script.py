@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from modelspec.convert.python.layout import Code, lines, string
 from modelspec.convert.python.model import write_model
 from modelspec.convert.python.training import ArrayNames, Main
-from modelspec.convert.python.values import Values
+from modelspec.convert.python.values import UnwrittenError, Values
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.spec import LastRows
 from modelspec.problems.errors import ModelError
@@ -27,9 +27,12 @@ def python_script(valid: ValidSpec, arrays: ArrayNames | None = None) -> str:
         ModelError: The spec has parts that such a script cannot have.
     """
     _require_plain(valid)
-    script = write_model(valid, _OWN)
     values = Values(valid.catalog, str)
     main = Main(valid, arrays, values)
+    try:
+        script = write_model(valid, _OWN)
+    except UnwrittenError as error:
+        raise ModelError(f"the spec cannot be written to Python: {error}") from error
     constants = "\n".join(
         [
             *_parameter_lines(script.constants, values),

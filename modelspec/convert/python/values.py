@@ -11,6 +11,7 @@ from modelspec.convert.python.layout import Code, call, mapping, sequence, strin
 from modelspec.graph.naming import snake_case
 from modelspec.language.expressions import has_expression
 from modelspec.language.written import Written
+from modelspec.problems.errors import ModelError
 
 _MODULES: Mapping[Family, str] = {
     "layer": "layers",
@@ -62,6 +63,7 @@ class Values:
         entry = self._catalog.find(family, written.name) if written else None
         if written is None or entry is None:
             raise UnwrittenError(f"{value} is not a Keras object")
+        self._require_keras(family, written.name)
         path = f"{_MODULES[family]}.{entry.name}"
         if entry.function:
             return Code(path)
@@ -90,10 +92,14 @@ class Values:
         by_name = isinstance(value, str) and not has_expression(value)
         if isinstance(value, Mapping) or (by_name and argument.family in _NEVER_BY_NAME):
             return self.construct(argument.family, value, {})
+        if by_name:
+            self._require_keras(argument.family, value)
         return self.value(value)
 
     def judge(self, family: Family, value: Any) -> Code:
         """A loss or a metric; names stay names, as ``compile`` takes them."""
+        if isinstance(value, str):
+            self._require_keras(family, value)
         if value is None or isinstance(value, str):
             return self.value(value)
         written = Written.read(value)
@@ -104,6 +110,11 @@ class Values:
         if written is not None and "name" in written.arguments:
             own = {}
         return self.construct(family, value, own)
+
+    def _require_keras(self, family: Family, name: str) -> None:
+        entry = self._catalog.find(family, name)
+        if entry is not None and entry.plugin is not None:
+            raise ModelError(f"{name} is a part of {entry.plugin}, which a script cannot have yet")
 
     def _text(self, text: str) -> Code:
         whole = _EXPRESSION.fullmatch(text)
