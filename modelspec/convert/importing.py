@@ -16,6 +16,9 @@ from modelspec.convert.values import is_numbered
 from modelspec.convert.writing import Writer
 from modelspec.language.spec import Dtype, Precision
 
+MAX_FOLDED = 5_000
+"""The limit of lines in which repeats are looked for, so that every file is answered in seconds."""
+
 _GENERATED = ("functional", "sequential", "model")
 
 
@@ -43,7 +46,7 @@ def import_config(
         ModelError: The config is not that of a functional or sequential model.
     """
     whole = _import(config, catalog, weights=weights, fold=False)
-    if not fold:
+    if not fold or whole.text.count("\n") > MAX_FOLDED:
         return whole
     folded = _import(config, catalog, weights=weights, fold=True)
     return min(folded, whole, key=lambda found: found.text.count("\n"))
@@ -54,11 +57,12 @@ def _import(
 ) -> Imported:
     graph = read_graph(config)
     precision = _precision(graph)
-    converter = Converter(catalog, precision, fold=fold)
+    converter = Converter(catalog, precision, fold=fold, starts=weights is not None)
     body = converter.body(graph)
     gaps = converter.gaps
     inputs, notes = _inputs(graph, body, gaps)
     converter.finish(body)
+    notes += converter.notes
     draft = Draft(_model_name(graph.name), inputs, body, converter.blocks)
     if graph.flattened:
         gaps.append(Gap("", "outputs are nested, which a spec cannot write: they have one level"))

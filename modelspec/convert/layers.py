@@ -34,7 +34,9 @@ class Converter:
     catalog: Catalog
     precision: str
     fold: bool = True
+    starts: bool = False
     gaps: list[Gap] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     blocks: dict[str, Block] = field(default_factory=dict)
     nested_blocks: dict[int, Block] = field(default_factory=dict)
     _ids: int = 0
@@ -148,10 +150,22 @@ class Converter:
             sources,
             saved.name,
             call=constants,
-            options=self.options(saved),
+            options=self.options(saved) | self.adapted(entry, arguments, saved.name),
             results=max(_result_count(saved, constants), used),
             weighted=_has_weights(saved, entry),
         )
+
+    def adapted(self, entry: Entry, arguments: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """``adapt`` for a layer whose fitted values are not in its config.
+
+        Those of Normalization are weights, which the file of the weights gives it.
+        """
+        values = {"mean", "vocabulary", "bin_boundaries"} & entry.arguments.keys()
+        started = self.starts and entry.name == "Normalization"
+        if not entry.adapts or started or any(arguments.get(key) is not None for key in values):
+            return {}
+        self.notes.append(f"layer {name[:80]!r} has adapt: true, to fit it to data again")
+        return {"adapt": True}
 
     def options(self, saved: SavedLayer) -> dict[str, Any]:
         """``trainable`` and ``dtype``, where they are not the model's."""
