@@ -23,6 +23,7 @@ from modelspec.api.target import Target
 from modelspec.api.timing import _arrays, _output_shapes, measure
 from modelspec.backend.costs.costs import optimizer_bytes, work
 from modelspec.backend.model.assembly import symbols_only
+from modelspec.report.costs import cost_lines
 from modelspec.results.costs import Costs
 
 pytestmark = [pytest.mark.keras, pytest.mark.process]
@@ -228,6 +229,15 @@ def test_json_has_costs_beside_the_summary(summary: Command) -> None:
     assert costs == of("author_profile").as_json()
     assert costs["flops"]["training_batch"] == 64 * costs["flops"]["training_sample"]
     assert costs["bytes"]["total"] == sum(costs["bytes"].values()) - costs["bytes"]["total"]
+
+
+def test_few_operations_keep_their_space(tmp_path: Path) -> None:
+    """A number of operations without a prefix stood beside its unit."""
+    text = "modelspec: 1\ninputs: {x: {shape: [3]}}\nlayers: [{Dense: {units: 2}, name: y}]\n"
+    (tmp_path / "small.yaml").write_text(text + "outputs: y\n", encoding="utf-8")
+    costs = estimate(modelspec.open_target(tmp_path / "small.yaml"), batch_size=1)
+    [arithmetic, *_] = cost_lines(costs)
+    assert re.findall(r"\d+ ?FLOP", arithmetic) == re.findall(r"\d+ FLOP", arithmetic) != []
 
 
 def test_csv_table_and_markdown_have_them_too(summary: Command) -> None:
