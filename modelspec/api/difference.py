@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from modelspec import catalog as keras_catalog
-from modelspec.api.importing import import_model
 from modelspec.api.model_spec import ModelSpec, load, loads
 from modelspec.comparison.graphs import Compared, GraphComparison, changes
 from modelspec.comparison.settings import compare_settings
@@ -83,6 +82,8 @@ def _open(path: str | Path) -> _Opened:
         run = Run.open(place if place.is_dir() else place.parent)
         return _Opened(load(run.spec_path), run)
     if place.suffix in _MODELS:
+        from modelspec.api.importing import import_model
+
         imported = import_model(place, flat=True)
         if imported.problems:
             messages = "; ".join(problem.message for problem in imported.problems)
