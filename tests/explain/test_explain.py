@@ -31,6 +31,9 @@ OTHER_WORDS = {
     "utf-8",
     "utf-8-sig",
     "aria-labelledby",
+    "ai-edge-litert",
+    "litert-flex",
+    "xla-flags",
 }
 """Texts in the package that look like codes and are none."""
 
