@@ -35,7 +35,6 @@ __all__ = ["JudgedHead", "check_data"]
 _TEXT_BLOCK = 1 << 20
 _SURROGATES = 0xD800 >> 11
 _ASCII = 127
-_NAN = {"ops.nan_to_num", "ops.isnan", "ops.isfinite"}
 
 _REPLACE_NAN = (
     "for missing values (NaN), let the input go through ops.nan_to_num, or ops.isnan and ops.where"
@@ -139,9 +138,7 @@ def _input(graph: Graph, declared: Input, name: str, array: Column) -> list[Diag
     whole = any(not feed.keys for feed in fed) or declared.dtype in _INTEGERS
     missing = "float" in declared.dtype and replaces_nan(graph, declared.name)
     values = scan(array, whole=whole, nan=missing)
-    problem = None
-    if not _replaces_nan(graph, declared.name) or declared.dtype in _INTEGERS:
-        problem = not_finite(name, array, values, declared.route)
+    problem = not_finite(name, array, values, declared.route)
     problem = problem or _fractions(declared, name, array, values)
     if problem and problem.code == "not-finite" and "float" in declared.dtype and not missing:
         problem = replace(problem, hint=_REPLACE_NAN)
@@ -151,12 +148,6 @@ def _input(graph: Graph, declared: Input, name: str, array: Column) -> list[Diag
     extra = extra_axis(name, array, declared.shape, declared.route)
     outside = [found for feed in fed if (found := check_ids(feed, name, array, values))]
     return outside or [*extra, *_unrepresentable(declared, name, array, values)]
-
-
-def _replaces_nan(graph: Graph, name: str) -> bool:
-    """Whether all that an input comes to deals with NaN."""
-    used = [node for node in graph.nodes if any(source.name == name for source in node.sources())]
-    return bool(used) and all(node.type in _NAN for node in used)
 
 
 def _text(declared: Input, name: str, array: Column) -> list[Diagnostic]:
