@@ -45,7 +45,8 @@ def python_script(valid: ValidSpec, arrays: ArrayNames | None = None) -> str:
     used = [name for name in ("layers", "ops") if f"{name}." in body]
     imports += [f"from keras import {', '.join(used)}"] if used else []
     head = "".join(_head(valid))
-    return f"{head}import sys\n\n" + "\n".join(imports) + f"\n\n{constants}\n\n\n{body}\n"
+    standard = "import os\nimport sys" if "os.environ" in body else "import sys"
+    return f"{head}{standard}\n\n" + "\n".join(imports) + f"\n\n{constants}\n\n\n{body}\n"
 
 
 def _require_plain(valid: ValidSpec) -> None:

@@ -82,6 +82,8 @@ class Main:
             yield "    keras.utils.set_random_seed(SEED)"
             yield "    build_model().save(model_path)"
             return
+        yield "    # TensorFlow then adds numbers in the same order in every run."
+        yield '    os.environ["TF_DETERMINISTIC_OPS"] = "1"'
         yield "    data = np.load(data_path)"
         yield from self._arrays_of("", self._arrays.training if self._arrays else None)
         yield from self._split()
