@@ -95,6 +95,7 @@ def test_guides(path: Path) -> None:
     assert_same(model, imported(model, fold=False))
 
 
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask:UserWarning")
 @pytest.mark.parametrize(
     "seed",
     [pytest.param(seed, marks=() if seed < 5 else pytest.mark.sweep) for seed in range(60)],
