@@ -15,9 +15,8 @@ from modelspec.cli.options import (
     weights_option,
     weights_override,
 )
-from modelspec.cli.streams import err, write
+from modelspec.cli.streams import err, write, write_error
 from modelspec.report.problems import problems_github, problems_json
-from modelspec.report.weights import accounts_json, print_account
 
 
 @click.command(cls=Verb)
@@ -58,6 +57,8 @@ def check(
     ]
     failed = any(problem.severity == "error" for problem in problems)
     if account:
+        from modelspec.report.weights import accounts_json
+
         show(problems)
         accounts = (
             [] if failed else [source.account(data or None, light=light) for source in sources]
@@ -71,10 +72,12 @@ def check(
     else:
         show(problems)
         if not problems:
-            err().print("no problems")
+            write_error("no problems\n")
         if not (failed or fast):
             for source in sources:
                 if source.starts_from_weights:
+                    from modelspec.report.weights import print_account
+
                     print_account(err(), source.account(data or None, light=light))
     if failed:
         raise click.exceptions.Exit(1)

@@ -1,6 +1,7 @@
 """Options that several commands share, and the output of problems."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,10 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from modelspec.api.model_spec import ModelSpec, load
-from modelspec.cli.streams import err
+from modelspec.cli.streams import err, is_plain, write_error
 from modelspec.language.paths import written_from
 from modelspec.problems.problem import Problem
-from modelspec.report.problems import print_problems
+from modelspec.report.problems import print_problems, problems_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -124,4 +125,7 @@ def note(text: str) -> None:
 
 def show(problems: Sequence[Problem]) -> None:
     """Print problems on standard error."""
-    print_problems(err(), problems)
+    if is_plain(sys.__stderr__):
+        write_error(problems_text(problems))
+    else:
+        print_problems(err(), problems)

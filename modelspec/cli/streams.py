@@ -68,6 +68,19 @@ def write(text: str) -> None:
     write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
+def write_error(text: str) -> None:
+    """Text to standard error as it is."""
+    if sys.__stderr__ is not None:
+        sys.__stderr__.write(text)
+        sys.__stderr__.flush()
+
+
+def is_plain(file: TextIO | None) -> bool:
+    """Whether a stream takes no colours: it is no terminal, and nobody says that it is one."""
+    wanted = any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE"))
+    return not wanted and (file is None or not file.isatty())
+
+
 def write_bytes(raw: bytes) -> None:
     """Bytes to standard output as they are."""
     if sys.__stdout__ is not None:

@@ -1,15 +1,19 @@
 """Problems → text for people, JSON for scripts, annotations for workflows."""
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any
-
-from rich.console import Console
-from rich.text import Text
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from modelspec.language.yaml_tree import lines_of
 from modelspec.problems.diagnostic import Span
 from modelspec.problems.problem import Problem
+from modelspec.report.visible import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_Line: TypeAlias = list[tuple[str, str]]
+"""Parts of a line of text, each with a style of rich's."""
 
 _SHOWN = 1_000
 """Problems shown as text: nobody reads more, and a terminal takes a minute for them."""
@@ -27,37 +31,49 @@ def problems_github(problems: Iterable[Problem]) -> str:
     return "\n".join(_annotation(problem) for problem in problems)
 
 
-def print_problems(console: Console, problems: Sequence[Problem]) -> None:
+def print_problems(console: "Console", problems: Sequence[Problem]) -> None:
     """Each problem with its source line underlined."""
-    lines = {text: lines_of(text) for text in {problem.place.text for problem in problems}}
+    from rich.text import Text
+
+    for line in _lines(problems):
+        text = Text()
+        for part, style in line:
+            text.append(part, style=style)
+        console.print(text, soft_wrap=not console.is_terminal)
+
+
+def problems_text(problems: Sequence[Problem]) -> str:
+    """The same lines for a pipe or a file, without rich, whose import takes as long as a check."""
+    return "".join(visible("".join(part for part, _ in line)) + "\n" for line in _lines(problems))
+
+
+def _lines(problems: Sequence[Problem]) -> Iterator[_Line]:
+    sources = {text: lines_of(text) for text in {problem.place.text for problem in problems}}
     for problem in problems[:_SHOWN]:
-        console.print(_headline(problem), soft_wrap=not console.is_terminal)
-        for line in _excerpt(problem.place.span, lines[problem.place.text]):
-            console.print(line, soft_wrap=not console.is_terminal)
+        yield _headline(problem)
+        yield from _excerpt(problem.place.span, sources[problem.place.text])
         for related in problem.related:
             span = related.place.span
             note = f"  {related.place.file}:{span.line}:{span.column}: {related.message}"
-            console.print(Text(note, style="dim"), soft_wrap=not console.is_terminal)
+            yield [(note, "dim")]
         if problem.hint:
-            console.print(
-                Text(f"  hint: {problem.hint}", style="cyan"), soft_wrap=not console.is_terminal
-            )
-
+            yield [(f"  hint: {problem.hint}", "cyan")]
     if len(problems) > _SHOWN:
         note = f"{len(problems) - _SHOWN:,} more problems: --format json has them all"
-        console.print(Text(note, style="bold"), soft_wrap=not console.is_terminal)
+        yield [(note, "bold")]
 
 
-def _headline(problem: Problem) -> Text:
+def _headline(problem: Problem) -> _Line:
     span = problem.place.span
-    text = Text(f"{problem.place.file}:{span.line}:{span.column}: ", style="bold")
-    text.append(problem.severity, style=_COLOURS[problem.severity])
-    text.append(f": {problem.message} ", style="default")
-    text.append(f"[{problem.code}]", style="dim")
-    return text
+    return [
+        (f"{problem.place.file}:{span.line}:{span.column}: ", "bold"),
+        (problem.severity, _COLOURS[problem.severity]),
+        (f": {problem.message} ", ""),
+        (f"[{problem.code}]", "dim"),
+    ]
 
 
-def _excerpt(span: Span, lines: Sequence[str]) -> list[Text]:
+def _excerpt(span: Span, lines: Sequence[str]) -> list[_Line]:
     if span.line > len(lines) or lines == [""]:
         return []
     # A tab is one column, and what cannot be seen must not move a terminal's cursor.
@@ -67,7 +83,7 @@ def _excerpt(span: Span, lines: Sequence[str]) -> list[Text]:
     width = max(1, min(last, len(line) + 1) - span.column)
     number = f"{span.line:>5} | "
     mark = " " * (len(number) - 2) + "| " + " " * (span.column - 1) + "^" * width
-    return [Text(number + line), Text(mark, style="red")]
+    return [[(number + line, "")], [(mark, "red")]]
 
 
 def _as_json(problem: Problem) -> dict[str, Any]:
