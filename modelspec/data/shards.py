@@ -122,7 +122,8 @@ def check_alike(columns: Mapping[str, Sequence[Member]]) -> list[Diagnostic]:
         found
         for column in columns.values()
         for each in column
-        if (found := _unlike(column[0], each))
+        # What is wrong with the array of a single file is told at the line of the spec.
+        if len(column) > 1 and (found := _unlike(column[0], each))
     ]
 
 
