@@ -117,7 +117,7 @@ def test_a_lost_worker_is_started_again_to_the_last_bit(tmp_path: Path, data: Pa
     spec = tmp_path / "spec.yaml"
     spec.write_text(EVERYTHING.replace("LOSS_WEIGHTS", "[1.0, 0.5]"), encoding="utf-8")
     alone, killed = tmp_path / "alone", tmp_path / "killed"
-    more = ("--workers", "2", "--epochs", "60")
+    more = ("--workers", "2", "--epochs", "30")
     assert train(spec, data, alone, *more).returncode == 0
     process = subprocess.Popen(
         command(spec, data, killed, *more, "--restarts", "1"),

@@ -144,6 +144,17 @@ def siamese() -> Any:
     return keras.Model([left, right], layers.Dense(1, activation="sigmoid", name="same")(squared))
 
 
+def siamese_l1() -> Any:
+    image = keras.Input((8, 8))
+    x = layers.Dense(64, activation="relu")(layers.Flatten()(image))
+    encoder = keras.Model(image, layers.Dense(32)(x))
+    left, right = keras.Input((8, 8), name="left"), keras.Input((8, 8), name="right")
+    distances = keras.ops.abs(keras.ops.subtract(encoder(left), encoder(right)))
+    distance = keras.ops.sum(distances, axis=-1, keepdims=True)
+    x = keras.ops.concatenate([distances, distance], axis=-1)
+    return keras.Model([left, right], layers.Dense(1, activation="sigmoid", name="same")(x))
+
+
 def classes(optimizer: Any = "adam") -> dict[str, Any]:
     loss = "sparse_categorical_crossentropy"
     return {"optimizer": optimizer, "loss": loss, "metrics": ["accuracy"]}
@@ -242,4 +253,5 @@ MODELS = {
     "attention": Plain(attention, falling, ("image",), ("digit",), 20),
     "residual": Plain(residual, classes, ("image",), ("digit",), 20),
     "siamese": Plain(siamese, same, ("left", "right"), ("same",), 15),
+    "siamese_l1": Plain(siamese_l1, same, ("left", "right"), ("same",), 15),
 }
