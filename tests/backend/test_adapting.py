@@ -359,3 +359,20 @@ def test_xla_cannot_take_text(tmp_path: Path) -> None:
     spec = modelspec.loads(SPEC, ["training.jit=true"])
     with pytest.raises(ModelError, match=r"text: write training\.jit: auto"):
         modelspec.train(spec, arrays(), run=tmp_path / "run")
+
+
+def test_text_is_looked_up_once(tmp_path: Path) -> None:
+    """By itself, where there are epochs enough; the numbers stay what they are."""
+    repository = Path(__file__).parents[2]
+    data = repository / "data" / "reviews.npz"
+    histories = []
+    for name, more in (("auto", []), ("every", ["training.precompute=false"])):
+        source = modelspec.load(
+            repository / "specs" / "reviews.yaml",
+            ["training.epochs=3", "training.jit=false", *more],
+        )
+        run = modelspec.train(source, data, run=tmp_path / name)
+        histories.append([{**record, "seconds": 0} for record in run.history])
+    assert "precompute: true" in (tmp_path / "auto" / "spec.yaml").read_text(encoding="utf-8")
+    for ours, theirs in zip(*histories, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5)

@@ -38,6 +38,15 @@ _RATES = ("dropout", "recurrent_dropout")
 _CHANGES = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
 """Layers that change their state in training; a frozen BatchNormalization does not."""
 
+_LOOKUPS = (
+    keras.layers.HashedCrossing,
+    keras.layers.Hashing,
+    keras.layers.IntegerLookup,
+    keras.layers.StringLookup,
+    keras.layers.TextVectorization,
+)
+"""Layers whose tables and texts take longer than most of what follows them."""
+
 _DTYPES = ("float16", "float32", "float64", "int32", "int64", "int8", "uint8", "bool")
 
 
@@ -69,8 +78,8 @@ class Rest:
 class Parts:
     """A model in two, which share its layers.
 
-    ``tensors`` are what the beginning gives to the rest. ``weighty`` says whether the beginning has
-    weights.
+    ``tensors`` are what the beginning gives to the rest. ``costly`` says whether the beginning has
+    weights, or looks up text.
     """
 
     model: Any
@@ -78,7 +87,7 @@ class Parts:
     nodes: Sequence[GraphNode]
     tensors: Sequence[Any]
     rest: Rest
-    weighty: bool
+    costly: bool
 
     def beginning(self, given: Any) -> list[Any]:
         values = {
@@ -122,14 +131,14 @@ def split(model: Any) -> Parts | None:
         return None
     if any(_masked(each) or _dtype(each) not in _DTYPES for each in tensors):
         return None
-    weighty = any(layer.weights for layer in layers)
-    return Parts(model, layers, inside, tensors, Rest(model, tensors, after), weighty)
+    costly = any(layer.weights or isinstance(layer, _LOOKUPS) for layer in layers)
+    return Parts(model, layers, inside, tensors, Rest(model, tensors, after), costly)
 
 
 def pays(model: Any, epochs: int) -> bool:
     """What ``auto`` decides, by the graph and the number of epochs alone."""
     parts = split(model) if epochs >= _EPOCHS else None
-    return parts is not None and parts.weighty
+    return parts is not None and parts.costly
 
 
 def _masked(tensor: Any) -> bool:
