@@ -1,6 +1,7 @@
 """The command, forked from a process that has imported it already, and measured."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,8 +42,11 @@ class WarmCommand:
 
     def __init__(self, spec: Path, data: Path) -> None:
         """Start the process that the others are forked from; it checks a spec and data once."""
+        # With options of XLA, a check starts TensorFlow, which needs more memory than JAX.
+        plain = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
         self._server = subprocess.Popen(
             [sys.executable, "-c", _SERVER, str(spec), str(data)],
+            env=plain,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
