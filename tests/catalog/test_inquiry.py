@@ -44,7 +44,10 @@ def written() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
-    return inquire()
+    # With options of XLA, Keras starts on TensorFlow, where Optimizer itself has other arguments.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("XLA_FLAGS", raising=False)
+        return inquire()
 
 
 def entries(payload: dict[str, Any], family: Family) -> dict[str, Any]:
