@@ -186,7 +186,7 @@ def _write(
     calibration: dict[str, Any],
 ) -> list[str]:
     """Write the file of a format, and return notes about it."""
-    from modelspec.backend.start import silent_stderr
+    from modelspec.storage.silence import silent_stderr
 
     with silent_stderr():
         if form == "saved_model":

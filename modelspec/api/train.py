@@ -95,29 +95,18 @@ def train(
     if cluster and run is None:
         raise RunError("several workers need the folder of the run, which --run names")
     source, dataset, held = _load(source, data, validation, listener)
-    training = source.require().spec.training
-    facts: dict[str, Any] = {
-        "name": source.name,
-        "seed": training.seed,
+    facts = _facts(source, dataset, held) | {
         "arguments": {
             "data": [str(path) for path in paths_of(data)],
             "validation": [str(path) for path in paths_of(validation or [])],
             "run": str(run) if run else None,
             "resume": resume,
         },
-        "data": _identity(dataset),
-        "machine": machine(),
-        "parameters": dict(source.require().spec.params),
-        "validation": _identity(held) if held else None,
     }
     workers = connect(cluster, source, facts) if cluster else None
     begun = _has_checkpoint(run) if resume else False
     start = None if begun else _Start(source, data)
-    model = source.build_unfitted(start)
-    source.require(_strategy_problems(source, model))
-    listener.problems(source.place(_checked(source, model, dataset)))
-    if held:
-        listener.problems(source.place(_checked(source, model, held, "validation data: ")))
+    model = _built(source, start, dataset, held, listener)
     if start is not None:
         facts["weights"] = start.record
         listener.problems(source.place(start.problems))
@@ -167,6 +156,35 @@ def train(
         penalized = bool(model.losses)
         _tell_of_heads_at_their_mean(source, dataset, made, listener, penalized=penalized)
     return made
+
+
+def _facts(source: ModelSpec, dataset: Dataset, held: Dataset | None) -> dict[str, Any]:
+    """What the record of a run says of its spec, its data and the machine."""
+    spec = source.require().spec
+    return {
+        "name": source.name,
+        "seed": spec.training.seed,
+        "data": _identity(dataset),
+        "machine": machine(),
+        "parameters": dict(spec.params),
+        "validation": _identity(held) if held else None,
+    }
+
+
+def _built(
+    source: ModelSpec,
+    start: "_Start | None",
+    dataset: Dataset,
+    held: Dataset | None,
+    listener: Listener,
+) -> Any:
+    """The compiled model, with the data held against it."""
+    model = source.build_unfitted(start)
+    source.require(_strategy_problems(source, model))
+    listener.problems(source.place(_checked(source, model, dataset)))
+    if held:
+        listener.problems(source.place(_checked(source, model, held, "validation data: ")))
+    return model
 
 
 class _Start:

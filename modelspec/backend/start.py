@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import cast
 
 from modelspec.backend.xla_flags import has_xla_flags, require_xla_flags
+from modelspec.storage.silence import silent_stderr
 
 _CHATTY = ("tensorflow", "absl", "jax", "h5py")
 
@@ -44,6 +45,7 @@ def start(*, light: bool = False, first: Callable[[], None] | None = None) -> Mo
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         for chatty in _CHATTY:
             logging.getLogger(chatty).setLevel(logging.ERROR)
+        # TensorFlow in C++ logs before it reads its options.
         with silent_stderr(), _no_settings():
             if not (light and _import_on_jax()):
                 _import_on_tensorflow(first)
@@ -115,18 +117,3 @@ def _hidden(*packages: str) -> Iterator[None]:
     finally:
         for each in hidden:
             sys.modules.pop(each, None)
-
-
-@contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Send file descriptor 2 nowhere: TensorFlow's C++ logs there before it reads its options."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)

@@ -147,6 +147,11 @@ def _array(values: list[Any]) -> Any:
 
 def sources_of(call: GraphNode) -> Iterator[Any]:
     """The operations from which a call takes values, and not only their masks."""
+    return (source for _, source in inputs_of(call))
+
+
+def inputs_of(call: GraphNode) -> Iterator[tuple[Any, Any]]:
+    """Each tensor that a call takes, and the operation that made it, without its masks."""
     masks = {
         id(tensor)
         for name, given in call.kwargs.items()
@@ -155,7 +160,7 @@ def sources_of(call: GraphNode) -> Iterator[Any]:
     }
     for tensor, source in zip(call.inputs, call.sources, strict=True):
         if id(tensor) not in masks or isinstance(source, keras.Layer):
-            yield source
+            yield tensor, source
 
 
 def operations_of(model: Any) -> list[Any]:

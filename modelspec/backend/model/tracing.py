@@ -10,6 +10,7 @@ import keras
 
 from modelspec.backend.keras_private import GraphNode, as_functional, graph_nodes, input_layer
 from modelspec.backend.model.model_io import output_names
+from modelspec.backend.model.operations import inputs_of
 from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.results.network import Group, Link, Network, Vertex
 
@@ -69,7 +70,7 @@ class _Walk:
                 continue
             key = self._vertex(node, groups)
             self.calls[key] = number = self.calls.get(key, 0) + 1
-            for source in _sources(node):
+            for source, _ in inputs_of(node):
                 self._link(source, key, number)
             for tensor in node.outputs:
                 self.outlets[id(tensor)] = (key, number)
@@ -82,7 +83,7 @@ class _Walk:
         if first:
             group = Group(f"{id(layer)}", layer.name, type(layer).__name__)
             self.model(model, (*groups, group))
-        given = list(_sources(node))
+        given = [tensor for tensor, _ in inputs_of(node)]
         for tensor, inside in zip(given, model.inputs, strict=False):
             self._link(tensor, self.outlets[id(inside)][0], count)
         for tensor, inside in zip(node.outputs, model.outputs, strict=True):
@@ -138,19 +139,6 @@ class _Walk:
                 link.source_call if counts.get(link.source, 1) > 1 else None,
                 link.target_call if counts.get(link.target, 1) > 1 else None,
             )
-
-
-def _sources(node: GraphNode) -> Iterator[Any]:
-    """The tensors that a call is given, without those that operations make as its masks."""
-    masks = {
-        id(tensor)
-        for name, given in node.kwargs.items()
-        if name.endswith("mask")
-        for tensor in keras.tree.flatten(given)
-    }
-    for tensor, source in zip(node.inputs, node.sources, strict=True):
-        if id(tensor) not in masks or isinstance(source, keras.Layer):
-            yield tensor
 
 
 def _shape(tensor: Any) -> str:

@@ -1,18 +1,17 @@
 """A process that becomes one worker of a cluster."""
 
-import json
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from modelspec.backend.start import start
+from modelspec.cluster.cluster import TF_CONFIG, config_text
 
 if TYPE_CHECKING:
     from modelspec.backend.workers.collectives import Collectives
 
-_CONFIG = "TF_CONFIG"
-_HEALTH_SECONDS = 5
-"""The time between two looks at the other workers, and how long an answer may take."""
+_started: list[object] = []
+"""The strategy, whose thread asks the other workers whether they live, as long as it is kept."""
 
 
 def join(addresses: Sequence[str], index: int) -> "Collectives":
@@ -20,9 +19,7 @@ def join(addresses: Sequence[str], index: int) -> "Collectives":
 
     It returns when all workers have connected. Call it before anything else starts Keras.
     """
-    os.environ[_CONFIG] = json.dumps(
-        {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": index}}
-    )
+    os.environ[TF_CONFIG] = config_text(addresses, index)
     start(first=_start_runtime)
     from modelspec.backend.workers.collectives import Collectives
 
@@ -34,9 +31,4 @@ def join(addresses: Sequence[str], index: int) -> "Collectives":
 def _start_runtime() -> None:
     import tensorflow as tf
 
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    # Only the thread that asks the other workers whether they live is kept.
-    _STARTED.append(strategy)
-
-
-_STARTED: list[object] = []
+    _started.append(tf.distribute.MultiWorkerMirroredStrategy())

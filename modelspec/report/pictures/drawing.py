@@ -1,11 +1,7 @@
 """Pictures as SVG, PNG and PDF, drawn by Graphviz (the extra ``graph``)."""
 
-import os
 import re
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from xml.etree import ElementTree as ET
 
@@ -14,6 +10,7 @@ from modelspec.report.pictures.colours import DARK, DARK_INK, DARK_PAGE, INK, PA
 from modelspec.report.pictures.dot import dot
 from modelspec.report.pictures.labels import lines, shortened, title
 from modelspec.report.pictures.scene import Scene
+from modelspec.storage.silence import silent_stderr
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
@@ -93,7 +90,8 @@ def _graphviz(text: str, form: str) -> bytes:
             f"{form.upper()} needs pygraphviz, which is not installed: install the extra graph, or "
             "write .mmd or .dot"
         )
-    with _silent():
+    # The libraries of fonts print.
+    with silent_stderr():
         import pygraphviz
 
         try:
@@ -104,21 +102,6 @@ def _graphviz(text: str, form: str) -> bytes:
         except (OSError, ValueError, pygraphviz.DotError) as error:
             raise RunError(f"Graphviz cannot draw the picture: {error}") from error
     return raw
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Send file descriptor 2 nowhere: the libraries of fonts print to it."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)
 
 
 def _rules(paints: str, *, dark: bool) -> str:
