@@ -70,7 +70,7 @@ def measure(
     if not any(len(served) > 1 for served in layers.values()):
         source.require([_no_weights(outputs)])
     rows = np.arange(dataset.samples, dtype=np.int64)
-    dtypes = {name: given.dtype for name, given in graph.inputs.items()}
+    dtypes = {name: entry.dtype for name, entry in graph.inputs.items()}
     trained = Batches(
         dataset,
         rows,

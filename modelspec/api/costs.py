@@ -53,10 +53,10 @@ def estimate(
     spec = target.source.spec if target.source else None
     batch_size = batch_size or (spec.training.batch_size if spec else BATCH_SIZE)
     if target.source is not None and target.path is None:
-        found = _of_spec(target.source, lengths or {}, light=light)
+        costs = _of_spec(target.source, lengths or {}, light=light)
     else:
-        found = estimate_model(target.model(), lengths or {})
-    return replace(found, batch_size=batch_size)
+        costs = estimate_model(target.model(), lengths or {})
+    return replace(costs, batch_size=batch_size)
 
 
 def estimate_model(model: Any, lengths: Mapping[str, Sequence[int]]) -> Costs:
@@ -64,15 +64,15 @@ def estimate_model(model: Any, lengths: Mapping[str, Sequence[int]]) -> Costs:
     from modelspec.backend.costs.costs import costs
 
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
-    found = costs(model, getattr(model, "optimizer", None), _filled(shapes, lengths))
-    return replace(found, batch_size=BATCH_SIZE)
+    estimated = costs(model, getattr(model, "optimizer", None), _filled(shapes, lengths))
+    return replace(estimated, batch_size=BATCH_SIZE)
 
 
 def with_lengths(graph: Graph, lengths: Mapping[str, Shape]) -> Graph:
     """Return the graph with other shapes for some of its inputs."""
     inputs = {
-        name: replace(given, shape=lengths.get(name, given.shape))
-        for name, given in graph.inputs.items()
+        name: replace(entry, shape=lengths.get(name, entry.shape))
+        for name, entry in graph.inputs.items()
     }
     return replace(graph, inputs=inputs)
 
@@ -80,7 +80,7 @@ def with_lengths(graph: Graph, lengths: Mapping[str, Shape]) -> Graph:
 def _of_spec(source: ModelSpec, lengths: Mapping[str, Sequence[int]], *, light: bool) -> Costs:
     valid = source.require()
     spec, graph = valid.spec, valid.graph
-    shapes = {name: given.shape for name, given in graph.inputs.items()}
+    shapes = {name: entry.shape for name, entry in graph.inputs.items()}
     filled = _filled(shapes, lengths)
     known = with_lengths(graph, filled)
     name = cache.key(
@@ -92,9 +92,9 @@ def _of_spec(source: ModelSpec, lengths: Mapping[str, Sequence[int]], *, light: 
     stored = cache.load("costs", name)
     if stored is not None:
         return replace(from_stored(stored), lengths=filled)
-    found = _of_graph(source, known, light=light)
-    cache.store("costs", name, asdict(found))
-    return replace(found, lengths=filled)
+    costs = _of_graph(source, known, light=light)
+    cache.store("costs", name, asdict(costs))
+    return replace(costs, lengths=filled)
 
 
 def _of_graph(source: ModelSpec, graph: Graph, *, light: bool) -> Costs:
@@ -122,14 +122,14 @@ def _filled(shapes: Mapping[str, Shape], lengths: Mapping[str, Sequence[int]]) -
     }
 
 
-def _fill(name: str, shape: Shape, given: Sequence[int]) -> Shape:
+def _fill(name: str, shape: Shape, lengths: Sequence[int]) -> Shape:
     wanted = shape.count(None)
-    if len(given) != wanted:
+    if len(lengths) != wanted:
         written = ", ".join("null" if size is None else str(size) for size in shape)
         example = ",".join(["100"] * wanted)
         raise LengthError(
             f"costs depend on the unknown lengths in the shape of {name}, [{written}]: "
             f"set {wanted}, for example with --shape {name}={example}"
         )
-    rest = iter(given)
+    rest = iter(lengths)
     return tuple(next(rest) if size is None else size for size in shape)

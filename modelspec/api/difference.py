@@ -62,7 +62,7 @@ def diff(a: str | Path, b: str | Path, *, light: bool = False) -> Difference:
     first, second = one.source.require(), other.source.require()
     lines = one.line, other.line
     compared = GraphComparison(keras_catalog.load(), first.graph, second.graph, lines).compare()
-    found = Difference(
+    difference = Difference(
         str(a),
         str(b),
         inputs=compared.inputs,
@@ -72,8 +72,8 @@ def diff(a: str | Path, b: str | Path, *, light: bool = False) -> Difference:
         run=tuple(_runs(one.run, other.run)),
     )
     if not (compared.layers or compared.inputs):
-        return found
-    return _with_sizes(found, one.source, other.source, compared, light=light)
+        return difference
+    return _with_sizes(difference, one.source, other.source, compared, light=light)
 
 
 def _open(path: str | Path) -> _Opened:
@@ -94,7 +94,7 @@ def _open(path: str | Path) -> _Opened:
 
 
 def _with_sizes(
-    found: Difference, one: ModelSpec, other: ModelSpec, compared: Compared, *, light: bool
+    difference: Difference, one: ModelSpec, other: ModelSpec, compared: Compared, *, light: bool
 ) -> Difference:
     """Parameters, operations and weights of both, from the shapes of the whole models."""
     from modelspec.api.starting_weights import layout
@@ -107,15 +107,15 @@ def _with_sizes(
         start_for(valid.graph, valid.spec.training.precision, light=light)
     before, after = layout(one, light=light), layout(other, light=light)
     return replace(
-        found,
+        difference,
         parameters=(_count(before), _count(after)),
         flops=_flops(one, other, light=light),
         weights=_carried(before, after, one, other, compared),
     )
 
 
-def _count(found: Layout) -> int:
-    return sum(math.prod(weight.shape) for weights in found.values() for weight in weights)
+def _count(layout: Layout) -> int:
+    return sum(math.prod(weight.shape) for weights in layout.values() for weight in weights)
 
 
 def _flops(one: ModelSpec, other: ModelSpec, *, light: bool) -> tuple[int, int] | None:
@@ -142,8 +142,8 @@ def _carried(
     for name, weights in after.items():
         source = partner.get(name)
         known = before.get(source) if source is not None else None
-        same = known is not None and [(each.slot, each.shape) for each in known] == [
-            (each.slot, each.shape) for each in weights
+        same = known is not None and [(weight.slot, weight.shape) for weight in known] == [
+            (weight.slot, weight.shape) for weight in weights
         ]
         if same and source is not None:
             carried[name] = source

@@ -150,7 +150,7 @@ class _Judge:
         """The loss of each sample by output, without losses that are those of a whole batch."""
         from modelspec.backend.training.sample_losses import sample_loss
 
-        found = {}
+        losses = {}
         for head in self.heads:
             if head.output not in targets:
                 continue
@@ -163,8 +163,8 @@ class _Judge:
             size = self.batches.batch_size
             starts = range(0, len(target), size)
             parts = [function(target[k : k + size], output[k : k + size]) for k in starts]
-            found[head.output] = np.concatenate(parts) if parts else np.zeros(0)
-        return found
+            losses[head.output] = np.concatenate(parts) if parts else np.zeros(0)
+        return losses
 
     def _worst(
         self,
@@ -177,7 +177,7 @@ class _Judge:
         if totals is None or not len(chosen):
             return ()
         ranked = np.argsort(-np.nan_to_num(totals, nan=np.inf), kind="stable")[:_WORST]
-        found, classes = [], self.batches.dataset.classes
+        samples, classes = [], self.batches.dataset.classes
         for place in ranked:
             batch = self.batches.gather(chosen[place : place + 1])
             outputs = {
@@ -192,8 +192,8 @@ class _Judge:
             }
             inputs = tuple(show(name, array[0]) for name, array in batch.inputs.items())
             row = int(self.batches.rows[chosen[place]])
-            found.append(Sample(row, float(totals[place]), inputs, outputs))
-        return tuple(found)
+            samples.append(Sample(row, float(totals[place]), inputs, outputs))
+        return tuple(samples)
 
     def _importance(self, chosen: Rows) -> tuple[float | None, tuple[Importance, ...], int]:
         """How the loss rises where inputs are shuffled, on some of the samples."""
@@ -207,13 +207,13 @@ class _Judge:
         base = self._loss_of(batch)
         if base is None:
             return None, (), 0
-        found = []
+        importance = []
         for name, array in batch.inputs.items():
-            found.append(self._shuffled(batch, name, None, base))
+            importance.append(self._shuffled(batch, name, None, base))
             columns = array.shape[1] if array.ndim == len(("sample", "column")) else 1
             if 1 < columns <= _MOST_COLUMNS and array.dtype.kind == "f":
-                found += [self._shuffled(batch, name, place, base) for place in range(columns)]
-        return base, tuple(found), len(chosen)
+                importance += [self._shuffled(batch, name, place, base) for place in range(columns)]
+        return base, tuple(importance), len(chosen)
 
     def _shuffled(self, batch: Batch, name: str, column: int | None, base: float) -> Importance:
         """The rise of the loss from ``base``, where an input or one of its columns is shuffled."""
@@ -233,8 +233,8 @@ class _Judge:
 
     def _column(self, name: str, column: int) -> str:
         """The name of a column, where the data of an input is a list of them."""
-        given = self.columns.get(name)
-        names = given if isinstance(given, list | tuple) else ()
+        columns = self.columns.get(name)
+        names = columns if isinstance(columns, list | tuple) else ()
         return f"{name}.{names[column]}" if column < len(names) else f"{name}[{column}]"
 
     def _loss_of(self, batch: Batch) -> float | None:

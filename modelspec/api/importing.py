@@ -55,14 +55,14 @@ def import_model(
     folder = Path(spec).parent if spec is not None else Path()
     weights = os.path.relpath(place, folder) if saved.has_weights else None
     try:
-        found = import_config(saved.config, keras_catalog.load(), weights=weights, fold=not flat)
+        imported = import_config(saved.config, keras_catalog.load(), weights=weights, fold=not flat)
     except ModelError as error:
         raise ModelError(f"{place}: {error}") from error
     except RecursionError as error:
         raise ModelError(f"{place}: its config is nested too deep") from error
     name = str(spec) if spec is not None else "<stdout>"
-    problems = tuple(_problem(gap, line, name, found.text) for gap, line in found.gaps)
-    return ImportedSpec(found.text, problems, found.notes)
+    problems = tuple(_problem(gap, line, name, imported.text) for gap, line in imported.gaps)
+    return ImportedSpec(imported.text, problems, imported.notes)
 
 
 def _problem(gap: Gap, line: int | None, name: str, text: str) -> Problem:

@@ -251,14 +251,14 @@ def _of_classes(target: Target, model: Any) -> dict[str, bool]:
     from modelspec.backend.model.model_io import model_outputs
 
     outputs = model_outputs(model)
-    found = {}
+    of_classes = {}
     for head in target.source.heads if target.source else ():
         output = outputs[head.output].shape[1:]
         # Of plain crossentropy the output alone tells enough: both kinds for several units do.
         facts = loss_facts(head.loss, output, output)
         if facts is not None:
-            found[head.output] = facts.targets in ("ids", "one-hot")
-    return found
+            of_classes[head.output] = facts.targets in ("ids", "one-hot")
+    return of_classes
 
 
 def read_dataset(
@@ -285,7 +285,7 @@ def read_dataset(
         inputs=list(graph.inputs),
         outputs=outputs,
         names=target.source.spec.data if target.source and target.source.spec else {},
-        dtypes={name: given.dtype for name, given in graph.inputs.items()},
+        dtypes={name: entry.dtype for name, entry in graph.inputs.items()},
         part=part,
         targets="required" if targets else "optional",
         say=say,
@@ -318,7 +318,7 @@ def _misfits(
 def inference_batches(dataset: Dataset, target: Target, model: Any) -> Batches:
     """All rows of a dataset, in batches of the spec's size."""
     graph = interface_of(target, model)
-    dtypes = {name: given.dtype for name, given in graph.inputs.items()}
+    dtypes = {name: entry.dtype for name, entry in graph.inputs.items()}
     spec = target.source.spec if target.source else None
     batch = max(spec.training.batch_size, 1) if spec else 32
     return Batches(dataset, split_validation(dataset, (), 0.0, 0).rows, batch, dtypes)

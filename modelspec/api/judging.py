@@ -74,7 +74,7 @@ def _classes(
     arguments: Mapping[str, Any],
     targets: Array,
     predictions: Array,
-    given: Sequence[str | int],
+    labels: Sequence[str | int],
     *,
     logits: bool,
 ) -> Classes | None:
@@ -94,7 +94,7 @@ def _classes(
     rows = _softmax(rows) if logits else rows
     predicted = rows.argmax(-1)
     table = confusion(classes, predicted, count)
-    names = [*map(str, given if len(given) == count else range(count))]
+    names = [*map(str, labels if len(labels) == count else range(count))]
     scores = class_scores(table, names)
     shown = np.argsort(-table.sum(1), kind="stable")[:_CURVES]
     roc = [roc_curve(classes == k, rows[:, k], names[k]) for k in range(count)]
@@ -141,16 +141,16 @@ def _labels(
     if targets.size != predictions.size:
         return None
     truth = targets.reshape(-1, units) > (0 if scored else 0.5)
-    given = predictions.reshape(-1, units).astype(np.float64)
+    values = predictions.reshape(-1, units).astype(np.float64)
     bound = 0.0 if scored else 0.5
-    given = 1 / (1 + np.exp(-np.clip(given, -500, 500))) if logits else given
-    said = given > bound
-    sure = None if scored else calibration(truth.reshape(-1), np.clip(given.reshape(-1), 0, 1))
+    values = 1 / (1 + np.exp(-np.clip(values, -500, 500))) if logits else values
+    said = values > bound
+    sure = None if scored else calibration(truth.reshape(-1), np.clip(values.reshape(-1), 0, 1))
     first = range(min(units, _CURVES))
     names = ["1"] if units == 1 else [str(k) for k in range(units)]
-    roc = tuple(_known(roc_curve(truth[:, k], given[:, k], names[k]) for k in first))
+    roc = tuple(_known(roc_curve(truth[:, k], values[:, k], names[k]) for k in first))
     precision = tuple(
-        _known(precision_recall_curve(truth[:, k], given[:, k], names[k]) for k in first)
+        _known(precision_recall_curve(truth[:, k], values[:, k], names[k]) for k in first)
     )
     if units == 1:
         table = confusion(truth[:, 0], said[:, 0], 2)

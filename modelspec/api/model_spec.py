@@ -141,23 +141,25 @@ class ModelSpec:
             >>> modelspec.load("specs/digits.yaml").check("data/digits.npz")
             []
         """
-        found = list(self.diagnostics)
+        problems_so_far = list(self.diagnostics)
         outputs: dict[str, Output] = {}
         if self.graph is None or self.spec is None:
-            return self.place(found)
+            return self.place(problems_so_far)
         if not fast:
             outputs, problems = self._try_objects(self.graph, self.spec, light=light)
-            found += problems
+            problems_so_far += problems
         if data is not None:
             dataset, problems = self.load_data(data, say=say, announce=False)
-            found += problems
+            problems_so_far += problems
             if dataset is not None:
-                known = replace(self, diagnostics=tuple(found))
-                found += known.check_dataset(dataset, outputs, fast=fast, light=light)
+                known = replace(self, diagnostics=tuple(problems_so_far))
+                problems_so_far += known.check_dataset(dataset, outputs, fast=fast, light=light)
                 if not self.spec.training.validation_split and not self.has_validation_part(data):
-                    found += check_without_validation(self.spec, self.catalog)
-        found += self._try_start(self.graph, found, data, fast=fast, light=light)
-        return self.place(found)
+                    problems_so_far += check_without_validation(self.spec, self.catalog)
+        problems_so_far += self._try_start(
+            self.graph, problems_so_far, data, fast=fast, light=light
+        )
+        return self.place(problems_so_far)
 
     def _try_start(
         self,
@@ -239,7 +241,7 @@ class ModelSpec:
             return problems
         precision = self.spec.training.precision
         sound = sound_part(self.graph, [*self.diagnostics, *problems])
-        unknown = any(None in given.shape for given in sound.inputs.values())
+        unknown = any(None in entry.shape for entry in sound.inputs.values())
         if unknown and not is_touched(("inputs",), problems):
             from modelspec.backend.model.shapes import check_lengths, start_for
 
@@ -301,13 +303,13 @@ class ModelSpec:
             inputs=list(self.spec.inputs),
             outputs=self.trained_outputs(),
             names=self.spec.data,
-            dtypes={name: given.dtype for name, given in self.spec.inputs.items()},
+            dtypes={name: entry.dtype for name, entry in self.spec.inputs.items()},
             groups=self._groups() if part == "train" else None,
             part=part,
             targets="required" if targets else "optional",
             say=say,
             announce=announce,
-            others=[each.array for each in self.spec.weights.layers.values() if each.array],
+            others=[values.array for values in self.spec.weights.layers.values() if values.array],
         )
 
     def _groups(self) -> str | None:
@@ -352,12 +354,12 @@ class ModelSpec:
     @property
     def adds_loss(self) -> bool:
         """Whether a layer of a plugin adds a loss of its own, by ``add_loss``."""
-        found = (
+        entries = (
             (self.catalog.find("layer", node.type) for node in self.graph.nodes)
             if (self.graph)
             else ()
         )
-        return any(entry is not None and entry.adds_loss for entry in found)
+        return any(entry is not None and entry.adds_loss for entry in entries)
 
     def build(self, data: "Data | None" = None) -> Any:
         """Build the Keras model with initial weights: fresh ones, or those of ``weights``.
@@ -472,14 +474,14 @@ class ModelSpec:
     def with_classes(self, classes: Mapping[str, Sequence[str | int]]) -> "ModelSpec":
         """Return the same spec with the classes that were found in the data, by output."""
         assert self.spec is not None
-        found = {
+        columns = {
             name: source.model_copy(update={"classes": tuple(classes[name])})
             for name, source in self.spec.data.items()
             if isinstance(source, ClassColumn) and source.classes is None and name in classes
         }
-        if not found:
+        if not columns:
             return self
-        data = {**self.spec.data, **found}
+        data = {**self.spec.data, **columns}
         return replace(self, spec=self.spec.model_copy(update={"data": data}))
 
     def resolved_text(self, folder: Path | None = None) -> str:
@@ -569,7 +571,7 @@ def offered(plugins: Sequence[str | Path] | None) -> AbstractContextManager[None
     """Offer the plugins of a call; without any, those of the command line stay."""
     if plugins is None:
         return nullcontext()
-    return using(read_plugins([str(each) for each in plugins]))
+    return using(read_plugins([str(plugin) for plugin in plugins]))
 
 
 def _compile(
@@ -583,9 +585,9 @@ def _compile(
         return ModelSpec(None, diagnostics=tuple(problems))
     document, refused = apply_overrides(document, overrides)
     written = document
-    document, found = put_parameters(document)
+    document, unset = put_parameters(document)
     spec, invalid = Spec.from_document(document)
-    problems = [*problems, *refused, *found, *invalid]
+    problems = [*problems, *refused, *unset, *invalid]
     if spec is None:
         spec = Spec.without_mistakes(document, invalid)
     if spec is None:

@@ -54,7 +54,9 @@ def plot(
         'flowchart TD'
     """
     if f".{form}" not in SUFFIXES:
-        raise ValueError(f"form is one of {', '.join(each[1:] for each in SUFFIXES)}, not {form}")
+        raise ValueError(
+            f"form is one of {', '.join(suffix[1:] for suffix in SUFFIXES)}, not {form}"
+        )
     return picture(network(target, by=by, lengths=lengths, light=light), f".{form}", depth)
 
 
@@ -67,29 +69,29 @@ def network(
 ) -> Network:
     """The graph of a model as plain data; arguments as for ``plot``."""
     if target.source is not None:
-        found = make_network(target.source.require(), target.source.summary(light=light))
+        drawn = make_network(target.source.require(), target.source.summary(light=light))
         # The costs of a run are those of its spec.
         costs = (
             estimate(Target(target.source), lengths=lengths, light=light)
             if by in ("flops", "memory")
             else None
         )
-        return with_measure(found, by, costs)
+        return with_measure(drawn, by, costs)
     return _of_file(target, by, lengths, light=light)
 
 
-def with_measure(found: Network, by: Measure | None, costs: Costs | None) -> Network:
+def with_measure(graph: Network, by: Measure | None, costs: Costs | None) -> Network:
     """The same, with what a picture colours by."""
     if by is None:
-        return found
+        return graph
     if costs is None or by == "params":
-        return found.with_params()
+        return graph.with_params()
     if by == "flops":
         flops = {layer.name: layer.flops for layer in costs.layers}
-        return found.with_costs(flops, by, "the operations of a sample")
-    whole = max(found.params, 1)
+        return graph.with_costs(flops, by, "the operations of a sample")
+    whole = max(graph.params, 1)
     params: dict[str, int] = {}
-    for vertex in found.vertices:
+    for vertex in graph.vertices:
         for name in {vertex.name, *(group.name for group in vertex.groups[:1])}:
             params[name] = params.get(name, 0) + vertex.params
     memory = {
@@ -98,7 +100,7 @@ def with_measure(found: Network, by: Measure | None, costs: Costs | None) -> Net
         for layer in costs.layers
     }
     unit = f"the bytes of weights and of the activations of {costs.batch_size} samples"
-    return found.with_costs(memory, by, unit)
+    return graph.with_costs(memory, by, unit)
 
 
 def _of_file(
@@ -123,11 +125,11 @@ def _of_file(
         from modelspec.backend.model.tracing import trace
 
         model = symbolic_model(config)
-        found = trace(model, losses_of(config, output_names(model)))
+        traced = trace(model, losses_of(config, output_names(model)))
     except Exception as error:  # what a broken or hostile file raises is Keras's choice
         raise ModelError(f"{name} cannot be read: {reason(error)}") from error
     costs = estimate_model(model, lengths or {}) if by in ("flops", "memory") else None
-    return with_measure(found, by, costs)
+    return with_measure(traced, by, costs)
 
 
 def _class_names(config: Any) -> Iterator[str]:

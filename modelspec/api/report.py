@@ -71,10 +71,10 @@ def make_report(
         raise ValueError("there are no runs to report")
     if form == "html":
         require_jinja()
-    found = [gather(folder, data, rows=rows, say=say, warn=warn) for folder in folders]
-    if len(found) == 1:
-        return report_page(found[0]) if form == "html" else report_markdown(found[0])
-    return comparison_page(found) if form == "html" else comparison_markdown(found)
+    reports = [gather(folder, data, rows=rows, say=say, warn=warn) for folder in folders]
+    if len(reports) == 1:
+        return report_page(reports[0]) if form == "html" else report_markdown(reports[0])
+    return comparison_page(reports) if form == "html" else comparison_markdown(reports)
 
 
 def gather(
@@ -95,7 +95,7 @@ def gather(
     notes: list[str] = []
     evaluated = _evaluated(target, record, data, notes, rows=rows, say=say, warn=warn)
     costs = _costs(source, notes)
-    found = with_measure(network(Target(source)), "params" if costs is None else "flops", costs)
+    graph = with_measure(network(Target(source)), "params" if costs is None else "flops", costs)
     trained = tuple(head.output for head in source.heads if head.loss is not None)
     return RunReport(
         path=str(run.path),
@@ -108,7 +108,7 @@ def gather(
         command=_command(run, record),
         spec_text=run.spec_path.read_text(encoding="utf-8", errors="replace"),
         spec_facts=spec_facts(valid),
-        network=found,
+        network=graph,
         costs=costs,
         evaluated=evaluated,
         warnings=tuple(source.check()),

@@ -55,7 +55,7 @@ def resumable(
 
 def _as_decided(source: ModelSpec, written: ModelSpec) -> ModelSpec:
     """The spec with what a run decided by itself, where it still says ``auto``."""
-    asked, decided = (each.require().spec.training for each in (source, written))
+    asked, decided = (spec.require().spec.training for spec in (source, written))
     changes = {
         key: getattr(decided, key) for key in ("jit", "precompute") if getattr(asked, key) == "auto"
     }
@@ -123,7 +123,7 @@ def _is_option(source: ModelSpec, *route: str) -> bool:
 
 
 def _same(run: Run, facts: Facts, part: str) -> bool:
-    then, now = ((each.get(part) or {}).get("sha256") for each in (run.record, facts))
+    then, now = ((facts_of.get(part) or {}).get("sha256") for facts_of in (run.record, facts))
     return bool(then == now)
 
 

@@ -54,7 +54,7 @@ class Start:
             assert self.source is not None
             slots = {place.weight.slot for place in self.plan.arrays if place.layer == ours}
             read = self.source.read(theirs)
-            yield {ours: {slot: each for slot, each in read.items() if slot not in slots}}
+            yield {ours: {slot: array for slot, array in read.items() if slot not in slots}}
         for place in self.plan.arrays:
             yield {place.layer: {place.weight.slot: self.arrays[place.key]}}
 
@@ -80,7 +80,7 @@ def plan_start(source: ModelSpec, layout: Layout, data: Data | None = None) -> S
     )
     if not (weights.from_ and opened is None):
         problems += plan.problems
-    arrays, found = _arrays(source, plan.arrays, data)
+    arrays, faults = _arrays(source, plan.arrays, data)
     lines = {name: valid.document.locate(route, "key").span.line for name, route in routes.items()}
     layers = tuple(
         replace(
@@ -91,7 +91,7 @@ def plan_start(source: ModelSpec, layout: Layout, data: Data | None = None) -> S
         for layer in plan.layers
     )
     account = Account(weights.from_, layers, plan.unused)
-    return Start(account, [*problems, *found], plan, opened, arrays)
+    return Start(account, [*problems, *faults], plan, opened, arrays)
 
 
 def _is_pretrained(source: ModelSpec, node: Node) -> bool:
@@ -137,7 +137,7 @@ def _not_finite(source: ModelSpec, values: "Values") -> list[Diagnostic]:
             hint=f"weights: {{skip: [{layer}]}} lets it start fresh",
         )
         for layer, slots in values.items()
-        if any(each.dtype.kind == "f" and not np.isfinite(each).all() for each in slots.values())
+        if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in slots.values())
     ]
 
 
@@ -145,10 +145,10 @@ def open_weights(source: ModelSpec) -> tuple[WeightSource | None, list[Diagnosti
     """The weights that a spec starts from, as far as headers tell of them."""
     assert source.spec is not None
     assert source.document is not None
-    given = source.spec.weights.from_
-    if given is None:
+    written = source.spec.weights.from_
+    if written is None:
         return None, _without_file(source)
-    path = path_from(folder_of(source.document), given)
+    path = path_from(folder_of(source.document), written)
     if not path.exists():
         hint = _near(path) or "a path is relative to the spec; train --weights PATH replaces it"
         return None, [Diagnostic("weights-not-found", f"there is no {path}", _FROM, hint=hint)]
@@ -173,7 +173,7 @@ def _without_file(source: ModelSpec) -> list[Diagnostic]:
 
 def _near(path: Path) -> str | None:
     try:
-        return did_you_mean(path.name, (each.name for each in path.parent.iterdir()))
+        return did_you_mean(path.name, (sibling.name for sibling in path.parent.iterdir()))
     except OSError:
         return None
 
@@ -188,14 +188,14 @@ def _of_run(run: Run) -> tuple[WeightSource | None, list[Diagnostic]]:
     status = run.status
     if run.model_path.exists():
         return read_weight_file(run.model_path), []
-    kept = sorted((run.path / CHECKPOINTS).glob("epoch-*.npz"), key=lambda each: each.stem)
+    kept = sorted((run.path / CHECKPOINTS).glob("epoch-*.npz"), key=lambda file: file.stem)
     hint = f"modelspec train --run {run.path} --resume ends it"
     if not kept:
         raise WeightFileError(f"the run {run.path} ({status}) has no model and no checkpoint", hint)
     layout = run_layout(run)
-    slots = {name: {each.slot: each.index for each in ws} for name, ws in layout.items()}
+    slots = {name: {weight.slot: weight.index for weight in ws} for name, ws in layout.items()}
     headers = {
-        name: {each.slot: Stored(each.shape, each.dtype) for each in ws}
+        name: {weight.slot: Stored(weight.shape, weight.dtype) for weight in ws}
         for name, ws in layout.items()
     }
     message = f"the run {run.path} did not end: its last checkpoint is used, {kept[-1].name}"
@@ -250,11 +250,11 @@ def _arrays(
     arrays: dict[str, Array] = {}
     problems: list[Diagnostic] = []
     for place in places:
-        given = valid.spec.weights.layers[place.key]
-        if given.file is None and data is None:
+        wanted = valid.spec.weights.layers[place.key]
+        if wanted.file is None and data is None:
             continue
-        member, found = _member(source, given, data, ("weights", "layers", place.key))
-        problems += found
+        member, unusable = _member(source, wanted, data, ("weights", "layers", place.key))
+        problems += unusable
         if member is None:
             continue
         misfits = list(_misfits(member, place))
@@ -266,35 +266,35 @@ def _arrays(
 
 
 def _member(
-    source: ModelSpec, given: ArraySource, data: Data | None, route: Route
+    source: ModelSpec, wanted: ArraySource, data: Data | None, route: Route
 ) -> tuple[Member | None, list[Diagnostic]]:
-    members, problems = _members(source, given, data, route)
+    members, problems = _members(source, wanted, data, route)
     if has_errors(problems) or members is None:
         return None, problems
-    if given.array is None and len(members) == 1:
+    if wanted.array is None and len(members) == 1:
         return next(iter(members.values())), []
-    found = members.get(given.array or "")
-    if found is None or found.broken:
-        where = given.file or "the data"
+    member = members.get(wanted.array or "")
+    if member is None or member.broken:
+        where = wanted.file or "the data"
         message = (
-            f"{where} has no array {given.array or 'of one name'}: it has {', '.join(members)}"
+            f"{where} has no array {wanted.array or 'of one name'}: it has {', '.join(members)}"
         )
-        at = (*route, "array") if given.array else route
-        hint = did_you_mean(given.array or "", members)
+        at = (*route, "array") if wanted.array else route
+        hint = did_you_mean(wanted.array or "", members)
         return None, [Diagnostic("missing-array", message, at, hint=hint)]
-    return found, []
+    return member, []
 
 
 def _members(
-    source: ModelSpec, given: ArraySource, data: Data | None, route: Route
+    source: ModelSpec, wanted: ArraySource, data: Data | None, route: Route
 ) -> tuple[dict[str, Member] | None, list[Diagnostic]]:
-    if given.file is None:
+    if wanted.file is None:
         shards, problems = read_shards(data if data is not None else [])
         # Several files with an array of this name hold the same one.
-        found = [each for held in shards.values() for each in held.items()]
+        entries = [entry for held in shards.values() for entry in held.items()]
         errors = [problem for problem in problems if problem.severity == "error"]
-        return dict(reversed(found)), errors
-    path = path_from(folder_of(source.require().document), given.file)
+        return dict(reversed(entries)), errors
+    path = path_from(folder_of(source.require().document), wanted.file)
     if not path.exists():
         message = f"there is no {path}"
         return None, [Diagnostic("weights-not-found", message, (*route, "file"), hint=_near(path))]
@@ -304,9 +304,9 @@ def _members(
     errors = [problem for problem in problems if problem.severity == "error"]
     return members, [
         Diagnostic(
-            "weights-unreadable", f"{path}: {each.message}", (*route, "file"), hint=each.hint
+            "weights-unreadable", f"{path}: {error.message}", (*route, "file"), hint=error.hint
         )
-        for each in errors
+        for error in errors
     ]
 
 

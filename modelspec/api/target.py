@@ -156,7 +156,7 @@ def _require_interface(model: Any, path: Path, source: ModelSpec | None) -> Any:
 
     graph = source.require().graph
     inputs = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
-    wanted = {name: tuple(given.shape) for name, given in graph.inputs.items()}
+    wanted = {name: tuple(entry.shape) for name, entry in graph.inputs.items()}
     if inputs != wanted or set(output_names(model)) != {head.output for head in source.heads}:
         raise ModelError(f"{path} is not the model of the spec beside it")
     return model

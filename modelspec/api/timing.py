@@ -56,7 +56,7 @@ def measure(source: ModelSpec, lengths: Mapping[str, Shape]) -> Measured:
     spec, graph = valid.spec, valid.graph
     known = with_lengths(graph, lengths)
     shapes = _output_shapes(source, known)
-    sizes = [given.shape for given in known.inputs.values()] + list(shapes.values())
+    sizes = [entry.shape for entry in known.inputs.values()] + list(shapes.values())
     most = max(1, _MAX_ELEMENTS // sum(math.prod(size or 1 for size in shape) for shape in sizes))
     samples = min(_FIRST_BATCHES * spec.training.batch_size, most)
     seconds = _epoch(source, _arrays(source, known, shapes, samples))
@@ -132,14 +132,14 @@ def _arrays(
 
 
 def _input(random: np.random.Generator, graph: Graph, name: str, samples: int) -> Array:
-    given = graph.inputs[name]
-    shape = (samples, *(size or 1 for size in given.shape))
-    if given.dtype == "string":
+    entry = graph.inputs[name]
+    shape = (samples, *(size or 1 for size in entry.shape))
+    if entry.dtype == "string":
         return np.full(shape, "text")
-    if "int" not in given.dtype:
-        return random.random(shape, np.float32).astype(_kept(given.dtype))
-    ids = min(_ids(graph, name), int(np.iinfo(given.dtype).max) + 1)
-    return random.integers(ids, size=shape).astype(given.dtype)
+    if "int" not in entry.dtype:
+        return random.random(shape, np.float32).astype(_kept(entry.dtype))
+    ids = min(_ids(graph, name), int(np.iinfo(entry.dtype).max) + 1)
+    return random.integers(ids, size=shape).astype(entry.dtype)
 
 
 def _kept(dtype: str) -> str:
@@ -153,7 +153,7 @@ def _ids(graph: Graph, name: str) -> int:
     known = [
         owners.get(node.layer, node).arguments.get("input_dim")
         for node in graph.nodes
-        if node.type.endswith("Embedding") and any(each.name == name for each in node.sources())
+        if node.type.endswith("Embedding") and any(source.name == name for source in node.sources())
     ]
     return min((size for size in known if isinstance(size, int)), default=2)
 

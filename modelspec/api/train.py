@@ -296,7 +296,7 @@ def _phases(
     valid = source.require()
     spec, graph = valid.spec, valid.graph
     training = spec.training
-    dtypes = {name: given.dtype for name, given in graph.inputs.items()}
+    dtypes = {name: entry.dtype for name, entry in graph.inputs.items()}
     split = 0.0 if held else training.validation_split
     parts = split_validation(dataset, source.heads, split, training.seed)
     if not len(parts.rows):

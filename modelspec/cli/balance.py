@@ -29,10 +29,10 @@ def balance(
     spec: str, data: tuple[Path, ...], batches: int, form: str, overrides: tuple[str, ...]
 ) -> None:
     """Measure how heads drown each other, and the loss_weights that even them out."""
-    found = measure(load_spec(spec, overrides), data, batches=batches, say=note)
+    measured = measure(load_spec(spec, overrides), data, batches=batches, say=note)
     if form == "json":
-        write(balance_json(found))
+        write(balance_json(measured))
     elif form == "yaml":
-        write(balance_yaml(found))
+        write(balance_yaml(measured))
     else:
-        print_balance(out(), found)
+        print_balance(out(), measured)

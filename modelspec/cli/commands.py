@@ -76,14 +76,14 @@ class Verb(click.Command):
             return super().invoke(ctx)
 
 
-def _offer_plugins(ctx: click.Context, _option: Any, given: tuple[str, ...]) -> None:
+def _offer_plugins(ctx: click.Context, _option: Any, paths: tuple[str, ...]) -> None:
     """Read the plugins that the option names; without it, those of the environment."""
     if ctx.resilient_parsing:
         return
     from modelspec.catalog.plugins import activate
 
     variable = os.environ.get(PLUGINS_VARIABLE, "")
-    activate(given or [each for each in variable.split(os.pathsep) if each])
+    activate(paths or [path for path in variable.split(os.pathsep) if path])
 
 
 class Verbs(click.Group):

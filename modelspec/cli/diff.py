@@ -20,10 +20,10 @@ def diff(a: str, b: str, form: str) -> None:
 
     Exits with 0 where nothing differs, and with 1 otherwise.
     """
-    found = compare(a, b, light=True)
+    difference = compare(a, b, light=True)
     if form == "json":
-        write(json.dumps(found.as_json(), indent=2))
+        write(json.dumps(difference.as_json(), indent=2))
     else:
-        write(difference_text(found) if form == "text" else difference_markdown(found))
-    if not found.is_empty:
+        write(difference_text(difference) if form == "text" else difference_markdown(difference))
+    if not difference.is_empty:
         raise click.exceptions.Exit(1)

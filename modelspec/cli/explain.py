@@ -15,7 +15,7 @@ def explain(code: str | None) -> None:
     """Explain the CODE of a problem, with a wrong sample and the right one; or list all codes."""
     known = pages.codes()
     if code is None:
-        rows = [(each, pages.page(each).title) for each in known]
+        rows = [(code_of_page, pages.page(code_of_page).title) for code_of_page in known]
         print_table(out(), ("code", "what"), rows, set(), prose=frozenset({1}))
     elif code in known:
         _show(pages.page(code).text)

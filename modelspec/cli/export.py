@@ -60,14 +60,14 @@ def export(
 ) -> None:
     """Write a model as a Python script, or for another runtime, compared with Keras."""
     if form == "python":
-        for option, given in (("--opset", opset), ("--allow-flex", allow_flex), ("--int8", int8)):
-            if given:
+        for option, is_set in (("--opset", opset), ("--allow-flex", allow_flex), ("--int8", int8)):
+            if is_set:
                 raise click.UsageError(f"{option} is not for --format python")
         _write_python(target, output, data, overrides)
         return
-    _refuse_elsewhere("--opset", "onnx", form, given=opset is not None)
-    _refuse_elsewhere("--allow-flex", "litert", form, given=allow_flex)
-    _refuse_elsewhere("--int8", "litert", form, given=int8)
+    _refuse_elsewhere("--opset", "onnx", form, is_set=opset is not None)
+    _refuse_elsewhere("--allow-flex", "litert", form, is_set=allow_flex)
+    _refuse_elsewhere("--int8", "litert", form, is_set=int8)
     if int8 and not data:
         raise click.UsageError("--int8 needs --data, from whose rows it measures ranges")
     try:
@@ -111,11 +111,11 @@ def _write_python(
     write(str(output))
 
 
-def _refuse_elsewhere(option: str, only: Format, form: Format, *, given: bool) -> None:
+def _refuse_elsewhere(option: str, only: Format, form: Format, *, is_set: bool) -> None:
     """Refuse an option that another format takes.
 
     Raises:
         UsageError: where it is given.
     """
-    if given and form != only:
+    if is_set and form != only:
         raise click.UsageError(f"{option} is for --format {only}")

@@ -23,15 +23,15 @@ from modelspec.storage.atomic import replacing
 @click.option("--flat", is_flag=True, help="Write every layer, without blocks and repeats.")
 def import_(*, model: Path, output: Path | None, flat: bool) -> None:
     """Write the spec of a saved Keras model, from its config alone."""
-    found = import_model(model, output, flat=flat)
+    imported = import_model(model, output, flat=flat)
     if output is None:
-        write(found.text)
+        write(imported.text)
     else:
         with replacing(output) as aside:
-            aside.write_text(found.text, encoding="utf-8")
+            aside.write_text(imported.text, encoding="utf-8")
         write(str(output))
-    for text in found.notes:
+    for text in imported.notes:
         note(text)
-    if found.problems:
-        show(found.problems)
+    if imported.problems:
+        show(imported.problems)
         raise click.exceptions.Exit(1)

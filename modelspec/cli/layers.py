@@ -34,12 +34,12 @@ def layers(name: str | None, family: str) -> None:
     if name is None:
         print_names(out(), offered, cast("catalog.Family", family))
         return
-    found = find_entries(offered, name)
-    if not found:
-        known = [known for each in catalog.FAMILIES for known in offered.known(each)]
+    entries = find_entries(offered, name)
+    if not entries:
+        known = [known for kind in catalog.FAMILIES for known in offered.known(kind)]
         hint = did_you_mean(name, [*known, *STRATEGIES])
         raise click.BadParameter(
             f"Keras has no {name}" + (f": {hint}" if hint else ""), param_hint="NAME"
         )
-    for entry in found:
+    for entry in entries:
         print_entry(out(), entry)

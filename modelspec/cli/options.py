@@ -53,18 +53,18 @@ Lengths = Mapping[str, tuple[int, ...]]
 """Lengths by input, in place of its unknown axes."""
 
 
-def _lengths(_context: Any, _option: Any, given: tuple[str, ...]) -> Lengths:
+def _lengths(_context: Any, _option: Any, texts: tuple[str, ...]) -> Lengths:
     """``posts=500``, or ``image=224,224`` where several lengths of one input are unknown."""
-    found = {}
-    for text in given:
+    lengths = {}
+    for text in texts:
         name, _, sizes = text.partition("=")
         try:
-            found[name] = tuple(int(size) for size in sizes.split(","))
+            lengths[name] = tuple(int(size) for size in sizes.split(","))
         except ValueError:
             raise click.BadParameter(f"{text} is not NAME=LENGTH, for example posts=500") from None
-        if min(found[name]) < 1:
+        if min(lengths[name]) < 1:
             raise click.BadParameter(f"{text}: a length must be at least 1")
-    return found
+    return lengths
 
 
 def shape_option(where: str) -> Callable[[Command], Command]:

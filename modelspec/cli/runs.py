@@ -71,12 +71,12 @@ def runs(
 ) -> None:
     """List the runs in and under DIR (runs), newest first, and mark those that died."""
     missing = folder == _DEFAULT and not folder.exists()
-    found, refused = ([], []) if missing else find_runs(folder)
+    listing, refused = ([], []) if missing else find_runs(folder)
     for reason in refused:
         err().print(f"warning: {reason}", markup=False, highlight=False, soft_wrap=True)
-    if not found:
+    if not listing:
         err().print(f"no runs in {folder}", markup=False, highlight=False, soft_wrap=True)
-    listed = [Row.of(run) for run in found]
+    listed = [Row.of(run) for run in listing]
     chosen = _split(columns)
     _require_known(chosen, listed, "--columns")
     _require_known([condition.column for condition in conditions], listed, "--where")

@@ -43,9 +43,9 @@ def summary(
     opened = [_open(target, overrides, batch_size) for target in targets or ("-",)]
     # What has started Keras lightly cannot train.
     summaries = [target.summary(light=not measure, nested=nested) for target in opened]
-    found = [_costs(target, lengths, batch_size, measure=measure) for target in opened if costs]
-    _check_used(lengths, found)
-    _show(list(zip_longest(summaries, found)), form)
+    estimates = [_costs(target, lengths, batch_size, measure=measure) for target in opened if costs]
+    _check_used(lengths, estimates)
+    _show(list(zip_longest(summaries, estimates)), form)
 
 
 def _open(path: str, overrides: tuple[str, ...], batch_size: int | None) -> Target:
@@ -60,21 +60,21 @@ def _costs(target: Target, lengths: Lengths, batch_size: int | None, *, measure:
     from modelspec.api.costs import LengthError, estimate
 
     try:
-        found = estimate(target, lengths=lengths, batch_size=batch_size, light=not measure)
+        estimated = estimate(target, lengths=lengths, batch_size=batch_size, light=not measure)
     except LengthError as error:
         raise click.UsageError(str(error)) from error
     if not measure:
-        return found
+        return estimated
     if target.source is None:
         raise click.UsageError("--measure trains on random data, which needs a spec")
     from modelspec.api.timing import measure as measure_training
 
-    err().print(f"training {found.name} briefly on random data", highlight=False)
-    return replace(found, measured=measure_training(target.source, found.lengths))
+    err().print(f"training {estimated.name} briefly on random data", highlight=False)
+    return replace(estimated, measured=measure_training(target.source, estimated.lengths))
 
 
-def _check_used(lengths: Lengths, found: list[Costs]) -> None:
-    known = {name for costs in found for name in costs.lengths}
+def _check_used(lengths: Lengths, estimates: list[Costs]) -> None:
+    known = {name for costs in estimates for name in costs.lengths}
     for name in lengths:
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
@@ -87,13 +87,14 @@ def _check_used(lengths: Lengths, found: list[Costs]) -> None:
 def _show(shown: list[Shown], form: str) -> None:
     if form == "json":
         data = [
-            each.as_json() | ({"costs": costs.as_json()} if costs else {}) for each, costs in shown
+            model.as_json() | ({"costs": costs.as_json()} if costs else {})
+            for model, costs in shown
         ]
         write(json.dumps(data if len(data) > 1 else data[0], indent=2))
     elif form == "csv":
         write(summary_csv(shown))
     elif form == "markdown":
-        write("\n".join(summary_markdown(*each) for each in shown))
+        write("\n".join(summary_markdown(*pair) for pair in shown))
     else:
-        for each in shown:
-            print_summary(out(), *each)
+        for pair in shown:
+            print_summary(out(), *pair)

@@ -94,8 +94,8 @@ def train(
         raise click.UsageError("--restarts needs --workers: it starts lost workers again")
     if cluster is not None and workers > 1:
         raise click.UsageError("TF_CONFIG makes this process one of several workers already")
-    given = {"training.epochs": epochs, "training.batch_size": batch_size}
-    options = [f"{path}={value}" for path, value in given.items() if value is not None]
+    settings = {"training.epochs": epochs, "training.batch_size": batch_size}
+    options = [f"{path}={value}" for path, value in settings.items() if value is not None]
     options += weights_override(weights, spec)
     source = load_spec(spec, [*overrides, *options])
     if workers > 1:
