@@ -181,9 +181,9 @@ def _free_ports(count: int) -> list[int]:
     """Ports of loopback that nobody uses now."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOCAL, 0))
-        return [each.getsockname()[1] for each in sockets]
+        for opened in sockets:
+            opened.bind((LOCAL, 0))
+        return [opened.getsockname()[1] for opened in sockets]
 
 
 @contextlib.contextmanager

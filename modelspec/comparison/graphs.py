@@ -71,14 +71,14 @@ class GraphComparison:
         node, partner = one.nodes[pair[0]], other.nodes[pair[1]]
         kinds = one.forms[pair[0]][0], other.forms[pair[1]][0]
         lines = self.lines[0](node), self.lines[1](partner)
-        found = list(changes(one.forms[pair[0]][1], other.forms[pair[1]][1]))
+        differing = list(changes(one.forms[pair[0]][1], other.forms[pair[1]][1]))
         if kinds[0] != kinds[1]:
-            found.insert(0, Change("type", *kinds))
+            differing.insert(0, Change("type", *kinds))
         before = shared[0].get(pair[0])
         if pairs.get(before or "", before) != shared[1].get(pair[1]):
-            found.append(Change("share", before, shared[1].get(pair[1])))
-        if found:
-            yield LayerChange("changed", *pair, *kinds, *lines, tuple(found))
+            differing.append(Change("share", before, shared[1].get(pair[1])))
+        if differing:
+            yield LayerChange("changed", *pair, *kinds, *lines, tuple(differing))
         own = _from(node, {})
         wired = tuple(
             Change(change.name, own.get(change.name), change.b)
@@ -115,16 +115,16 @@ def _same(a: Any, b: Any) -> bool:
 
 def _inputs(graph: Graph) -> dict[str, Any]:
     return {
-        name: {"shape": list(given.shape), "dtype": given.dtype}
-        for name, given in graph.inputs.items()
+        name: {"shape": list(entry.shape), "dtype": entry.dtype}
+        for name, entry in graph.inputs.items()
     }
 
 
 def _from(node: Node, pairs: Mapping[str, str]) -> dict[str, Any]:
     """What a node is called on, in the names of the other side."""
     return {
-        f"from {name}".rstrip(): [_shown(source, pairs) for source in given]
-        for name, given in sources(node)
+        f"from {name}".rstrip(): [_shown(source, pairs) for source in tensors]
+        for name, tensors in sources(node)
     }
 
 

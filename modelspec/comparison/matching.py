@@ -34,8 +34,8 @@ class Side:
         nodes = {node.name: node for node in graph.nodes if node.name in used}
         forms = {name: normal.node(node) for name, node in nodes.items()}
         keys: dict[str, Hashable] = {
-            name: numbers.setdefault(("input", name, given.shape, given.dtype), len(numbers))
-            for name, given in graph.inputs.items()
+            name: numbers.setdefault(("input", name, entry.shape, entry.dtype), len(numbers))
+            for name, entry in graph.inputs.items()
         }
         for name, node in nodes.items():
             key = (forms[name][0], repr(_sorted(forms[name][1])), _wiring(node, keys))
@@ -44,12 +44,12 @@ class Side:
 
 
 def _wiring(node: Node, keys: Mapping[str, Hashable]) -> Hashable:
-    def key(given: Source | tuple[Source, ...]) -> Hashable:
-        if isinstance(given, tuple):
-            return tuple(map(key, given))
-        return keys[given.name], given.index
+    def key(source: Source | tuple[Source, ...]) -> Hashable:
+        if isinstance(source, tuple):
+            return tuple(map(key, source))
+        return keys[source.name], source.index
 
-    return tuple(sorted((str(name), key(given)) for name, given in node.inputs.items()))
+    return tuple(sorted((str(name), key(source)) for name, source in node.inputs.items()))
 
 
 def _sorted(value: Any) -> Any:
@@ -96,15 +96,15 @@ def _pair_groups(pairs: dict[str, str], one: Side, other: Side) -> None:
         groups[other.keys[name]].append(name)
     left: list[str] = []
     for name in one.nodes:
-        found = groups.get(one.keys[name], [])
-        if name in found:
+        candidates = groups.get(one.keys[name], [])
+        if name in candidates:
             pairs[name] = name
-            found.remove(name)
-        elif found:
+            candidates.remove(name)
+        elif candidates:
             left.append(name)
     for name in left:
-        if found := groups[one.keys[name]]:
-            pairs[name] = found.pop(0)
+        if candidates := groups[one.keys[name]]:
+            pairs[name] = candidates.pop(0)
 
 
 def _align(pairs: dict[str, str], one: Side, other: Side, key: Callable[[Form], Hashable]) -> None:
@@ -131,6 +131,6 @@ def shares(nodes: Iterable[Node]) -> dict[str, str]:
 def sources(node: Node) -> list[tuple[str, Sequence[Source]]]:
     """What each call argument is given; an empty name is the first."""
     return [
-        (name or "", given if isinstance(given, tuple) else (given,))
-        for name, given in node.inputs.items()
+        (name or "", source if isinstance(source, tuple) else (source,))
+        for name, source in node.inputs.items()
     ]

@@ -24,21 +24,21 @@ class Normal:
     def node(self, node: Node) -> tuple[str, dict[str, Any]]:
         """The real name of a node's layer, and all that is written of it besides its wiring."""
         entry = self._catalog.find(item_family(node.type), node.type)
-        given = dict(node.arguments)
-        found = self.arguments(entry, given) if entry is not None else given
-        found |= {f"call {key}": plain(value) for key, value in node.call.items()}
-        found |= dict(node.options)
-        return (entry.name if entry is not None else node.type), found
+        written = dict(node.arguments)
+        normal_arguments = self.arguments(entry, written) if entry is not None else written
+        normal_arguments |= {f"call {key}": plain(value) for key, value in node.call.items()}
+        normal_arguments |= dict(node.options)
+        return (entry.name if entry is not None else node.type), normal_arguments
 
-    def arguments(self, entry: Entry, given: Arguments) -> dict[str, Any]:
+    def arguments(self, entry: Entry, written: Arguments) -> dict[str, Any]:
         """The arguments that are not their defaults."""
-        found: dict[str, Any] = {}
-        for name, value in given.items():
+        differing: dict[str, Any] = {}
+        for name, value in written.items():
             argument = entry.arguments.get(name)
             normal = self.value(argument, value)
             if argument is None or argument.required or normal != self.default(argument):
-                found[name] = normal
-        return found
+                differing[name] = normal
+        return differing
 
     def default(self, argument: Argument) -> Any:
         try:
@@ -62,8 +62,8 @@ class Normal:
         entry = self._catalog.find(family, written.name) if written is not None else None
         if written is None or entry is None:
             return plain(value)
-        given = self.arguments(entry, written.arguments)
-        return {entry.name: given} if given else entry.name
+        arguments = self.arguments(entry, written.arguments)
+        return {entry.name: arguments} if arguments else entry.name
 
 
 def plain(value: Any) -> Any:

@@ -18,27 +18,27 @@ def compare_settings(one: ValidSpec, other: ValidSpec) -> Iterator[Change]:
 
 def _settings(valid: ValidSpec) -> dict[str, Any]:
     normal = Normal(valid.catalog)
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for head in valid.heads:
         if head.loss is not None:
-            found[f"losses.{head.output}"] = _object(valid.catalog, "loss", head.loss)
-            found[f"loss_weights.{head.output}"] = head.weight
+            settings[f"losses.{head.output}"] = _object(valid.catalog, "loss", head.loss)
+            settings[f"loss_weights.{head.output}"] = head.weight
         for key, weighted in (("metrics", False), ("weighted_metrics", True)):
             metrics = [item.value for item in head.metrics if item.weighted == weighted]
             if metrics:
-                found[f"{key}.{head.output}"] = [
+                settings[f"{key}.{head.output}"] = [
                     _object(valid.catalog, "metric", value) for value in metrics
                 ]
     if any(head.loss is not None for head in valid.heads):
-        found["optimizer"] = normal.item("optimizer", valid.spec.optimizer)
+        settings["optimizer"] = normal.item("optimizer", valid.spec.optimizer)
     spec = valid.spec.model_dump(by_alias=True)
     if find_strategy(valid.spec.loss_weights, [head.output for head in valid.heads]):
-        found["loss_weights"] = plain(valid.spec.loss_weights)
+        settings["loss_weights"] = plain(valid.spec.loss_weights)
     for section in ("training", "data", "weights"):
-        found |= {
+        settings |= {
             f"{section}.{key}": plain(item) for key, item in (spec.get(section) or {}).items()
         }
-    return found
+    return settings
 
 
 def _object(catalog: Catalog, family: Any, value: Any) -> Any:

@@ -24,14 +24,14 @@ class Compiled:
     def settings(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """``losses``, ``loss_weights``, ``metrics``, ``weighted_metrics`` and ``optimizer``."""
         loss, metric, weight = self._object("loss"), self._object("metric"), self._weight
-        found = {
+        settings = {
             "losses": self._by_output("loss", config.get("loss"), loss),
             "loss_weights": self._by_output("loss_weights", config.get("loss_weights"), weight),
             "metrics": self._metrics("metrics", config, metric),
             "weighted_metrics": self._metrics("weighted_metrics", config, metric),
             "optimizer": self._optimizer(config.get("optimizer")),
         }
-        return {key: value for key, value in found.items() if value is not None}
+        return {key: value for key, value in settings.items() if value is not None}
 
     def _gap(self, what: str, message: str) -> None:
         self.gaps.append(Gap("", f"{what}: {message}"))
@@ -52,66 +52,66 @@ class Compiled:
         self._gap(what, "it is not a number")
         return None
 
-    def _by_output(self, what: str, given: Any, read: Callable[[str, Any], Any]) -> Any:
+    def _by_output(self, what: str, saved: Any, read: Callable[[str, Any], Any]) -> Any:
         """One value, or a value for each output by its name."""
-        values = self._matched(what, given)
-        found = {
+        values = self._matched(what, saved)
+        by_output = {
             name: item
             for name, value in values.items()
             if value is not None and (item := read(what, value)) is not None
         }
-        if not found:
+        if not by_output:
             return None
-        return next(iter(found.values())) if len(self.outputs) == 1 else found
+        return next(iter(by_output.values())) if len(self.outputs) == 1 else by_output
 
-    def _matched(self, what: str, given: Any) -> dict[str, Any]:
+    def _matched(self, what: str, saved: Any) -> dict[str, Any]:
         names = list(self.outputs.values())
-        if given is None:
+        if saved is None:
             return {}
-        if isinstance(given, Mapping) and "class_name" not in given:
-            for name in given:
+        if isinstance(saved, Mapping) and "class_name" not in saved:
+            for name in saved:
                 if name not in self.outputs:
                     self._gap(what, f"the model has no output {str(name)[:80]!r}")
-            return {ours: given[name] for name, ours in self.outputs.items() if name in given}
-        if isinstance(given, Mapping) and given.get("class_name") == "__tuple__":
-            given = given.get("items") or []
-        if isinstance(given, list):
-            if len(given) != len(names):
-                self._gap(what, f"{len(given)} values for {len(names)} outputs")
+            return {ours: saved[name] for name, ours in self.outputs.items() if name in saved}
+        if isinstance(saved, Mapping) and saved.get("class_name") == "__tuple__":
+            saved = saved.get("items") or []
+        if isinstance(saved, list):
+            if len(saved) != len(names):
+                self._gap(what, f"{len(saved)} values for {len(names)} outputs")
                 return {}
-            return dict(zip(names, given, strict=True))
-        return dict.fromkeys(names, given)
+            return dict(zip(names, saved, strict=True))
+        return dict.fromkeys(names, saved)
 
     def _metrics(
         self, what: str, config: Mapping[str, Any], read: Callable[[str, Any], Any]
     ) -> Any:
-        given = config.get(what)
-        if given is None or given == []:
+        saved = config.get(what)
+        if saved is None or saved == []:
             return None
         single = len(self.outputs) == 1
-        if single and isinstance(given, list) and not any(isinstance(item, list) for item in given):
-            given = [given]
-        found: dict[str, Any] = {}
-        for name, value in self._matched(what, given).items():
+        if single and isinstance(saved, list) and not any(isinstance(item, list) for item in saved):
+            saved = [saved]
+        by_output: dict[str, Any] = {}
+        for name, value in self._matched(what, saved).items():
             several = value if isinstance(value, list) else [value]
-            read_all = [item for each in several if (item := read(what, each)) is not None]
+            read_all = [item for metric in several if (item := read(what, metric)) is not None]
             if read_all:
-                found[name] = read_all if len(read_all) > 1 else read_all[0]
-        if not found:
+                by_output[name] = read_all if len(read_all) > 1 else read_all[0]
+        if not by_output:
             return None
-        return next(iter(found.values())) if single else found
+        return next(iter(by_output.values())) if single else by_output
 
-    def _optimizer(self, given: Any) -> Any:
-        if given is None:
+    def _optimizer(self, saved: Any) -> Any:
+        if saved is None:
             return None
-        if isinstance(given, Mapping) and given.get("class_name") == "LossScaleOptimizer":
-            config = given.get("config")
+        if isinstance(saved, Mapping) and saved.get("class_name") == "LossScaleOptimizer":
+            config = saved.get("config")
             inner = config.get("inner_optimizer") if isinstance(config, Mapping) else None
             if self.precision == "mixed_float16" and isinstance(inner, Mapping):
-                given = inner
-        if isinstance(given, Mapping) and isinstance(given.get("config"), Mapping):
-            given = {**given, "config": _rounded(given["config"])}
-        return self._try("optimizer", lambda: self._values.item("optimizer", given))
+                saved = inner
+        if isinstance(saved, Mapping) and isinstance(saved.get("config"), Mapping):
+            saved = {**saved, "config": _rounded(saved["config"])}
+        return self._try("optimizer", lambda: self._values.item("optimizer", saved))
 
 
 def _rounded(config: Mapping[str, Any]) -> dict[str, Any]:

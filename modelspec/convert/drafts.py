@@ -43,8 +43,8 @@ class Step:
     names: tuple[str, ...] = ()
 
     def refs(self) -> Iterator[Ref]:
-        for given in self.sources.values():
-            yield from given if isinstance(given, tuple) else (given,)
+        for sources in self.sources.values():
+            yield from sources if isinstance(sources, tuple) else (sources,)
 
     def weights(self) -> tuple[tuple[int, Path, str], ...]:
         """The saved layers with weights that it stands for, as ``inner``."""

@@ -69,14 +69,14 @@ class Folder:
     def fold(self, body: Body) -> None:
         for _ in range(_ROUNDS):
             bodies = [body, *(block.body for block in self.blocks.values())]
-            atoms = [atom for each in bodies for atom in self.atoms(each)]
+            atoms = [atom for unfolded in bodies for atom in self.atoms(unfolded)]
             if len(atoms) > MAX_ATOMS:
                 break
             run = self.best(atoms)
             if run is None or not self.replace(run):
                 break
-        for each in (body, *(block.body for block in self.blocks.values())):
-            self.repeat(each)
+        for unfolded in (body, *(block.body for block in self.blocks.values())):
+            self.repeat(unfolded)
 
     def atoms(self, body: Body) -> list[_Atom]:
         """The items of a body between cuts."""
@@ -114,8 +114,8 @@ class Folder:
         shape: list[Any] = []
         for step in steps:
             wiring = [
-                (key, tuple(map(place, given)) if isinstance(given, tuple) else place(given))
-                for key, given in step.sources.items()
+                (key, tuple(map(place, source)) if isinstance(source, tuple) else place(source))
+                for key, source in step.sources.items()
             ]
             shape.append(
                 (step.type, step.repeat, repr(wiring), repr(step.call), repr(step.options))
@@ -137,8 +137,8 @@ class Folder:
             places: dict[tuple[int, ...], list[int]] = {}
             for start in range(len(kinds) - length + 1):
                 places.setdefault(tuple(kinds[start : start + length]), []).append(start)
-            for found in places.values():
-                starts = _apart(found, length)
+            for overlapping in places.values():
+                starts = _apart(overlapping, length)
                 if len(starts) > 1 and (run := _weighed(atoms, starts, length, best)):
                     best = run
         return best
@@ -147,29 +147,29 @@ class Folder:
         """Make the block of a run, and put its uses in the place of the items."""
         parameters = Parameters(self.default)
         arguments = [parameters.arguments(column) for column in zip(*run.groups, strict=True)]
-        if any(given is None for given in arguments):
+        if any(values is None for values in arguments):
             return False
         first = run.groups[0]
         ids = {step.id: self.next_id() for step in first}
         names = local_names(run.groups)
         steps = [
             replace(
-                copied(step, ids, given or {}),
+                copied(step, ids, values or {}),
                 name=names.names[place],
                 free=names.free[place],
             )
-            for place, (step, given) in enumerate(zip(first, arguments, strict=True))
+            for place, (step, values) in enumerate(zip(first, arguments, strict=True))
         ]
         name = self.block_name(first)
         body = Body(["x"], steps, [("out", Ref(ids[first[-1].id]))], "name")
         self.blocks[name] = Block(name, body, tuple(parameters.columns))
         for place, (group, outer) in enumerate(zip(run.groups, run.bodies, strict=True)):
-            given = {key: column[place] for key, column in parameters.columns.items()}
-            self.put(outer, group, self.use(name, group, given, names.uses[place]))
+            values = {key: column[place] for key, column in parameters.columns.items()}
+            self.put(outer, group, self.use(name, group, values, names.uses[place]))
         return True
 
     def use(
-        self, block: str, group: Sequence[Step], given: dict[str, Any], name: str | None
+        self, block: str, group: Sequence[Step], values: dict[str, Any], name: str | None
     ) -> Step:
         """The item that uses a block in the place of a group."""
         internal = {step.id for step in group}
@@ -178,7 +178,7 @@ class Folder:
         use = Step(
             self.next_id(),
             block,
-            given,
+            values,
             {None: entry},
             name or block,
             free=name is None,
@@ -232,11 +232,11 @@ _NAMED_AFTER = ("Conv", "Attention", "LSTM", "GRU", "Dense")
 
 def _apart(starts: Sequence[int], length: int) -> list[int]:
     """Those of the places that do not overlap, from the left."""
-    found: list[int] = []
+    kept: list[int] = []
     for start in starts:
-        if not found or start >= found[-1] + length:
-            found.append(start)
-    return found
+        if not kept or start >= kept[-1] + length:
+            kept.append(start)
+    return kept
 
 
 def _weighed(
@@ -298,9 +298,9 @@ def _continues(above: Step, step: Step, shared: set[int | None]) -> bool:
         step.type, step.arguments, step.call, step.options,
     )  # fmt: skip
     plain = all(
-        each.results == 1 and each.owner is None and each.gap is None and each.id not in shared
-        and each.repeat == 1
-        for each in (above, step)
+        item.results == 1 and item.owner is None and item.gap is None and item.id not in shared
+        and item.repeat == 1
+        for item in (above, step)
     )  # fmt: skip
     return alike and plain and dict(step.sources) == {None: Ref(above.id)}
 

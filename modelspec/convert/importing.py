@@ -49,7 +49,7 @@ def import_config(
     if not fold or whole.text.count("\n") > MAX_FOLDED:
         return whole
     folded = _import(config, catalog, weights=weights, fold=True)
-    return min(folded, whole, key=lambda found: found.text.count("\n"))
+    return min(folded, whole, key=lambda imported: imported.text.count("\n"))
 
 
 def _import(
@@ -86,8 +86,8 @@ def _import(
 
 def _precision(graph: SavedGraph) -> str:
     """The policy of most layers, where training can have it."""
-    found = Counter(_policies(graph))
-    known = [policy for policy, _ in found.most_common() if policy in get_args(Precision)]
+    policies = Counter(_policies(graph))
+    known = [policy for policy, _ in policies.most_common() if policy in get_args(Precision)]
     return known[0] if known else "float32"
 
 
@@ -113,25 +113,25 @@ def _inputs(graph: SavedGraph, body: Body, gaps: list[Gap]) -> tuple[list[SavedI
     """The inputs under names that a spec can write, which their references get too."""
     names: dict[str, str] = {}
     notes = []
-    for given in graph.inputs:
-        base = name = valid_name(given.name)
+    for entry in graph.inputs:
+        base = name = valid_name(entry.name)
         while name in names.values():
             name = f"{base}_{len(names)}"
-        names[given.name] = name
-        if name != given.name:
-            notes.append(f"the input {given.name[:80]!r} is named {name}")
-        if given.dtype not in get_args(Dtype):
-            gaps.append(Gap(name, f"a spec has no input of dtype {given.dtype[:40]!r}"))
-        gaps += [Gap(name, f"a spec cannot give an input {what}") for what in given.dropped]
+        names[entry.name] = name
+        if name != entry.name:
+            notes.append(f"the input {entry.name[:80]!r} is named {name}")
+        if entry.dtype not in get_args(Dtype):
+            gaps.append(Gap(name, f"a spec has no input of dtype {entry.dtype[:40]!r}"))
+        gaps += [Gap(name, f"a spec cannot give an input {what}") for what in entry.dropped]
     rename_inputs(body, names)
     known = get_args(Dtype)
     return [
         replace(
-            given,
-            name=names[given.name],
-            dtype=given.dtype if given.dtype in known else "float32",
+            entry,
+            name=names[entry.name],
+            dtype=entry.dtype if entry.dtype in known else "float32",
         )
-        for given in graph.inputs
+        for entry in graph.inputs
     ], notes
 
 
@@ -143,16 +143,16 @@ def rename_inputs(body: Body, names: Mapping[str, str]) -> None:
     body.outputs = [(name, renamed(ref)) for name, ref in body.outputs]
     for step in body.steps:
         step.sources = {
-            key: tuple(map(renamed, given)) if isinstance(given, tuple) else renamed(given)
-            for key, given in step.sources.items()
+            key: tuple(map(renamed, source)) if isinstance(source, tuple) else renamed(source)
+            for key, source in step.sources.items()
         }
 
 
 def _keras_outputs(graph: SavedGraph, ours: list[str]) -> dict[str, str]:
     """The public names of the outputs by the names that Keras knows them by."""
-    found: dict[str, str] = {}
+    named: dict[str, str] = {}
     for (theirs, _), name in zip(graph.outputs, ours, strict=True):
-        found.setdefault(theirs, name)
-        if found[theirs] != name:
-            found[f"{theirs}\0{len(found)}"] = name
-    return found
+        named.setdefault(theirs, name)
+        if named[theirs] != name:
+            named[f"{theirs}\0{len(named)}"] = name
+    return named

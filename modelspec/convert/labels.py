@@ -47,10 +47,10 @@ def follows(step: Step, above: Step | None, inputs: Sequence[str]) -> bool:
     """Whether a step is called on the item above it, or the first on the only input."""
     if set(step.sources) != {None}:
         return False
-    given = step.sources[None]
+    source = step.sources[None]
     if above is not None:
-        return above.results == 1 and given == Ref(above.id)
-    return len(inputs) == 1 and given == Ref(inputs[0])
+        return above.results == 1 and source == Ref(above.id)
+    return len(inputs) == 1 and source == Ref(inputs[0])
 
 
 def auto_base(kind: str) -> str:
@@ -127,26 +127,26 @@ def _parts(step: Step, name: str, taken: _Taken) -> tuple[str, ...]:
 
 def _referenced(body: Body) -> set[int]:
     """Steps that are named somewhere: in ``from``, in ``share`` or in ``outputs``."""
-    found = {ref.source for _, ref in body.outputs if isinstance(ref.source, int)}
+    named = {ref.source for _, ref in body.outputs if isinstance(ref.source, int)}
     multiple = {step.id for step in body.steps if step.results > 1}
     above: Step | None = None
     for step in body.steps:
         if step.owner is not None:
-            found.add(step.owner)
+            named.add(step.owner)
         if not follows(step, above, body.inputs):
-            found |= {ref.source for ref in step.refs() if isinstance(ref.source, int)}
+            named |= {ref.source for ref in step.refs() if isinstance(ref.source, int)}
         above = step
     owners = {step.owner for step in body.steps if step.owner is not None}
-    return {source for source in found if source not in multiple or source in owners}
+    return {source for source in named if source not in multiple or source in owners}
 
 
 def _automatic(
     steps: Sequence[Step], wanted: Mapping[int, str], written: set[int], used: set[str]
 ) -> dict[int, tuple[str, ...]]:
     """The names that a reader of the spec gives to the calls of each step, in its order."""
-    given = {wanted[step.id] for step in steps if step.id in written}
-    given |= {name for step in steps for name in step.names}
-    auto = AutoNames({*used, *given})
+    taken = {wanted[step.id] for step in steps if step.id in written}
+    taken |= {name for step in steps for name in step.names}
+    auto = AutoNames({*used, *taken})
     calls: dict[int, tuple[str, ...]] = {}
     for step in steps:
         if step.names:

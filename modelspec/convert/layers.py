@@ -76,7 +76,7 @@ class Converter:
                 made[step.id] = step
             renumbered[call.id] = steps[-1].id
         outputs = [(name, moved(ref)) for name, ref in graph.outputs]
-        inputs = [given.name for given in graph.inputs]
+        inputs = [entry.name for entry in graph.inputs]
         return Body(inputs, list(made.values()), outputs, graph.form)
 
     def finish(self, body: Body) -> None:
@@ -195,7 +195,7 @@ class Converter:
         """Two layers inside of Keras that it does not offer, by layers that compute the same."""
         saved, module = call.layer, call.layer.module
         match saved.kind, call.args, saved.config:
-            case "LayerScale", [Ref() as given], {
+            case "LayerScale", [Ref() as tensor], {
                 "init_values": value,
                 "projection_dim": int(size),
             } if module == "keras.src.applications.convnext":
@@ -205,18 +205,18 @@ class Converter:
                     "kernel_initializer": {"Constant": {"value": plain(value)}},
                 }
                 step = Step(
-                    self.new_id(), "EinsumDense", arguments, {None: moved(given)}, saved.name
+                    self.new_id(), "EinsumDense", arguments, {None: moved(tensor)}, saved.name
                 )
                 step.weighted = True
                 return [step]
-            case "CustomScaleLayer", [[Ref() as base, Ref() as given]], {"scale": scale} if (
+            case "CustomScaleLayer", [[Ref() as base, Ref() as tensor]], {"scale": scale} if (
                 module == "keras.src.applications.inception_resnet_v2"
             ):
                 scaled = Step(
                     self.new_id(),
                     "Rescaling",
                     {"scale": plain(scale)},
-                    {None: moved(given)},
+                    {None: moved(tensor)},
                     f"{saved.name}_scaled",
                     free=True,
                 )
@@ -276,20 +276,20 @@ def _call_arguments(
     named = dict(zip(entry.call_arguments, args, strict=False))
     if len(args) > len(entry.call_arguments) and len(args) > 1:
         raise GapError("it is called with more arguments than it has")
-    given: dict[str | None, Any] = {}
+    tensors: dict[str | None, Any] = {}
     constants: dict[str, Any] = {}
     first = entry.call_arguments[0] if entry.call_arguments else None
     if args and first is None:
-        given[None] = args[0]
+        tensors[None] = args[0]
     for name, value in [*named.items(), *kwargs.items()]:
         if value is None:
             continue
         if any(True for _ in refs_in([value])):
-            given[name] = value
+            tensors[name] = value
         else:
             constants[name] = plain(value)
     sources: dict[str | None, Ref | tuple[Ref, ...]] = {}
-    for key, item in given.items():
+    for key, item in tensors.items():
         sources[key] = _tensors(item, moved)
     if set(sources) == {first}:
         sources = {None: sources[first]}
@@ -298,8 +298,8 @@ def _call_arguments(
 
 def _tensors(value: Any, moved: Any) -> Ref | tuple[Ref, ...]:
     if isinstance(value, Ref):
-        found: Ref = moved(value)
-        return found
+        ref: Ref = moved(value)
+        return ref
     if isinstance(value, list) and all(isinstance(item, Ref) for item in value):
         return tuple(moved(item) for item in value)
     raise GapError("it is called on tensors in a structure that `from` cannot write")

@@ -49,7 +49,7 @@ def _computed_from(graph: SavedGraph, starts: set[Ref]) -> tuple[set[int], set[i
 
     The first of them compare the input of such a layer; the others take nothing but masks.
     """
-    found: set[int] = set()
+    masks: set[int] = set()
     fillings: set[int] = set()
     for call in graph.calls:
         refs = list(call.refs())
@@ -60,9 +60,9 @@ def _computed_from(graph: SavedGraph, starts: set[Ref]) -> tuple[set[int], set[i
             fillings.add(call.id)
             continue
         begins = call.layer.kind == "NotEqual" and refs[0] in starts
-        if begins or (sources & found and sources <= found | fillings):
-            found.add(call.id)
-    return found, fillings
+        if begins or (sources & masks and sources <= masks | fillings):
+            masks.add(call.id)
+    return masks, fillings
 
 
 def _without_use(

@@ -29,13 +29,13 @@ def local_names(groups: Sequence[Sequence[Step]]) -> LocalNames:
     kept = [place for place, step in enumerate(groups[0]) if step.weights()]
     endings: Counter[tuple[str, ...]] = Counter()
     possible = [dict(_endings(group, kept)) for group in groups]
-    for found in possible:
-        endings.update(found.keys())
+    for names_by_ending in possible:
+        endings.update(names_by_ending.keys())
     best = max(endings, key=lambda ends: (endings[ends], -sum(map(len, ends))), default=None)
     if best is None or endings[best] < 2:  # noqa: PLR2004 - a name that two groups share
         plain = tuple(auto_base(step.type) for step in groups[0])
         return LocalNames(plain, (True,) * len(plain), (None,) * len(groups))
-    prefixes = [found.get(best) for found in possible]
+    prefixes = [names_by_ending.get(best) for names_by_ending in possible]
     uses = tuple(prefix[:-1] if prefix else None for prefix in prefixes)
     place = next(number for number, prefix in enumerate(prefixes) if prefix)
     prefix = prefixes[place] or ""
@@ -78,11 +78,11 @@ def is_named_apart(groups: Sequence[Sequence[Step]], around: Sequence[Sequence[S
 
 def _prefixes(groups: Sequence[Sequence[Step]], kept: Sequence[int]) -> Iterator[tuple[str, ...]]:
     """Beginnings that all names of a group have, the longest first."""
-    found = [list(_beginnings([group[place].name for place in kept])) for group in groups]
-    depth = min(map(len, found))
+    beginnings = [list(_beginnings([group[place].name for place in kept])) for group in groups]
+    depth = min(map(len, beginnings))
     for back in range(depth):
         # Names of all groups have as many parts after it.
-        yield tuple(each[back] for each in found)
+        yield tuple(of_step[back] for of_step in beginnings)
 
 
 def _beginnings(names: Sequence[str]) -> Iterator[str]:

@@ -59,10 +59,10 @@ class Operations:
             for key, value in saved.config.items()
             if key != "name" and (key != "dtype" or key in entry.arguments)
         }
-        given = {**config, **_by_name(entry, call.args, config), **kwargs}
+        written = {**config, **_by_name(entry, call.args, config), **kwargs}
         tensors: dict[str, Ref | tuple[Ref, ...]] = {}
         arguments: dict[str, Any] = {}
-        for name, value in given.items():
+        for name, value in written.items():
             if any(True for _ in refs_in([value])):
                 tensors[name] = _refs(value, moved)
             elif name == "key" and entry.name == "ops.get_item":
@@ -77,7 +77,7 @@ class Operations:
                 sources = {None: placed[0]}
             elif all(isinstance(item, Ref) for item in placed):
                 sources = {None: tuple(item for item in placed if isinstance(item, Ref))}
-        return entry.name, sources, arguments, _results(saved.kind, given)
+        return entry.name, sources, arguments, _results(saved.kind, written)
 
     def _constant(self, entry: Entry, name: str, value: Any, arguments: dict[str, Any]) -> None:
         argument = entry.arguments.get(name)
@@ -85,10 +85,10 @@ class Operations:
             if value is None or value is False:
                 return
             raise GapError(f"{entry.name} has no argument {name[:80]!r}")
-        found = plain(value)
+        constant = plain(value)
         default = self._values.default(argument)
-        if not same(found, default):
-            arguments[name] = found
+        if not same(constant, default):
+            arguments[name] = constant
 
 
 def _by_name(entry: Entry, args: list[Any], config: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,8 +105,8 @@ def _by_name(entry: Entry, args: list[Any], config: Mapping[str, Any]) -> dict[s
 
 def _refs(value: Any, moved: Any) -> Ref | tuple[Ref, ...]:
     if isinstance(value, Ref):
-        found: Ref = moved(value)
-        return found
+        ref: Ref = moved(value)
+        return ref
     if isinstance(value, list) and all(isinstance(item, Ref) for item in value):
         return tuple(moved(item) for item in value)
     raise GapError("it takes a list of tensors and constants, which a spec cannot write")
@@ -133,12 +133,12 @@ def _slice(part: Any) -> str:
     raise GapError("it is indexed by something that is neither a number nor a slice")
 
 
-def _results(kind: str, given: Mapping[str, Any]) -> int:
-    parts = given.get("indices_or_sections")
+def _results(kind: str, arguments: Mapping[str, Any]) -> int:
+    parts = arguments.get("indices_or_sections")
     if kind in ("Split", "ArraySplit"):
         return parts if type(parts) is int else len(parts) + 1 if isinstance(parts, list) else 1
-    if kind == "Unstack" and type(given.get("num")) is int:
-        return int(given["num"])
+    if kind == "Unstack" and type(arguments.get("num")) is int:
+        return int(arguments["num"])
     return _RESULTS.get(kind, 1)
 
 

@@ -28,13 +28,13 @@ def _made_before(steps: Sequence[Step]) -> list[tuple[int, int]]:
     numbers: dict[str, list[tuple[int, int]]] = {}
     for step in steps:
         base = snake_case(step.type.rpartition(".")[2])
-        found = re.fullmatch(rf"{re.escape(base)}(?:_(\d{{1,9}}))?", step.name)
-        if found and step.owner is None:
-            numbers.setdefault(base, []).append((int(found[1] or 0), step.id))
+        numbered = re.fullmatch(rf"{re.escape(base)}(?:_(\d{{1,9}}))?", step.name)
+        if numbered and step.owner is None:
+            numbers.setdefault(base, []).append((int(numbered[1] or 0), step.id))
     return [
         (before, after)
-        for found in numbers.values()
-        for (_, before), (_, after) in zip(sorted(found), sorted(found)[1:], strict=False)
+        for counted in numbers.values()
+        for (_, before), (_, after) in zip(sorted(counted), sorted(counted)[1:], strict=False)
     ]
 
 
@@ -52,7 +52,7 @@ def _chained(steps: Sequence[Step], before: Iterable[tuple[int, int]]) -> list[S
     followers: dict[int, set[int]] = {step.id: set() for step in steps}
     for first, then in (*_wires(steps), *before):
         followers[first].add(then)
-    needs = Counter(follower for found in followers.values() for follower in found)
+    needs = Counter(follower for waiting_steps in followers.values() for follower in waiting_steps)
     waiting = [step.id for step in reversed(steps) if not needs[step.id]]
     ordered: list[Step] = []
     while waiting:
@@ -63,10 +63,12 @@ def _chained(steps: Sequence[Step], before: Iterable[tuple[int, int]]) -> list[S
             needs[follower] -= 1
             if not needs[follower]:
                 ready.append(follower)
-        ready.sort(key=lambda found: position[found], reverse=True)
+        ready.sort(key=lambda follower: position[follower], reverse=True)
         # What is called on this step comes next, before what only waited for its number.
         ready.sort(
-            key=lambda found: any(ref.source == step.id for ref in steps[position[found]].refs())
+            key=lambda follower: any(
+                ref.source == step.id for ref in steps[position[follower]].refs()
+            )
         )
         waiting.extend(ready)
     return ordered if len(ordered) == len(steps) else None

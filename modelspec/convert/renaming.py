@@ -78,15 +78,15 @@ def _by_ending(names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _renamed(name: str, rules: Mapping[str, str]) -> str:
-    found = name
+    renamed = name
     for pattern, replacement in rules.items():
         if pattern == name:
-            found = replacement
+            renamed = replacement
         elif pattern[:1] == "*" and name.endswith(pattern[1:]):
-            found = name.removesuffix(pattern[1:]) + replacement[1:]
+            renamed = name.removesuffix(pattern[1:]) + replacement[1:]
         elif pattern[-1:] == "*" and name.startswith(pattern[:-1]):
-            found = replacement[:-1] + name.removeprefix(pattern[:-1])
-    return found
+            renamed = replacement[:-1] + name.removeprefix(pattern[:-1])
+    return renamed
 
 
 def unwritten(names: Mapping[str, str], rules: Mapping[str, str]) -> Sequence[str]:

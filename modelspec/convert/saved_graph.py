@@ -150,10 +150,10 @@ class _Reader:
         layers: Sequence[Any],
         depth: int,
     ) -> SavedGraph:
-        made = [self.layer(each, depth) for each in layers]
-        given = made.pop(0) if made and made[0].kind == _INPUT else None
-        if given is not None:
-            entry = _input(given)
+        made = [self.layer(layer, depth) for layer in layers]
+        entry_layer = made.pop(0) if made and made[0].kind == _INPUT else None
+        if entry_layer is not None:
+            entry = _input(entry_layer)
         else:
             build = saved.get("build_config") or {}
             shape = build.get("input_shape") if isinstance(build, Mapping) else None
@@ -233,10 +233,10 @@ class _Wiring:
             {ref.source for ref in call.refs() if isinstance(ref.source, int)} for call in made
         ]
         followers: list[list[int]] = [[] for _ in made]
-        for call, found in zip(made, needs, strict=True):
-            for source in found:
+        for call, sources in zip(made, needs, strict=True):
+            for source in sources:
                 followers[source].append(call.id)
-        waiting = [len(found) for found in needs]
+        waiting = [len(sources) for sources in needs]
         import heapq
 
         ready = [position for position, count in enumerate(waiting) if not count]
@@ -336,8 +336,8 @@ class _Wiring:
     def outputs(
         self, listed: Any
     ) -> tuple[list[tuple[str, Ref]], Literal["name", "list", "mapping"], bool]:
-        found = list(self._flat(listed, ()))
-        if not found:
+        leaves = list(self._flat(listed, ()))
+        if not leaves:
             raise ModelError("the model has no outputs")
         by_id = {number: name for (name, _), number in self._ids.items()}
         form: Literal["name", "list", "mapping"] = "list"
@@ -354,9 +354,9 @@ class _Wiring:
                 else ref.source,
                 ref,
             )
-            for path, ref in found
+            for path, ref in leaves
         ]
-        return named, form, any(len(path) > 1 for path, _ in found)
+        return named, form, any(len(path) > 1 for path, _ in leaves)
 
     def _flat(self, listed: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Ref]]:
         if _is_leaf(listed):

@@ -32,7 +32,7 @@ class Parameters:
         # The order of the longest row is that of the class.
         longest = max(rows, key=len)
         keys.sort(key=lambda key: list(longest).index(key) if key in longest else len(longest))
-        found: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         for key in keys:
             values = [row.get(key, _ABSENT) for row in rows]
             if any(value is _ABSENT for value in values):
@@ -41,8 +41,8 @@ class Parameters:
                 except LookupError:
                     return None
                 values = [missing if value is _ABSENT else value for value in values]
-            found[key] = self.value(key, values)
-        return found if len(self.columns) <= MAX_PARAMS else None
+            arguments[key] = self.value(key, values)
+        return arguments if len(self.columns) <= MAX_PARAMS else None
 
     def value(self, key: str, values: Sequence[Any]) -> Any:
         """The value in all groups; where it differs, an expression of a parameter."""
@@ -91,10 +91,10 @@ def _factor(values: Sequence[Any], column: Sequence[Any]) -> int | None:
 def copied(step: Step, ids: Mapping[int, int], arguments: Mapping[str, Any]) -> Step:
     """A copy of a step for a block whose input is ``x``: with new ids and the block's arguments."""
     sources = {
-        key: tuple(_moved(ref, ids, "x") for ref in given)
-        if isinstance(given, tuple)
-        else _moved(given, ids, "x")
-        for key, given in step.sources.items()
+        key: tuple(_moved(ref, ids, "x") for ref in source)
+        if isinstance(source, tuple)
+        else _moved(source, ids, "x")
+        for key, source in step.sources.items()
     }
     return replace(step, id=ids[step.id], sources=sources, arguments=arguments, inner=())
 
@@ -104,10 +104,10 @@ def redirected(body: Body, ids: Mapping[int, int]) -> None:
     for step in body.steps:
         if any(ref.source in ids for ref in step.refs()):
             step.sources = {
-                key: tuple(_moved(ref, ids) for ref in given)
-                if isinstance(given, tuple)
-                else _moved(given, ids)
-                for key, given in step.sources.items()
+                key: tuple(_moved(ref, ids) for ref in source)
+                if isinstance(source, tuple)
+                else _moved(source, ids)
+                for key, source in step.sources.items()
             }
     body.outputs = [(name, _moved(ref, ids)) for name, ref in body.outputs]
 

@@ -40,7 +40,7 @@ class Values:
         """
         if depth > MAX_DEPTH:
             raise GapError("its arguments are nested too deep")
-        found: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         for name in [*entry.arguments, *(key for key in config if key not in entry.arguments)]:
             if name not in config or name in _BESIDE:
                 continue
@@ -53,8 +53,8 @@ class Values:
                     continue
                 raise GapError(f"{entry.name} has no argument {name[:80]!r}")
             if argument is None or not self.is_default(argument, value, config):
-                found[name] = value
-        return found
+                arguments[name] = value
+        return arguments
 
     def default(self, argument: Argument) -> Any:
         """The default of an argument; something that nothing equals where it is computed."""
@@ -78,7 +78,7 @@ class Values:
             raise GapError("its arguments are nested too deep")
         if argument is not None and argument.family is not None and saved is not None:
             if isinstance(saved, list) and (argument.many or argument.family != "layer"):
-                return [self.item(argument.family, each, depth + 1) for each in saved]
+                return [self.item(argument.family, entry, depth + 1) for entry in saved]
             if isinstance(saved, Mapping | str):
                 return self.item(argument.family, saved, depth + 1)
         value = plain(saved, depth)
@@ -109,8 +109,10 @@ class Values:
                 raise GapError(f"{config[:80]!r} is a function of the model's author")
             return self.item(family, config, depth)
         entry = self.entry(family, kind, saved)
-        given = self.given(entry, config if isinstance(config, Mapping) else {}, depth)
-        return {entry.name: given} if given else self._short(family, entry)
+        arguments = self.inner_arguments(
+            entry, config if isinstance(config, Mapping) else {}, depth
+        )
+        return {entry.name: arguments} if arguments else self._short(family, entry)
 
     def entry(self, family: Family, kind: str, saved: Mapping[str, Any]) -> Entry:
         """The entry of a saved object.
@@ -125,14 +127,16 @@ class Values:
             raise GapError(f"{kind}: {entry.refused}")
         return entry
 
-    def given(self, entry: Entry, config: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    def inner_arguments(
+        self, entry: Entry, config: Mapping[str, Any], depth: int
+    ) -> dict[str, Any]:
         """All that is written of an object inside of another."""
-        found = self.arguments(entry, config, depth + 1) | self._own_name(entry, config)
+        written = self.arguments(entry, config, depth + 1) | self._own_name(entry, config)
         if entry.family == "layer":
-            found |= inner_options(config)
-        if entry.name == "Constant" and not found:
+            written |= inner_options(config)
+        if entry.name == "Constant" and not written:
             return {"value": 0.0}  # Keras cannot make it from its bare name
-        return found
+        return written
 
     def _short(self, family: Family, entry: Entry) -> str:
         """The name that people write: ``he_normal`` for ``HeNormal``, ``adam`` for ``Adam``."""

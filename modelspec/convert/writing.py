@@ -67,11 +67,11 @@ class Writer:
 
     def _inputs(self, inputs: Sequence[SavedInput]) -> None:
         self._add("inputs:")
-        for given in inputs:
-            entry: dict[str, Any] = {"shape": list(given.shape)}
-            if given.dtype != "float32":
-                entry["dtype"] = given.dtype
-            self._entry("  ", given.name, entry)
+        for source in inputs:
+            entry: dict[str, Any] = {"shape": list(source.shape)}
+            if source.dtype != "float32":
+                entry["dtype"] = source.dtype
+            self._entry("  ", source.name, entry)
 
     def _block(self, block: Block) -> None:
         self._add(f"  {block.name}:")
@@ -95,11 +95,11 @@ class Writer:
 
     def _named_outputs(self, body: Body) -> list[str] | dict[str, str]:
         labels = self.labels[id(body)]
-        found = [labels.of(ref) for _, ref in body.outputs]
-        if body.form != "mapping" and len(set(found)) == len(found):
-            return found
+        written = [labels.of(ref) for _, ref in body.outputs]
+        if body.form != "mapping" and len(set(written)) == len(written):
+            return written
         public: dict[str, str] = {}
-        for (name, _), label in zip(body.outputs, found, strict=True):
+        for (name, _), label in zip(body.outputs, written, strict=True):
             free = base = valid_name(name)
             number = 0
             while free in public:
@@ -154,7 +154,11 @@ class Writer:
         return None
 
     def _shared(self, step: Step, beside: Mapping[str, Any], indent: str) -> Iterator[str]:
-        labels = next(found for found in self.labels.values() if step.id in found.names)
+        labels = next(
+            labels_of_body
+            for labels_of_body in self.labels.values()
+            if step.id in labels_of_body.names
+        )
         owner = step.owner
         assert owner is not None
         whole = {"share": labels.names[owner], **beside}
@@ -177,8 +181,8 @@ def _split(line: str) -> tuple[str, str]:
 
 def _from(step: Step, labels: Labels) -> Any:
     named = {
-        key: [labels.of(ref) for ref in given] if isinstance(given, tuple) else labels.of(given)
-        for key, given in step.sources.items()
+        key: [labels.of(ref) for ref in source] if isinstance(source, tuple) else labels.of(source)
+        for key, source in step.sources.items()
     }
     return named[None] if set(named) == {None} else named
 

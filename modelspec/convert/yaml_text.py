@@ -78,7 +78,9 @@ def _float(value: float) -> str:
     if math.isinf(value):
         return ".inf" if value > 0 else "-.inf"
     return re.sub(
-        r"e([-+])0*(\d)", lambda found: f"e{found[1].replace('+', '')}{found[2]}", repr(value)
+        r"e([-+])0*(\d)",
+        lambda exponent: f"e{exponent[1].replace('+', '')}{exponent[2]}",
+        repr(value),
     )
 
 
@@ -87,13 +89,13 @@ def lines(start: str, value: str, indent: int) -> list[str]:
     if not value:
         return [start]
     first, *rest = value.split(_BREAK)
-    found = [f"{start} {first}"]
+    wrapped = [f"{start} {first}"]
     for part in rest:
-        if len(found[-1]) + 1 + len(part) <= WIDTH:
-            found[-1] = f"{found[-1]} {part}"
+        if len(wrapped[-1]) + 1 + len(part) <= WIDTH:
+            wrapped[-1] = f"{wrapped[-1]} {part}"
         else:
-            found.append(" " * indent + part)
-    return found
+            wrapped.append(" " * indent + part)
+    return wrapped
 
 
 def fits(start: str, value: str) -> str | None:

@@ -167,8 +167,8 @@ def _draw_shares(
 
 def _values(history: Sequence[Record], key: str) -> list[float]:
     """Values by epoch; NaN leaves a gap."""
-    given = (record.get(key) for record in history)
-    return [float(value) if isinstance(value, int | float) else math.nan for value in given]
+    values = (record.get(key) for record in history)
+    return [float(value) if isinstance(value, int | float) else math.nan for value in values]
 
 
 def _frame(axes: "Axes", title: str, epochs: Sequence[int]) -> None:

@@ -8,22 +8,22 @@ from modelspec.results.difference import Change, Difference, LayerChange
 _SIGNS = {"added": "+", "removed": "-", "changed": "~", "rewired": ">", "renamed": "="}
 
 
-def difference_text(found: Difference) -> str:
+def difference_text(difference: Difference) -> str:
     """Sections of lines; one sentence where nothing differs."""
-    if found.is_empty:
-        return f"no differences between {found.a} and {found.b}"
-    lines = [f"{found.a} → {found.b}"]
-    for title, rows in _sections(found):
+    if difference.is_empty:
+        return f"no differences between {difference.a} and {difference.b}"
+    lines = [f"{difference.a} → {difference.b}"]
+    for title, rows in _sections(difference):
         lines += [title, *(f"  {row}" for row in rows)]
     return "\n".join(lines)
 
 
-def difference_markdown(found: Difference) -> str:
+def difference_markdown(difference: Difference) -> str:
     """A heading, and a list for each section."""
-    if found.is_empty:
-        return f"No differences between `{found.a}` and `{found.b}`."
-    lines = [f"### `{found.a}` → `{found.b}`"]
-    for title, rows in _sections(found):
+    if difference.is_empty:
+        return f"No differences between `{difference.a}` and `{difference.b}`."
+    lines = [f"### `{difference.a}` → `{difference.b}`"]
+    for title, rows in _sections(difference):
         lines += ["", f"**{title}**", "", *(f"- `{_code(row)}`" for row in rows)]
     return "\n".join(lines)
 
@@ -32,15 +32,15 @@ def _code(text: str) -> str:
     return text.replace("`", "'")
 
 
-def _sections(found: Difference) -> Iterator[tuple[str, list[str]]]:
+def _sections(difference: Difference) -> Iterator[tuple[str, list[str]]]:
     sections = {
-        "inputs": [_change(change) for change in found.inputs],
-        "layers": [_layer(change) for change in found.layers],
-        "outputs": [_change(change) for change in found.outputs],
-        "settings": [_change(change) for change in found.settings],
-        "run": [_change(change) for change in found.run],
-        "size": list(_sizes(found)),
-        "weights": list(_weights(found)),
+        "inputs": [_change(change) for change in difference.inputs],
+        "layers": [_layer(change) for change in difference.layers],
+        "outputs": [_change(change) for change in difference.outputs],
+        "settings": [_change(change) for change in difference.settings],
+        "run": [_change(change) for change in difference.run],
+        "size": list(_sizes(difference)),
+        "weights": list(_weights(difference)),
     }
     yield from ((title, rows) for title, rows in sections.items() if rows)
 
@@ -76,20 +76,20 @@ def _layer(change: LayerChange) -> str:
     return f"{head}: {details}" if details else head
 
 
-def _sizes(found: Difference) -> Iterator[str]:
-    pairs = (("parameters", found.parameters), ("operations for a sample", found.flops))
+def _sizes(difference: Difference) -> Iterator[str]:
+    pairs = (("parameters", difference.parameters), ("operations for a sample", difference.flops))
     for name, pair in pairs:
         if pair is not None:
             yield f"{name}: {pair[0]:,} → {pair[1]:,} ({pair[1] - pair[0]:+,})"
 
 
-def _weights(found: Difference) -> Iterator[str]:
-    if found.weights is None:
+def _weights(difference: Difference) -> Iterator[str]:
+    if difference.weights is None:
         return
-    carried = found.weights.carried
+    carried = difference.weights.carried
     moved = [f"{theirs} → {ours}" for ours, theirs in carried.items() if ours != theirs]
-    yield f"carry over: {len(carried)} of {len(carried) + len(found.weights.fresh)} layers"
+    yield f"carry over: {len(carried)} of {len(carried) + len(difference.weights.fresh)} layers"
     if moved:
         yield f"renamed: {', '.join(moved)}"
-    if found.weights.fresh:
-        yield f"fresh: {', '.join(found.weights.fresh)}"
+    if difference.weights.fresh:
+        yield f"fresh: {', '.join(difference.weights.fresh)}"

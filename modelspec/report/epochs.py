@@ -134,7 +134,7 @@ def _rank(column: Column, columns: Sequence[Column]) -> tuple[int, int, bool]:
     if bare == _LOSS and not (column.output and validation):
         return (1, 0, validation) if column.output else (0, 0, validation)
     if not column.output:
-        return 2, [each.label for each in columns].index(bare), validation
+        return 2, [measure.label for measure in columns].index(bare), validation
     return 3, 0 if bare == _SHARE else 1 if not validation else 2, bare != _LOSS
 
 

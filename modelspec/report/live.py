@@ -64,8 +64,8 @@ class LiveTable:
         if record["epoch"] % self._running.stride == 0 or record["epoch"] in {1, pace.epochs}:
             self._print_row(record)
 
-    def problems(self, found: Sequence[Problem]) -> None:
-        print_problems(self._console, found)
+    def problems(self, problems: Sequence[Problem]) -> None:
+        print_problems(self._console, problems)
 
     def weights(self, account: Account) -> None:
         print_account(self._console, account)
@@ -130,9 +130,9 @@ class Running:
     def finish(self, record: Mapping[str, Any]) -> None:
         """Take a finished epoch, of this process or of one before it."""
         self._last, self._logs = record, {}
-        found, known = best_of([record]), self.best
-        if found and (known is None or known.name != found.name or found.value < known.value):
-            self.best = found
+        latest, known = best_of([record]), self.best
+        if latest and (known is None or known.name != latest.name or latest.value < known.value):
+            self.best = latest
 
     def table(self, width: int) -> EpochTable:
         return self._fitted(width)[0]

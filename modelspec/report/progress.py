@@ -42,8 +42,8 @@ class Quiet(NullListener):
         del epoch, epochs
         self.samples = samples
 
-    def problems(self, found: Sequence[Problem]) -> None:
-        print_problems(self._console, found)
+    def problems(self, problems: Sequence[Problem]) -> None:
+        print_problems(self._console, problems)
 
     def warn(self, text: str) -> None:
         self._write(f"warning: {text}")

@@ -40,7 +40,7 @@ def summary_csv(shown: Sequence[Shown]) -> str:
     header = (*_HEADER, *_COSTS) if shown[0][1] else _HEADER
     if len(shown) == 1:
         return as_csv(header, _rows(*shown[0], plain=True))
-    rows = [[each[0].name, *row] for each in shown for row in _rows(*each, plain=True)]
+    rows = [[pair[0].name, *row] for pair in shown for row in _rows(*pair, plain=True)]
     return as_csv(("model", *header), rows)
 
 

@@ -46,7 +46,10 @@ def contributions(
 
 def shares(logs: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
     """``OUTPUT_share`` of each head, for an epoch's record; they add up to 1."""
-    return {f"{each.output}_share": each.share for each in contributions(logs, weights)}
+    return {
+        f"{contribution.output}_share": contribution.share
+        for contribution in contributions(logs, weights)
+    }
 
 
 AT_1 = "loss_at_1"

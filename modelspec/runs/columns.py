@@ -34,12 +34,12 @@ class Row:
 
 def _by_path(start: str, parameters: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
     """Each parameter by its path, those inside of mappings too."""
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for name, value in parameters.items():
-        found[f"{start}{name}"] = _finite(value)
+        columns[f"{start}{name}"] = _finite(value)
         if isinstance(value, dict) and depth < _DEEPEST:
-            found |= _by_path(f"{start}{name}.", value, depth + 1)
-    return found
+            columns |= _by_path(f"{start}{name}.", value, depth + 1)
+    return columns
 
 
 def _finite(value: Any, depth: int = 0) -> Any:

@@ -40,10 +40,10 @@ class Condition:
         Raises:
             ValueError: There is no operator, or nothing on one of its sides.
         """
-        found = _CONDITION.fullmatch(text)
-        if found is None or not found[3]:
+        match = _CONDITION.fullmatch(text)
+        if match is None or not match[3]:
             raise ValueError(f"{text!r} is not a condition, such as val_loss<0.5")
-        return cls(found[1], found[2], _value(found[3]))
+        return cls(match[1], match[2], _value(match[3]))
 
     def holds(self, row: Row) -> bool:
         value = row.values.get(self.column)

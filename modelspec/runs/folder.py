@@ -73,10 +73,10 @@ def _refuse_links(folder: Path) -> None:
     for place, folders, files in os.walk(folder):
         for path in (Path(place, name) for name in sorted((*folders, *files))):
             require_plain(path)
-            found = path.lstat()
+            status = path.lstat()
             if (
-                found.st_nlink > 1
-                and stat.S_ISREG(found.st_mode)
+                status.st_nlink > 1
+                and stat.S_ISREG(status.st_mode)
                 and not _is_replaced(folder, path)
             ):
                 raise RunError(f"{path} has another name elsewhere (a hard link): copy it instead")

@@ -43,10 +43,10 @@ def best(records: Iterable[Record]) -> Best | None:
     """The best epoch; None where no loss was finite."""
     rows = list(records)
     name = "val_loss" if any(is_number(row.get("val_loss")) for row in rows) else "loss"
-    found = [row for row in rows if is_number(row.get(name))]
-    if not found:
+    finite = [row for row in rows if is_number(row.get(name))]
+    if not finite:
         return None
-    least = min(found, key=lambda row: float(row[name]))
+    least = min(finite, key=lambda row: float(row[name]))
     return Best(least["epoch"], name, least[name])
 
 
@@ -63,14 +63,18 @@ def groups(names: Iterable[str]) -> list[Group]:
     known = [name for name in dict.fromkeys(names) if name not in OF_THE_EPOCH]
     trained = [name for name in known if not _is_validation(name, known)]
     outputs = [name.removesuffix("_loss") for name in trained if name.endswith("_loss")]
-    found: dict[str, dict[str, str]] = {output: {} for output in ("", *outputs)}
+    labels_of: dict[str, dict[str, str]] = {output: {} for output in ("", *outputs)}
     for name in known:
         validation = _is_validation(name, known)
         bare = name.removeprefix(VALIDATION) if validation else name
-        output = max((each for each in outputs if bare.startswith(f"{each}_")), key=len, default="")
+        output = max(
+            (candidate for candidate in outputs if bare.startswith(f"{candidate}_")),
+            key=len,
+            default="",
+        )
         label = bare.removeprefix(f"{output}_") if output else bare
-        found[output][VALIDATION + label if validation else label] = name
-    return [Group(output, _sorted(labels)) for output, labels in found.items() if labels]
+        labels_of[output][VALIDATION + label if validation else label] = name
+    return [Group(output, _sorted(labels)) for output, labels in labels_of.items() if labels]
 
 
 def _is_validation(name: str, known: Sequence[str]) -> bool:

@@ -91,7 +91,7 @@ def _listed(path: Path) -> Listed:
         name=_one(record.get("name"), str) or path.name,
         status=DIED if status == "running" and not is_held(path) else status,
         started=_one(record.get("started"), str),
-        seconds=round(sum(_one(each.get("seconds"), int, float) or 0 for each in records), 3),
+        seconds=round(sum(_one(epoch.get("seconds"), int, float) or 0 for epoch in records), 3),
         epochs=len(records),
         asked=_one(record.get("epochs"), int),
         best=best(records),

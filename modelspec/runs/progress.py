@@ -19,7 +19,7 @@ class Listener(Protocol):
 
     def epoch_finished(self, record: Mapping[str, Any]) -> None: ...
 
-    def problems(self, found: Sequence[Problem]) -> None:
+    def problems(self, problems: Sequence[Problem]) -> None:
         """Called with the warnings about the data."""
 
     def weights(self, account: Account) -> None:
@@ -43,7 +43,7 @@ class NullListener:
 
     def epoch_finished(self, record: Mapping[str, Any]) -> None: ...
 
-    def problems(self, found: Sequence[Problem]) -> None: ...
+    def problems(self, problems: Sequence[Problem]) -> None: ...
 
     def weights(self, account: Account) -> None: ...
 

@@ -20,15 +20,15 @@ def verdict(
 
     ``outputs`` are those that are trained.
     """
-    found = [*_ending(run, records)]
+    findings = [*_ending(run, records)]
     top = best(records)
     if top is None:
-        return [*found, Finding("warning", "No epoch has a finite loss.")]
-    found.append(_best(top, run, len(records)))
-    found += _trend(records, top)
+        return [*findings, Finding("warning", "No epoch has a finite loss.")]
+    findings.append(_best(top, run, len(records)))
+    findings += _trend(records, top)
     if len(outputs) > 1:
-        found += _drowning(records[-1], outputs)
-    return found
+        findings += _drowning(records[-1], outputs)
+    return findings
 
 
 def _ending(run: Mapping[str, Any], records: Sequence[Any]) -> Iterator[Finding]:

@@ -58,10 +58,10 @@ class Body:
         yield from lines(code.before(f"{target} = ") if target else code, 4)
 
     def _loop(self, position: int, step: Step, values: Values) -> Iterator[str]:
-        given = step.sources.get(None)
-        if len(step.sources) != 1 or not isinstance(given, str):
+        entry = step.sources.get(None)
+        if len(step.sources) != 1 or not isinstance(entry, str):
             raise UnwrittenError("a chain with several inputs")
-        source = self._variable(given)
+        source = self._variable(entry)
         target = self._target(position, step) or self._running
         code, before = self._called(step, values, target)
         assert not before
@@ -77,19 +77,19 @@ class Body:
         """The call, and the lines that make its layer before it."""
         if step.type.startswith("ops."):
             return self._operation(step, values), []
-        given = self._given(step, chained)
+        tensors = self._given(step, chained)
         constants = [values.value(item).before(f"{key}=") for key, item in step.constants.items()]
         if step.type in self._blocks:
             return self._block(step, values, chained), []
         if step.layer is not None:
-            return call(self._layers[step.layer], [*given, *constants]), []
+            return call(self._layers[step.layer], [*tensors, *constants]), []
         constructor = values.construct("layer", {step.type: dict(step.arguments)}, step.options)
         if not step.shared:
-            return applied(constructor, [*given, *constants]), []
+            return applied(constructor, [*tensors, *constants]), []
         variable = self._names.give(f"{step.variable or step.keys[0]}_layer")
         self._layers[step.keys[0]] = variable
         made = list(lines(constructor.before(f"{variable} = "), 4))
-        return call(variable, [*given, *constants]), made
+        return call(variable, [*tensors, *constants]), made
 
     def _block(self, step: Step, values: Values, chained: str | None) -> Code:
         function, block, parameters = self._blocks[step.type]
@@ -99,11 +99,11 @@ class Body:
             keys = first if isinstance(first, tuple) else (first,)
         else:
             keys = tuple(str(sources[name]) for name in block.inputs)
-        given = [Code(chained)] if chained else [Code(self._variable(key)) for key in keys]
+        tensors = [Code(chained)] if chained else [Code(self._variable(key)) for key in keys]
         return call(
             function,
             [
-                *given,
+                *tensors,
                 *(
                     values.value(item).before(f"{parameters[str(key)]}=")
                     for key, item in step.arguments.items()
@@ -116,39 +116,39 @@ class Body:
         if entry is None:
             raise UnwrittenError(f"{step.type}")
         inputs = {
-            key: tuple(Source(each, None, ()) for each in given)
-            if isinstance(given, tuple)
-            else Source(given, None, ())
-            for key, given in step.sources.items()
+            key: tuple(Source(name, None, ()) for name in source)
+            if isinstance(source, tuple)
+            else Source(source, None, ())
+            for key, source in step.sources.items()
         }
         node = Node(step.keys[0], "", step.type, step.arguments, {}, inputs, {}, ())
         tensors, problems = bind_tensors(node, entry)
         if problems:
             raise UnwrittenError(step.type)
-        given = {name: self._tensors(value) for name, value in tensors.items()}
+        code = {name: self._tensors(value) for name, value in tensors.items()}
         if step.type in SLICED:
-            [tensor] = given.values()
+            [tensor] = code.values()
             return Code(f"{tensor.flat}[{_slices(step.arguments[SLICED[step.type]])}]")
-        given |= {name: values.value(item) for name, item in step.arguments.items()}
-        return call(step.type, _by_name(entry.arguments, entry.call_arguments, given))
+        code |= {name: values.value(item) for name, item in step.arguments.items()}
+        return call(step.type, _by_name(entry.arguments, entry.call_arguments, code))
 
     def _tensors(self, value: Source | tuple[Source, ...]) -> Code:
         if isinstance(value, tuple):
-            return sequence(Code(self._variable(each.name)) for each in value)
+            return sequence(Code(self._variable(source.name)) for source in value)
         return Code(self._variable(value.name))
 
     def _given(self, step: Step, chained: str | None) -> list[Code]:
         if chained is not None:
             return [Code(chained)]
-        given = []
+        tensors = []
         for key, keys in step.sources.items():
             code = (
-                sequence(Code(self._variable(each)) for each in keys)
+                sequence(Code(self._variable(name)) for name in keys)
                 if isinstance(keys, tuple)
                 else Code(self._variable(keys))
             )
-            given.append(code if key is None else code.before(f"{key}="))
-        return given
+            tensors.append(code if key is None else code.before(f"{key}="))
+        return tensors
 
     def _variable(self, key: str) -> str:
         if key not in self.values:
@@ -184,23 +184,23 @@ class Body:
 def _last_uses(steps: Sequence[Step], outputs: Sequence[str]) -> dict[str, int]:
     last: dict[str, int] = {}
     for position, step in enumerate(steps):
-        for given in step.sources.values():
-            for key in given if isinstance(given, tuple) else (given,):
+        for names in step.sources.values():
+            for key in names if isinstance(names, tuple) else (names,):
                 last[key] = position
     return {**last, **dict.fromkeys(outputs, len(steps) + 1)}
 
 
 def _by_name(
-    arguments: Mapping[str, Any], tensors: Sequence[str], given: Mapping[str, Code]
+    arguments: Mapping[str, Any], tensors: Sequence[str], code: Mapping[str, Code]
 ) -> Iterator[Code]:
     """Tensors that come first by position, the rest by name."""
     leading = True
-    for name in [*arguments, *(key for key in given if key not in arguments)]:
-        if name not in given:
+    for name in [*arguments, *(key for key in code if key not in arguments)]:
+        if name not in code:
             leading = False
             continue
         leading = leading and name in tensors
-        yield given[name] if leading else given[name].before(f"{name}=")
+        yield code[name] if leading else code[name].before(f"{name}=")
 
 
 def _slices(written: Any) -> str:
@@ -233,6 +233,6 @@ def _uses_i(text: str) -> bool:
 
     return any(
         isinstance(node, ast.Name) and node.id == "i"
-        for found in re.findall(r"\$\{([^{}]*)\}", text)
-        for node in ast.walk(ast.parse(found.strip(), mode="eval"))
+        for expression in re.findall(r"\$\{([^{}]*)\}", text)
+        for node in ast.walk(ast.parse(expression.strip(), mode="eval"))
     )

@@ -33,10 +33,10 @@ def call(function: str, arguments: Iterable[Code]) -> Code:
 
 def applied(constructor: Code, arguments: Iterable[Code]) -> Code:
     """The call of what a constructor returns: ``Dense(3)(x)``."""
-    given = tuple(arguments)
+    passed = tuple(arguments)
     if not constructor.elements:
-        return Code(f"{constructor.flat}(", given, ")")
-    inside = ", ".join(argument.flat for argument in given)
+        return Code(f"{constructor.flat}(", passed, ")")
+    inside = ", ".join(argument.flat for argument in passed)
     return Code(constructor.head, constructor.elements, f"{constructor.tail}({inside})")
 
 

@@ -214,11 +214,11 @@ class _Writer:
         )
         written = [*self._input_lines(variables), *body.lines()]
         results = {name: Code(body.values[key]) for name, key in outputs.items()}
-        given = [Code(variable) for variable in variables.values()]
+        inputs = [Code(variable) for variable in variables.values()]
         model = call(
             "model = keras.Model",
             [
-                (given[0] if len(given) == 1 else sequence(given)).before("inputs="),
+                (inputs[0] if len(inputs) == 1 else sequence(inputs)).before("inputs="),
                 self._in_form(results).before("outputs="),
                 string(graph.name).before("name="),
             ],
@@ -244,12 +244,12 @@ class _Writer:
         )
 
     def _input_lines(self, variables: Mapping[str, str]) -> Iterator[str]:
-        for name, given in self._valid.graph.inputs.items():
-            inside = "".join(f"{size}, " for size in given.shape)
-            shape = f"({inside[:-1] if len(given.shape) == 1 else inside[:-2]})"
+        for name, entry in self._valid.graph.inputs.items():
+            inside = "".join(f"{size}, " for size in entry.shape)
+            shape = f"({inside[:-1] if len(entry.shape) == 1 else inside[:-2]})"
             arguments = [Code(shape), string(name).before("name=")]
-            if given.dtype != "float32":
-                arguments.insert(1, string(given.dtype).before("dtype="))
+            if entry.dtype != "float32":
+                arguments.insert(1, string(entry.dtype).before("dtype="))
             yield from lines(call(f"{variables[name]} = keras.Input", arguments), 4)
 
     def _in_form(self, values: Mapping[str, Code]) -> Code:

@@ -48,10 +48,10 @@ def _step_of_node(node: Node, shared: set[str], named: set[str]) -> Step:
         return name if index is None else f"{name}#{index}"
 
     sources: dict[str | None, str | tuple[str, ...]] = {
-        argument: tuple(key(each.name, each.index) for each in given)
-        if isinstance(given, tuple)
-        else key(given.name, given.index)
-        for argument, given in node.inputs.items()
+        argument: tuple(key(source.name, source.index) for source in value)
+        if isinstance(value, tuple)
+        else key(value.name, value.index)
+        for argument, value in node.inputs.items()
     }
     own = {"name": node.name} if node.name in named and node.name == node.layer else {}
     return Step(
@@ -114,10 +114,10 @@ def _step_of_item(
         type=spec.type,
         arguments=spec.arguments if isinstance(spec.arguments, Mapping) else {},
         sources={
-            key: given.name
-            if isinstance(given, Reference)
-            else tuple(reference.name for reference in given)
-            for key, given in references.items()
+            key: source.name
+            if isinstance(source, Reference)
+            else tuple(reference.name for reference in source)
+            for key, source in references.items()
         },
         variable=None if item.spec.name is None or has_expression(item.spec.name) else item.name,
         options=options,

@@ -95,14 +95,14 @@ class Main:
 
     def _array(self, name: str, names: Mapping[str, str] | None) -> Code:
         if names is None:
-            given = self._valid.spec.data.get(name, name)
-            return call("load", [Code("data"), string(str(given))])
+            key = self._valid.spec.data.get(name, name)
+            return call("load", [Code("data"), string(str(key))])
         return Code(f"data[{string(names[name]).flat}]")
 
     def _arrays_of(self, prefix: str, names: Mapping[str, str] | None) -> Iterator[str]:
         inputs = []
-        for name, given in self._valid.graph.inputs.items():
-            dtype = "float32" if given.dtype == "bfloat16" else given.dtype
+        for name, entry in self._valid.graph.inputs.items():
+            dtype = "float32" if entry.dtype == "bfloat16" else entry.dtype
             kind = Code("object") if dtype == "string" else string(dtype)
             array = self._array(name, names).flat
             inputs.append(Code(f"{array}.astype(", (kind,), ")"))
@@ -123,7 +123,7 @@ class Main:
     def _weights(self, prefix: str, names: Mapping[str, str] | None) -> Code | None:
         """Weights of samples, where there are any."""
         graph, spec = self._valid.graph, self._valid.spec
-        found: dict[str, Code] = {}
+        weights: dict[str, Code] = {}
         for head in self._valid.heads:
             array = (names or {}).get(f"{head.output}_weight")
             parts = [f"data[{string(array).flat}]"] if array else []
@@ -131,13 +131,13 @@ class Main:
                 table = self._values.value(dict(spec.training.class_weights[head.output])).flat
                 parts.append(f"class_weights({self._target(head, names).flat}, {table})")
             if parts:
-                found[head.output] = Code(" * ".join(parts))
-        if not found:
+                weights[head.output] = Code(" * ".join(parts))
+        if not weights:
             return None
         first = self._array(next(iter(graph.inputs)), names).flat
         rest = Code(f"np.ones(len({first}))")
         return in_form(
-            graph, {head.output: found.get(head.output, rest) for head in self._valid.heads}
+            graph, {head.output: weights.get(head.output, rest) for head in self._valid.heads}
         )
 
     def _plain_class_weights(self) -> bool:
@@ -159,11 +159,11 @@ class Main:
             yield "    held_out = held_out >= len(held_out) - count"
         elif self._draws:
             classes = next((head for head in self._heads if _has_classes(head)), None)
-            given = [Code(f"len({first})")]
+            arguments = [Code(f"len({first})")]
             if classes is not None:
                 names = self._arrays.training if self._arrays else None
-                given.append(self._target(classes, names))
-            yield from lines(call("held_out = validation_rows", given), 4)
+                arguments.append(self._target(classes, names))
+            yield from lines(call("held_out = validation_rows", arguments), 4)
 
     def _is_split(self) -> bool:
         split = self._training.validation_split

@@ -67,19 +67,19 @@ class Values:
         path = f"{_MODULES[family]}.{entry.name}"
         if entry.function:
             return Code(path)
-        given = written.arguments
+        passed = written.arguments
         arguments = [
             self.argument(entry.arguments.get(str(key)), item).before(f"{key}=")
-            for key, item in given.items()
+            for key, item in passed.items()
         ]
         by_position = 0
         for name in entry.arguments:
-            if not entry.arguments[name].required or name not in given:
+            if not entry.arguments[name].required or name not in passed:
                 break
             by_position += 1
         leading = list(entry.arguments)[:by_position]
-        first = [self.argument(entry.arguments[name], given[name]) for name in leading]
-        rest = [code for key, code in zip(given, arguments, strict=True) if key not in leading]
+        first = [self.argument(entry.arguments[name], passed[name]) for name in leading]
+        rest = [code for key, code in zip(passed, arguments, strict=True) if key not in leading]
         more = [self.value(item).before(f"{key}=") for key, item in options.items()]
         return call(path, [*first, *rest, *more])
 
@@ -121,9 +121,12 @@ class Values:
         if whole:
             return Code(self._expression(whole[1]))
         position, parts = 0, list[str]()
-        for found in _EXPRESSION.finditer(text):
-            parts += [_literal(text[position : found.start()]), f"{{{self._part(found[1])}}}"]
-            position = found.end()
+        for expression in _EXPRESSION.finditer(text):
+            parts += [
+                _literal(text[position : expression.start()]),
+                f"{{{self._part(expression[1])}}}",
+            ]
+            position = expression.end()
         return Code('f"' + "".join([*parts, _literal(text[position:])]) + '"')
 
     def _part(self, expression: str) -> str:

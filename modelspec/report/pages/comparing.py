@@ -43,8 +43,11 @@ def run_names(reports: Sequence[RunReport]) -> list[str]:
 def differences(reports: Sequence[RunReport]) -> list[Difference]:
     """What differs in the specs, settings and data of runs: values, not how they are written."""
     facts = [dict(_facts(report)) for report in reports]
-    paths = dict.fromkeys(path for each in facts for path in each)
-    rows = (Difference(path, tuple(each.get(path, _ABSENT) for each in facts)) for path in paths)
+    paths = dict.fromkeys(path for facts_of_run in facts for path in facts_of_run)
+    rows = (
+        Difference(path, tuple(facts_of_run.get(path, _ABSENT) for facts_of_run in facts))
+        for path in paths
+    )
     return [row for row in rows if len(set(row.values)) > 1]
 
 
@@ -63,20 +66,20 @@ def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
 
 def compared_metrics(reports: Sequence[RunReport]) -> list[Compared]:
     """Every metric that some run has, of each part of the data."""
-    found: dict[tuple[str, str, str], dict[int, float]] = {}
+    values_by_key: dict[tuple[str, str, str], dict[int, float]] = {}
     for place, report in enumerate(reports):
         for row in metric_rows(report):
             parts = {"training": row.training, "validation": row.validation, "test": row.test}
             for part, value in parts.items():
                 if value is not None:
-                    found.setdefault((row.output, row.metric, part), {})[place] = value
+                    values_by_key.setdefault((row.output, row.metric, part), {})[place] = value
     return [
         Compared(
             *key,
             tuple(values.get(place) for place in range(len(reports))),
             _best(key[1], values) if len(reports) > 1 else frozenset(),
         )
-        for key, values in found.items()
+        for key, values in values_by_key.items()
     ]
 
 

@@ -20,9 +20,9 @@ def history_charts(history: Records, rates: Mapping[int, float]) -> Iterator[tup
         return
     top = best(history)
     mark = top.epoch if top else None
-    found = groups(columns(history))
-    shares = {g.output: g.names["share"] for g in found if g.output and "share" in g.names}
-    for group in found[: _MOST_OUTPUTS + 1]:
+    of_outputs = groups(columns(history))
+    shares = {g.output: g.names["share"] for g in of_outputs if g.output and "share" in g.names}
+    for group in of_outputs[: _MOST_OUTPUTS + 1]:
         charts = []
         for label, name in group.names.items():
             if label.startswith(VALIDATION) or label in ("share", "learning_rate"):
@@ -46,8 +46,8 @@ def history_charts(history: Records, rates: Mapping[int, float]) -> Iterator[tup
 
 def share_names(history: Records) -> list[tuple[str, str]]:
     """The outputs in the chart of shares, with the class of their colour."""
-    found = [g.output for g in groups(columns(history)) if g.output and "share" in g.names]
-    return [(output, f"s{place % STYLES}") for place, output in enumerate(found)]
+    outputs = [g.output for g in groups(columns(history)) if g.output and "share" in g.names]
+    return [(output, f"s{place % STYLES}") for place, output in enumerate(outputs)]
 
 
 def _rate(rates: Mapping[int, float]) -> Iterator[str]:

@@ -113,6 +113,6 @@ def _curves(title: str, curves: tuple[Curve, ...], x_label: str, *, diagonal: bo
     return line_chart(named, series, x_label=x_label, unit=True, diagonal=diagonal)
 
 
-def _calibration(found: Calibration) -> str:
-    series = [Series("correct", found.confidence.tolist(), found.correct.tolist(), "s0")]
+def _calibration(measured: Calibration) -> str:
+    series = [Series("correct", measured.confidence.tolist(), measured.correct.tolist(), "s0")]
     return line_chart("calibration", series, x_label="confidence", unit=True, diagonal=True)

@@ -54,16 +54,16 @@ def report_markdown(report: RunReport) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _evaluated(found: Evaluated) -> Iterator[str]:
+def _evaluated(evaluated: Evaluated) -> Iterator[str]:
     yield "## Outputs"
-    drawn = "drawn at random" if found.rows < found.samples else "all of them"
-    yield _text(f"Figures are of {found.rows:,} of {found.samples:,} samples, {drawn}.")
-    yield _bullets(found.notes)
-    for judged in found.outputs:
+    drawn = "drawn at random" if evaluated.rows < evaluated.samples else "all of them"
+    yield _text(f"Figures are of {evaluated.rows:,} of {evaluated.samples:,} samples, {drawn}.")
+    yield _bullets(evaluated.notes)
+    for judged in evaluated.outputs:
         yield from _output(figures(judged))
-    if found.worst:
+    if evaluated.worst:
         yield "## Worst samples"
-        names = list(found.worst[0].outputs)
+        names = list(evaluated.worst[0].outputs)
         header = [
             "row",
             "loss",
@@ -81,27 +81,30 @@ def _evaluated(found: Evaluated) -> Iterator[str]:
                         for text in (true, predicted, number(loss))
                     ),
                 )
-                for sample in found.worst
+                for sample in evaluated.worst
             ),
         )
-    if found.importance:
+    if evaluated.importance:
         yield "## Importance of inputs"
         yield _text(
-            f"How much the loss rises from {number(found.loss)} where an input is shuffled, on "
-            f"{found.importance_rows:,} samples."
+            f"How much the loss rises from {number(evaluated.loss)} where an input is shuffled, on "
+            f"{evaluated.importance_rows:,} samples."
         )
-        ranked = sorted(found.importance, key=lambda each: -each.rise)
+        ranked = sorted(evaluated.importance, key=lambda importance: -importance.rise)
         yield _table(
             ("input", "rise", "spread"),
-            ((each.name, number(each.rise), number(each.spread)) for each in ranked),
+            (
+                (importance.name, number(importance.rise), number(importance.spread))
+                for importance in ranked
+            ),
         )
 
 
-def _output(found: Figures) -> Iterator[str]:
-    yield f"### {_text(found.output)} ({_text(found.loss)})"
-    yield _text(found.note)
-    yield _bullets(f"{name}: {value}" for name, value in found.facts)
-    if found.scores:
+def _output(shown: Figures) -> Iterator[str]:
+    yield f"### {_text(shown.output)} ({_text(shown.loss)})"
+    yield _text(shown.note)
+    yield _bullets(f"{name}: {value}" for name, value in shown.facts)
+    if shown.scores:
         yield _table(
             ("class", "precision", "recall", "F1", "samples"),
             (
@@ -112,7 +115,7 @@ def _output(found: Figures) -> Iterator[str]:
                     number(score.f1),
                     number(score.support),
                 )
-                for score in found.scores
+                for score in shown.scores
             ),
         )
 

@@ -37,8 +37,8 @@ def metric_rows(report: RunReport) -> list[MetricRow]:
 def epoch_record(report: RunReport) -> Mapping[str, Any]:
     """The record of the epoch whose weights the model has; the last, where that is not known."""
     held = report.record.get("model_epoch")
-    found = [row for row in report.history if row["epoch"] == held]
-    return (found or list(report.history[-1:]) or [{}])[0]
+    rows = [row for row in report.history if row["epoch"] == held]
+    return (rows or list(report.history[-1:]) or [{}])[0]
 
 
 def best_text(report: RunReport) -> str:

@@ -27,8 +27,8 @@ def report_page(report: RunReport) -> str:
     evaluated = report.evaluated
     lines = report.spec_text.splitlines()
     charts = [
-        (output, [safe(chart) for chart in found])
-        for output, found in history_charts(report.history, report.rates)
+        (output, [safe(chart) for chart in drawn])
+        for output, drawn in history_charts(report.history, report.rates)
     ]
     return render(
         "report.html",
@@ -49,11 +49,11 @@ def report_page(report: RunReport) -> str:
     )
 
 
-def _marked(found: Any) -> dict[str, Any]:
+def _marked(shown: Any) -> dict[str, Any]:
     return {
-        "of": found,
-        "charts": [safe(chart) for chart in found.charts],
-        "table": safe(found.table),
+        "of": shown,
+        "charts": [safe(chart) for chart in shown.charts],
+        "table": safe(shown.table),
     }
 
 
@@ -69,8 +69,11 @@ def _graph(report: RunReport) -> Any:
 def _importance(evaluated: Evaluated) -> str:
     if not evaluated.importance:
         return ""
-    ranked = sorted(evaluated.importance, key=lambda each: -each.rise)[:_IMPORTANCE]
-    rows = [(each.name, each.rise, f"{each.rise:+.3g} ± {each.spread:.1g}") for each in ranked]
+    ranked = sorted(evaluated.importance, key=lambda importance: -importance.rise)[:_IMPORTANCE]
+    rows = [
+        (importance.name, importance.rise, f"{importance.rise:+.3g} ± {importance.spread:.1g}")
+        for importance in ranked
+    ]
     return bars("rise of the loss", rows)
 
 

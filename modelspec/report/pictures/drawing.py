@@ -75,13 +75,13 @@ def _name_parts(root: ET.Element, names: dict[str, str]) -> None:
         for link in part.iter(f"{{{_SVG}}}a"):
             # A tooltip of its own, with all lines of the box run together.
             link.attrib.pop(f"{{{_XLINK}}}title", None)
-        found = part.find(f"{{{_SVG}}}title")
-        if found is None:
+        heading = part.find(f"{{{_SVG}}}title")
+        if heading is None:
             continue
-        if found.text in names:
-            found.text = names[found.text]
+        if heading.text in names:
+            heading.text = names[heading.text]
         else:
-            part.remove(found)
+            part.remove(heading)
 
 
 def _graphviz(text: str, form: str) -> bytes:
