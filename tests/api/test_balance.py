@@ -96,7 +96,7 @@ OUTPUTS = ["a", "b", "c", "apart"]
 def test_layers_and_the_outputs_they_serve() -> None:
     graph = modelspec.loads(FORK).require().graph
     served = {
-        name: "".join(sorted(found)) for name, found in outputs_of_layers(graph, "abc").items()
+        name: "".join(sorted(outputs)) for name, outputs in outputs_of_layers(graph, "abc").items()
     }
     assert served == {
         "trunk": "abc", "branch": "ab", "a": "a", "b": "b", "c": "c",
@@ -128,12 +128,12 @@ def test_gradient_norms_and_cosines_by_hand() -> None:
 
     inputs, (a, b, c, apart, _), (weight, *_) = batch
     with tf.GradientTape(persistent=True) as tape:
-        found = model(inputs, training=True)
+        predicted = model(inputs, training=True)
         losses = [
-            tf.reduce_mean(weight * tf.reduce_mean((found[0] - a) ** 2, axis=1)),
-            tf.reduce_mean(-tf.reduce_sum(b * tf.math.log(found[1]), axis=1)),
-            tf.reduce_mean(tf.abs(found[2] - c)),
-            tf.reduce_mean((found[3] - apart) ** 2),
+            tf.reduce_mean(weight * tf.reduce_mean((predicted[0] - a) ** 2, axis=1)),
+            tf.reduce_mean(-tf.reduce_sum(b * tf.math.log(predicted[1]), axis=1)),
+            tf.reduce_mean(tf.abs(predicted[2] - c)),
+            tf.reduce_mean((predicted[3] - apart) ** 2),
         ]
     shared = [
         variable
@@ -141,7 +141,7 @@ def test_gradient_norms_and_cosines_by_hand() -> None:
         for variable in model.get_layer(name).trainable_variables
     ]
     flat = [flattened(tape.gradient(loss, shared), shared) for loss in losses]
-    norms = [np.linalg.norm(each) for each in flat]
+    norms = [np.linalg.norm(gradient) for gradient in flat]
     tolerance = rounding(8 * (4 + 5 + 4 + 3))  # samples, and the numbers of each layer
     np.testing.assert_allclose(gauge.losses, [float(loss) for loss in losses], rtol=tolerance)
     np.testing.assert_allclose(gauge.norms, norms, rtol=tolerance)
@@ -242,9 +242,9 @@ def test_without_weights_the_larger_loss_drowns_the_other(alone: dict[str, float
 def test_strategies_bring_each_head_to_what_it_reaches_alone(
     strategy: str, alone: dict[str, float]
 ) -> None:
-    found = constructed.results(strategy)
-    assert found["kind_accuracy"] > 0.97 * alone["kind"]
-    assert found["size_mae"] < 1.03 * alone["size"]
+    results = constructed.results(strategy)
+    assert results["kind_accuracy"] > 0.97 * alone["kind"]
+    assert results["size_mae"] < 1.03 * alone["size"]
 
 
 def problems(text: str, folder: Path, *overrides: str) -> list[tuple[str, str]]:
@@ -259,7 +259,9 @@ def test_where_there_is_nothing_to_balance(tmp_path: Path) -> None:
     [(code, message), *_] = problems(TWINS, tmp_path, "losses=[mse, null]")
     assert (code, message.split(",")[0]) == ("single-head", "one is the only output with a loss")
     apart = TWINS.replace("from: shared", "from: x")
-    [(code, message)] = [each for each in problems(apart, tmp_path) if each[0] != "unused-layer"]
+    [(code, message)] = [
+        problem for problem in problems(apart, tmp_path) if problem[0] != "unused-layer"
+    ]
     assert (code, message) == ("no-shared-layers", "no layer is shared by one, other")
     weightless = TWINS.replace("Dense: {units: 32, activation: relu}", "Flatten:")
     [(code, message)] = problems(weightless, tmp_path)
@@ -289,11 +291,11 @@ def test_the_command(tmp_path: Path) -> None:
     pasted = yaml.safe_load(done.stdout[done.stdout.index("loss_weights:") :])["loss_weights"]
 
     done = balance(str(spec), "--data", data, "--batches", "5", "--format", "json")
-    found = json.loads(done.stdout)
-    assert found["shared"] == [{"name": "shared", "line": 5, "outputs": ["one", "other"]}]
-    assert [head["output"] for head in found["heads"]] == ["one", "other"]
-    assert found["loss_weights"]["equal_gradients"] == pytest.approx(pasted, rel=0.01)
-    assert -1 <= found["cosines"][0]["warm_cosine"] <= 1
+    report = json.loads(done.stdout)
+    assert report["shared"] == [{"name": "shared", "line": 5, "outputs": ["one", "other"]}]
+    assert [head["output"] for head in report["heads"]] == ["one", "other"]
+    assert report["loss_weights"]["equal_gradients"] == pytest.approx(pasted, rel=0.01)
+    assert -1 <= report["cosines"][0]["warm_cosine"] <= 1
 
     text = balance(str(spec), "--data", data, "--batches", "5", "--format", "yaml").stdout
     assert modelspec.loads(TWINS + text).problems == []

@@ -110,12 +110,12 @@ def of_summary(name: str) -> int:
 def test_a_built_model_costs_what_its_spec_does(name: str) -> None:
     source = modelspec.load(SPECS / f"{name}.yaml")
     costs = of(name)
-    found = work(source.build_unfitted(), LENGTHS)
-    assert found.flops == costs.flops > 0
-    assert found.calls >= len(costs.layers)
+    counted = work(source.build_unfitted(), LENGTHS)
+    assert counted.flops == costs.flops > 0
+    assert counted.calls >= len(costs.layers)
     types = " ".join(layer.type for layer in source.summary().layers)
-    assert found.recurrent == bool(re.search("LSTM|GRU|Bidirectional", types))
-    assert found.convolutional == ("Conv" in types)
+    assert counted.recurrent == bool(re.search("LSTM|GRU|Bidirectional", types))
+    assert counted.convolutional == ("Conv" in types)
 
 
 def test_a_model_file_costs_what_its_spec_does(tmp_path: Path) -> None:
@@ -170,11 +170,11 @@ def test_optimizer_memory_is_what_keras_allocates(name: str, arguments: dict[str
 
     optimizer, model = make(), small()
     optimizer.build(model.trainable_variables)
-    held = [each for each in optimizer.variables if len(each.shape)]
+    held = [variable for variable in optimizer.variables if len(variable.shape)]
     with symbols_only():
         symbols = small()
-    found = optimizer_bytes(make(), symbols.trainable_variables)
-    assert found == sum(np.asarray(each).nbytes for each in held)
+    estimated = optimizer_bytes(make(), symbols.trainable_variables)
+    assert estimated == sum(np.asarray(variable).nbytes for variable in held)
 
 
 def test_every_layer_is_counted() -> None:
@@ -186,7 +186,7 @@ def test_every_layer_is_counted() -> None:
         costs = estimate(Target(modelspec.loads(LAYERS[name].spec(name))))
         assert costs.flops >= 0
         if re.search(products, name):
-            [layer] = [each for each in costs.layers if each.flops]
+            [layer] = [layer_costs for layer_costs in costs.layers if layer_costs.flops]
             assert layer.flops >= costs.parameters // 4, name
 
 
@@ -223,9 +223,9 @@ def summary() -> Command:
 
 def test_json_has_costs_beside_the_summary(summary: Command) -> None:
     """The light start's answer is TensorFlow's."""
-    given = ("author_profile.yaml", "--format", "json")
-    plain = json.loads(summary(*given).stdout)
-    asked = json.loads(summary(*given, "--costs", "--shape", "posts=280").stdout)
+    arguments = ("author_profile.yaml", "--format", "json")
+    plain = json.loads(summary(*arguments).stdout)
+    asked = json.loads(summary(*arguments, "--costs", "--shape", "posts=280").stdout)
     costs = asked.pop("costs")
     assert asked == plain
     assert costs == of("author_profile").as_json()
@@ -285,17 +285,17 @@ def test_random_data_fits_its_spec(name: str, tmp_path: Path) -> None:
 def test_time_is_measured_by_training() -> None:
     source = modelspec.load(SPECS / "mlp.yaml")
     started = time.perf_counter()
-    found = measure(source, {})
-    assert found.samples >= 8 * 32
-    assert 0 < found.seconds_per_sample * found.samples < time.perf_counter() - started
+    measured = measure(source, {})
+    assert measured.samples >= 8 * 32
+    assert 0 < measured.seconds_per_sample * measured.samples < time.perf_counter() - started
 
 
 def test_one_epoch_is_not_measured_by_its_tracing() -> None:
     source = modelspec.load(SPECS / "mlp.yaml", ["training.epochs=1", "training.jit=false"])
     started = time.perf_counter()
-    found = measure(source, {})
+    measured = measure(source, {})
     # Three epochs were trained, of which the first took most of the time.
-    epoch = found.seconds_per_sample * found.samples
+    epoch = measured.seconds_per_sample * measured.samples
     assert epoch < 0.2 * (time.perf_counter() - started)
 
 

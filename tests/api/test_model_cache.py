@@ -33,9 +33,11 @@ def judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     for module, name in ((shapes, "check_shapes"), (compiling, "build_model")):
         original = getattr(module, name)
 
-        def counted(*given: Any, _name: str = name, _original: Any = original, **named: Any) -> Any:
+        def counted(
+            *arguments: Any, _name: str = name, _original: Any = original, **named: Any
+        ) -> Any:
             asked.append(_name)
-            return _original(*given, **named)
+            return _original(*arguments, **named)
 
         monkeypatch.setattr(module, name, counted)
     return asked

@@ -33,9 +33,9 @@ def sequential_in_sequential() -> tuple[Any, Any, dict[str, Any]]:
 
 
 def nested() -> tuple[Any, Any, dict[str, Any]]:
-    given = keras.Input((4,), name="x")
-    tree = {"k": {"y": layers.Dense(1)(given), "z": layers.Dense(1)(given)}}
-    model = keras.Model(given, tree)
+    x = keras.Input((4,), name="x")
+    tree = {"k": {"y": layers.Dense(1)(x), "z": layers.Dense(1)(x)}}
+    model = keras.Model(x, tree)
     model.compile("sgd", {"k": {"y": "mse", "z": "mae"}})
     return model, {"k": {"y": Y, "z": Z}}, {"x": X, "k/y": Y, "k/z": Z}
 
@@ -48,8 +48,8 @@ def test_numbers_are_those_of_keras(make: Any, tmp_path: Path) -> None:
     np.savez(data, **arrays)
     expected = model.evaluate(X, targets, verbose=0, return_dict=True)
     target = modelspec.open_target(path)
-    found = modelspec.evaluate(target, data)
-    assert found["loss"] == pytest.approx(expected["loss"], rel=RELATIVE)
+    evaluated = modelspec.evaluate(target, data)
+    assert evaluated["loss"] == pytest.approx(expected["loss"], rel=RELATIVE)
     predicted = keras.tree.flatten(model.predict(X, verbose=0))
     for ours, theirs in zip(
         modelspec.predict(target, data).arrays.values(), predicted, strict=True
@@ -59,16 +59,16 @@ def test_numbers_are_those_of_keras(make: Any, tmp_path: Path) -> None:
 
 
 def test_an_output_whose_name_has_spaces(tmp_path: Path) -> None:
-    given = keras.Input((4,), name="x")
-    model = keras.Model(given, layers.Dense(1, name="my y")(given))
+    x = keras.Input((4,), name="x")
+    model = keras.Model(x, layers.Dense(1, name="my y")(x))
     model.compile(loss="mse")
     model.save(tmp_path / "m.keras")
     np.savez(tmp_path / "d.npz", **{"x": X, "my y": Y})
     target = modelspec.open_target(tmp_path / "m.keras")
     assert [output.name for output in target.summary().outputs] == ["my y"]
     by_hand = float(np.mean((np.asarray(model(X)) - Y) ** 2))
-    found = modelspec.evaluate(target, tmp_path / "d.npz")["loss"]
-    assert found == pytest.approx(by_hand, rel=RELATIVE)
+    evaluated = modelspec.evaluate(target, tmp_path / "d.npz")["loss"]
+    assert evaluated == pytest.approx(by_hand, rel=RELATIVE)
 
 
 def test_a_loss_of_its_author_is_needed_by_evaluate_alone(tmp_path: Path) -> None:

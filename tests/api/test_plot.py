@@ -38,9 +38,9 @@ def graph(name: str) -> Network:
     return network(modelspec.open_target(SPECS / f"{name}.yaml"))
 
 
-def links(found: Network) -> set[tuple[str, str, str]]:
-    names = {vertex.key: f"{vertex.kind} {vertex.name}" for vertex in found.vertices}
-    return {(names[link.source], names[link.target], link.label) for link in found.links}
+def links(drawn: Network) -> set[tuple[str, str, str]]:
+    names = {vertex.key: f"{vertex.kind} {vertex.name}" for vertex in drawn.vertices}
+    return {(names[link.source], names[link.target], link.label) for link in drawn.links}
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_a_shipped_spec_has_the_layers_shapes_and_parameters_of_its_model(name: 
         pytest.skip("its model needs data")
     model = source.build()
     layers = {layer.name: layer for layer in model.layers}
-    found = graph(name)
-    ours = {vertex.name: vertex for vertex in found.vertices if vertex.kind != "head"}
+    drawn = graph(name)
+    ours = {vertex.name: vertex for vertex in drawn.vertices if vertex.kind != "head"}
     operations = {layer.name for layer in model.operations} - layers.keys()
     assert ours.keys() == layers.keys() | operations
     for key, vertex in ours.items():
@@ -69,7 +69,7 @@ def test_a_shipped_spec_has_the_layers_shapes_and_parameters_of_its_model(name: 
         assert vertex.shape == str(tuple(layers[key].output.shape))
         text = (SPECS / f"{name}.yaml").read_text().splitlines()[(vertex.line or 0) - 1]
         assert vertex.type in text or key in text
-    assert found.params == model.count_params()
+    assert drawn.params == model.count_params()
 
 
 def test_heads_have_their_loss_and_weight() -> None:
@@ -88,12 +88,12 @@ def test_heads_have_their_loss_and_weight() -> None:
 
 
 def test_a_shared_block_is_drawn_once_with_both_calls() -> None:
-    found = links(graph("siamese"))
-    assert ("input left", "layer encoder.reshape", "call 1") in found
-    assert ("input right", "layer encoder.reshape", "call 2") in found
-    assert ("layer encoder.code", "layer difference", "call 1") in found
-    assert ("layer encoder.code", "layer difference", "call 2") in found
-    assert sum(target == "layer encoder.conv2d" for _, target, _ in found) == 1
+    calls = links(graph("siamese"))
+    assert ("input left", "layer encoder.reshape", "call 1") in calls
+    assert ("input right", "layer encoder.reshape", "call 2") in calls
+    assert ("layer encoder.code", "layer difference", "call 1") in calls
+    assert ("layer encoder.code", "layer difference", "call 2") in calls
+    assert sum(target == "layer encoder.conv2d" for _, target, _ in calls) == 1
     text = modelspec.plot(modelspec.open_target(SPECS / "siamese.yaml")).decode()
     assert text.count("Conv2D<br/>") == 2
     assert "encoder: image_encoder" in text
@@ -128,9 +128,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_keras_file_shows_nested_models_operations_and_losses(shared: Path) -> None:
-    found = network(modelspec.open_target(shared))
-    [absolute] = [vertex.name for vertex in found.vertices if vertex.type == "Absolute"]
-    assert links(found) == {
+    drawn = network(modelspec.open_target(shared))
+    [absolute] = [vertex.name for vertex in drawn.vertices if vertex.type == "Absolute"]
+    assert links(drawn) == {
         ("input left", "layer inside", "call 1"),
         ("input right", "layer inside", "call 2"),
         ("layer inside", "layer wide", ""),
@@ -141,20 +141,20 @@ def test_a_keras_file_shows_nested_models_operations_and_losses(shared: Path) ->
         (f"layer {absolute}", "layer same", ""),
         ("layer same", "head same", ""),
     }
-    [head] = [vertex for vertex in found.vertices if vertex.kind == "head"]
+    [head] = [vertex for vertex in drawn.vertices if vertex.kind == "head"]
     assert head.notes == ("loss: Huber", "weight: 0.5")
-    dense = next(vertex for vertex in found.vertices if vertex.params == 36)
+    dense = next(vertex for vertex in drawn.vertices if vertex.params == 36)
     assert dense.arguments == ("units: 4", "activation: relu")
     assert [group.name for group in dense.groups] == ["enc"]
-    assert found.params == 36 + 10 + 3
+    assert drawn.params == 36 + 10 + 3
 
 
 @pytest.mark.parametrize("by", ["params", "flops", "memory"])
 def test_costs_are_those_of_summary(by: Any, shared: Path) -> None:
     target = modelspec.open_target(SPECS / "digits_heads.yaml")
-    found, costs = network(target, by=by), estimate(target)
-    ours = {v.name: v.cost for v in found.vertices if v.kind != "head"}
-    params = {v.name: v.params for v in found.vertices if v.kind != "head"}
+    drawn, costs = network(target, by=by), estimate(target)
+    ours = {v.name: v.cost for v in drawn.vertices if v.kind != "head"}
+    params = {v.name: v.params for v in drawn.vertices if v.kind != "head"}
     wanted = {
         "params": params,
         "flops": {layer.name: layer.flops for layer in costs.layers},
@@ -170,8 +170,8 @@ def test_costs_are_those_of_summary(by: Any, shared: Path) -> None:
         assert outer.cost == whole["enc"].flops > 0
     elif by == "memory":
         assert outer.cost == 32 * whole["enc"].activations + 4 * 46
-    found = network(modelspec.open_target(shared), by="params")
-    assert "46 parameters (93.9#37;)" in mermaid(found, 0)
+    drawn = network(modelspec.open_target(shared), by="params")
+    assert "46 parameters (93.9#37;)" in mermaid(drawn, 0)
 
 
 def test_unknown_lengths_must_be_given_for_costs() -> None:
@@ -198,9 +198,9 @@ def test_a_file_that_is_no_model_is_refused(content: bytes, message: str, tmp_pa
 
 
 def test_a_file_with_code_is_not_run(tmp_path: Path) -> None:
-    given = keras.Input((2,))
+    x = keras.Input((2,))
     path = tmp_path / "code.keras"
-    keras.Model(given, keras.layers.Lambda(lambda x: x * 2)(given)).save(path)
+    keras.Model(x, keras.layers.Lambda(lambda x: x * 2)(x)).save(path)
     with pytest.raises(modelspec.ModelError, match="Lambda"):
         modelspec.plot(modelspec.open_target(path))
 
@@ -249,12 +249,12 @@ def test_an_application_is_drawn_within_mermaids_limits(name: str) -> None:
     keras.backend.clear_session()
     with symbols_only():
         model = getattr(keras.applications, name)(weights=None)
-    found = trace(model)
-    assert found.count("layer") + found.count("input") >= len(model.layers)
-    assert sum(vertex.params for vertex in found.vertices) == sum(
+    traced = trace(model)
+    assert traced.count("layer") + traced.count("input") >= len(model.layers)
+    assert sum(vertex.params for vertex in traced.vertices) == sum(
         math.prod(weight.shape) for weight in model.weights
     )
-    text = mermaid(found)
+    text = mermaid(traced)
     assert len(text) <= MOST_CHARACTERS
     assert text.count("-->") <= MOST_EDGES
     try:

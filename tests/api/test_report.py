@@ -91,7 +91,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(heads: Path) -> RunReport:
+def of_heads(heads: Path) -> RunReport:
     return gather(heads)
 
 
@@ -102,36 +102,42 @@ def of_kinds(kinds: Path) -> RunReport:
 
 def details(report: RunReport, output: str) -> Any:
     assert report.evaluated is not None
-    [judged] = [each for each in report.evaluated.outputs if each.output == output]
+    [judged] = [
+        output_figures
+        for output_figures in report.evaluated.outputs
+        if output_figures.output == output
+    ]
     return judged.details
 
 
-def test_metrics_are_those_of_evaluate(found: RunReport, heads: Path) -> None:
-    assert found.evaluated is not None
-    assert dict(found.evaluated.metrics) == modelspec.evaluate(modelspec.open_target(heads), DATA)
-    assert (found.evaluated.rows, found.evaluated.samples) == (360, 360)
+def test_metrics_are_those_of_evaluate(of_heads: RunReport, heads: Path) -> None:
+    assert of_heads.evaluated is not None
+    assert dict(of_heads.evaluated.metrics) == modelspec.evaluate(
+        modelspec.open_target(heads), DATA
+    )
+    assert (of_heads.evaluated.rows, of_heads.evaluated.samples) == (360, 360)
 
 
-def test_figures_are_scikit_learns(found: RunReport, heads: Path) -> None:
+def test_figures_are_scikit_learns(of_heads: RunReport, heads: Path) -> None:
     made = modelspec.predict(modelspec.open_target(heads), DATA)
     true = {name: np.asarray(target[:]) for name, target in made.targets.items()}
-    shares, digit = made.arrays["digit"], details(found, "digit")
+    shares, digit = made.arrays["digit"], details(of_heads, "digit")
     assert isinstance(digit, Classes)
     assert np.array_equal(digit.table, metrics.confusion_matrix(true["digit"], shares.argmax(1)))
     assert digit.accuracy == metrics.accuracy_score(true["digit"], shares.argmax(1))
     auc = metrics.roc_auc_score(np.eye(10)[true["digit"].ravel()], shares, average="macro")
     assert digit.macro_auc == pytest.approx(auc, abs=1e-9)
-    parity = details(found, "parity")
+    parity = details(of_heads, "parity")
     said = made.arrays["parity"].ravel() > 0.5
     assert np.array_equal(parity.table, metrics.confusion_matrix(true["parity"], said))
     assert parity.roc[0].area == pytest.approx(
         metrics.roc_auc_score(true["parity"], made.arrays["parity"].ravel()), abs=1e-9
     )
-    ink = details(found, "ink")
+    ink = details(of_heads, "ink")
     assert isinstance(ink, Fit)
     assert ink.r2 == pytest.approx(metrics.r2_score(true["ink"], made.arrays["ink"]), abs=1e-6)
     assert ink.mae == pytest.approx(
-        found.evaluated and found.evaluated.metrics["ink_mae"], rel=1e-4
+        of_heads.evaluated and of_heads.evaluated.metrics["ink_mae"], rel=1e-4
     )
 
 
@@ -170,14 +176,14 @@ def test_the_loss_of_samples_is_that_of_keras(of_kinds: RunReport, kinds: Path) 
     made = modelspec.predict(modelspec.open_target(kinds), kinds.parent / "data.npz")
     evaluated = of_kinds.evaluated
     assert evaluated is not None
-    true, given = arrays(), made.arrays
-    logits = given["onehot"].astype("d")
+    true, predicted = arrays(), made.arrays
+    logits = predicted["onehot"].astype("d")
     cross = np.log(np.exp(logits).sum(1)) - (logits * true["onehot"]).sum(1)
-    many = -np.log(given["many"][np.arange(100), true["many"]].astype("d"))
-    p = np.clip(given["tags"].astype("d"), 1e-7, 1 - 1e-7)
+    many = -np.log(predicted["many"][np.arange(100), true["many"]].astype("d"))
+    p = np.clip(predicted["tags"].astype("d"), 1e-7, 1 - 1e-7)
     tags = -(true["tags"] * np.log(p) + (1 - true["tags"]) * np.log(1 - p)).mean(1)
-    hinge = np.maximum(1 - true["side"] * given["side"], 0).mean(1)
-    error = np.abs(true["pair"] - given["pair"]).astype("d")
+    hinge = np.maximum(1 - true["side"] * predicted["side"], 0).mean(1)
+    error = np.abs(true["pair"] - predicted["pair"]).astype("d")
     huber = np.where(error <= 2, error**2 / 2, 2 * error - 2).mean(1)
     total = cross + tags + hinge + 0.5 * huber + many
     assert evaluated.loss == pytest.approx(total.mean(), rel=1e-4)
@@ -206,17 +212,17 @@ training: {epochs: 1}
     )
     run = modelspec.train(spec, {"x": x, "y": y}, run=tmp_path / "run")
     target = modelspec.open_target(run.path)
-    found = evaluate_for_report(target, {"x": x, "y": y})
+    evaluated = evaluate_for_report(target, {"x": x, "y": y})
     shares = modelspec.predict(target, {"x": x}).arrays["y"].astype("d")
     steps = -np.log(np.take_along_axis(shares, y[..., None], -1)[..., 0])
     by_sample = (steps * (y != 0)).sum(1) / np.maximum((y != 0).sum(1), 1)
-    assert found.outputs[0].mean_loss == pytest.approx(by_sample.mean(), rel=1e-5)
-    classes = found.outputs[0].details
+    assert evaluated.outputs[0].mean_loss == pytest.approx(by_sample.mean(), rel=1e-5)
+    classes = evaluated.outputs[0].details
     assert isinstance(classes, Classes)
     known = y != 0
     wanted = metrics.confusion_matrix(y[known], shares.argmax(-1)[known], labels=range(4))
     assert np.array_equal(classes.table, wanted)
-    assert found.notes == ("Steps of y that a mask leaves out count in the figures.",)
+    assert evaluated.notes == ("Steps of y that a mask leaves out count in the figures.",)
 
 
 def test_importance_is_the_rise_of_the_loss(tmp_path: Path) -> None:
@@ -239,9 +245,9 @@ training: {epochs: 60}
 """
     )
     run = modelspec.train(spec, tmp_path / "d.npz", run=tmp_path / "run")
-    found = gather(run.path).evaluated
-    assert found is not None
-    rises = {each.name: each.rise for each in found.importance}
+    evaluated = gather(run.path).evaluated
+    assert evaluated is not None
+    rises = {importance.name: importance.rise for importance in evaluated.importance}
     assert rises["idle"] == 0
     # Shuffled, 3·x has a squared error of twice its variance.
     variance = float(np.var(3 * x[:, 1]))
@@ -251,25 +257,25 @@ training: {epochs: 60}
 
 
 def test_of_large_data_samples_are_drawn_and_the_page_says_so(
-    heads: Path, found: RunReport
+    heads: Path, of_heads: RunReport
 ) -> None:
     few = evaluate_for_report(modelspec.open_target(heads), DATA, rows=50)
-    assert found.evaluated is not None
+    assert of_heads.evaluated is not None
     assert (few.rows, few.samples) == (50, 360)
     digit = few.outputs[0].details
     assert isinstance(digit, Classes)
     assert digit.table.sum() == 50
     assert {sample.row for sample in few.worst} <= set(range(360))
-    assert few.metrics == found.evaluated.metrics
-    page = report_page(replace(found, evaluated=few))
+    assert few.metrics == of_heads.evaluated.metrics
+    page = report_page(replace(of_heads, evaluated=few))
     assert "Figures are of 50 of 360 samples, drawn at random" in page
 
 
-def test_learning_rates_follow_the_schedule(of_kinds: RunReport, found: RunReport) -> None:
+def test_learning_rates_follow_the_schedule(of_kinds: RunReport, of_heads: RunReport) -> None:
     steps = 7
     wanted = {epoch: 0.1 * 0.5 ** ((epoch * steps - 1) / 10) for epoch in (1, 2)}
     assert of_kinds.rates == pytest.approx(wanted, rel=1e-5)
-    assert found.rates == pytest.approx(dict.fromkeys(range(1, 5), 0.001))
+    assert of_heads.rates == pytest.approx(dict.fromkeys(range(1, 5), 0.001))
 
 
 class Tags(HTMLParser):
@@ -286,8 +292,8 @@ class Tags(HTMLParser):
         self.attributes += attrs
 
 
-def test_the_page_stands_alone(found: RunReport, of_kinds: RunReport) -> None:
-    for report in (found, of_kinds):
+def test_the_page_stands_alone(of_heads: RunReport, of_kinds: RunReport) -> None:
+    for report in (of_heads, of_kinds):
         text = report_page(report)
         assert len(text) < 1_000_000
         page = Tags(text)
@@ -302,25 +308,27 @@ def test_the_page_stands_alone(found: RunReport, of_kinds: RunReport) -> None:
         assert {f"L{k}" for k in range(1, len(report.spec_text.splitlines()) + 1)} <= ids
 
 
-def hostile(found: RunReport, text: str) -> RunReport:
+def hostile(report: RunReport, text: str) -> RunReport:
     """The same report, with a text of somebody else's wherever one may come from outside."""
-    evaluated = found.evaluated
+    evaluated = report.evaluated
     assert evaluated is not None
-    assert found.network is not None
+    assert report.network is not None
     sample = Sample(
         3, 1.0, (Shown(text, text=text), Shown(text, png=b"x")), {text: (text, text, 1.0)}
     )
-    judged = [Judged(text, text, 1.0, each.details, text) for each in evaluated.outputs]
+    judged = [
+        Judged(text, text, 1.0, judged_output.details, text) for judged_output in evaluated.outputs
+    ]
     place = Place(text, Span(1, 1, 1, 1))
     record = {
-        **found.record,
+        **report.record,
         "overrides": [text],
         "versions": {text: text},
         "status": text,
         "data": {"samples": 1, "sha256": {text: text}},
     }
     return replace(
-        found,
+        report,
         name=text,
         path=text,
         description=text,
@@ -330,10 +338,10 @@ def hostile(found: RunReport, text: str) -> RunReport:
         spec_text=f"name: |\n  {text}\n",
         spec_facts={text: text},
         network=replace(
-            found.network,
+            report.network,
             name=text,
             vertices=tuple(
-                replace(vertex, name=text, type=text, line=1) for vertex in found.network.vertices
+                replace(vertex, name=text, type=text, line=1) for vertex in report.network.vertices
             ),
         ),
         costs=None,
@@ -351,10 +359,10 @@ def hostile(found: RunReport, text: str) -> RunReport:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_no_text_becomes_markup(text: str, found: RunReport) -> None:
+def test_no_text_becomes_markup(text: str, of_heads: RunReport) -> None:
     plain, page = (
-        Tags(report_page(hostile(found, "plain"))),
-        Tags(report_page(hostile(found, text))),
+        Tags(report_page(hostile(of_heads, "plain"))),
+        Tags(report_page(hostile(of_heads, text))),
     )
     extra = len(f"name: |\n  {text}\n".splitlines()) - 2
     items = [tag for tag in page.tags if tag not in ("tspan", "text")]
@@ -363,9 +371,9 @@ def test_no_text_becomes_markup(text: str, found: RunReport) -> None:
         "img"
     }
     assert [name for name, _ in page.attributes if name.startswith("on")] == []
-    both = comparison_page([hostile(found, text), hostile(found, "plain")])
+    both = comparison_page([hostile(of_heads, text), hostile(of_heads, "plain")])
     assert "script" not in Tags(both).tags
-    card = report_markdown(hostile(found, text))
+    card = report_markdown(hostile(of_heads, text))
     outside = re.sub(r"^(`{3,})(?:.*?)^\1$", "", card, flags=re.DOTALL | re.MULTILINE)
     assert not re.search(r"(?<!\\)<|(?<!\\)\]\(|(?<!\\)!\[", outside)
 
@@ -373,14 +381,14 @@ def test_no_text_becomes_markup(text: str, found: RunReport) -> None:
 @pytest.mark.process
 @pytest.mark.slow
 def test_a_browser_shows_pages_without_complaint(
-    found: RunReport, of_kinds: RunReport, tmp_path: Path
+    of_heads: RunReport, of_kinds: RunReport, tmp_path: Path
 ) -> None:
     long = "w" * 500
     pages = {
-        "heads": report_page(found),
+        "heads": report_page(of_heads),
         "kinds": report_page(of_kinds),
-        "hostile": report_page(hostile(found, HOSTILE[5] + long)),
-        "comparison": comparison_page([found, of_kinds, replace(found, path="another/run")]),
+        "hostile": report_page(hostile(of_heads, HOSTILE[5] + long)),
+        "comparison": comparison_page([of_heads, of_kinds, replace(of_heads, path="another/run")]),
     }
     try:
         with chromium() as browser:
@@ -402,32 +410,32 @@ def test_a_browser_shows_pages_without_complaint(
         pytest.skip(str(error))
 
 
-def test_markdown_has_the_same_facts(found: RunReport) -> None:
-    card = report_markdown(found)
-    assert found.evaluated is not None
-    for finding in found.findings:
+def test_markdown_has_the_same_facts(of_heads: RunReport) -> None:
+    card = report_markdown(of_heads)
+    assert of_heads.evaluated is not None
+    for finding in of_heads.findings:
         assert re.sub(r"\W", "", finding.text) in re.sub(r"\W", "", card)
-    assert f"{found.evaluated.metrics['loss']:.4g}" in card
+    assert f"{of_heads.evaluated.metrics['loss']:.4g}" in card
     assert "```mermaid\nflowchart TD" in card
     for part in ("Verdict", "Metrics", "Worst samples", "Importance of inputs", "What ran", "Spec"):
         assert f"## {part}" in card
     assert "sparse\\_categorical\\_crossentropy" in card
 
 
-def test_runs_are_compared_by_meaning(found: RunReport) -> None:
+def test_runs_are_compared_by_meaning(of_heads: RunReport) -> None:
     other = replace(
-        found,
+        of_heads,
         path="another",
-        spec_facts={**found.spec_facts, "training.epochs": "9", "layers.features.units": "32"},
-        record={**found.record, "data": {"sha256": {"image_train": "0" * 64}}},
+        spec_facts={**of_heads.spec_facts, "training.epochs": "9", "layers.features.units": "32"},
+        record={**of_heads.record, "data": {"sha256": {"image_train": "0" * 64}}},
     )
-    rows = {row.path: row.values for row in differences([found, other])}
+    rows = {row.path: row.values for row in differences([of_heads, other])}
     assert rows["training.epochs"] == ("4", "9")
     assert rows["layers.features.units"] == ("64", "32")
     assert rows["data image_train, SHA-256"][1] == "0" * 12
-    assert differences([found, replace(found, path="elsewhere")]) == []
-    better = [{**row, "val_loss": 1e-6, "val_digit_accuracy": 0.0} for row in found.history]
-    page = comparison_page([found, replace(other, history=better)])
+    assert differences([of_heads, replace(of_heads, path="elsewhere")]) == []
+    better = [{**row, "val_loss": 1e-6, "val_digit_accuracy": 0.0} for row in of_heads.history]
+    page = comparison_page([of_heads, replace(other, history=better)])
     cells = re.findall(
         r"<td>(?:whole model|digit)</td><td>(\w+)</td><td>validation</td>\s*"
         r'<td class="n( best)?">[^<]*</td><td class="n( best)?">',
@@ -501,12 +509,12 @@ def test_a_run_whose_data_is_gone_or_that_has_no_model_is_reported(
     assert "No epoch is finished" in modelspec.make_report(run)
 
 
-def test_a_run_that_goes_on_can_be_compared(found: RunReport) -> None:
+def test_a_run_that_goes_on_can_be_compared(of_heads: RunReport) -> None:
     record = {"status": "running"}
-    page = comparison_page([found, replace(found, path="on", record=record, history=[])])
+    page = comparison_page([of_heads, replace(of_heads, path="on", record=record, history=[])])
     assert "<td>running</td>" in page
     assert 'class="n best"' not in page
-    assert "running" in report_page(replace(found, record=record, history=[], evaluated=None))
+    assert "running" in report_page(replace(of_heads, record=record, history=[], evaluated=None))
 
 
 def test_mistakes_are_told(heads: Path, kinds: Path, tmp_path: Path) -> None:
@@ -521,20 +529,20 @@ def test_mistakes_are_told(heads: Path, kinds: Path, tmp_path: Path) -> None:
 
 
 def test_without_jinja_the_extra_is_named(
-    heads: Path, found: RunReport, monkeypatch: pytest.MonkeyPatch
+    heads: Path, of_heads: RunReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("jinja2", "markupsafe"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(modelspec.RunError, match="install the extra report"):
         modelspec.make_report(heads)
-    assert report_markdown(found).startswith("# digits")
+    assert report_markdown(of_heads).startswith("# digits")
 
 
 def test_without_graphviz_the_page_has_no_picture(
-    found: RunReport, monkeypatch: pytest.MonkeyPatch
+    of_heads: RunReport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
-    page = report_page(found)
+    page = report_page(of_heads)
     assert "The extra graph draws the model here" in page
     assert "conv2d_1" in page
 
@@ -561,12 +569,16 @@ def test_classes_and_columns_have_the_names_of_the_data(tmp_path: Path) -> None:
     (tmp_path / "flowers.csv").write_text("\n".join(lines) + "\n")
     spec = modelspec.loads(TABLE)
     run = modelspec.train(spec, tmp_path / "flowers.csv", run=tmp_path / "run")
-    found = gather(run.path)
-    assert found.evaluated is not None
-    species = details(found, "species")
+    report = gather(run.path)
+    assert report.evaluated is not None
+    species = details(report, "species")
     assert species.names == ("iris", "lily", "rose")
     assert [score.name for score in species.scores] == kinds
-    assert {each.name for each in found.evaluated.importance} == {"size", "size.long", "size.wide"}
-    truths = {sample.outputs["species"][0] for sample in found.evaluated.worst}
+    assert {importance.name for importance in report.evaluated.importance} == {
+        "size",
+        "size.long",
+        "size.wide",
+    }
+    truths = {sample.outputs["species"][0] for sample in report.evaluated.worst}
     assert truths <= set(kinds)
-    assert "<td>rose</td>" in report_page(found)
+    assert "<td>rose</td>" in report_page(report)

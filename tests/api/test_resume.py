@@ -73,7 +73,9 @@ def end(run: modelspec.Run) -> tuple[list[dict[str, Any]], list[Any]]:
 
     model = keras.saving.load_model(run.model_path)
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in run.history]
-    return history, [np.asarray(each) for each in (*model.weights, *model.optimizer.variables)]
+    return history, [
+        np.asarray(variable) for variable in (*model.weights, *model.optimizer.variables)
+    ]
 
 
 def assert_same(one: modelspec.Run, other: modelspec.Run) -> None:
@@ -235,7 +237,9 @@ def test_what_needs_validation_and_has_none_is_told_of(tmp_path: Path) -> None:
     listener = CallbackRunner()
     options = [LIGHT, "training.validation_split=0", "training.epochs=1"]
     modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path, listener=listener)
-    assert any("no val_loss, so EarlyStopping has no effect" in each for each in listener.warnings)
+    assert any(
+        "no val_loss, so EarlyStopping has no effect" in warning for warning in listener.warnings
+    )
 
 
 @pytest.fixture
@@ -267,7 +271,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     listener = CallbackRunner()
     spec = modelspec.loads(SPEC)
     assert_same(modelspec.train(spec, DATA, run=copied.path, resume=True, listener=listener), whole)
-    assert any("continuing from the previous one" in each for each in listener.warnings)
+    assert any("continuing from the previous one" in warning for warning in listener.warnings)
     for path in folder.glob("*.npz"):
         path.write_bytes(b"rubbish")
     with pytest.raises(modelspec.RunError, match="no other readable checkpoint"):

@@ -96,10 +96,10 @@ def problems_of(spec: str, folder: Path) -> list[Problem]:
 @pytest.mark.parametrize("file", ["model.keras", "model.weights.h5", "packed.keras", "run"])
 def test_layers_start_from_every_kind_of_source(sources: Path, tmp_path: Path, file: str) -> None:
     path = sources / file
-    found = started(text(f"weights: {{from: {path}}}"), tmp_path)
+    weights = started(text(f"weights: {{from: {path}}}"), tmp_path)
     saved = keras.saving.load_model((path if file == "run" else sources) / "model.keras")
     for name in ("norm", "y"):
-        for ours, theirs in zip(found[name], saved.get_layer(name).get_weights(), strict=True):
+        for ours, theirs in zip(weights[name], saved.get_layer(name).get_weights(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
 
@@ -163,7 +163,7 @@ def test_partial_transfer_trains_as_plain_keras_does(sources: Path, tmp_path: Pa
     ours = keras.saving.load_model(run.model_path)
     for one, other in zip(ours.weights, plain.weights, strict=True):
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-4, atol=1e-6)
-    states = {each["layer"]: each["state"] for each in run.record["weights"]["layers"]}
+    states = {layer["layer"]: layer["state"] for layer in run.record["weights"]["layers"]}
     assert states == {"read": "loaded", "norm": "loaded", "z": "fresh"}
     assert run.record["weights"]["unused"] == ["y"]
     assert len(run.record["weights"]["sha256"]) == 64
@@ -190,27 +190,27 @@ def test_layers_are_renamed_by_name_and_pattern(
     spec = text(f"weights: {{from: {sources}/model.keras, rename: {{{rename}}}}}")
     spec = spec.replace("name: read", "name: lees" if "lees" in rename else "name: reead")
     spec = spec.replace("name: norm", "name: maat")
-    found = started(spec, tmp_path)
+    weights = started(spec, tmp_path)
     saved = keras.saving.load_model(sources / "model.keras")
     renamed = {"lees": "read", "maat": "norm"} if "lees" in rename else {}
     renamed |= {"reead": "read"} if "*e*d" in rename else {}
     renamed |= {"maat": "norm"} if theirs else {}
     for ours, name in renamed.items():
-        np.testing.assert_array_equal(found[ours][0], saved.get_layer(name).get_weights()[0])
+        np.testing.assert_array_equal(weights[ours][0], saved.get_layer(name).get_weights()[0])
 
 
 def test_skipped_layers_start_fresh(sources: Path, tmp_path: Path) -> None:
     fresh = started(text(), tmp_path)
-    found = started(text(f'weights: {{from: {sources}/model.keras, skip: ["*o*", y]}}'), tmp_path)
+    weights = started(text(f'weights: {{from: {sources}/model.keras, skip: ["*o*", y]}}'), tmp_path)
     for name in ("norm", "y"):
-        np.testing.assert_array_equal(found[name][0], fresh[name][0])
-    assert not np.array_equal(found["read"][0], fresh["read"][0])
+        np.testing.assert_array_equal(weights[name][0], fresh[name][0])
+    assert not np.array_equal(weights["read"][0], fresh["read"][0])
 
 
 def test_lora_is_merged_and_other_dtypes_are_cast(sources: Path, tmp_path: Path) -> None:
     lora = keras.saving.load_model(sources / "lora.keras").get_layer("y")
-    found = started(text(f"weights: {{from: {sources}/lora.keras}}"), tmp_path)
-    np.testing.assert_allclose(found["y"][0], keras.ops.convert_to_numpy(lora.kernel), rtol=1e-6)
+    weights = started(text(f"weights: {{from: {sources}/lora.keras}}"), tmp_path)
+    np.testing.assert_allclose(weights["y"][0], keras.ops.convert_to_numpy(lora.kernel), rtol=1e-6)
     for dtype in ("float16", "bfloat16", "float64"):
         half = keras.Sequential([keras.Input((6, 4)), keras.layers.Dense(2, name="y", dtype=dtype)])
         half.save_weights(tmp_path / "half.weights.h5")
@@ -249,8 +249,8 @@ def test_one_weight_starts_from_an_array(tmp_path: Path) -> None:
     record = modelspec.train(spec, arrays, run=tmp_path / "run").record["weights"]
     assert record["layers"][2]["state"] == "array"
     for source in ("{file: k.npz, array: k}", "{file: k.npy}"):
-        found = started(text(f"weights: {{layers: {{y.kernel: {source}}}}}"), tmp_path)
-        np.testing.assert_array_equal(found["y"][0], kernel)
+        weights = started(text(f"weights: {{layers: {{y.kernel: {source}}}}}"), tmp_path)
+        np.testing.assert_array_equal(weights["y"][0], kernel)
     again = modelspec.load(tmp_path / "run" / "spec.yaml")
     assert again.check(arrays) == []
     with pytest.raises(SpecError, match="has no array start"):
@@ -270,8 +270,8 @@ def test_a_stopped_run_gives_its_last_checkpoint(tmp_path: Path) -> None:
     kept = np.load(tmp_path / "r" / "checkpoints" / "epoch-000001.npz")
     [problem] = problems_of(text("weights: {from: r}"), tmp_path)
     assert (problem.code, problem.severity) == ("unfinished-run", "warning")
-    found = started(text("weights: {from: r}"), tmp_path)
-    np.testing.assert_array_equal(found["read"][0], kept["variable/0"])
+    weights = started(text("weights: {from: r}"), tmp_path)
+    np.testing.assert_array_equal(weights["read"][0], kept["variable/0"])
     (tmp_path / "r" / "checkpoints" / "epoch-000001.npz").unlink()
     [problem] = problems_of(text("weights: {from: r}"), tmp_path)
     assert (problem.code, problem.severity) == ("weights-unreadable", "error")
@@ -377,7 +377,7 @@ def test_the_option_and_the_account(
     done = CliRunner().invoke(command, [*arguments, "--account"])
     assert done.exit_code == 0, done.output
     [account] = json.loads(capfd.readouterr().out)
-    assert [(each["layer"], each["state"], each["line"]) for each in account["layers"]] == [
+    assert [(layer["layer"], layer["state"], layer["line"]) for layer in account["layers"]] == [
         ("read", "loaded", 7),
         ("norm", "loaded", 9),
         ("z", "fresh", 11),

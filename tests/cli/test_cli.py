@@ -98,14 +98,14 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    def run(*arguments: str, given: bytes | None = None, **changes: str) -> Result:
+    def run(*arguments: str, stdin: bytes | None = None, **changes: str) -> Result:
         process = start(
             *arguments,
             folder=tmp_path,
             env=environment(**changes),
-            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         )
-        out, err = process.communicate(given, timeout=PATIENCE)
+        out, err = process.communicate(stdin, timeout=PATIENCE)
         return Result(process.returncode, out, err)
 
     return run
@@ -146,7 +146,7 @@ def test_check_of_a_broken_spec(run: Run, tmp_path: Path) -> None:
     assert "\x1b" not in text.err
 
     for command in (("check",), ("train", "--data", DIGITS_DATA), ("summary",)):
-        piped = run(*command, "-", given=BROKEN.encode())
+        piped = run(*command, "-", stdin=BROKEN.encode())
         assert (piped.code, piped.out) == (1, "")
         assert piped.err == text.err.replace("spec.yaml:", "<stdin>:")
 
@@ -336,7 +336,7 @@ def test_summary_in_all_forms(run: Run, tmp_path: Path) -> None:
     assert "\x1b" not in table.out
     assert "9,610" in table.out
 
-    piped = run("summary", given=text.encode(), NO_COLOR="1")
+    piped = run("summary", stdin=text.encode(), NO_COLOR="1")
     assert piped.code == 0
     assert long in piped.out
 
@@ -356,7 +356,7 @@ def test_summary_in_all_forms(run: Run, tmp_path: Path) -> None:
     [layer] = [layer for layer in digits["layers"] if layer["name"] == "digit"]
     assert (layer["type"], layer["params"], layer["from"]) == ("Dense", 1290, ["dropout"])
     assert Path(DIGITS).read_text(encoding="utf-8").splitlines()[layer["line"] - 1].count("Dense")
-    assert [each["name"] for each in siamese["inputs"]] == ["left", "right"]
+    assert [entry["name"] for entry in siamese["inputs"]] == ["left", "right"]
 
     table = run("summary", DIGITS, str(SPECS / "mlp.yaml"), "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(table.out)))
@@ -376,7 +376,7 @@ def test_build_into_a_pipe(tmp_path: Path) -> None:
     assert (builder.returncode, reader.returncode, said, err) == (0, 0, b"", b"")
     summary = json.loads(out)
     assert summary["params"]["total"] == 9610
-    assert [each["name"] for each in summary["outputs"]] == ["digit"]
+    assert [entry["name"] for entry in summary["outputs"]] == ["digit"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -439,7 +439,9 @@ def test_run_folder(trained: tuple[Path, Result]) -> None:
     assert record["seed"] == 3
     assert {"keras", "tensorflow", "numpy", "python"} <= set(record["versions"])
     assert record["data"]["sha256"].keys() == {"image_train", "digit_train"}
-    assert all(re.fullmatch(r"[0-9a-f]{64}", each) for each in record["data"]["sha256"].values())
+    assert all(
+        re.fullmatch(r"[0-9a-f]{64}", digest) for digest in record["data"]["sha256"].values()
+    )
     assert {"started", "ended"} <= set(record)
 
     history = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
@@ -449,8 +451,8 @@ def test_run_folder(trained: tuple[Path, Result]) -> None:
     assert epochs[1]["loss"] < epochs[0]["loss"]
 
     spec = yaml.safe_load((folder / "spec.yaml").read_text(encoding="utf-8"))
-    given = {"epochs": 2, "batch_size": 64, "seed": 3, "shuffle": True}
-    assert given.items() <= spec["training"].items()
+    settings = {"epochs": 2, "batch_size": 64, "seed": 3, "shuffle": True}
+    assert settings.items() <= spec["training"].items()
 
 
 def test_run_folder_is_not_used_twice(trained: tuple[Path, Result], run: Run) -> None:

@@ -21,11 +21,11 @@ WRONG = "modelspec: 1\ninputs: {x: {shape: [2]}}\nlayers: [Dnese: {units: 1}]\no
 
 def options(command: str) -> dict[str, Any]:
     """The names of a command's options, and the choices of each, or None."""
-    found = group.get_command(CONTEXT, command)
-    assert found is not None
+    command_object = group.get_command(CONTEXT, command)
+    assert command_object is not None
     return {
         name: getattr(option.type, "choices", None)
-        for option in found.params
+        for option in command_object.params
         if isinstance(option, click.Option)
         for name in option.opts
     }
@@ -34,7 +34,7 @@ def options(command: str) -> dict[str, Any]:
 def keys(command: str) -> list[set[str]]:
     """The keys of the JSON objects that the page lists for a command, in its order."""
     part = PAGE.partition(f"`{command} --format json`")[2].partition("--format json`")[0]
-    return [set(re.findall(r'"(\w+)"', each)) for each in re.findall(r"`\{(.*?)\}`", part)]
+    return [set(re.findall(r'"(\w+)"', braced)) for braced in re.findall(r"`\{(.*?)\}`", part)]
 
 
 def printed(capfd: pytest.CaptureFixture[str], *arguments: str) -> Any:
@@ -84,7 +84,7 @@ def test_summaries_have_the_keys(capfd: pytest.CaptureFixture[str]) -> None:
     whole, ends, layers, params = keys("summary")
     summary = printed(capfd, "summary", str(ROOT / "specs" / "mlp.yaml"))
     assert set(summary) == whole
-    assert [set(each) for each in (*summary["inputs"], *summary["outputs"])] == [ends] * 2
+    assert [set(entry) for entry in (*summary["inputs"], *summary["outputs"])] == [ends] * 2
     assert {frozenset(layer) for layer in summary["layers"]} == {frozenset(layers)}
     assert set(summary["params"]) == params
 

@@ -84,8 +84,8 @@ def test_an_imported_command_would_be_seen(tmp_path: Path) -> None:
 )
 def test_completion_offers(tmp_path: Path, words: str, offered: list[str]) -> None:
     ran, _ = run(tmp_path, words=words)
-    found = [line.partition(",")[2] for line in ran.stdout.splitlines() if line]
-    assert (found, ran.stderr) == (offered, "")
+    completed = [line.partition(",")[2] for line in ran.stdout.splitlines() if line]
+    assert (completed, ran.stderr) == (offered, "")
 
 
 def test_the_script_for_a_shell_goes_to_standard_output() -> None:

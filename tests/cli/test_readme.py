@@ -70,9 +70,9 @@ def run(command: str | list[str], folder: Path) -> subprocess.CompletedProcess[s
 
 
 def test_commands_print_what_the_readme_shows(folder: Path) -> None:
-    found = list(commands())
-    assert len(found) >= 8
-    for command, expected in found:
+    shown = list(commands())
+    assert len(shown) >= 8
+    for command, expected in shown:
         if " jq " in command and not shutil.which("jq"):
             continue
         output = run(command, folder).stdout

@@ -26,9 +26,9 @@ SHORT = 1.5
 def addresses(count: int) -> tuple[str, ...]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return tuple(f"127.0.0.1:{each.getsockname()[1]}" for each in sockets)
+        for opened in sockets:
+            opened.bind(("127.0.0.1", 0))
+        return tuple(f"127.0.0.1:{opened.getsockname()[1]}" for opened in sockets)
 
 
 def verdicts(

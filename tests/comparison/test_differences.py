@@ -89,10 +89,10 @@ def test_a_spec_is_equal_to_itself_and_to_its_resolved_text(path: Path, tmp_path
     assert modelspec.diff(path, tmp_path / path.name).is_empty
 
 
-def changed(found: Difference) -> list[tuple[Any, ...]]:
+def changed(difference: Difference) -> list[tuple[Any, ...]]:
     return [
         (layer.kind, layer.a, layer.b, *((c.name, c.a, c.b) for c in layer.changes))
-        for layer in found.layers
+        for layer in difference.layers
     ]
 
 
@@ -152,18 +152,18 @@ def test_changes_of_layers(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.keras
 def test_lines_parameters_operations_and_weights(tmp_path: Path) -> None:
-    found = compare(
+    difference = compare(
         tmp_path, BASE, "\n" + BASE.replace("{units: 16}", "{units: 16, use_bias: false}")
     )
-    [layer] = found.layers
+    [layer] = difference.layers
     assert (layer.line_a, layer.line_b) == (7, 8)
     # Each wide layer has 8 x 16 weights and 16 biases, the last one 16 x 4 and 4.
-    assert found.parameters == (2 * 144 + 68, 2 * 144 + 68 - 16)
-    assert found.flops is not None
-    assert found.flops[0] > found.flops[1] > 2 * (2 * 128 + 64)
-    assert found.weights is not None
-    assert dict(found.weights.carried) == {"left": "left", "kind": "kind"}
-    assert found.weights.fresh == ("right",)
+    assert difference.parameters == (2 * 144 + 68, 2 * 144 + 68 - 16)
+    assert difference.flops is not None
+    assert difference.flops[0] > difference.flops[1] > 2 * (2 * 128 + 64)
+    assert difference.weights is not None
+    assert dict(difference.weights.carried) == {"left": "left", "kind": "kind"}
+    assert difference.weights.fresh == ("right",)
 
 
 SETTINGS = {
@@ -184,10 +184,10 @@ def test_changes_of_settings(name: str, tmp_path: Path) -> None:
         text = text.replace("losses: mse", "losses: sparse_categorical_crossentropy").replace(
             "[mae]", "[]"
         )
-    found = compare(tmp_path, BASE, text)
-    assert name in [change.name for change in found.settings]
-    assert not found.layers
-    assert not found.is_empty
+    difference = compare(tmp_path, BASE, text)
+    assert name in [change.name for change in difference.settings]
+    assert not difference.layers
+    assert not difference.is_empty
 
 
 @pytest.mark.keras
@@ -245,11 +245,11 @@ def test_specs_with_errors_and_files_that_are_not_there(tmp_path: Path) -> None:
 def test_a_model_is_compared_by_its_graph(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(BASE, encoding="utf-8")
     modelspec.load(tmp_path / "a.yaml").build().save(tmp_path / "m.keras")
-    found = modelspec.diff(tmp_path / "a.yaml", tmp_path / "m.keras")
-    assert not found.layers
-    assert not found.outputs
+    difference = modelspec.diff(tmp_path / "a.yaml", tmp_path / "m.keras")
+    assert not difference.layers
+    assert not difference.outputs
     # A model file does not hold how long it was trained.
-    assert [change.name for change in found.settings] == ["training.epochs"]
+    assert [change.name for change in difference.settings] == ["training.epochs"]
 
 
 @pytest.mark.keras
@@ -263,9 +263,9 @@ def test_runs_are_compared_by_their_data_and_results_too(tmp_path: Path) -> None
     for name, data in (("one", arrays), ("again", arrays), ("other", other)):
         modelspec.train(spec, data, run=tmp_path / name)
     assert modelspec.diff(tmp_path / "one", tmp_path / "again").is_empty
-    found = modelspec.diff(tmp_path / "one", tmp_path / "other")
-    names = [change.name for change in found.run]
+    difference = modelspec.diff(tmp_path / "one", tmp_path / "other")
+    names = [change.name for change in difference.run]
     assert "data.sha256.x" in names
     assert "data.sha256.z" not in names
     assert "last.loss" in names
-    assert not found.layers
+    assert not difference.layers

@@ -19,7 +19,7 @@ def tensor(name: str) -> dict[str, Any]:
     return {"class_name": "__keras_tensor__", "config": {**TENSOR, "keras_history": [name, 0, 0]}}
 
 
-def given(name: str = "x") -> dict[str, Any]:
+def input_layer(name: str = "x") -> dict[str, Any]:
     config = {"batch_shape": [None, 4], "dtype": "float32", "name": name}
     return {"class_name": "InputLayer", "config": config, "name": name, "inbound_nodes": []}
 
@@ -39,7 +39,7 @@ def layer(name: str, source: str, kind: str = "Dense", **config: Any) -> dict[st
 def functional(*layers: Any, output: str = "y", name: str = "m") -> dict[str, Any]:
     config = {
         "name": name,
-        "layers": [given(), *layers],
+        "layers": [input_layer(), *layers],
         "input_layers": [["x", 0, 0]],
         "output_layers": [[output, 0, 0]],
     }
@@ -147,8 +147,8 @@ def test_names_are_never_read_as_yaml_or_expressions(name: str, tmp_path: Path) 
         "class_name": "Constant",
         "config": {"value": name},
     }
-    found = modelspec.import_model(saved(tmp_path / "m.keras", config, "model.weights.h5"))
-    spec = modelspec.loads(found.text)
+    imported = modelspec.import_model(saved(tmp_path / "m.keras", config, "model.weights.h5"))
+    spec = modelspec.loads(imported.text)
     assert spec.graph is not None
     [node] = spec.graph.nodes
     assert node.type == "Dense"
@@ -159,12 +159,12 @@ def test_names_are_never_read_as_yaml_or_expressions(name: str, tmp_path: Path) 
 @pytest.mark.parametrize("name", ["x\ny", "${i}", "my in"])
 def test_names_of_inputs_are_made_valid(name: str, tmp_path: Path) -> None:
     config = functional(layer("y", name))
-    config["config"]["layers"][0] = given(name)
+    config["config"]["layers"][0] = input_layer(name)
     config["config"]["input_layers"] = [[name, 0, 0]]
-    found = modelspec.import_model(saved(tmp_path / "m.keras", config))
-    spec = modelspec.loads(found.text)
+    imported = modelspec.import_model(saved(tmp_path / "m.keras", config))
+    spec = modelspec.loads(imported.text)
     assert not [problem for problem in spec.problems if problem.severity == "error"]
-    assert found.notes
+    assert imported.notes
 
 
 def test_what_a_spec_cannot_hold_is_told_at_once_and_marked(tmp_path: Path) -> None:
@@ -175,18 +175,18 @@ def test_what_a_spec_cannot_hold_is_told_at_once_and_marked(tmp_path: Path) -> N
         layer("y", "odd"),
     )
     config["compile_config"] = {"loss": {"class_name": "function", "config": "f", "module": "m"}}
-    found = modelspec.import_model(saved(tmp_path / "m.keras", config), tmp_path / "s.yaml")
-    assert [problem.code for problem in found.problems] == ["cannot-import"] * 4
-    assert ["Lambda" in found.problems[0].message, "Mine" in found.problems[1].message] == [
+    imported = modelspec.import_model(saved(tmp_path / "m.keras", config), tmp_path / "s.yaml")
+    assert [problem.code for problem in imported.problems] == ["cannot-import"] * 4
+    assert ["Lambda" in imported.problems[0].message, "Mine" in imported.problems[1].message] == [
         True
     ] * 2
-    lines = found.text.splitlines()
-    for problem, name in zip(found.problems[:3], ("code", "own", "odd"), strict=True):
+    lines = imported.text.splitlines()
+    for problem, name in zip(imported.problems[:3], ("code", "own", "odd"), strict=True):
         line = problem.place.span.line
         assert lines[line - 2].strip().startswith("# gap: ")
         assert name in lines[line - 1]
-    assert "losses" not in found.text
-    assert "y" in found.text
+    assert "losses" not in imported.text
+    assert "y" in imported.text
 
 
 @pytest.mark.parametrize(
@@ -194,6 +194,6 @@ def test_what_a_spec_cannot_hold_is_told_at_once_and_marked(tmp_path: Path) -> N
 )
 def test_values_that_yaml_cannot_hold(value: Any, tmp_path: Path) -> None:
     config = functional(layer("a", "x", units=value), layer("y", "a"))
-    found = modelspec.import_model(saved(tmp_path / "m.keras", config))
-    assert [problem.code for problem in found.problems] == ["cannot-import"]
-    assert modelspec.loads(found.text).document is not None
+    imported = modelspec.import_model(saved(tmp_path / "m.keras", config))
+    assert [problem.code for problem in imported.problems] == ["cannot-import"]
+    assert modelspec.loads(imported.text).document is not None

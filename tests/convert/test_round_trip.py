@@ -51,9 +51,9 @@ def imported(model: Any, *, fold: bool = True) -> Imported:
     return import_config(config, CATALOG, fold=fold)
 
 
-def assert_same(model: Any, found: Imported) -> Any:
-    assert [gap.message for gap, _ in found.gaps] == []
-    again = built(found.text)
+def assert_same(model: Any, written: Imported) -> Any:
+    assert [gap.message for gap, _ in written.gaps] == []
+    again = built(written.text)
     assert list(differences(model, again)) == []
     if model.compiled:
         assert judged(model) == judged(again)
@@ -115,13 +115,13 @@ def test_random_models(seed: int) -> None:
 def test_applications(name: str) -> None:
     with keras.StatelessScope(initialize_variables=False):
         model = getattr(keras.applications, name)(weights=None)
-    found = imported(model)
-    again = built(found.text)
+    written = imported(model)
+    again = built(written.text)
     assert again.count_params() == model.count_params()
     if not REPLACED & {type(layer).__name__ for layer in model.layers}:
         assert list(differences(model, again)) == []
     if name in LINES:
-        assert found.text.count("\n") <= LINES[name]
+        assert written.text.count("\n") <= LINES[name]
         flat = imported(model, fold=False)
         assert [layer.name for layer in built(flat.text).layers] == [
             layer.name for layer in model.layers
@@ -136,8 +136,8 @@ def shared() -> Any:
 
 
 def nested() -> Any:
-    given = keras.Input((4,))
-    inner = keras.Model(given, [layers.Dense(3)(given), layers.Dense(2)(given)], name="inner")
+    x = keras.Input((4,))
+    inner = keras.Model(x, [layers.Dense(3)(x), layers.Dense(2)(x)], name="inner")
     one, two = keras.Input((4,), name="one"), keras.Input((4,), name="two")
     (a, b), (c, d) = inner(one), inner(two)
     chain = keras.Sequential([layers.Dense(4), layers.Dense(4)], name="chain")
@@ -146,22 +146,22 @@ def nested() -> Any:
 
 
 def states() -> Any:
-    given = keras.Input((5, 3), name="x")
-    out, h, c = layers.LSTM(4, return_sequences=True, return_state=True)(given)
+    x = keras.Input((5, 3), name="x")
+    out, h, c = layers.LSTM(4, return_sequences=True, return_state=True)(x)
     again = layers.LSTM(4)(out, initial_state=[h, c])
-    both = layers.Bidirectional(layers.GRU(2, return_state=True))(given)
-    return keras.Model(given, layers.Concatenate()([again, *both]))
+    both = layers.Bidirectional(layers.GRU(2, return_state=True))(x)
+    return keras.Model(x, layers.Concatenate()([again, *both]))
 
 
 def branches() -> Any:
-    x = given = keras.Input((16, 16, 3), name="x")
+    x = inputs = keras.Input((16, 16, 3), name="x")
     for filters in (8, 8, 16, 16, 16):
         y = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
         y = layers.BatchNormalization()(y)
         y = layers.ReLU(max_value=6)(y)
         z = layers.Conv2D(filters, 1)(x)
         x = layers.Add()([y, z])
-    return keras.Model(given, layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, layers.GlobalAveragePooling2D()(x))
 
 
 def frozen() -> Any:
@@ -171,19 +171,19 @@ def frozen() -> Any:
 
 
 def arguments() -> Any:
-    x = given = keras.Input((12, 12, 3), name="x")
+    x = inputs = keras.Input((12, 12, 3), name="x")
     x = layers.Conv2D(4, (3, 1), strides=(1, 2), kernel_initializer="he_normal")(x)
     x = layers.MaxPooling2D((2, 2), strides=1, padding="same")(x)
     x = layers.BatchNormalization(momentum=0.9, beta_regularizer="l2", dtype="float64")(x)
     x = layers.ZeroPadding2D(((1, 0), (2, 2)))(x)
     x = layers.Dense(2, bias_initializer=keras.initializers.Constant(0.5))(x)
     x = layers.Dropout(0.5, seed=3)(x, training=True)
-    return keras.Model(given, layers.Flatten(name="flat out")(x))
+    return keras.Model(inputs, layers.Flatten(name="flat out")(x))
 
 
 def towers() -> Any:
     """Repeats in blocks in blocks."""
-    x = given = keras.Input((8,), name="x")
+    x = inputs = keras.Input((8,), name="x")
     for tower, units in enumerate((8, 8, 16)):
         x = layers.Dense(units, name=f"t{tower}_in")(x)
         for step in range(3):
@@ -191,14 +191,14 @@ def towers() -> Any:
             y = layers.LayerNormalization(name=f"t{tower}_{step}_b")(y)
             x = layers.Add(name=f"t{tower}_{step}_sum")([x, y])
         x = layers.Dropout(0.1 * tower, name=f"t{tower}_drop")(x)
-    return keras.Model(given, layers.Dense(3, name="y")(x))
+    return keras.Model(inputs, layers.Dense(3, name="y")(x))
 
 
 def fitted() -> Any:
-    given = keras.Input((4,), name="x")
+    x = keras.Input((4,), name="x")
     normal = layers.Normalization(name="normal")
     normal.adapt(np.random.default_rng(0).random((50, 4)))
-    return keras.Model(given, layers.Dense(2)(normal(given)))
+    return keras.Model(x, layers.Dense(2)(normal(x)))
 
 
 MADE = (towers, fitted, shared, nested, states, branches, frozen, arguments)
@@ -209,16 +209,16 @@ MADE = (towers, fitted, shared, nested, states, branches, frozen, arguments)
 def test_models_made_here_give_the_same_outputs(make: Any, *, fold: bool, tmp_path: Path) -> None:
     model = make()
     model.save(tmp_path / "m.keras")
-    found = modelspec.import_model(tmp_path / "m.keras", tmp_path / "s.yaml", flat=not fold)
-    (tmp_path / "s.yaml").write_text(found.text, encoding="utf-8")
+    written = modelspec.import_model(tmp_path / "m.keras", tmp_path / "s.yaml", flat=not fold)
+    (tmp_path / "s.yaml").write_text(written.text, encoding="utf-8")
     spec = modelspec.load(tmp_path / "s.yaml")
     assert [problem.message for problem in spec.check()] == []
     again = spec.build()
     assert list(differences(model, again)) == []
     random = np.random.default_rng(0)
-    given = [random.random((2, *tensor.shape[1:]), np.float32) for tensor in model.inputs]
-    theirs = keras.tree.flatten(model(_in_form(model, given)))
-    ours = keras.tree.flatten(again(_in_form(again, given)))
+    arrays = [random.random((2, *tensor.shape[1:]), np.float32) for tensor in model.inputs]
+    theirs = keras.tree.flatten(model(_in_form(model, arrays)))
+    ours = keras.tree.flatten(again(_in_form(again, arrays)))
     for one, other in zip(theirs, ours, strict=True):
         if make is not arguments:  # it draws numbers
             np.testing.assert_array_equal(np.asarray(one), np.asarray(other))

@@ -107,14 +107,16 @@ def emitters(modules: list[ast.Module]) -> set[str]:
     names = {Diagnostic.__name__}
     for node in itertools.chain.from_iterable(map(ast.walk, modules)):
         if isinstance(node, ast.ClassDef):
-            fields = [each.target for each in node.body if isinstance(each, ast.AnnAssign)]
-            methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
-            made = [each for each in methods if each.name == "__init__"]
-            known = [ast.unparse(each) for each in fields]
-            known += [argument.arg for each in made for argument in each.args.args]
+            fields = [member.target for member in node.body if isinstance(member, ast.AnnAssign)]
+            methods = [member for member in node.body if isinstance(member, ast.FunctionDef)]
+            made = [member for member in methods if member.name == "__init__"]
+            known = [ast.unparse(member) for member in fields]
+            known += [argument.arg for member in made for argument in member.args.args]
             names |= {node.name} if "code" in known else set()
         if isinstance(node, ast.FunctionDef) and node.name != "__init__":
-            names |= {node.name} if "code" in {each.arg for each in node.args.args} else set()
+            names |= (
+                {node.name} if "code" in {argument.arg for argument in node.args.args} else set()
+            )
     return names - {"explain", "page", "_exit_code"}
 
 
@@ -122,12 +124,16 @@ def given_codes(node: ast.AST, names: set[str]) -> Iterator[ast.expr]:
     """The codes that a node of a module emits, as expressions."""
     match node:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in names:
-            keyword = [each.value for each in node.keywords if each.arg == "code"]
+            keyword = [
+                keyword_argument.value
+                for keyword_argument in node.keywords
+                if keyword_argument.arg == "code"
+            ]
             yield from keyword or node.args[:1]
         case ast.FunctionDef(returns=ast.Name(id="_Description")):
-            for each in ast.walk(node):
-                if isinstance(each, ast.Return) and isinstance(each.value, ast.Tuple):
-                    yield each.value.elts[0]
+            for statement in ast.walk(node):
+                if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Tuple):
+                    yield statement.value.elts[0]
 
 
 def meant(expression: ast.expr) -> set[str]:
@@ -152,7 +158,10 @@ def emitted() -> frozenset[str]:
     names = emitters(trees())
     nodes = itertools.chain.from_iterable(map(ast.walk, trees()))
     return frozenset(
-        code for node in nodes for each in given_codes(node, names) for code in meant(each)
+        code
+        for node in nodes
+        for expression in given_codes(node, names)
+        for code in meant(expression)
     )
 
 

@@ -126,7 +126,7 @@ CASES = {
     "names that come later": [epoch(1, validation=False), epoch(2) | {"learning_rate": 0.1}],
     "a constant": [{"epoch": 1, "loss": 0.0}, {"epoch": 2, "loss": 0.0}],
     "names of matplotlib": [{"epoch": 1, "loss": 1.0, "_a_loss": 1.0, "_a_share": 1.0}],
-    "many outputs": [{"epoch": 1, "loss": 1.0} | {f"y{each}_loss": 1.0 for each in range(50)}],
+    "many outputs": [{"epoch": 1, "loss": 1.0} | {f"y{number}_loss": 1.0 for number in range(50)}],
 }
 
 
@@ -170,15 +170,15 @@ def test_the_old_picture_stays_where_the_new_one_cannot_be_written(
     path = tmp_path / "curves.png"
     path.write_bytes(b"old")
 
-    def full(self: Any, aside: Path, **given: Any) -> None:
-        del self, given
+    def full(self: Any, aside: Path, **options: Any) -> None:
+        del self, options
         aside.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(figure.Figure, "savefig", full)
     with pytest.raises(OSError, match="No space"):
         draw_curves(history(2), path)
-    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"curves.png": b"old"}
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"curves.png": b"old"}
 
 
 def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,8 +128,8 @@ def test_large_graphs_stay_within_mermaids_limits(name: str) -> None:
 
 
 def keys(box: object) -> Iterator[str]:
-    found = getattr(box, "vertex", None)
-    yield from [found.key] if found else (each.key for each in box.vertices())  # type: ignore[attr-defined]
+    vertex = getattr(box, "vertex", None)
+    yield from [vertex.key] if vertex else (member.key for member in box.vertices())  # type: ignore[attr-defined]
 
 
 def test_depth_opens_blocks() -> None:
@@ -228,14 +228,14 @@ def test_the_mermaid_package_reads_every_name() -> None:
     texts += [mermaid(network) for network in LARGE.values()]
     texts.append(mermaid(chain("a", "b").with_costs({"a": 2, "b": 1}, "memory", "bytes")))
     try:
-        found = parse(texts)
+        parsed_texts = parse(texts)
     except NotHereError as error:
         pytest.skip(str(error))
-    assert [each["error"] for each in found] == [None] * len(texts)
-    for each in found[: len(HOSTILE)]:
-        assert each["edges"] == 2
-        assert len(each["labels"]) == 3
-        for label in each["labels"]:
+    assert [parsed_text["error"] for parsed_text in parsed_texts] == [None] * len(texts)
+    for parsed_text in parsed_texts[: len(HOSTILE)]:
+        assert parsed_text["edges"] == 2
+        assert len(parsed_text["labels"]) == 3
+        for label in parsed_text["labels"]:
             assert not re.search(r"<(?!br>)|[\"`]", label), label
 
 
@@ -278,7 +278,7 @@ def test_an_svg_says_what_it_shows() -> None:
     assert root.get("role") == "img"
     ids = (root.get("aria-labelledby") or "").split()
     texts = {element.get("id"): element.text or "" for element in root}
-    assert [texts[each] for each in ids] == [
+    assert [texts[element_id] for element_id in ids] == [
         "Graph of small",
         "A model with 1 input (x), 2 layers, 12 parameters and 1 output (y).",
     ]

@@ -56,8 +56,8 @@ def test_what_values_tell(predictions: Any, targets: Any, cells: list[str]) -> N
     ],
 )
 def test_what_a_loss_tells(predictions: Any, targets: Any, classes: Any, cells: list[str]) -> None:
-    found = shown(predictions, targets, y=classes)
-    assert [cell.strip() for cell in found if cell.strip()] == cells
+    printed = shown(predictions, targets, y=classes)
+    assert [cell.strip() for cell in printed if cell.strip()] == cells
 
 
 @pytest.mark.parametrize(

@@ -56,17 +56,17 @@ def test_text_that_is_in_no_file() -> None:
 def test_text_that_is_not_a_spec(text: str, line: int, marked: str) -> None:
     [problem] = loads(text).problems
     source = text.splitlines()[line - 1].replace("\x00", "\ufffd")
-    found = shown([problem])[1:3]
-    assert found[0] == f"{line:>5} | {source}"
-    assert found[1].startswith("      | ")
-    assert "^" in found[1]
+    printed = shown([problem])[1:3]
+    assert printed[0] == f"{line:>5} | {source}"
+    assert printed[1].startswith("      | ")
+    assert "^" in printed[1]
     if marked in source:
-        assert found[1].index("^") - 8 >= source.index(marked)
+        assert printed[1].index("^") - 8 >= source.index(marked)
 
 
 def test_bytes_that_are_not_utf8() -> None:
-    found = shown(loads("modelspec: 1\nname: é\n".encode("latin-1")).problems)
-    assert found[1:] == excerpt(2, "name: \ufffd", "\ufffd")
+    printed = shown(loads("modelspec: 1\nname: é\n".encode("latin-1")).problems)
+    assert printed[1:] == excerpt(2, "name: \ufffd", "\ufffd")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,9 @@ def test_bytes_that_are_not_utf8() -> None:
     ],
 )
 def test_an_option(option: str, marked: str) -> None:
-    problems = [each for each in loads(SPEC, [option]).problems if each.place.file[0] == "-"]
+    problems = [
+        problem for problem in loads(SPEC, [option]).problems if problem.place.file[0] == "-"
+    ]
     lines = shown(problems)
     assert f"    1 | {option}" in lines
     at = lines.index(f"    1 | {option}")
@@ -119,7 +121,7 @@ def test_data_has_no_lines(tmp_path: Path) -> None:
     path = tmp_path / "d.npz"
     spec = SPEC.replace("unist", "units").replace("outputs: y", "outputs: dense")
     np.savez(path, x_train=np.zeros((3, 4)), dense_train=np.zeros(3), more_train=np.zeros(3))
-    [problem] = [each for each in loads(spec).check(path) if each.place.file == str(path)]
+    [problem] = [problem for problem in loads(spec).check(path) if problem.place.file == str(path)]
     assert not any(" | " in line for line in shown([problem]))
 
 

@@ -143,7 +143,9 @@ def test_rows_fit_and_align(width: int, heads: int) -> None:
 def test_what_is_left_out_when_it_is_narrow() -> None:
     grouped = groups(epoch(1, heads=3))
     labels = {
-        width: [f"{each.output} {each.label}" for each in EpochTable(grouped, 10, width).columns]
+        width: [
+            f"{column.output} {column.label}" for column in EpochTable(grouped, 10, width).columns
+        ]
         for width in (50, 80, 110, 400)
     }
     assert labels[50] == [" loss", " val_loss"]
@@ -199,10 +201,10 @@ def test_numbers(value: float | None, expected: str) -> None:
 def test_each_epoch_leaves_a_row(width: int, heads: int) -> None:
     console = terminal(width)
     trained(console, history(12, heads=heads))
-    found = rows(console)
-    assert [line.split("/")[0].split()[-1] for line in found] == [str(n) for n in range(1, 13)]
-    assert all(line.startswith("*") for line in found)
-    assert screen(console)[-1] == found[-1]
+    printed = rows(console)
+    assert [line.split("/")[0].split()[-1] for line in printed] == [str(n) for n in range(1, 13)]
+    assert all(line.startswith("*") for line in printed)
+    assert screen(console)[-1] == printed[-1]
 
 
 def test_only_the_best_so_far_is_marked() -> None:
@@ -227,11 +229,11 @@ def test_a_resumed_run_knows_its_best() -> None:
 def test_quick_epochs_are_thinned_but_never_the_last() -> None:
     console = terminal()
     trained(console, history(990), 1000)
-    found = [int(line.split("/")[0].split()[-1]) for line in rows(console)]
-    assert found[0] == 1
-    assert found[-1] == 990
-    assert len(found) < 120
-    assert all(number % 20 == 0 for number in found[40:-1])
+    printed = [int(line.split("/")[0].split()[-1]) for line in rows(console)]
+    assert printed[0] == 1
+    assert printed[-1] == 990
+    assert len(printed) < 120
+    assert all(number % 20 == 0 for number in printed[40:-1])
 
 
 def test_slow_epochs_are_all_shown() -> None:

@@ -34,8 +34,8 @@ with locked(run):
 def made(folder: Path, losses: list[Any], **record: Any) -> Path:
     """A run's folder, with an epoch for each loss."""
     folder.mkdir(parents=True)
-    given = {"status": "completed", "name": folder.name, "started": "2026-11-24T02:00:00+00:00"}
-    (folder / "run.json").write_text(json.dumps(given | record), encoding="utf-8")
+    defaults = {"status": "completed", "name": folder.name, "started": "2026-11-24T02:00:00+00:00"}
+    (folder / "run.json").write_text(json.dumps(defaults | record), encoding="utf-8")
     lines = [
         json.dumps({"epoch": epoch, "loss": loss, "seconds": 0.25}) + "\n"
         for epoch, loss in enumerate(losses, 1)
@@ -59,15 +59,15 @@ def test_newest_first_however_deep(tmp_path: Path) -> None:
     made(tmp_path / "new", [], started="2026-11-24T09:00:00+00:00", status="failed")
     inside = made(tmp_path / "b" / "c" / "middle", [None], started="2026-11-23T10:00:00+00:00")
     made(inside / "checkpoints", [1.0])
-    found, refused = find_runs(tmp_path)
+    runs, refused = find_runs(tmp_path)
     assert refused == []
-    assert [(run.name, run.status, run.epochs) for run in found] == [
+    assert [(run.name, run.status, run.epochs) for run in runs] == [
         ("new", "failed", 0),
         ("middle", "completed", 1),
         ("old", "completed", 3),
     ]
-    assert [run.best for run in found] == [None, None, Best(2, "loss", 1.0)]
-    assert (found[2].asked, found[2].seconds) == (5, 0.75)
+    assert [run.best for run in runs] == [None, None, Best(2, "loss", 1.0)]
+    assert (runs[2].asked, runs[2].seconds) == (5, 0.75)
 
 
 def test_a_folder_that_is_a_run(tmp_path: Path) -> None:
@@ -101,8 +101,8 @@ def test_what_is_no_run_is_told_of(tmp_path: Path, text: str) -> None:
     made(tmp_path / "good", [1.0])
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "run.json").write_text(text, encoding="utf-8")
-    found, [reason] = find_runs(tmp_path)
-    assert [run.name for run in found] == ["good"]
+    runs, [reason] = find_runs(tmp_path)
+    assert [run.name for run in runs] == ["good"]
     assert reason.startswith(f"{tmp_path / 'bad' / 'run.json'} ")
 
 
@@ -111,8 +111,8 @@ def test_a_history_that_cannot_be_read(tmp_path: Path, history: str | bytes) -> 
     folder = made(tmp_path / "run", [])
     raw = history if isinstance(history, bytes) else history.encode()
     (folder / "history.jsonl").write_bytes(raw)
-    found, refused = find_runs(tmp_path)
-    assert (found, len(refused)) == ([], 1)
+    runs, refused = find_runs(tmp_path)
+    assert (runs, len(refused)) == ([], 1)
 
 
 def test_fields_of_other_types(tmp_path: Path) -> None:
@@ -277,8 +277,8 @@ def test_parameters_of_any_depth(tmp_path: Path, deep: int) -> None:
 @pytest.mark.parametrize("parameters", [[1], "width", 3])
 def test_parameters_that_no_run_writes(tmp_path: Path, parameters: Any) -> None:
     made(tmp_path / "run", [1.0], parameters=parameters)
-    found, [reason] = find_runs(tmp_path)
-    assert (found, "parameters" in reason) == ([], True)
+    runs, [reason] = find_runs(tmp_path)
+    assert (runs, "parameters" in reason) == ([], True)
 
 
 @pytest.mark.process

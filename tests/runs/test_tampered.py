@@ -101,14 +101,14 @@ def sandbox(base: Path, folder: Path, ways: dict[str, Tamper]) -> dict[str, Path
 
 def outside(folder: Path) -> dict[str, Any]:
     """What is in a tree, without the insides of the runs: kind, time and contents of each file."""
-    found: dict[str, Any] = {}
+    states: dict[str, Any] = {}
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in ("run", "tmp")]
         for path in (Path(place, name) for name in [*folders, *files]):
             state = path.lstat()
             digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-            found[str(path)] = (state.st_mode, state.st_mtime_ns, state.st_size, digest)
-    return found
+            states[str(path)] = (state.st_mode, state.st_mtime_ns, state.st_size, digest)
+    return states
 
 
 def modelspec(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":

@@ -19,7 +19,7 @@ def history(
 
 def said(rows: list[dict[str, Any]], outputs: Sequence[str] = ("y",), **record: Any) -> str:
     run = {"status": "completed", "epochs": len(rows), "model_epoch": len(rows), **record}
-    return "\n".join(f"{each.kind}: {each.text}" for each in verdict(rows, run, outputs))
+    return "\n".join(f"{finding.kind}: {finding.text}" for finding in verdict(rows, run, outputs))
 
 
 FALLING = [2.0, 1.5, 1.2, 1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4]
