@@ -1,0 +1,190 @@
+"""The arrays of a training: read, compared with the model, and divided into batches."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from modelspec.api.model_spec import ModelSpec
+from modelspec.catalog.losses import outputs_of_ids
+from modelspec.checks.scale import SCALE_CODES
+from modelspec.data.arrays import digest
+from modelspec.data.batches import Batches, Phases
+from modelspec.data.dataset import Dataset
+from modelspec.data.shards import Data
+from modelspec.data.validation_split import ValidationSplit, split_validation
+from modelspec.language.spec import Split
+from modelspec.problems.diagnostic import Diagnostic
+from modelspec.problems.errors import RunError
+from modelspec.runs.progress import Listener
+
+
+@dataclass(frozen=True)
+class TrainingArrays:
+    """The arrays for training, and those for validation where they are data of their own."""
+
+    trained: Dataset
+    held: Dataset | None
+
+    def facts(self) -> dict[str, Any]:
+        """What the record of a run says of its data."""
+        return {
+            "data": _identity(self.trained),
+            "validation": _identity(self.held) if self.held else None,
+        }
+
+
+def load_training_arrays(
+    source: ModelSpec, data: Data, validation: Data | None, listener: Listener
+) -> tuple[ModelSpec, TrainingArrays]:
+    """Read the arrays for training and for validation, before Keras is imported.
+
+    The spec has the classes of the training data, where it says that targets are names of them.
+
+    Raises:
+        SpecError: The spec has no losses, or the data has errors.
+    """
+    source.require(_missing_losses(source))
+    dataset, problems = source.load_data(data, say=listener.note)
+    if dataset is not None:
+        source = source.with_classes(dataset.classes)
+    held: Dataset | None = None
+    more: list[Diagnostic] = []
+    if not validation and source.has_validation_part(data):
+        validation = data
+        if source.require().spec.training.validation_split:
+            listener.note("the data has a validation part, so validation_split is not used")
+    if validation:
+        held, more = source.load_data(validation, "validation", say=listener.note)
+    source.require([*problems, *more])
+    listener.problems(source.place([*problems, *more]))
+    assert dataset is not None
+    return source, TrainingArrays(dataset, held)
+
+
+def _missing_losses(source: ModelSpec) -> list[Diagnostic]:
+    if source.graph is None or any(head.loss is not None for head in source.heads):
+        return []
+    if source.adds_loss:
+        return []
+    hint = "losses: mse, or output: loss for each output"
+    return [Diagnostic("missing-losses", "training needs losses", ("losses",), "key", hint=hint)]
+
+
+def compare_with_model(
+    source: ModelSpec, model: Any, arrays: TrainingArrays, listener: Listener
+) -> None:
+    """Hold the arrays against a built model, and tell of the warnings.
+
+    Raises:
+        SpecError: They do not fit.
+    """
+    listener.problems(source.place(_checked(source, model, arrays.trained)))
+    if arrays.held:
+        told = _checked(source, model, arrays.held, "validation data: ")
+        listener.problems(source.place(told))
+
+
+def _checked(source: ModelSpec, model: Any, dataset: Dataset, prefix: str = "") -> list[Diagnostic]:
+    """Return the warnings about a data set for this model; raise its errors."""
+    from modelspec.backend.model.model_io import model_outputs
+
+    problems = source.check_dataset(dataset, model_outputs(model))
+    if prefix:
+        # The scale is that of what is trained on, which was told.
+        judged = (problem for problem in problems if problem.code not in SCALE_CODES)
+        problems = [replace(problem, message=prefix + problem.message) for problem in judged]
+    source.require(problems)
+    return problems
+
+
+def make_phases(source: ModelSpec, arrays: TrainingArrays, listener: Listener) -> Phases:
+    """The batches for training, and those for validation where there are any.
+
+    Raises:
+        RunError: No row is left for training.
+        SpecError: Only rows for validation have a class.
+    """
+    training = source.require().spec.training
+    dataset, held = arrays.trained, arrays.held
+    split = 0.0 if held else training.validation_split
+    parts = split_validation(dataset, source.heads, split, training.seed)
+    _require_rows(dataset, parts, split, listener)
+    trained = _training_batches(source, dataset, parts)
+    source.require(_untrained_classes(source, dataset, parts))
+    _tell_of_split(source, parts, split, listener)
+    if held is not None:
+        everything = split_validation(held, (), 0.0, training.seed).rows
+        return Phases(trained, Batches(held, everything, training.batch_size, trained.dtypes))
+    drawn = Batches(dataset, parts.held, training.batch_size, trained.dtypes)
+    return Phases(trained, drawn if drawn.samples else None)
+
+
+def _require_rows(
+    dataset: Dataset, parts: ValidationSplit, split: Split, listener: Listener
+) -> None:
+    if not len(parts.rows):
+        raise RunError(
+            f"validation_split leaves none of the {dataset.samples:,} samples for training"
+        )
+    if split and not len(parts.held):
+        listener.warn(
+            f"validation_split selects none of the {dataset.samples:,} samples for validation"
+        )
+
+
+def _training_batches(source: ModelSpec, dataset: Dataset, parts: ValidationSplit) -> Batches:
+    valid = source.require()
+    training = valid.spec.training
+    return Batches(
+        dataset,
+        parts.rows,
+        training.batch_size,
+        {name: entry.dtype for name, entry in valid.graph.inputs.items()},
+        training.class_weights,
+        outputs_of_ids(valid.heads),
+    )
+
+
+def _tell_of_split(
+    source: ModelSpec, parts: ValidationSplit, split: Split, listener: Listener
+) -> None:
+    if not parts.phrase:
+        return
+    listener.note(parts.phrase)
+    if isinstance(split, float) and not source.require().spec.training.shuffle:
+        listener.note(
+            f"the rows are drawn at random; validation_split: {{last: "
+            f"{split:g}}} takes the last rows"
+        )
+
+
+def _untrained_classes(
+    source: ModelSpec, dataset: Dataset, parts: ValidationSplit
+) -> list[Diagnostic]:
+    """The classes that only rows for validation have, where the spec does not list the classes."""
+    spec, document = source.require().spec, source.require().document
+    written = document.data.get("data") or {}
+    problems = []
+    for name, classes in dataset.classes.items():
+        if name not in spec.data or written.get(name, {}).get("classes") is not None:
+            continue
+        counts = np.bincount(np.asarray(dataset.targets[name])[parts.rows], minlength=len(classes))
+        missing = [str(classes[at]) for at in np.flatnonzero(counts == 0)]
+        if missing:
+            listed = ", ".join(map(str, classes))
+            message = f"no training row of {name} has the class {', '.join(missing)}"
+            hint = f"list the classes: classes: [{listed}]"
+            problems.append(Diagnostic("unknown-class", message, ("data", name), hint=hint))
+    return problems
+
+
+def _identity(dataset: Dataset) -> dict[str, Any]:
+    """The number of samples, and the SHA-256 of every array in use by its name in the npz file."""
+    parts = [
+        *dataset.inputs.items(),
+        *dataset.targets.items(),
+        *((f"{name}_weight", array) for name, array in dataset.weights.items()),
+    ]
+    digests = {dataset.array_names[name]: digest(array) for name, array in parts}
+    return {"samples": dataset.samples, "sha256": digests}

@@ -1,0 +1,52 @@
+"""What ``auto`` leaves to modelspec, decided once, so that the spec of a run repeats it."""
+
+from typing import Any
+
+from modelspec.api.model_spec import ModelSpec
+from modelspec.api.workers import without_xla
+from modelspec.data.batches import Batches
+from modelspec.runs.progress import Listener
+
+
+def with_decisions(
+    source: ModelSpec, model: Any, batches: Batches, listener: Listener, *, alone: bool
+) -> ModelSpec:
+    """Return the spec with ``jit`` and ``precompute`` decided; ``alone`` means without workers."""
+    if not alone:
+        source = without_xla(source, listener)
+    return _with_precompute(_with_jit(source, model, batches, listener), model, listener)
+
+
+def _with_jit(source: ModelSpec, model: Any, batches: Batches, listener: Listener) -> ModelSpec:
+    """Return the spec with ``jit`` decided, so that the spec of the run repeats it."""
+    from modelspec.backend.training.xla import choose, find_obstacle
+
+    training = source.require().spec.training
+    obstacle = find_obstacle(model)
+    if training.jit is True and obstacle:
+        listener.warn(f"{obstacle}; training.jit: false draws as without XLA")
+    if training.jit != "auto":
+        return source
+    if obstacle:
+        listener.note(f"{obstacle}; XLA does not compile the steps")
+    steps = training.epochs * batches.steps
+    chosen = choose(model, steps)
+    if chosen:
+        what = "the steps" if chosen is True else "the optimizer's updates of large weights"
+        listener.note(f"XLA compiles {what}: {steps:,} steps (training.jit)")
+    return source.with_training(jit=chosen)
+
+
+def _with_precompute(source: ModelSpec, model: Any, listener: Listener) -> ModelSpec:
+    """Return the spec with ``precompute`` decided, so that the spec of the run repeats it."""
+    from modelspec.backend.training.precompute import pays, split
+
+    valid = source.require()
+    training = valid.spec.training
+    if training.precompute is True and (valid.strategy is not None or split(model) is None):
+        why = "a strategy sets loss_weights" if valid.strategy else "no beginning is frozen"
+        listener.warn(f"training.precompute: true changes nothing: {why}")
+    if training.precompute != "auto":
+        return source
+    chosen = valid.strategy is None and pays(model, training.epochs)
+    return source.with_training(precompute=chosen)
