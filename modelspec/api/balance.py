@@ -1,7 +1,7 @@
 """Balance: a spec and data → how much each output's loss contributes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from modelspec.api.model_spec import ModelSpec
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.strategies import check_sharing, single_head
 from modelspec.data.batches import Batches
+from modelspec.data.dataset import Dataset
 from modelspec.data.shards import Data, Say
 from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.problems.errors import RunError
@@ -51,17 +52,11 @@ def measure(
         ['digit', 'ink', 'parity']
     """
     source = _in_full_precision(source)
-    valid = source.require()
-    spec, graph, document = valid.spec, valid.graph, valid.document
+    graph = source.require().graph
     outputs = [head.output for head in source.heads if head.loss is not None]
     source.require(_unbalanceable(source, outputs))
-    dataset, problems = source.load_data(data, say=say)
-    source.require(problems)
-    assert dataset is not None
-    model = source.build_unfitted(source.beginning(data))
-    from modelspec.backend.model.model_io import model_outputs
-
-    source.require(source.check_dataset(dataset, model_outputs(model)))
+    dataset = _loaded(source, data, say)
+    model = _built(source, data, dataset)
     from modelspec.backend.loss_weights.gradients import weighted_layers
     from modelspec.backend.loss_weights.measuring import measure_heads
     from modelspec.backend.training.adapting import adapt_layers
@@ -69,33 +64,57 @@ def measure(
     layers = weighted_layers(model, graph, outputs)
     if not any(len(served) > 1 for served in layers.values()):
         source.require([_no_weights(outputs)])
-    rows = np.arange(dataset.samples, dtype=np.int64)
-    dtypes = {name: entry.dtype for name, entry in graph.inputs.items()}
-    trained = Batches(
-        dataset,
-        rows,
-        spec.training.batch_size,
-        dtypes,
-        spec.training.class_weights,
-        outputs_of_ids(source.heads),
-    )
-    adapt_layers(model, graph, trained, say=say or _nobody, warn=say or _nobody)
-    seed = spec.training.seed
+    rows = _all_rows(source, dataset)
+    adapt_layers(model, graph, rows, say=say or _nobody, warn=say or _nobody)
+    seed = source.require().spec.training.seed
     draws = (_drawn(source, seed + more, data) for more in range(_DRAWS))
     start, warm = measure_heads(
-        model, graph, outputs, trained, seed=seed, batches=batches, draws=draws
+        model, graph, outputs, rows, seed=seed, batches=batches, draws=draws
     )
     _require_finite(outputs, start, warm)
-    routes = {node.layer: node.route for node in reversed(graph.nodes)}
-    uses = (
-        LayerUse(
-            name,
-            document.locate(routes[name]).span.line,
-            tuple(output for output in outputs if output in served),
-        )
-        for name, served in layers.items()
+    uses = tuple(_uses(source, layers, outputs))
+    return Balance(tuple(outputs), start, warm, batches, uses)
+
+
+def _loaded(source: ModelSpec, data: Data, say: Say | None) -> Dataset:
+    dataset, problems = source.load_data(data, say=say)
+    source.require(problems)
+    assert dataset is not None
+    return dataset
+
+
+def _built(source: ModelSpec, data: Data, dataset: Dataset) -> Any:
+    """The compiled model, with the data held against it."""
+    model = source.build_unfitted(source.beginning(data))
+    from modelspec.backend.model.model_io import model_outputs
+
+    source.require(source.check_dataset(dataset, model_outputs(model)))
+    return model
+
+
+def _all_rows(source: ModelSpec, dataset: Dataset) -> Batches:
+    """Every row of the data, as training has it."""
+    valid = source.require()
+    training = valid.spec.training
+    return Batches(
+        dataset,
+        np.arange(dataset.samples, dtype=np.int64),
+        training.batch_size,
+        {name: entry.dtype for name, entry in valid.graph.inputs.items()},
+        training.class_weights,
+        outputs_of_ids(source.heads),
     )
-    return Balance(tuple(outputs), start, warm, batches, tuple(uses))
+
+
+def _uses(
+    source: ModelSpec, layers: Mapping[str, Collection[str]], outputs: Sequence[str]
+) -> Iterator[LayerUse]:
+    """The layers with weights, their lines, and the outputs that each serves."""
+    valid = source.require()
+    routes = {node.layer: node.route for node in reversed(valid.graph.nodes)}
+    for name, served in layers.items():
+        line = valid.document.locate(routes[name]).span.line
+        yield LayerUse(name, line, tuple(output for output in outputs if output in served))
 
 
 def _nobody(text: str) -> None:

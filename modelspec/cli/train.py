@@ -21,7 +21,7 @@ from modelspec.cli.options import (
 )
 from modelspec.cli.streams import err, write
 from modelspec.cli.workers import lead
-from modelspec.cluster.cluster import from_environment
+from modelspec.cluster.cluster import Cluster, from_environment
 from modelspec.cluster.pulse import start_pulse
 from modelspec.problems.errors import RunError
 from modelspec.report import curves
@@ -89,11 +89,7 @@ def train(
         raise click.UsageError("--resume needs --run, the folder of the run")
     if tensorboard and find_spec("tensorboard") is None:
         raise RunError("--tensorboard needs the package tensorboard, which is not installed")
-    cluster = from_environment()
-    if restarts and workers == 1:
-        raise click.UsageError("--restarts needs --workers: it starts lost workers again")
-    if cluster is not None and workers > 1:
-        raise click.UsageError("TF_CONFIG makes this process one of several workers already")
+    cluster = _cluster(workers, restarts)
     settings = {"training.epochs": epochs, "training.batch_size": batch_size}
     options = [f"{path}={value}" for path, value in settings.items() if value is not None]
     options += weights_override(weights, spec)
@@ -115,13 +111,31 @@ def train(
             listener=listener,
             cluster=cluster,
         )
-    if cluster is not None and not cluster.is_chief:
-        return
-    _draw(finished, listener)
+    if cluster is None or cluster.is_chief:
+        _report(finished, listener, quiet=quiet)
+
+
+def _cluster(workers: int, restarts: int) -> Cluster | None:
+    """The workers that the environment names, if the options agree with them.
+
+    Raises:
+        UsageError: They do not.
+    """
+    cluster = from_environment()
+    if restarts and workers == 1:
+        raise click.UsageError("--restarts needs --workers: it starts lost workers again")
+    if cluster is not None and workers > 1:
+        raise click.UsageError("TF_CONFIG makes this process one of several workers already")
+    return cluster
+
+
+def _report(run: Run, listener: Screen, *, quiet: bool) -> None:
+    """Draw the curves of a finished run, say how it ended, and print its folder."""
+    _draw(run, listener)
     if not quiet:
-        more = takes_more_epochs(finished)
-        print_finish(err(), finished, listener.samples, takes_more_epochs=more)
-    write(str(finished.path))
+        more = takes_more_epochs(run)
+        print_finish(err(), run, listener.samples, takes_more_epochs=more)
+    write(str(run.path))
 
 
 def _draw(run: Run, listener: Screen) -> None:
