@@ -10,17 +10,9 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from modelspec.api.inference import (
-    Warn,
-    compiled_model,
-    inference_batches,
-    read_dataset,
-)
+from modelspec.api.export_rows import ExportRows, calibration_rows
+from modelspec.api.inference import Warn, compiled_model
 from modelspec.api.target import Target
-from modelspec.data.batches import Batches
-from modelspec.data.dataset import Dataset
 from modelspec.data.shards import Data, Say
 from modelspec.problems.errors import ModelError
 from modelspec.results.export import Format, Proof, Subject
@@ -34,8 +26,6 @@ _NEEDED: Mapping[Format, tuple[str, ...]] = {
     "litert": ("ai_edge_litert",),
 }
 """The packages of each format; the extra that brings them has its name."""
-
-_ROWS, _BYTES, _MADE_ROWS, _REPRESENTATIVES = 10_000, 256 * 2**20, 8, 200
 
 
 class ExportError(ModelError):
@@ -106,19 +96,15 @@ def export(
         (True, 'mlp')
     """
     _require_packages(form)
-    place = Path(path) if path is not None else None
-    if place is not None:
-        _require_room(place, form)
+    if path is not None:
+        _require_room(Path(path), form)
     model = compiled_model(target, say) if data is not None else target.model(compiled=False)
-    place = place or Path(f"{model.name}{SUFFIXES[form] or '.saved_model'}")
+    default = f"{model.name}{SUFFIXES[form] or '.saved_model'}"
+    place = Path(default if path is None else path)
     _require_room(place, form)
-    rows = (
-        _Rows.read(target, model, data, say, warn)
-        if data is not None
-        else _Rows.made(target, model)
-    )
+    rows = ExportRows.of(target, model, data, say, warn)
     options = _Options(opset, allow_flex, int8)
-    calibration = _calibration(target, model, data) if int8 else {}
+    calibration = calibration_rows(target, model, data) if int8 else {}
     with _replacing(place, form) as aside:
         notes = _write(model, form, aside, options, calibration)
         subject = Subject(form, aside, int8=int8, notes=tuple(notes))
@@ -128,54 +114,6 @@ def export(
     with replacing(place.with_name(f"{place.name}.json")) as aside:
         aside.write_text(dumps(proof.as_json(), indent=2) + "\n", "utf-8")
     return proof
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The rows of a proof; ``judged`` says whether they have targets."""
-
-    batches: Batches
-    from_data: bool
-    judged: bool
-
-    @classmethod
-    def read(
-        cls, target: Target, model: Any, data: Data, say: Say | None, warn: Warn | None
-    ) -> "_Rows":
-        dataset = read_dataset(target, model, data, targets=False, say=say, warn=warn)
-        outputs = target.source.trained_outputs() if target.source else list(dataset.targets)
-        judged = bool(
-            getattr(model, "compiled", False)
-            and outputs
-            and all(name in dataset.targets for name in outputs)
-        )
-        if judged:
-            read_dataset(target, model, data, targets=True, say=None, warn=None)
-        else:
-            dataset = replace(dataset, targets={}, weights={})
-        batches = inference_batches(dataset, target, model)
-        most = max(1, min(_ROWS, _BYTES // max(1, batches.row_bytes)))
-        return cls(replace(batches, rows=batches.rows[:most]), from_data=True, judged=judged)
-
-    @classmethod
-    def made(cls, target: Target, model: Any) -> "_Rows":
-        from modelspec.backend.export.random_rows import random_rows
-
-        dataset = Dataset(random_rows(model, _MADE_ROWS), {}, {}, {}, _MADE_ROWS)
-        return cls(inference_batches(dataset, target, model), from_data=False, judged=False)
-
-
-def _calibration(target: Target, model: Any, data: Data | None) -> dict[str, Any]:
-    """Training rows from which the ranges of 8-bit integers are measured."""
-    if data is None:
-        raise ModelError("int8 needs data, from whose rows it measures the ranges of the integers")
-    dataset = read_dataset(target, model, data, targets=False, say=None, warn=None, part="train")
-    batches = inference_batches(replace(dataset, targets={}, weights={}), target, model)
-    step = max(1, batches.samples // _REPRESENTATIVES)
-    positions = np.arange(0, batches.samples, step)[:_REPRESENTATIVES]
-    from modelspec.backend.export.proof import input_arrays
-
-    return dict(input_arrays(model, replace(batches, rows=batches.rows[positions])))
 
 
 def _write(
@@ -204,7 +142,7 @@ def _write(
         return write_litert(model, path, allow_flex=options.allow_flex, rows=calibration)
 
 
-def _prove(model: Any, subject: Subject, rows: _Rows) -> Proof:
+def _prove(model: Any, subject: Subject, rows: ExportRows) -> Proof:
     from modelspec.backend.export.proof import prove
 
     return prove(subject, model, rows.batches, from_data=rows.from_data, judged=rows.judged)
