@@ -73,7 +73,7 @@ def _made(source: Source, folder: Path) -> Payload:
     if has_layers(told):
         return told
     versions = (written["version"], told["version"], _installed_version())
-    version = next(each for each in versions if each != UNKNOWN)
+    version = next(version for version in versions if version != UNKNOWN)
     raise KerasError(
         f"cannot tell what Keras {version} in {folder} offers: {why}; "
         f'install a release that modelspec can read: pip install "keras>={OLDEST}"'

@@ -27,15 +27,17 @@ def _table_of(node: ast.stmt, members: list[ast.expr]) -> dict[str, ast.expr]:
             ast.Assign(targets=[ast.Name(id="ALL_OBJECTS_DICT")], value=ast.DictComp(key=key))
             | ast.Expr(value=ast.Call(args=[ast.DictComp(key=key)]))
         ):
-            return {_spell(ast.unparse(key), ast.unparse(each)): each for each in members}
+            return {_spell(ast.unparse(key), ast.unparse(member)): member for member in members}
         case ast.Expr(value=ast.Call(args=[ast.Dict(keys=keys, values=values)])):
             pairs = zip(keys, values, strict=True)
-            return {str(key.value): each for key, each in pairs if isinstance(key, ast.Constant)}
+            return {
+                str(key.value): member for key, member in pairs if isinstance(key, ast.Constant)
+            }
         case ast.Assign(
             targets=[ast.Subscript(value=ast.Name(id="ALL_OBJECTS_DICT"), slice=ast.Constant(key))],
-            value=each,
+            value=member,
         ):
-            return {str(key): each}
+            return {str(key): member}
     return {}
 
 

@@ -13,8 +13,8 @@ _PLACEHOLDER = re.compile(r"^( *)\{\{(\w+)\}\}", re.MULTILINE)
 def fill_placeholders(text: str, shared: Callable[[str], str]) -> str:
     """A docstring with the shared text of each ``{{name}}`` in its place."""
 
-    def fill(found: re.Match[str]) -> str:
-        indent, name = found.groups()
+    def fill(match: re.Match[str]) -> str:
+        indent, name = match.groups()
         return "\n".join(indent + line if line else line for line in shared(name).split("\n"))
 
     return _PLACEHOLDER.sub(fill, text)
@@ -34,8 +34,8 @@ def argument_helps(text: str) -> dict[str, str]:
     body = cleandoc("\n" + section.group(1))
     helps: dict[str, str] = {}
     for item in re.split(r"\n(?=\S)", body):
-        found = _ITEM.match(item)
-        if found:
-            line = " ".join(found.group(2).split())
-            helps |= dict.fromkeys(re.findall(r"\w+", found.group(1)), line)
+        match = _ITEM.match(item)
+        if match:
+            line = " ".join(match.group(2).split())
+            helps |= dict.fromkeys(re.findall(r"\w+", match.group(1)), line)
     return helps

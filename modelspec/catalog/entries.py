@@ -110,7 +110,7 @@ class Catalog:
     @property
     def identity(self) -> str:
         """What results of Keras depend on: its version, and the plugins."""
-        return " ".join([self.version, *(each.sha256 for each in self.plugins)])
+        return " ".join([self.version, *(plugin.sha256 for plugin in self.plugins)])
 
     def find(self, family: Family, name: str) -> Entry | None:
         """The entry that Keras itself would take the name for; optimizers go by any case."""

@@ -96,18 +96,18 @@ def kinds(owner: Family, name: str, default: str | None, text: str) -> frozenset
         if not shown or "str" in shown | said or _QUOTED.search(text.replace("`", "")):
             return frozenset()
         said |= {"list", "float"} if shown & {"int", "float"} else set()
-    found = said | shown | _ALSO.get(name, frozenset())
+    allowed = said | shown | _ALSO.get(name, frozenset())
     # Schedules cast every number to the type of the learning rate, and 1e4 is a float in YAML.
-    return frozenset(found | {"float"} if owner == "schedule" and "int" in found else found)
+    return frozenset(allowed | {"float"} if owner == "schedule" and "int" in allowed else allowed)
 
 
 @cache
 def choices(name: str, text: str) -> tuple[str, ...]:
     """The strings of a phrase like ``one of "valid", "same"``; empty if others may be possible."""
-    found = _CHOICES.search(text)
-    if not found or _OPEN_ENDED.match(found.group(2).strip()):
+    phrase = _CHOICES.search(text)
+    if not phrase or _OPEN_ENDED.match(phrase.group(2).strip()):
         return ()
-    words = re.findall(r"\b(?!or\b|and\b|default\b)\w+", found.group(1))
+    words = re.findall(r"\b(?!or\b|and\b|default\b)\w+", phrase.group(1))
     # Where Keras takes None it mostly takes the string as well.
     plain = ["none" if word == "None" else word for word in words]
     return tuple(dict.fromkeys([*plain, *_UNWRITTEN.get(name, ())]))

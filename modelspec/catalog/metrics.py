@@ -121,14 +121,14 @@ def metric_facts(
 def _confusion(facts: MetricFacts, arguments: Mapping[Any, Any]) -> MetricFacts:
     """IoU and its kind take ids or rows, for targets and predictions each, by two arguments."""
     rows = {"sparse_y_true": facts.targets == "one-hot", "sparse_y_pred": facts.reads == "largest"}
-    given = {
+    by_row = {
         key: not arguments[key] if isinstance(arguments.get(key), bool) else default
         for key, default in rows.items()
     }
     return replace(
         facts,
-        targets="one-hot" if given["sparse_y_true"] else "ids",
-        reads="largest" if given["sparse_y_pred"] else "ids",
+        targets="one-hot" if by_row["sparse_y_true"] else "ids",
+        reads="largest" if by_row["sparse_y_pred"] else "ids",
     )
 
 

@@ -68,14 +68,14 @@ def read_signature(definition: Definition, doc: str) -> Signature:
     assert isinstance(function, ast.FunctionDef)
     helps = docs.argument_helps(doc)
     parameters = signatures.parameters(definition, function)
-    names = [each.name for each in parameters]
+    names = [parameter.name for parameter in parameters]
     rest = function.args.vararg
     if rest is not None:
         place = len([*function.args.posonlyargs, *function.args.args])
         parameters.insert(place, signatures.Parameter(rest.arg, None, True, definition))
         names.insert(place, rest.arg)
-    found = set(_tensors(function, helps))
-    tensors = tuple(name for name in names if name in found)
+    read_as_tensors = set(_tensors(function, helps))
+    tensors = tuple(name for name in names if name in read_as_tensors)
     several = frozenset(
         name
         for name in tensors
@@ -134,5 +134,5 @@ def _calling(function: ast.FunctionDef) -> Iterator[ast.Call]:
 
 
 def _names(call: ast.Call) -> set[str]:
-    given = [*call.args, *(each.value for each in call.keywords if each.arg)]
-    return {node.id for each in given for node in ast.walk(each) if isinstance(node, ast.Name)}
+    values = [*call.args, *(value.value for value in call.keywords if value.arg)]
+    return {node.id for value in values for node in ast.walk(value) if isinstance(node, ast.Name)}

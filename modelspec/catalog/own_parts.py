@@ -70,8 +70,8 @@ class PluginSource:
             own = self._classes.get(dotted)
             if own is not None and own is not node:
                 line += self.lineage(Definition(self.module, own))
-            elif (found := self._in_keras(dotted)) is not None:
-                line += self._keras.lineage(found)
+            elif (ancestor := self._in_keras(dotted)) is not None:
+                line += self._keras.lineage(ancestor)
         return line
 
     def docstring(self, lineage: list[Definition]) -> str:
@@ -91,14 +91,14 @@ class PluginSource:
 def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            for each in node.names:
+            for alias in node.names:
                 yield (
-                    each.asname or each.name.partition(".")[0],
-                    (each.name if each.asname else each.name.partition(".")[0]),
+                    alias.asname or alias.name.partition(".")[0],
+                    (alias.name if alias.asname else alias.name.partition(".")[0]),
                 )
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for each in node.names:
-                yield each.asname or each.name, f"{node.module}.{each.name}"
+            for alias in node.names:
+                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
 
 
 def with_plugins(payload: Payload, plugins: tuple[Plugin, ...], keras: Source) -> Payload:
@@ -183,14 +183,14 @@ def _entry(
 
 def _annotated(source: PluginSource, definition: Definition) -> dict[str, set[str]]:
     """The types of arguments, by their annotations, where these name plain types alone."""
-    found: dict[str, set[str]] = {}
+    types: dict[str, set[str]] = {}
     for owner in reversed(source.lineage(definition)):
         init = method(owner, "__init__") if owner.module == source.module else None
-        for each in [*init.args.args, *init.args.kwonlyargs] if init else ():
-            names = _names(each.annotation)
+        for argument in [*init.args.args, *init.args.kwonlyargs] if init else ():
+            names = _names(argument.annotation)
             if names and all(name in _KINDS or name == "None" for name in names):
-                found[each.arg] = {_KINDS[name] for name in names if name != "None"}
-    return found
+                types[argument.arg] = {_KINDS[name] for name in names if name != "None"}
+    return types
 
 
 def _names(annotation: ast.expr | None) -> set[str]:
@@ -217,7 +217,7 @@ def _reads_targets(node: ast.ClassDef | ast.FunctionDef) -> bool:
     if not arguments:
         return True
     return any(
-        isinstance(each, ast.Name) and each.id == arguments[0].arg
+        isinstance(inner, ast.Name) and inner.id == arguments[0].arg
         for statement in function.body
-        for each in ast.walk(statement)
+        for inner in ast.walk(statement)
     )

@@ -28,8 +28,10 @@ def accepted(lineage: list[Definition]) -> tuple[list[Parameter], bool]:
         if init:
             own = parameters(definition, init)
             inherited, extra = _inherited(init, lineage[place + 1 :])
-            names = {each.name for each in own}
-            return own + [each for each in inherited if each.name not in names], extra
+            names = {parameter.name for parameter in own}
+            return own + [
+                parameter for parameter in inherited if parameter.name not in names
+            ], extra
     return [], not _complete(lineage)
 
 
@@ -45,19 +47,21 @@ def parameters(owner: Definition, function: ast.FunctionDef) -> list[Parameter]:
     spec = function.args
     positional = [*spec.posonlyargs, *spec.args]
     required = len(positional) - len(spec.defaults)
-    defaults = [None] * required + [ast.unparse(each) for each in spec.defaults]
-    keyword = [ast.unparse(each) if each else None for each in spec.kw_defaults]
-    found = [
+    defaults = [None] * required + [ast.unparse(node) for node in spec.defaults]
+    keyword = [ast.unparse(node) if node else None for node in spec.kw_defaults]
+    named = [
         Parameter(arg.arg, default, arg in positional, owner)
         for arg, default in zip([*positional, *spec.kwonlyargs], [*defaults, *keyword], strict=True)
     ]
-    return found[1:] if isinstance(owner.node, ast.ClassDef) else found
+    return named[1:] if isinstance(owner.node, ast.ClassDef) else named
 
 
 def _complete(lineage: list[Definition]) -> bool:
     """Whether every base is there, so that none can have a signature of its own."""
-    known = {each.node.name for each in lineage} | {"object"}
-    classes = [each.node for each in lineage if isinstance(each.node, ast.ClassDef)]
+    known = {definition.node.name for definition in lineage} | {"object"}
+    classes = [
+        definition.node for definition in lineage if isinstance(definition.node, ast.ClassDef)
+    ]
     bases = [ast.unparse(base).rpartition(".")[2] for node in classes for base in node.bases]
     return bool(lineage) and known.issuperset(bases)
 
@@ -70,9 +74,9 @@ def _inherited(init: ast.FunctionDef, bases: list[Definition]) -> tuple[list[Par
     if call is None:
         return [], _uses(init, rest.arg)
     offered, extra = accepted(bases)
-    positional = [each.name for each in offered if each.positional]
-    taken = set(positional[: len(call.args)]) | {each.arg for each in call.keywords}
-    return [each for each in offered if each.name not in taken], extra
+    positional = [parameter.name for parameter in offered if parameter.positional]
+    taken = set(positional[: len(call.args)]) | {keyword.arg for keyword in call.keywords}
+    return [parameter for parameter in offered if parameter.name not in taken], extra
 
 
 def _closes(init: ast.FunctionDef, rest: str) -> bool:
@@ -81,7 +85,7 @@ def _closes(init: ast.FunctionDef, rest: str) -> bool:
         isinstance(node, ast.If)
         and isinstance(node.test, ast.Name)
         and node.test.id == rest
-        and any(isinstance(each, ast.Raise) for each in node.body)
+        and any(isinstance(statement, ast.Raise) for statement in node.body)
         for node in init.body
     )
 
@@ -93,11 +97,13 @@ def _uses(init: ast.FunctionDef, rest: str) -> bool:
 
 def _forwards(init: ast.FunctionDef, rest: str) -> ast.Call | None:
     """The call ``super().__init__(..., **kwargs)``."""
-    plain = (each.value for each in init.body if isinstance(each, ast.Expr))
+    plain = (statement.value for statement in init.body if isinstance(statement, ast.Expr))
     for node in chain(plain, ast.walk(init)):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=name)):
-                spread = [ast.unparse(each.value) for each in node.keywords if each.arg is None]
+                spread = [
+                    ast.unparse(keyword.value) for keyword in node.keywords if keyword.arg is None
+                ]
                 if name == "__init__" and rest in spread:
                     return node
     return None

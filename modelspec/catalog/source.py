@@ -41,15 +41,18 @@ class Source:
     def exports(self, package: str) -> dict[str, Definition]:
         """The public classes and functions of ``keras.layers`` and the like."""
         module = f"{self.package}.{package}"
-        found = ((name, self.resolve(module, name)) for name in self.names(module))
-        return {name: definition for name, definition in found if definition}
+        definitions = ((name, self.resolve(module, name)) for name in self.names(module))
+        return {name: definition for name, definition in definitions if definition}
 
     def aliases(self, package: str) -> dict[str, Definition]:
         """What other names Keras's own ``get`` of a package takes, and what they mean."""
         module = f"{self.package}.src.{package}"
         meant = read_aliases(self.tree(module))
-        found = ((name, self.resolve(module, ast.unparse(each))) for name, each in meant.items())
-        return {name: definition for name, definition in found if definition}
+        definitions = (
+            (name, self.resolve(module, ast.unparse(expression)))
+            for name, expression in meant.items()
+        )
+        return {name: definition for name, definition in definitions if definition}
 
     def trainer_function(self, name: str) -> Definition | None:
         """A function with which Keras compiles losses and metrics."""
@@ -58,14 +61,14 @@ class Source:
     def resolve(self, module: str, dotted: str, hops: int = _HOPS) -> Definition | None:
         """What a name means in a module, through imports; None if that cannot be read."""
         head, _, rest = dotted.partition(".")
-        found = self.names(module).get(head)
-        if found is None or not hops:
+        meant = self.names(module).get(head)
+        if meant is None or not hops:
             return None
-        if isinstance(found, ast.ClassDef | ast.FunctionDef):
-            return None if rest else Definition(module, found)
-        origin, name = found
+        if isinstance(meant, ast.ClassDef | ast.FunctionDef):
+            return None if rest else Definition(module, meant)
+        origin, name = meant
         # A package that imports one of its own modules has it as a name, too.
-        beside = self.names(origin).get(name, found) == found
+        beside = self.names(origin).get(name, meant) == meant
         if beside and self._path(f"{origin}.{name}"):
             return self.resolve(f"{origin}.{name}", rest, hops - 1) if rest else None
         return self.resolve(origin, f"{name}.{rest}" if rest else name, hops - 1)
@@ -78,7 +81,9 @@ class Source:
         for base in definition.node.bases:
             parent = self.resolve(definition.module, ast.unparse(base))
             if parent:
-                line += [each for each in self.lineage(parent, hops - 1) if each not in line]
+                line += [
+                    ancestor for ancestor in self.lineage(parent, hops - 1) if ancestor not in line
+                ]
         return line
 
     def constant(self, module: str, name: str) -> str | None:
@@ -94,8 +99,8 @@ class Source:
         """The text of a class or function, with Keras's ``{{placeholders}}`` filled in."""
 
         def shared(name: str) -> str:
-            constants = (self.constant(each.module, name) for each in lineage)
-            return cleandoc(next((each for each in constants if each), ""))
+            constants = (self.constant(ancestor.module, name) for ancestor in lineage)
+            return cleandoc(next((text for text in constants if text), ""))
 
         return fill_placeholders(self._own_docstring(lineage[0]), shared)
 
@@ -124,5 +129,7 @@ class Source:
                 case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
                     names[name] = node
                 case ast.ImportFrom(module=str(origin), names=imported, level=0):
-                    names |= {each.asname or each.name: (origin, each.name) for each in imported}
+                    names |= {
+                        alias.asname or alias.name: (origin, alias.name) for alias in imported
+                    }
         return names

@@ -108,9 +108,13 @@ def _family(keras: Keras, family: Family, table: Table) -> dict[str, Any]:
 
 def _applications(keras: Keras, table: Table) -> dict[str, Any]:
     """The models of ``keras.applications``, which a spec uses as layers."""
-    found = keras.exports("applications").items()
-    functions = [(name, each) for name, each in found if isinstance(each.node, ast.FunctionDef)]
-    return {name: _application(keras, name, each, table) for name, each in functions}
+    exported = keras.exports("applications").items()
+    functions = [
+        (name, definition)
+        for name, definition in exported
+        if isinstance(definition.node, ast.FunctionDef)
+    ]
+    return {name: _application(keras, name, definition, table) for name, definition in functions}
 
 
 def _application(keras: Keras, name: str, definition: Definition, table: Table) -> dict[str, Any]:
@@ -135,7 +139,9 @@ def _application(keras: Keras, name: str, definition: Definition, table: Table) 
 
 def _operations(keras: Keras, table: Table) -> dict[str, Any]:
     functions, aliases = find_operations(keras)
-    entries = {name: _operation(keras, name, found, table) for name, found in functions.items()}
+    entries = {
+        name: _operation(keras, name, definition, table) for name, definition in functions.items()
+    }
     for name, reason in DISALLOWED["operation"].items():
         entries.setdefault(name, _bare(reason))
     return {"entries": entries, "aliases": aliases}
@@ -190,17 +196,21 @@ def entry_of(
     entry = _bare(DISALLOWED[family].get(name), docs.first_sentence(doc)) | {"doc": doc}
     if isinstance(definition.node, ast.FunctionDef):
         return entry | {"refused": entry["refused"] or _needs_more(family, definition)}
-    found, extra = signatures.accepted(lineage)
-    calls = (signatures.method(each, "call") for each in lineage) if family == "layer" else ()
-    call = next((each for each in calls if each), None)
-    rows = _arguments(keras, family, lineage, found)
+    parameters, extra = signatures.accepted(lineage)
+    calls = (
+        (signatures.method(definition, "call") for definition in lineage)
+        if family == "layer"
+        else ()
+    )
+    call = next((method for method in calls if method), None)
+    rows = _arguments(keras, family, lineage, parameters)
     return entry | {
         "arguments": [table.setdefault(repr(row), (len(table), row))[0] for row in rows],
         "extra": extra,
-        "call_arguments": [each.arg for each in call.args.args[1:]] if call else [],
+        "call_arguments": [argument.arg for argument in call.args.args[1:]] if call else [],
         "function": False,
         "adapts": family == "layer"
-        and any(signatures.method(each, "adapt") is not None for each in lineage),
+        and any(signatures.method(definition, "adapt") is not None for definition in lineage),
     }
 
 
@@ -222,20 +232,22 @@ def _bare(refused: str | None, text: str = "") -> dict[str, Any]:
 def _needs_more(family: Family, definition: Definition) -> str | None:
     if not isinstance(definition.node, ast.FunctionDef) or family not in _FUNCTION_INPUTS:
         return None
-    found = signatures.parameters(definition, definition.node)
-    needed = [each.name for each in found if each.default is None][_FUNCTION_INPUTS[family] :]
+    parameters = signatures.parameters(definition, definition.node)
+    needed = [parameter.name for parameter in parameters if parameter.default is None][
+        _FUNCTION_INPUTS[family] :
+    ]
     return f"it needs {' and '.join(needed)}, which a spec cannot pass to a function" * bool(needed)
 
 
 def _arguments(
-    keras: Keras, family: Family, lineage: list[Definition], found: list[signatures.Parameter]
+    keras: Keras, family: Family, lineage: list[Definition], parameters: list[signatures.Parameter]
 ) -> list[list[Any]]:
     """One row an argument; its help is the nearest class's that has any."""
     helps: dict[str, str] = {}
     for definition in reversed(lineage):
         place = lineage.index(definition)
         helps |= docs.argument_helps(keras.docstring(lineage[place:]))
-    return [_row(family, each, helps.get(each.name, "")) for each in found]
+    return [_row(family, parameter, helps.get(parameter.name, "")) for parameter in parameters]
 
 
 def _row(owner: Family, parameter: signatures.Parameter, text: str) -> list[Any]:
@@ -256,5 +268,7 @@ def _by_shape(keras: Keras, family: Family) -> list[str]:
     for node in ast.walk(definition.node) if definition else ():
         match node:
             case ast.Compare(ops=[ast.NotIn()], comparators=[ast.List(elts=names)]):
-                return [str(each.value) for each in names if isinstance(each, ast.Constant)]
+                return [
+                    str(literal.value) for literal in names if isinstance(literal, ast.Constant)
+                ]
     return []

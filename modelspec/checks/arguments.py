@@ -69,7 +69,7 @@ def _object(
     if written is None:
         yield _not_an_object(catalog, family, value, route)
         return
-    name, arguments, route = written.name, written.given, written.route
+    name, arguments, route = written.name, written.raw, written.route
     anchor: Anchor = "value" if written.is_bare else "key"
     entry = catalog.find(family, name)
     if entry is None:
@@ -108,11 +108,11 @@ def _named_inside(catalog: Catalog, family: Family, value: Mapping[Any, Any]) ->
     return None
 
 
-def _as_mapping(entry: Entry, given: Any) -> str | None:
-    """What is given, by position, with the names of the arguments that take it."""
-    values = given if isinstance(given, list) else [given]
+def _as_mapping(entry: Entry, written_value: Any) -> str | None:
+    """The arguments written by position, with the names of the arguments that take it."""
+    values = written_value if isinstance(written_value, list) else [written_value]
     tensors = entry.call_arguments if entry.family == "operation" else ()
-    arguments = [each for each in entry.arguments.values() if each.name not in tensors]
+    arguments = [argument for argument in entry.arguments.values() if argument.name not in tensors]
     if not values or len(values) > len(arguments) or any(map(_is_nested, values)):
         return None
     pairs = list(zip(arguments, values, strict=False))
@@ -144,14 +144,14 @@ def _unknown(
 def _right_name(catalog: Catalog, family: Family, name: str) -> str | None:
     known = catalog.known(family)
     last = name.rpartition(".")[2]
-    same = [each for each in known if _folded(each) == _folded(last)]
-    others = [each for each in FAMILIES if each != family and name in catalog.known(each)]
+    same = [spelling for spelling in known if _folded(spelling) == _folded(last)]
+    others = [other for other in FAMILIES if other != family and name in catalog.known(other)]
     if family in ("layer", "activation") and not same and not others:
         hint = hint_for(name, catalog.names("operation"))
         if hint:
             return hint
-    if family == "operation" and (found := operation_named(name, catalog.names("operation"))):
-        return offer(found)
+    if family == "operation" and (operation := operation_named(name, catalog.names("operation"))):
+        return offer(operation)
     hints = [f"{name} is {_a(others[0])}"] if others else []
     hints += [f"did you mean {same[0]}?"] if same else []
     return "; ".join(hints) or did_you_mean(name if family == "operation" else last, known)
@@ -206,8 +206,14 @@ def _right_argument(catalog: Catalog, entry: Entry, name: Any) -> str | None:
     if entry.family in _ITEMS and name in _BESIDE:
         return f"write {name} beside {entry.name}, as a key of the layer"
     if entry.function:
-        classes = [each for each in catalog.names(entry.family) if _is_class_of(entry, each)]
-        return f"{entry.name} takes no arguments" + "".join(f"; {each} does" for each in classes)
+        classes = [
+            class_name
+            for class_name in catalog.names(entry.family)
+            if _is_class_of(entry, class_name)
+        ]
+        return f"{entry.name} takes no arguments" + "".join(
+            f"; {class_name} does" for class_name in classes
+        )
     if name in _MOVED:
         return _MOVED[name]
     near = _meant(entry, name)
@@ -256,8 +262,8 @@ def _objects(
     if "float" in argument.kinds and _is_number(value):
         yield _wrong_type(entry, argument, f"the string {value!r}", route)
     elif isinstance(value, list) and argument.many:
-        for index, each in enumerate(value):
-            yield from _object(catalog, family, each, (*route, index), nested=True)
+        for index, member in enumerate(value):
+            yield from _object(catalog, family, member, (*route, index), nested=True)
     elif "object" not in argument.kinds:
         message = f"{argument.name} of {entry.name} takes a list of {family}s"
         yield Diagnostic("wrong-type", message, route)
@@ -293,8 +299,8 @@ def _plain(entry: Entry, argument: Argument, value: Any, route: Route) -> Iterat
 
 def _paths(entry: Entry, argument: Argument, value: Any, route: Route) -> Iterator[Diagnostic]:
     if isinstance(value, list | tuple) and paths.writes_file(entry, argument):
-        for index, each in enumerate(value):
-            yield from _paths(entry, argument, each, (*route, index))
+        for index, path in enumerate(value):
+            yield from _paths(entry, argument, path, (*route, index))
     elif not isinstance(value, str):
         return
     elif paths.reads_file(entry, argument):
@@ -312,8 +318,8 @@ def _paths(entry: Entry, argument: Argument, value: Any, route: Route) -> Iterat
 
 def _mappings(value: Any, route: Route) -> Iterator[Route]:
     if isinstance(value, list | tuple):
-        for index, each in enumerate(value):
-            yield from _mappings(each, (*route, index))
+        for index, member in enumerate(value):
+            yield from _mappings(member, (*route, index))
     elif value is not None and not isinstance(value, bool | int | float | str):
         yield route
 
@@ -324,9 +330,9 @@ def _members(
     """A string in a list of numbers; Keras says too little about lists to check more."""
     if "str" in argument.kinds or not argument.kinds & {"int", "float"}:
         return
-    for index, each in enumerate(values):
-        if isinstance(each, str):
-            message = f"{argument.name} of {entry.name} takes numbers, not {_shown(each)}"
+    for index, member in enumerate(values):
+        if isinstance(member, str):
+            message = f"{argument.name} of {entry.name} takes numbers, not {_shown(member)}"
             yield Diagnostic("wrong-type", message, (*route, index))
 
 

@@ -146,7 +146,9 @@ def _input(graph: Graph, declared: Input, name: str, array: Column) -> list[Diag
     if problem:
         return [problem]
     extra = extra_axis(name, array, declared.shape, declared.route)
-    outside = [found for feed in fed if (found := check_ids(feed, name, array, values))]
+    outside = [
+        problem_of_ids for feed in fed if (problem_of_ids := check_ids(feed, name, array, values))
+    ]
     return outside or [*extra, *_unrepresentable(declared, name, array, values)]
 
 

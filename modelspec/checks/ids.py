@@ -27,10 +27,10 @@ class Feed:
 def feeds(graph: Graph, name: str) -> list[Feed]:
     """The embeddings that an input feeds, directly or by slices of it, each once."""
     owners = {node.name: node for node in graph.nodes}
-    found = {
+    by_embedding = {
         (feed.embedding.name, repr(feed.keys)): feed for feed in _followed(graph, owners, name, ())
     }
-    return list(found.values())
+    return list(by_embedding.values())
 
 
 def _followed(

@@ -42,7 +42,7 @@ def check_adapt(catalog: Catalog, node: Node) -> Iterator[Diagnostic]:
     if not entry.adapts:
         message = f"{node.type} is not fitted to data: it has no method adapt"
         names = (catalog.find("layer", name) for name in catalog.names("layer"))
-        fitted = ", ".join(each.name for each in names if each and each.adapts)
+        fitted = ", ".join(layer.name for layer in names if layer and layer.adapts)
         hint = f"these are: {fitted}"
         yield Diagnostic("cannot-adapt", message, (*node.route, "adapt"), "key", hint=hint)
         return
@@ -72,11 +72,11 @@ def _check_width(node: Node) -> Iterator[Diagnostic]:
 
 
 def _check_state(name: str, arguments: Any, route: Route, *, nested: bool) -> Iterator[Diagnostic]:
-    given = arguments if isinstance(arguments, Mapping) else {}
+    by_name = arguments if isinstance(arguments, Mapping) else {}
     if arguments is not None and not isinstance(arguments, Mapping):
         return
-    missing = [argument for argument in _VALUES.get(name, ()) if given.get(argument) is None]
-    if missing and "adapt" not in given:
+    missing = [argument for argument in _VALUES.get(name, ()) if by_name.get(argument) is None]
+    if missing and "adapt" not in by_name:
         message = (
             f"{name} has no {' and '.join(missing)}: without values fitted to data it does nothing "
             "useful"
@@ -85,11 +85,11 @@ def _check_state(name: str, arguments: Any, route: Route, *, nested: bool) -> It
         fits = f"adapt: true beside {name} fits it to the training rows"
         hint = values if nested else f"{fits}; or {values}"
         yield Diagnostic("missing-values", message, route, "key", hint=hint)
-    if name in _RECURRENT and given.get("stateful") is True:
+    if name in _RECURRENT and by_name.get("stateful") is True:
         message = f"stateful of {name} needs a fixed batch size, which no key of a spec sets"
         hint = "give whole sequences, or pass states on with initial_state and return_state"
         yield Diagnostic("wrong-value", message, (*route, "stateful"), hint=hint)
-    for argument, value in given.items():
+    for argument, value in by_name.items():
         yield from _inside(value, (*route, argument))
 
 

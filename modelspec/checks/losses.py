@@ -40,13 +40,13 @@ def check_losses(
 
 def _check_loss(head: Head, last: LastLayer, catalog: Catalog) -> Iterator[Diagnostic]:
     """What is wrong with a loss on its output: the first, since one change may cure all."""
-    loss, given = read_object(catalog, "loss", head.loss)
+    loss, arguments = read_object(catalog, "loss", head.loss)
     if loss in _UNSAID:
         loss = "binarycrossentropy" if last.width == 1 else ""
     facts = LOSSES.get(loss)
     if facts is None:
         return
-    logits = given.get("from_logits") is True
+    logits = arguments.get("from_logits") is True
     impossible = _impossible(facts, last, logits=logits)
     wrong = impossible or (None if logits else _unlikely(head, facts, last, catalog))
     if wrong is None:
@@ -138,10 +138,10 @@ def _is_null(losses: Any, head: Head, position: int) -> bool:
     return isinstance(losses, Mapping) and head.output in losses and losses[head.output] is None
 
 
-def all_placed(given: Any, heads: Sequence[Head]) -> bool:
+def all_placed(value: Any, heads: Sequence[Head]) -> bool:
     """Whether every value found its output: one that did not is reported, and was meant for one."""
     if len(heads) == 1:
         return True
-    if isinstance(given, list):
-        return len(given) == len(heads)
-    return not isinstance(given, Mapping) or {head.output for head in heads}.issuperset(given)
+    if isinstance(value, list):
+        return len(value) == len(heads)
+    return not isinstance(value, Mapping) or {head.output for head in heads}.issuperset(value)

@@ -35,8 +35,10 @@ class _Judged:
     @property
     def logits(self) -> bool:
         """Whether the output is known to be logits."""
-        given = next(iter(self.head.loss.values())) if isinstance(self.head.loss, dict) else None
-        told = isinstance(given, dict) and given.get("from_logits") is True
+        arguments = (
+            next(iter(self.head.loss.values())) if isinstance(self.head.loss, dict) else None
+        )
+        told = isinstance(arguments, dict) and arguments.get("from_logits") is True
         return told and self.last.activation not in PROBABILITIES
 
     @property
@@ -60,11 +62,11 @@ def check_metrics(head: Head, last: LastLayer, catalog: Catalog) -> Iterator[Dia
     for metric in head.metrics:
         judged = _judged(head, metric, last, catalog)
         rules = (_of_other_targets, _of_ids, _of_one_unit, _of_logits, _of_quantities)
-        found = next((found for rule in rules if judged and (found := rule(judged))), None)
-        if found:
-            severity: Severity = "error" if found.error else "warning"
+        problem = next((problem for rule in rules if judged and (problem := rule(judged))), None)
+        if problem:
+            severity: Severity = "error" if problem.error else "warning"
             yield Diagnostic(
-                "metric-mismatch", found.message, metric.route, "value", severity, found.hint
+                "metric-mismatch", problem.message, metric.route, "value", severity, problem.hint
             )
 
 
@@ -72,7 +74,9 @@ def metrics_for_logits(head: Head, loss: LossFacts, catalog: Catalog) -> list[st
     """How the metrics of an output have to be written once it ends in logits."""
     last = LastLayer("linear", 1 if loss.outputs == "probabilities" else None)
     judged = (_judged(head, metric, last, catalog) for metric in head.metrics)
-    return [written for each in judged if each and (written := _written_for_logits(each, loss))]
+    return [
+        written for metric in judged if metric and (written := _written_for_logits(metric, loss))
+    ]
 
 
 def _judged(head: Head, metric: Placed, last: LastLayer, catalog: Catalog) -> _Judged | None:
@@ -89,14 +93,18 @@ def _judged(head: Head, metric: Placed, last: LastLayer, catalog: Catalog) -> _J
     if facts is None:
         return None
     folded = chosen if written.is_bare and name in ("accuracy", "acc") else name
-    classes = {each.lower(): each for each in catalog.names("metric") if "_" not in each}
+    classes = {
+        class_name.lower(): class_name
+        for class_name in catalog.names("metric")
+        if "_" not in class_name
+    }
     shown = classes.get(folded, folded)
     return _Judged(head, last, LOSSES.get(loss), facts, folded, shown, arguments)
 
 
-def _lacks_arguments(entry: Entry, given: Mapping[Any, Any]) -> bool:
+def _lacks_arguments(entry: Entry, arguments: Mapping[Any, Any]) -> bool:
     return any(
-        argument.required and name not in given for name, argument in entry.arguments.items()
+        argument.required and name not in arguments for name, argument in entry.arguments.items()
     )
 
 
@@ -200,11 +208,11 @@ def _of_logits(judged: _Judged) -> _Problem | None:
 
 def _misreads_logits(judged: _Judged, *, scores: bool = False) -> bool:
     """Whether a metric, with its arguments, takes logits for something else."""
-    reads, given = judged.metric.reads, judged.arguments
-    if given.get("from_logits") is True:
+    reads, arguments = judged.metric.reads, judged.arguments
+    if arguments.get("from_logits") is True:
         return False
     if reads == "threshold":
-        bounds = [given.get(key) for key in ("threshold", "thresholds") if key in given]
+        bounds = [arguments.get(key) for key in ("threshold", "thresholds") if key in arguments]
         flat = bounds[0] if bounds and isinstance(bounds[0], list) else bounds
         # What Keras takes where nothing is given is 0.5; a bound near 0 was written for logits.
         return not flat or any(

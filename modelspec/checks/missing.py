@@ -42,7 +42,7 @@ def _replaces(node: Node, tensor: str, nodes: dict[str, Node]) -> bool:
         return name in TAKES_NAN
     condition = nodes.get(_condition(node) or "")
     while condition is not None and condition.type == "ops.logical_not":
-        condition = nodes.get(next((each.name for each in condition.sources()), ""))
+        condition = nodes.get(next((argument.name for argument in condition.sources()), ""))
     return (
         condition is not None
         and plain_name(condition.type) in TELLS_NAN
@@ -52,9 +52,9 @@ def _replaces(node: Node, tensor: str, nodes: dict[str, Node]) -> bool:
 
 def _condition(node: Node) -> str | None:
     """The name of the tensor that is the condition of an ``ops.where``."""
-    given = node.inputs.get("condition", node.inputs.get(None))
-    first = next(iter(given), None) if isinstance(given, tuple) else given
-    return first.name if isinstance(first, Source) else None
+    inputs = node.inputs.get("condition", node.inputs.get(None))
+    condition = next(iter(inputs), None) if isinstance(inputs, tuple) else inputs
+    return condition.name if isinstance(condition, Source) else None
 
 
 def _carries(node: Node) -> bool:

@@ -35,15 +35,19 @@ def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Itera
         monitor = written.arguments.get("monitor") if written else None
         if written is None or not isinstance(monitor, str):
             continue
-        name, given, route = written.name, written.arguments, (*written.route, "monitor")
+        name, arguments, route = written.name, written.arguments, (*written.route, "monitor")
         # A metric of several values, or a second one of its name, has a number at the end.
         plain = monitor.removeprefix("val_")
         if not {plain, re.sub(r"_\d+$", "", plain)} & {*logged, "learning_rate"}:
-            known = [f"{prefix}{each}" for each in logged for prefix in ("", "val_")]
+            known = [f"{prefix}{value}" for value in logged for prefix in ("", "val_")]
             hint = did_you_mean(monitor, known) or f"there are {', '.join(known)}"
             message = f"no measured value is called {monitor}"
             yield Diagnostic("unknown-monitor", message, route, hint=hint)
-        elif len(heads) > 1 and plain not in ("loss", "learning_rate") and _needs_mode(name, given):
+        elif (
+            len(heads) > 1
+            and plain not in ("loss", "learning_rate")
+            and _needs_mode(name, arguments)
+        ):
             message = f"Keras does not know whether {monitor} should increase or decrease"
             hint = "set mode: min or mode: max"
             yield Diagnostic("missing-mode", message, route, hint=hint)
@@ -56,13 +60,13 @@ def check_without_validation(spec: Spec, catalog: Catalog) -> Iterator[Diagnosti
         entry = catalog.find("callback", written.name) if written else None
         if written is None or entry is None or "monitor" not in entry.arguments:
             continue
-        name, given = written.name, written.arguments
-        monitor = given.get("monitor", (entry.arguments["monitor"].default or "").strip("'\""))
-        compares = name != "ModelCheckpoint" or given.get("save_best_only") is True
+        name, arguments = written.name, written.arguments
+        monitor = arguments.get("monitor", (entry.arguments["monitor"].default or "").strip("'\""))
+        compares = name != "ModelCheckpoint" or arguments.get("save_best_only") is True
         if not compares or not str(monitor).startswith("val_"):
             continue
         route: Route = ("training", "callbacks", position)
-        if "monitor" in given:
+        if "monitor" in arguments:
             route = (*written.route, "monitor")
         message = f"there is no validation, and so no {monitor}: {name} does nothing"
         hint = "validation_split: 0.1 holds out a part; or give train --validation"
@@ -80,10 +84,10 @@ def _of_heads(spec: Spec, heads: Sequence[Head]) -> list[str]:
     return [AT_1, *shares, *(f"{output}_weight" for output in outputs)]
 
 
-def _needs_mode(name: Any, given: Mapping[Any, Any]) -> bool:
+def _needs_mode(name: Any, arguments: Mapping[Any, Any]) -> bool:
     """Keras knows the direction of a metric only by its bare name, without the output's."""
-    compares = name != "ModelCheckpoint" or given.get("save_best_only") is True
-    return compares and given.get("mode", "auto") == "auto"
+    compares = name != "ModelCheckpoint" or arguments.get("save_best_only") is True
+    return compares and arguments.get("mode", "auto") == "auto"
 
 
 def _logged(heads: Sequence[Head], catalog: Catalog) -> list[tuple[str, Route]] | None:

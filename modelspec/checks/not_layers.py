@@ -41,18 +41,20 @@ def hint_for(name: str, operations: Iterable[str]) -> str | None:
         return _OWN
     if folded in _WRAPPERS:
         return f"an operation is an item of its own: {EXAMPLES}"
-    found = operation_named(name, operations)
-    return f"the operation {found} is an item of its own" if found else None
+    operation = operation_named(name, operations)
+    return f"the operation {operation} is an item of its own" if operation else None
 
 
 def operation_named(name: str, operations: Iterable[str]) -> str | None:
     """The operation of a name in another spelling, or from another library."""
-    known = {_folded(plain_name(each).rpartition(".")[2]): each for each in operations}
+    known = {
+        _folded(plain_name(operation).rpartition(".")[2]): operation for operation in operations
+    }
     folded = _folded(name.rpartition(".")[2])
     for candidate in (folded, _SAME.get(folded, ""), re.sub("^reduce|(layer|op)$", "", folded)):
-        found = known.get(_folded(candidate))
-        if found is not None and (candidate != "slice" or name.startswith("ops.")):
-            return found
+        operation = known.get(_folded(candidate))
+        if operation is not None and (candidate != "slice" or name.startswith("ops.")):
+            return operation
     return None
 
 

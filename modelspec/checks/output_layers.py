@@ -37,19 +37,19 @@ def last_layer(node: Node | None, nodes: Mapping[str, Node], catalog: Catalog) -
     route: Route = ()
     while node is not None:
         owner = nodes.get(node.layer, node)
-        kind, given, place = owner.type, owner.arguments or {}, (*owner.route, owner.type)
-        while kind == "TimeDistributed" and isinstance(given, Mapping):
-            inner = Written.read(given.get("layer"), (*place, "layer"))
+        kind, arguments, place = owner.type, owner.arguments or {}, (*owner.route, owner.type)
+        while kind == "TimeDistributed" and isinstance(arguments, Mapping):
+            inner = Written.read(arguments.get("layer"), (*place, "layer"))
             if inner is None or inner.is_bare:
                 break
-            kind, place, given = inner.name, inner.route, inner.given or {}
-        if not isinstance(given, Mapping) or given.get("data_format") == "channels_first":
+            kind, place, arguments = inner.name, inner.route, inner.raw or {}
+        if not isinstance(arguments, Mapping) or arguments.get("data_format") == "channels_first":
             return LastLayer()
-        own = _activation(kind, given, catalog)
+        own = _activation(kind, arguments, catalog)
         if activation == "linear" and own != "linear":
-            activation, route = own, (*place, "activation") if "activation" in given else place
+            activation, route = own, (*place, "activation") if "activation" in arguments else place
         if kind in _WIDTHS:
-            width = given.get(_WIDTHS[kind])
+            width = arguments.get(_WIDTHS[kind])
             return LastLayer(activation, width if type(width) is int else None, route or place)
         sources = list(node.sources())
         if (
@@ -62,13 +62,13 @@ def last_layer(node: Node | None, nodes: Mapping[str, Node], catalog: Catalog) -
     return LastLayer(activation if activation != "linear" else None, None, route)
 
 
-def _activation(kind: str, given: Mapping[Any, Any], catalog: Catalog) -> str:
+def _activation(kind: str, arguments: Mapping[Any, Any], catalog: Catalog) -> str:
     """The folded name of a layer's activation; an empty one where it cannot be told."""
     if _is_activation(kind, catalog):
-        return folded(plain_name(kind)) if not given else ""
+        return folded(plain_name(kind)) if not arguments else ""
     if kind in ("Softmax", "ReLU", "LeakyReLU", "ELU"):
-        return kind.lower() if not given else ""
-    value = given.get("activation", "linear")
+        return kind.lower() if not arguments else ""
+    value = arguments.get("activation", "linear")
     if value is None:
         return "linear"
     written = Written.read(value)

@@ -144,13 +144,16 @@ def _reach(
     scale, offset = np.ones(1), np.zeros(1)
     while True:
         owner = nodes.get(node.layer, node)
-        given = owner.arguments
+        arguments = owner.arguments
         if owner.type == "Dense" or "Conv" in owner.type:
-            return (scale, offset + scale * _first_bias(given)), given
+            return (scale, offset + scale * _first_bias(arguments)), arguments
         if owner.type == "Rescaling":
-            factor, more = _numbers(given.get("scale"), 1.0), _numbers(given.get("offset"), 0.0)
+            factor, more = (
+                _numbers(arguments.get("scale"), 1.0),
+                _numbers(arguments.get("offset"), 0.0),
+            )
             scale, offset = scale * factor, offset + scale * more
-        elif owner.type not in _KEEP_VALUES and given != {"activation": "linear"}:
+        elif owner.type not in _KEEP_VALUES and arguments != {"activation": "linear"}:
             return None
         sources = list(node.sources())
         if len(sources) != 1 or sources[0].name not in nodes or not scale.all():
@@ -158,17 +161,17 @@ def _reach(
         node = nodes[sources[0].name]
 
 
-def _first_bias(given: Mapping[str, Any]) -> Array:
+def _first_bias(arguments: Mapping[str, Any]) -> Array:
     """What a layer adds before it has learned anything."""
-    written: Any = given.get("bias_initializer")
+    written: Any = arguments.get("bias_initializer")
     constant = Written.read(written)
     is_constant = constant is not None and constant.name == "Constant"
     return _numbers(constant.arguments.get("value") if constant and is_constant else None, 0.0)
 
 
-def _numbers(given: Any, default: float) -> Array:
+def _numbers(value: Any, default: float) -> Array:
     try:
-        values = np.atleast_1d(np.asarray(default if given is None else given, np.float64))
+        values = np.atleast_1d(np.asarray(default if value is None else value, np.float64))
     except (TypeError, ValueError):
         values = np.full(1, default)
     return values if values.ndim == 1 else np.full(1, default)

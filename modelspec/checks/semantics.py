@@ -43,14 +43,14 @@ def check_semantics(
     problems += check_losses(spec, graph, heads, catalog)
     problems += check_strategy(spec, graph, heads)
     problems += check_monitors(spec, heads, catalog)
-    given = {
+    parts = {
         "losses": spec.losses,
         "metrics": spec.metrics,
         "weighted_metrics": spec.weighted_metrics,
         "optimizer": spec.optimizer,
         "training": {"callbacks": spec.training.callbacks},
     }
-    return [problem for problem in dict.fromkeys(problems) if not is_echo(problem, given)]
+    return [problem for problem in dict.fromkeys(problems) if not is_echo(problem, parts)]
 
 
 def _check_classes(spec: Spec) -> Iterable[Diagnostic]:
@@ -62,13 +62,13 @@ def _check_classes(spec: Spec) -> Iterable[Diagnostic]:
             message = f"{name} is an input, and names of classes are for outputs"
             hint = "a layer StringLookup turns text into ids: declare the input with dtype: string"
             yield Diagnostic("wrong-value", message, ("data", name), hint=hint)
-        names = [str(each) for each in source.classes or ()]
+        names = [str(class_name) for class_name in source.classes or ()]
         route = ("data", name, "classes")
         if source.classes is not None and len(names) < 2:  # noqa: PLR2004 - one class tells nothing
             yield Diagnostic("wrong-value", "an output has two classes or more", route)
-        for position, each in enumerate(names):
-            if each in names[:position]:
-                message = f"{each} is listed twice"
+        for position, class_name in enumerate(names):
+            if class_name in names[:position]:
+                message = f"{class_name} is listed twice"
                 yield Diagnostic("duplicate-name", message, (*route, position))
 
 
@@ -101,13 +101,13 @@ def _check_node(node: Node, spec: Spec, catalog: Catalog) -> Iterable[Diagnostic
         yield from _not_for_layers(node)
     if node.layer != node.name:
         return
-    given = {node.type: node.arguments if node.instead is None else node.instead}
+    layer = {node.type: node.arguments if node.instead is None else node.instead}
     if node.adapt:
         yield from check_adapt(catalog, node)
     elif node.instead is None and not (spec.weights.from_ and node.type in STARTED):
         yield from check_state(node.type, node.arguments, (*node.route, node.type))
-    for problem in check_object(catalog, family, given, node.route):
-        if not is_echo(problem, given, above=len(node.route)):
+    for problem in check_object(catalog, family, layer, node.route):
+        if not is_echo(problem, layer, above=len(node.route)):
             yield _with_blocks(problem, node, spec)
 
 

@@ -161,9 +161,9 @@ def agree(one: Shape, other: Shape) -> bool:
 
 
 def _ignored(arguments: Mapping[str, Any]) -> int | None:
-    given = arguments.get("ignore_class")
+    ignored = arguments.get("ignore_class")
     # NumPy cannot compare with a number that its own types do not hold.
-    return given if type(given) is int and abs(given) < 1 << 31 else None
+    return ignored if type(ignored) is int and abs(ignored) < 1 << 31 else None
 
 
 def _same_rank(one: Shape, other: Shape) -> tuple[Shape, Shape]:
@@ -233,9 +233,9 @@ def _loss_shape(head: Head, target: Shape, output: Shape) -> Shape:
 
 
 def _wrong_weight(head: Head, name: str, weight: Shape, losses: Shape) -> Diagnostic | None:
-    scale, each = _same_rank(weight, losses)
-    if len(scale) == len(each) and all(
-        b is None or a in (1, b) for a, b in zip(scale, each, strict=True)
+    scale, sizes = _same_rank(weight, losses)
+    if len(scale) == len(sizes) and all(
+        b is None or a in (1, b) for a, b in zip(scale, sizes, strict=True)
     ):
         return None
     message = (

@@ -76,8 +76,8 @@ class Batches:
     def _weights(self, targets: Mapping[str, Array], rows: Rows) -> dict[str, Array]:
         """Weights of samples, or of their steps, for the outputs that have any."""
         weights = {
-            name: _rows(given, rows).astype(np.float32, copy=False)
-            for name, given in self.dataset.weights.items()
+            name: _rows(stored, rows).astype(np.float32, copy=False)
+            for name, stored in self.dataset.weights.items()
             if name in targets
         }
         for name in self.class_weights.keys() & targets.keys():
@@ -151,12 +151,12 @@ def _numpy_dtype(declared: str, array: Column) -> Any:
     return np.dtype("float32" if declared == "bfloat16" else declared)
 
 
-def _product(given: Array, by_class: Array) -> Array:
+def _product(by_sample: Array, by_class: Array) -> Array:
     """Weights multiplied, where one side may be by sample and the other by step."""
-    if given.ndim > by_class.ndim:
-        return given.reshape(by_class.shape) * by_class
-    more = by_class.ndim - given.ndim
-    return given.reshape(given.shape + (1,) * more) * by_class
+    if by_sample.ndim > by_class.ndim:
+        return by_sample.reshape(by_class.shape) * by_class
+    more = by_class.ndim - by_sample.ndim
+    return by_sample.reshape(by_sample.shape + (1,) * more) * by_class
 
 
 def _by_class(classes: Array, weights: Mapping[int, float]) -> Array:

@@ -31,16 +31,16 @@ def class_ids(
         return np.empty(0), (), [Diagnostic("wrong-dtype", message, route)]
     text = column.dtype.kind in "US"
     if classes is None:
-        found = np.empty(0, "U1" if text else column.dtype)
+        seen = np.empty(0, "U1" if text else column.dtype)
         for rows in row_blocks(column, _BLOCK):
-            found = np.union1d(found, _plain(rows))
-            if len(found) > _MOST:
+            seen = np.union1d(seen, _plain(rows))
+            if len(seen) > _MOST:
                 message = f"array {name} has more than {_MOST:,} values, too many for classes"
                 return np.empty(0), (), [Diagnostic("wrong-dtype", message, route)]
-        classes = tuple(_written(each) for each in found.tolist() if each not in {"", None})
-    known = np.array([str(each) if text else each for each in classes])
+        classes = tuple(_written(value) for value in seen.tolist() if value not in {"", None})
+    known = np.array([str(value) if text else value for value in classes])
     if not text and known.dtype.kind in "US":
-        known = np.array([_number(each) for each in classes])
+        known = np.array([_number(value) for value in classes])
     order = np.argsort(known, kind="stable")
     ids = np.zeros(len(column), np.int32)
     start = 0

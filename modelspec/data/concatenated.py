@@ -104,9 +104,9 @@ class Concatenated:
             raise IndexError(f"rows {rows.min()}..{rows.max()} of an array of {len(self)}")
         if len(rows) > _PROBED and self._is_slow(rows[:_PROBED]):
             for part, where in self._by_part(rows):
-                found = self._scattered[part]
-                if isinstance(found, Scattered):
-                    found.fetch(rows[where] - self.starts[part])
+                source = self._scattered[part]
+                if isinstance(source, Scattered):
+                    source.fetch(rows[where] - self.starts[part])
         return self._take(rows)
 
     def _is_slow(self, rows: Array) -> bool:

@@ -167,7 +167,7 @@ def _wanted(
 
 
 def _kind_of(classes: Sequence[str | int]) -> Wanted:
-    return "text" if any(isinstance(each, str) for each in classes) else "number"
+    return "text" if any(isinstance(name, str) for name in classes) else "number"
 
 
 def _stacked(
@@ -216,11 +216,11 @@ def _with_ids(
     for name, source in names.items():
         if isinstance(source, ClassColumn) and name in columns:
             route = ("data", name)
-            ids, classes[name], found = class_ids(
+            ids, classes[name], faults = class_ids(
                 array_names[name], columns[name], source.classes, route
             )
             by_name[name] = ids
-            problems += found
+            problems += faults
     return by_name, classes, problems
 
 

@@ -188,7 +188,9 @@ def _claims(
         yield _Claim(name, stems(name, short), route, anchor, required=needed)
 
     claims = [
-        each for name in inputs for each in claim(name, "x", ("inputs", name), "key", needed=True)
+        claimed
+        for name in inputs
+        for claimed in claim(name, "x", ("inputs", name), "key", needed=True)
     ]
     for name in outputs:
         claims += claim(name, "y", ("outputs",), "value", needed=required)

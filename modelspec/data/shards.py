@@ -50,10 +50,10 @@ def read_shards(paths: Data) -> tuple[Shards, list[Diagnostic]]:
     files, problems = _files(paths_of(paths))
     shards = {}
     for file in files:
-        members, found = read_header(file) if is_table(file) else read_headers(file)
-        problems += found
+        members, faults = read_header(file) if is_table(file) else read_headers(file)
+        problems += faults
         # Of a file that cannot be read, nothing more is to be said.
-        if members or not has_errors(found):
+        if members or not has_errors(faults):
             shards[file] = members
     return shards, problems
 
@@ -86,11 +86,11 @@ def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Diagnostic]]:
     problems = []
     for path in paths:
         try:
-            found = _in_folder(path) if path.is_dir() else [path]
+            inside = _in_folder(path) if path.is_dir() else [path]
         except (OSError, ValueError):  # why, will be told by opening it
-            found = [path]
-        files |= dict.fromkeys(found)
-        if not found:
+            inside = [path]
+        files |= dict.fromkeys(inside)
+        if not inside:
             message = "this folder contains no npz files and no tables"
             problems.append(Diagnostic("not-npz", message, file=str(path)))
     return list(files), problems
@@ -119,11 +119,11 @@ def columns_of(
 def check_alike(columns: Mapping[str, Sequence[Member]]) -> list[Diagnostic]:
     """The arrays of several files that cannot be concatenated."""
     return [
-        found
+        problem
         for column in columns.values()
-        for each in column
+        for member in column
         # What is wrong with the array of a single file is told at the line of the spec.
-        if len(column) > 1 and (found := _unlike(column[0], each))
+        if len(column) > 1 and (problem := _unlike(column[0], member))
     ]
 
 
@@ -166,8 +166,8 @@ def load_columns(
         _announce(name, [member for member in column if member in on_disk], say)
         parts = []
         for member in column:
-            part, found = arrays.load(member, 0 if member in on_disk else member.nbytes)
-            problems += found
+            part, faults = arrays.load(member, 0 if member in on_disk else member.nbytes)
+            problems += faults
             parts += [part] if part is not None else []
         if not has_errors(problems):
             large = parts[0].nbytes > arrays.IN_MEMORY
@@ -184,7 +184,7 @@ def _too_much(members: Iterable[Member]) -> set[Member]:
     """
     packed = (member for member in members if not member.mappable)
     room, large = arrays.IN_MEMORY, set()
-    for member in sorted(packed, key=lambda each: (each.nbytes, each.name, str(each.file))):
+    for member in sorted(packed, key=lambda part: (part.nbytes, part.name, str(part.file))):
         room -= member.nbytes
         if room < 0:
             large.add(member)

@@ -76,10 +76,10 @@ def _outputs(piece: Mapping[str, Array], layout: Layout) -> Iterator[tuple[str, 
     """The class of each sample where it has a name, and the values of the output."""
     for name, values in piece.items():
         flat = values.reshape(len(values), -1)
-        classes = [str(each) for each in layout.classes.get(name, ())]
+        classes = [str(class_name) for class_name in layout.classes.get(name, ())]
         if len(classes) == flat.shape[1] > 1:
             yield name, [classes[at] for at in flat.argmax(-1)]
-            labels = [f"{name}_{each}" for each in classes]
+            labels = [f"{name}_{class_name}" for class_name in classes]
         elif len(classes) == 2 and flat.shape[1] == 1:  # noqa: PLR2004 - no and yes
             limit = layout.thresholds.get(name, 0.5)
             yield name, [classes[int(value > limit)] for value in flat[:, 0]]

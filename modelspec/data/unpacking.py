@@ -233,9 +233,9 @@ def _make_room(kept: Path, needed: int) -> None:
     """
     limit = _limit()
     _drop_rubbish(kept)
-    found = sorted((path.stat().st_atime_ns, path) for path in kept.glob("*.array"))
-    total = sum(path.stat().st_size for _, path in found) + needed
-    for _, path in found:
+    stored = sorted((path.stat().st_atime_ns, path) for path in kept.glob("*.array"))
+    total = sum(path.stat().st_size for _, path in stored) + needed
+    for _, path in stored:
         if total <= limit and shutil.disk_usage(kept).free >= needed:
             return
         if path not in _in_use:
@@ -253,11 +253,11 @@ def _drop_rubbish(kept: Path) -> None:
 
 
 def _limit() -> float:
-    given = os.environ.get(LIMIT) or _KEPT_GB
+    wanted = os.environ.get(LIMIT) or _KEPT_GB
     try:
-        limit = float(given)
+        limit = float(wanted)
     except ValueError:
         limit = math.nan
     if not limit >= 0:
-        raise NoRoomError(f"{LIMIT} is a number of gigabytes, not {given}")
+        raise NoRoomError(f"{LIMIT} is a number of gigabytes, not {wanted}")
     return limit * 1e9

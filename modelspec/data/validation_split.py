@@ -132,10 +132,10 @@ def _classes(head: Head, target: Column | None) -> Array | None:
 def _ids(family: str | None, rows: Array) -> Rows | None:
     """Class ids of some rows of a target; None where a sample has not just one."""
     if rows.size == len(rows) and family in ("ids", "one-hot", "binary"):
-        given = rows.reshape(-1)
+        classes = rows.reshape(-1)
     elif family == "one-hot" and rows.ndim == 2 and rows.max() <= 1:  # noqa: PLR2004
-        given = rows.argmax(-1)
+        classes = rows.argmax(-1)
     else:
         return None
-    ids = given.astype(np.int64)
-    return ids if np.array_equal(ids, given) else None
+    ids = classes.astype(np.int64)
+    return ids if np.array_equal(ids, classes) else None

@@ -35,7 +35,7 @@ def check_nesting(blocks: Mapping[str, BlockSpec]) -> list[Diagnostic]:
 def _too_deep(uses: Mapping[str, set[str]], order: Iterable[str]) -> list[Diagnostic]:
     depths: dict[str, int] = {}
     for name in order:
-        depths[name] = 1 + max((depths[each] for each in uses[name]), default=0)
+        depths[name] = 1 + max((depths[inner] for inner in uses[name]), default=0)
         if depths[name] > MAX_DEPTH:
             message = f"blocks are nested more than {MAX_DEPTH} deep"
             return [Diagnostic("too-deep", message, ("blocks", name), "key")]

@@ -27,12 +27,12 @@ def expand(spec: Spec, name: str) -> tuple[Graph | None, list[Diagnostic]]:
         return None, nested
     expander = _Expander(spec)
     inputs = {
-        key: Input(key, given.shape, given.dtype, ("inputs", key))
-        for key, given in spec.inputs.items()
+        key: Input(key, declared.shape, declared.dtype, ("inputs", key))
+        for key, declared in spec.inputs.items()
     }
-    given: dict[str, Value] = {key: Source(key, None, ("inputs", key)) for key in inputs}
+    values: dict[str, Value] = {key: Source(key, None, ("inputs", key)) for key in inputs}
     try:
-        scope = Scope(("layers",), spec.layers, spec.params, given, expander.budget)
+        scope = Scope(("layers",), spec.layers, spec.params, values, expander.budget)
         outputs = expander.expand(scope, spec.outputs, ("outputs",))
     except TooMuchError as error:
         return None, [*dict.fromkeys(expander.problems), error.problem]
@@ -110,13 +110,13 @@ class _Expander:
     ) -> Sources | None:
         """What each call argument is given; None where something is unknown or failed."""
         sources: dict[str | None, Source | tuple[Source, ...]] = {}
-        for key, given in references.items():
-            if isinstance(given, Reference):
-                value = self.look_up(given, scope, values)
+        for key, wanted in references.items():
+            if isinstance(wanted, Reference):
+                value = self.look_up(wanted, scope, values)
             else:
-                found = [self.look_up_single(reference, scope, values) for reference in given]
-                single = tuple(value for value in found if isinstance(value, Source))
-                value = single if len(single) == len(found) else None
+                looked_up = [self.look_up_single(reference, scope, values) for reference in wanted]
+                single = tuple(value for value in looked_up if isinstance(value, Source))
+                value = single if len(single) == len(looked_up) else None
             if value is not None:
                 sources[key] = value
         return sources if references and len(sources) == len(references) else None
@@ -217,9 +217,9 @@ class _Expander:
     def options(self, item: Item, i: int | None, scope: Scope, owner: str) -> dict[str, Any]:
         """The ``trainable`` and ``dtype`` that an item has beside its layer, named ``owner``."""
         options = {}
-        for key, given in (("trainable", item.spec.trainable), ("dtype", item.spec.dtype)):
+        for key, written in (("trainable", item.spec.trainable), ("dtype", item.spec.dtype)):
             route = (*item.route, key)
-            value = scope.fill(given, route, i)
+            value = scope.fill(written, route, i)
             if value is None or value is UNKNOWN:
                 continue
             if key == "trainable" and are_patterns(value):
@@ -331,8 +331,10 @@ def _unused(graph: Graph) -> list[Diagnostic]:
             name = ".".join(node.name.split(".")[: level + 1])
             message = f"no output depends on {name}"
             unused[route] = Diagnostic("unused-layer", message, route, "key", "warning")
-    for name, given in graph.inputs.items():
+    for name, declared in graph.inputs.items():
         if name not in used:
             message = f"no output depends on input {name}"
-            unused[given.route] = Diagnostic("unused-input", message, given.route, "key", "warning")
+            unused[declared.route] = Diagnostic(
+                "unused-input", message, declared.route, "key", "warning"
+            )
     return list(unused.values())

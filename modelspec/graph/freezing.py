@@ -40,8 +40,8 @@ class Freezing:
 
     def unmatched(self) -> Iterator[Diagnostic]:
         """Every pattern that matches no layer of any use of its block."""
-        for route, given in self.seen.items():
-            for index, pattern in enumerate(given.patterns):
+        for route, chosen in self.seen.items():
+            for index, pattern in enumerate(chosen.patterns):
                 if (*route, index) not in self.matched:
                     yield unmatched(pattern, list(self.names[route]), (*route, index))
 
@@ -55,4 +55,4 @@ def unmatched(pattern: str, names: list[str], route: Route) -> Diagnostic:
 
 
 def are_patterns(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+    return isinstance(value, list | tuple) and all(isinstance(pattern, str) for pattern in value)

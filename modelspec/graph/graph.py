@@ -65,8 +65,8 @@ class Node:
     preprocess: bool = False
 
     def sources(self) -> Iterable[Source]:
-        for given in self.inputs.values():
-            yield from given if isinstance(given, tuple) else (given,)
+        for connected in self.inputs.values():
+            yield from connected if isinstance(connected, tuple) else (connected,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ class _Matcher:
         if self.catalog.find(family, written.name) is not None:
             return True
         holds_object = any(self.catalog.find(family, str(key)) for key in written.arguments)
-        return isinstance(written.given, dict) and not holds_object
+        return isinstance(written.raw, dict) and not holds_object
 
     def _by_name(self, part: _Part, values: Mapping[Any, Any]) -> dict[str, Placed]:
         for name in values:

@@ -24,14 +24,14 @@ def make_network(valid: ValidSpec, summary: Summary) -> Network:
 
 
 def _input(name: str, graph: Graph, document: Document) -> Vertex:
-    given = graph.inputs[name]
+    declared = graph.inputs[name]
     return Vertex(
         key=f"input/{name}",
         name=name,
         kind="input",
-        type=given.dtype,
-        shape=_shape((None, *given.shape)),
-        line=document.locate(given.route, "key").span.line,
+        type=declared.dtype,
+        shape=_shape((None, *declared.shape)),
+        line=document.locate(declared.route, "key").span.line,
     )
 
 
@@ -64,18 +64,18 @@ class _Groups:
                 self._uses.setdefault((parent, route), {})[name] = None
 
     def of(self, node: Node) -> tuple[Group, ...]:
-        found = []
+        groups = []
         for parent, route, name in _steps(node):
             uses = self._uses[parent, route]
             line = self._document.locate(route).span.line
             if len(uses) > 1:
                 first, *_, last = uses
                 title = f"{first} … {last}, {len(uses)} times"
-                found.append(Group(f"{parent}/{route}", title, line=line))
+                groups.append(Group(f"{parent}/{route}", title, line=line))
             is_block = name != node.name or route != node.route
             if is_block:
-                found.append(Group(name, name, self._kind(route), line))
-        return tuple(found)
+                groups.append(Group(name, name, self._kind(route), line))
+        return tuple(groups)
 
     def _kind(self, route: Route) -> str:
         item: Any = self._document.data
@@ -112,11 +112,11 @@ def _links(graph: Graph) -> Iterator[Link]:
 
     for node in graph.nodes:
         target, target_call = end(node.name)
-        for given in node.sources():
-            source, source_call = end(given.name)
+        for origin in node.sources():
+            source, source_call = end(origin.name)
             yield Link(source, target, source_call, target_call)
-    for output, given in graph.outputs.items():
-        source, source_call = end(given.name)
+    for output, origin in graph.outputs.items():
+        source, source_call = end(origin.name)
         yield Link(source, f"head/{output}", source_call)
 
 

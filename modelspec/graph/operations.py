@@ -50,14 +50,14 @@ def bind_tensors(node: Node, entry: Entry) -> tuple[Tensors, list[Diagnostic]]:
 
 
 def _place(
-    given: Source | tuple[Source, ...], free: list[str], entry: Entry, route: Route
+    connected: Source | tuple[Source, ...], free: list[str], entry: Entry, route: Route
 ) -> tuple[Tensors, Diagnostic | None]:
-    sources = given if isinstance(given, tuple) else (given,)
+    sources = connected if isinstance(connected, tuple) else (connected,)
     name = entry.name
     if entry.several:
         if len(entry.call_arguments) == 1 and free:
-            return {free[0]: given}, None
-        listed = ", ".join(f"{each}: …" for each in entry.call_arguments)
+            return {free[0]: connected}, None
+        listed = ", ".join(f"{argument}: …" for argument in entry.call_arguments)
         message = f"{name} takes lists of tensors, which need the names of their arguments"
         return {}, Diagnostic("operation-inputs", message, route, hint=f"from: {{{listed}}}")
     if len(sources) > len(free):

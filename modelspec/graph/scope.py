@@ -162,18 +162,18 @@ class Scope:
         return None
 
     def _item(
-        self, index: int, given: tuple[str, ...] | int, parts: tuple[str, ...], auto: AutoNames
+        self, index: int, call_names: tuple[str, ...] | int, parts: tuple[str, ...], auto: AutoNames
     ) -> Item:
-        """``given`` are the names of its calls, or how many there are to be named."""
+        """``call_names`` are the names of its calls, or how many there are to be named."""
         item, route = self.layers[index], (*self.route, index)
         share = self._share(index)
-        if isinstance(given, int):
+        if isinstance(call_names, int):
             base, first = (share, 1) if share else (snake_case(item.type), 0)
-            calls = tuple(auto.give(base, first) for _ in range(given))
+            calls = tuple(auto.give(base, first) for _ in range(call_names))
         else:
-            calls = given
+            calls = call_names
         name = calls[-1]
-        if not isinstance(given, int) and len(calls) > 1 and not has_expression(item.name):
+        if not isinstance(call_names, int) and len(calls) > 1 and not has_expression(item.name):
             name = item.name or name
         return Item(index, item, route, name, calls, parts, share)
 
@@ -211,11 +211,11 @@ class Scope:
         if item.spec.from_ is None:
             return self._default(item)
         route = (*item.route, "from")
-        given = self.fill(item.spec.from_, route)
-        if (found := references_of(given, route)) is not None:
-            return found
-        if not holds_unknown(given):
-            message = f"from is one name or several, not {short(given)}"
+        names = self.fill(item.spec.from_, route)
+        if (references := references_of(names, route)) is not None:
+            return references
+        if not holds_unknown(names):
+            message = f"from is one name or several, not {short(names)}"
             self.problems.append(Diagnostic("wrong-type", message, route))
         return {}
 
@@ -242,7 +242,7 @@ class Scope:
         """Item indices in an order in which they can be called: the spec's own where that works."""
         needs = {item.index: self._needs(item, references[item.index]) for item in self.items}
         for _ in range(MAX_RINGS):
-            if all(need < index for index, found in needs.items() for need in found):
+            if all(need < index for index, needed in needs.items() for need in needed):
                 break
             sorter = TopologicalSorter(needs)
             try:
@@ -256,7 +256,9 @@ class Scope:
         return list(needs)
 
     def _needs(self, item: Item, references: References) -> set[int]:
-        names = [reference.name for given in references.values() for reference in each_of(given)]
+        names = [
+            reference.name for sources in references.values() for reference in each_of(sources)
+        ]
         if item.share is not None:
             names.append(item.share)
         return {self.owners[name].index for name in names if name in self.owners}

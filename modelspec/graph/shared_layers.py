@@ -20,4 +20,4 @@ def outputs_of_layers(graph: Graph, outputs: Iterable[str]) -> dict[str, frozens
     layers: dict[str, set[str]] = {}
     for node in graph.nodes:
         layers.setdefault(node.layer, set()).update(reached[node.name])
-    return {name: frozenset(found) for name, found in layers.items()}
+    return {name: frozenset(reached_outputs) for name, reached_outputs in layers.items()}

@@ -25,7 +25,7 @@ def sound_part(graph: Graph, problems: Sequence[Diagnostic]) -> Graph:
     if not errors:
         return graph
     touched = {route[:length] for route in errors for length in range(1, len(route) + 1)}
-    inputs = {name for name, given in graph.inputs.items() if given.route in touched}
+    inputs = {name for name, declared in graph.inputs.items() if declared.route in touched}
     nodes = tuple(
         replace(node, inputs={}) if _is_touched(node, touched, inputs) else node
         for node in graph.nodes

@@ -16,22 +16,22 @@ def spec_facts(valid: ValidSpec) -> dict[str, str]:
     Blocks, repeats, parameters and expressions count as what they stand for.
     """
     spec = valid.spec
-    found = dict(_graph(valid.graph))
+    facts = dict(_graph(valid.graph))
     for head in valid.heads:
-        found |= _head(head)
+        facts |= _head(head)
     if valid.strategy is not None:
-        found["loss_weights"] = value_text(spec.loss_weights)
-    found |= _optimizer(spec.optimizer, valid.catalog)
+        facts["loss_weights"] = value_text(spec.loss_weights)
+    facts |= _optimizer(spec.optimizer, valid.catalog)
     for key, value in spec.training.model_dump().items():
-        found[f"training.{key}"] = value_text(value)
+        facts[f"training.{key}"] = value_text(value)
     for key, value in spec.data.items():
-        found[f"data.{key}"] = str(value)
-    return found
+        facts[f"data.{key}"] = str(value)
+    return facts
 
 
 def _graph(graph: Graph) -> Iterator[tuple[str, str]]:
-    for name, given in graph.inputs.items():
-        yield f"inputs.{name}", f"{value_text(list(given.shape))} {given.dtype}"
+    for name, declared in graph.inputs.items():
+        yield f"inputs.{name}", f"{value_text(list(declared.shape))} {declared.dtype}"
     for node in graph.nodes:
         yield from _node(node)
     for name, source in graph.outputs.items():
@@ -43,8 +43,8 @@ def _node(node: Node) -> Iterator[tuple[str, str]]:
     yield path, str(node.type) if node.layer == node.name else f"{node.layer} again"
     for key, value in {**node.arguments, **node.options, **node.call}.items():
         yield f"{path}.{key}", value_text(value)
-    for argument, given in node.inputs.items():
-        sources = given if isinstance(given, tuple) else (given,)
+    for argument, connected in node.inputs.items():
+        sources = connected if isinstance(connected, tuple) else (connected,)
         yield f"{path}.{argument or 'from'}", ", ".join(map(_source, sources))
 
 
@@ -53,23 +53,23 @@ def _source(source: Source) -> str:
 
 
 def _head(head: Head) -> dict[str, str]:
-    found = {f"losses.{head.output}": value_text(head.loss)}
+    facts = {f"losses.{head.output}": value_text(head.loss)}
     if head.loss is not None:
-        found[f"loss_weights.{head.output}"] = f"{head.weight:g}"
+        facts[f"loss_weights.{head.output}"] = f"{head.weight:g}"
     if head.metrics:
         metrics = ", ".join(value_text(metric.value) for metric in head.metrics)
-        found[f"metrics.{head.output}"] = metrics
-    return found
+        facts[f"metrics.{head.output}"] = metrics
+    return facts
 
 
 def _optimizer(value: Any, catalog: Catalog) -> dict[str, str]:
     """Its name as Keras has it, and each argument."""
     path = "optimizer"
     written = Written.read(value)
-    if written is None or not isinstance(written.given, Mapping | None):
+    if written is None or not isinstance(written.raw, Mapping | None):
         return {path: value_text(value)}
     entry = catalog.find("optimizer", written.name)
-    found = {path: entry.name if entry else written.name}
+    facts = {path: entry.name if entry else written.name}
     for key, item in written.arguments.items():
-        found[f"{path}.{key}"] = value_text(item)
-    return found
+        facts[f"{path}.{key}"] = value_text(item)
+    return facts

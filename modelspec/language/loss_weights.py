@@ -88,8 +88,8 @@ def find_strategy(value: Any, outputs: Sequence[str]) -> tuple[str, Any] | None:
     written = Written.read(value)
     if written is None:
         return None
-    meant = written.name in STRATEGIES or isinstance(written.given, Mapping)
-    return (written.name, written.given) if meant and written.name not in outputs else None
+    meant = written.name in STRATEGIES or isinstance(written.raw, Mapping)
+    return (written.name, written.raw) if meant and written.name not in outputs else None
 
 
 def read_strategy(value: Any, outputs: Sequence[str]) -> tuple[Strategy | None, list[Diagnostic]]:

@@ -36,8 +36,8 @@ def _with_lines(message: str, place: Place, related: Sequence[RelatedPlace]) -> 
     """A message with the lines put in that ``line_mark`` stands for."""
 
     def line(mark: re.Match[str]) -> str:
-        found = related[int(mark[1])].place if mark[1] else place
-        return str(found.span.line)
+        marked = related[int(mark[1])].place if mark[1] else place
+        return str(marked.span.line)
 
     return re.sub(r"\0(\d*)\0", line, message)
 

@@ -80,6 +80,6 @@ def _classes(written: Document, spec: Spec) -> dict[str, Any]:
 def _training(written: Document, document: Document, spec: Spec) -> dict[str, Any]:
     """Every setting, as it is written where that is what it still says."""
     settings = spec.training.model_dump()
-    texts, filled = (each.data.get("training") or {} for each in (written, document))
+    texts, filled = (source.data.get("training") or {} for source in (written, document))
     kept = {name: text for name, text in texts.items() if filled.get(name) == settings.get(name)}
     return {**settings, **kept}

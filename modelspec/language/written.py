@@ -11,12 +11,12 @@ from modelspec.problems.diagnostic import Route
 class Written:
     """A Keras object as a spec writes it.
 
-    ``given`` is what stands in the place of its arguments, None where there is nothing. ``route``
+    ``raw`` is what stands in the place of its arguments, None where there is nothing. ``route``
     leads to the arguments; of a bare name, to the name.
     """
 
     name: str
-    given: Any
+    raw: Any
     route: Route
     is_bare: bool
 
@@ -27,20 +27,20 @@ class Written:
             return cls(value, None, route, is_bare=True)
         if not isinstance(value, Mapping) or len(value) != 1:
             return None
-        [(name, given)] = value.items()
-        return cls(name, given, (*route, name), is_bare=False) if isinstance(name, str) else None
+        [(name, raw)] = value.items()
+        return cls(name, raw, (*route, name), is_bare=False) if isinstance(name, str) else None
 
     @property
     def arguments(self) -> Mapping[Any, Any]:
         """The arguments by name; none where something else stands in their place."""
-        return self.given if isinstance(self.given, Mapping) else {}
+        return self.raw if isinstance(self.raw, Mapping) else {}
 
 
 def value_text(value: Any) -> str:
     """A value as the spec writes it; a Keras object as ``LSTM(units: 32)``."""
     if isinstance(value, Mapping):
         written = Written.read(value)
-        if written is not None and isinstance(written.given, Mapping | None):
+        if written is not None and isinstance(written.raw, Mapping | None):
             inside = ", ".join(
                 f"{key}: {value_text(item)}" for key, item in written.arguments.items()
             )

@@ -13,8 +13,8 @@ def markdown(doc: str) -> str:
     return _HEADING.sub(_section, _fenced(doc)).strip()
 
 
-def _section(found: re.Match[str]) -> str:
-    title, body = found.groups()
+def _section(match: re.Match[str]) -> str:
+    title, body = match.groups()
     if title in {"Args", "Arguments"}:
         return ""
     return f"**{title}**\n\n{cleandoc(chr(10) + body)}\n\n"
@@ -24,7 +24,7 @@ def _fenced(doc: str) -> str:
     """Sessions of the Python prompt as code, where they are not yet."""
     parts = _CODE.split(doc)
     blocks = [*_CODE.findall(doc), ""]
-    fenced = (_SESSION.sub(lambda found: f"```python\n{found[0]}\n```", part) for part in parts)
+    fenced = (_SESSION.sub(lambda match: f"```python\n{match[0]}\n```", part) for part in parts)
     return "".join(part + block for part, block in zip(fenced, blocks, strict=True))
 
 

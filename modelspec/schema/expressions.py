@@ -29,5 +29,5 @@ def opened(schema: Schema) -> Schema:
 
 
 def types(schema: Schema) -> list[str]:
-    given = schema.get("type", [])
-    return [given] if isinstance(given, str) else list(given)
+    named = schema.get("type", [])
+    return [named] if isinstance(named, str) else list(named)

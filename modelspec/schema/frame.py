@@ -45,7 +45,7 @@ def _section(name: str, schema: Schema) -> Schema:
 def _tidy(schema: Any) -> Any:
     """Without titles that repeat the key, and with the keys closed that a pattern describes."""
     if isinstance(schema, list):
-        return [_tidy(each) for each in schema]
+        return [_tidy(member) for member in schema]
     if not isinstance(schema, dict):
         return schema
     tidy = {"anyOf" if key == "oneOf" else key: _tidy(part) for key, part in schema.items()}

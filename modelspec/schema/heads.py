@@ -24,17 +24,17 @@ def heads(catalog: Catalog, keys: Mapping[str, Schema]) -> dict[str, Schema]:
     return {key: schema | said[key] for key, schema in parts.items()}
 
 
-def _by_output(catalog: Catalog, family: Family, each: Schema) -> Schema:
+def _by_output(catalog: Catalog, family: Family, value: Schema) -> Schema:
     """One object, or a mapping from outputs, which are named as one likes, to what they get."""
     if not catalog.names(family):
         return {}
     known = properties(catalog, family, family)
     # An output may well be called like a function, but hardly like a class.
     patterns = {
-        name: {"anyOf": [schema, each]} for name, schema in known["patternProperties"].items()
+        name: {"anyOf": [schema, value]} for name, schema in known["patternProperties"].items()
     }
-    mapping = MAPPING | known | {"patternProperties": patterns, "additionalProperties": each}
-    several = {"type": ["array", "null"], "items": each}
+    mapping = MAPPING | known | {"patternProperties": patterns, "additionalProperties": value}
+    several = {"type": ["array", "null"], "items": value}
     return {"anyOf": [*bare(catalog, family), mapping, several, expression()]}
 
 

@@ -27,8 +27,8 @@ def item(catalog: Catalog, keys: Mapping[str, Schema]) -> Schema:
     operations = properties(catalog, "operation", "operation")
     named = known["properties"] | operations["properties"]
     aliases = known["patternProperties"] | operations["patternProperties"]
-    given = "the parameters of a block are a mapping, parameter: value"
-    use = {"type": ["object", "null", "string"]} | _pattern(EXPRESSION, given)
+    message = "the parameters of a block are a mapping, parameter: value"
+    use = {"type": ["object", "null", "string"]} | _pattern(EXPRESSION, message)
     mapping = MAPPING | {
         "properties": {**named, **_beside(keys)},
         "patternProperties": {**aliases, f"^(?!(?:{_BESIDE})$){_BLOCK}$": use},

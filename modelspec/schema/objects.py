@@ -57,8 +57,8 @@ def properties(catalog: Catalog, family: Family, prefix: str) -> Schema:
         else:
             classes[entry.name] = reference
     for alias in sorted(set(catalog.known(family)) - set(catalog.names(family))):
-        found = catalog.find(family, alias)
-        name = found.name if found else alias
+        meant = catalog.find(family, alias)
+        name = meant.name if meant else alias
         spelling = any_case(alias) if family == "optimizer" else alias
         spelling = re.escape(spelling) if family == "operation" else spelling
         others[f"^(?!{re.escape(name)}$){spelling}$"] = {"$ref": f"#/definitions/{prefix}.{name}"}
@@ -85,8 +85,8 @@ def bare(catalog: Catalog, family: Family) -> list[Schema]:
 
 def alone_in(catalog: Catalog, family: Family) -> dict[str, Entry]:
     """The objects, by name and alias, that need no arguments."""
-    found = {name: catalog.find(family, name) for name in catalog.known(family)}
-    return {name: entry for name, entry in found.items() if entry and not _required(entry)}
+    entries = {name: catalog.find(family, name) for name in catalog.known(family)}
+    return {name: entry for name, entry in entries.items() if entry and not _required(entry)}
 
 
 def _entry(entry: Entry, names: Iterable[str], arguments: dict[Argument, str]) -> Schema:
@@ -94,8 +94,8 @@ def _entry(entry: Entry, names: Iterable[str], arguments: dict[Argument, str]) -
     references = {}
     for name in names:
         argument = entry.arguments[name]
-        found = arguments.setdefault(argument, f"argument.{entry.name}.{name}")
-        references[name] = {"$ref": f"#/definitions/{found}"}
+        definition = arguments.setdefault(argument, f"argument.{entry.name}.{name}")
+        references[name] = {"$ref": f"#/definitions/{definition}"}
     required = [name for name in references if entry.arguments[name].required]
     schema: Schema = {
         "type": ["object", "string"] if required else ["object", "null", "string"],
@@ -116,5 +116,5 @@ def _required(entry: Entry) -> bool:
 
 
 def _entries(catalog: Catalog, family: Family) -> list[Entry]:
-    found = (catalog.find(family, name) for name in catalog.names(family))
-    return [entry for entry in found if entry is not None]
+    entries = (catalog.find(family, name) for name in catalog.names(family))
+    return [entry for entry in entries if entry is not None]

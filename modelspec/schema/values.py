@@ -31,10 +31,10 @@ def _help(argument: Argument) -> Schema:
 def _default(argument: Argument) -> Any:
     """As JSON has it; None for null as well, which needs no mention."""
     try:
-        found = ast.literal_eval(argument.default or "None")
+        default = ast.literal_eval(argument.default or "None")
     except (ValueError, SyntaxError):
         return None
-    return found if isinstance(found, bool | int | float | str | tuple | list) else None
+    return default if isinstance(default, bool | int | float | str | tuple | list) else None
 
 
 def _object(argument: Argument) -> Schema:

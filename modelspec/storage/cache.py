@@ -73,9 +73,9 @@ def folder(kind: str) -> Path:
     Raises:
         RuntimeError: where the user has no home.
     """
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # The XDG specification has relative paths ignored.
-    cache = given if given.is_absolute() else Path.home() / ".cache"
+    cache = chosen if chosen.is_absolute() else Path.home() / ".cache"
     return cache / "modelspec" / kind
 
 

@@ -53,7 +53,7 @@ def make_plan(
     plan = Plan()
     plan.arrays, problems = _places(weights, layout)
     plan.problems += problems
-    skipped = set(chain.from_iterable(matching(each, layout) for each in weights.skip))
+    skipped = set(chain.from_iterable(matching(pattern, layout) for pattern in weights.skip))
     plan.problems += _unmatched_skips(weights, layout)
     theirs: dict[str, str] = {}
     if headers is not None:
@@ -97,10 +97,10 @@ def _their_names(
     moved: dict[str, str] = {}
     theirs: dict[str, str] = {}
     for pattern, replacement in weights.rename.items():
-        found = {name: renamed(name, pattern, replacement) or name for name in stored}
-        found = {name: found[name] for name in matching(pattern, sorted(stored))}
-        moved |= found
-        problems += _unmatched_rename(pattern, found, stored, layout)
+        our_names = {name: renamed(name, pattern, replacement) or name for name in stored}
+        our_names = {name: our_names[name] for name in matching(pattern, sorted(stored))}
+        moved |= our_names
+        problems += _unmatched_rename(pattern, our_names, stored, layout)
     for name, ours in moved.items():
         if ours in theirs:
             message = f"{theirs[ours]} and {name} of the file both become {ours}"
@@ -113,15 +113,15 @@ def _their_names(
 
 
 def _unmatched_rename(
-    pattern: str, found: Mapping[str, str], stored: Iterable[str], layout: Layout
+    pattern: str, our_names: Mapping[str, str], stored: Iterable[str], layout: Layout
 ) -> Iterator[Diagnostic]:
     route: Route = ("weights", "rename", pattern)
-    if not found:
+    if not our_names:
         message = f"no layer of the file is named {pattern}"
         hint = did_you_mean(pattern, stored) or f"it has {_listed(sorted(stored))}"
         yield Diagnostic("unmatched-pattern", message, route, "key", hint=hint)
-    elif not any(ours in layout for ours in found.values()):
-        ours = next(iter(found.values()))
+    elif not any(ours in layout for ours in our_names.values()):
+        ours = next(iter(our_names.values()))
         message = f"this spec has no layer with weights named {ours}"
         hint = did_you_mean(ours, layout) or f"the layers are {_listed(layout)}"
         yield Diagnostic("unmatched-pattern", message, route, hint=hint)
@@ -155,12 +155,14 @@ def _start(
 def _difference(ours: Sequence[Weight], theirs: Mapping[str, Stored]) -> str:
     """How the weights of two layers differ; empty where they fit."""
     known = {weight.slot for weight in ours}
-    stored = {slot: each for slot, each in theirs.items() if slot in known or not _is_seed(each)}
+    stored = {
+        slot: weight for slot, weight in theirs.items() if slot in known or not _is_seed(weight)
+    }
     if stored.keys() != known:
-        if any(each.dtype == "int8" for each in stored.values()):
+        if any(weight.dtype == "int8" for weight in stored.values()):
             return "its weights are quantized (int8): save the model before it is quantized"
         shapes = (
-            ", ".join(str(list(each.shape)) for each in weights)
+            ", ".join(str(list(weight.shape)) for weight in weights)
             for weights in (stored.values(), ours)
         )
         return "its weights are {}, and here {}".format(*shapes)
@@ -230,12 +232,12 @@ def _places(weights: StartingWeights, layout: Layout) -> tuple[list[Place], list
         if source.array is None and source.file is None:
             message = f"{key} needs array, the name of an array"
             problems.append(Diagnostic("missing-key", message, route, "key"))
-        found = _weight(key, layout)
-        if isinstance(found, Place):
-            places.append(found)
+        place = _weight(key, layout)
+        if isinstance(place, Place):
+            places.append(place)
         else:
             message = f"no weight is named {key}"
-            problems.append(Diagnostic("unknown-weight", message, route, "key", hint=found))
+            problems.append(Diagnostic("unknown-weight", message, route, "key", hint=place))
     return places, problems
 
 
@@ -249,11 +251,11 @@ def _weight(key: str, layout: Layout) -> Place | str | None:
         )
     name = key.removeprefix(f"{layer}.")
     weights = layout[layer]
-    exact = [each for each in weights if each.name == name]
-    ending = [each for each in weights if each.name.rpartition("/")[2] == name]
-    for found in (exact, ending):
-        if len(found) == 1:
-            return Place(layer, found[0], key)
+    exact = [weight for weight in weights if weight.name == name]
+    ending = [weight for weight in weights if weight.name.rpartition("/")[2] == name]
+    for candidates in (exact, ending):
+        if len(candidates) == 1:
+            return Place(layer, candidates[0], key)
     return f"{layer} has {', '.join(weight.name for weight in weights)}"
 
 

@@ -32,10 +32,10 @@ PACKAGES = {
     "activation": keras.activations,
 }
 
-def signature(found):
-    if not inspect.isclass(found):
+def signature(value):
+    if not inspect.isclass(value):
         return None
-    init = inspect.signature(found.__init__).parameters.values()
+    init = inspect.signature(value.__init__).parameters.values()
     return {
         p.name: [p.default is p.empty, p.default if plain(p.default) else None]
         for p in init if p.name != "self" and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
@@ -43,15 +43,15 @@ def signature(found):
 
 def plain(value):
     if isinstance(value, (list, tuple)):
-        return all(plain(each) for each in value)
+        return all(plain(item) for item in value)
     return value is None or type(value) in (bool, int, float, str)
 
 def means(package, alias):
     try:
-        found = package.get(alias)
+        value = package.get(alias)
     except Exception:
         return None
-    return found.__name__ if inspect.isfunction(found) else type(found).__name__
+    return value.__name__ if inspect.isfunction(value) else type(value).__name__
 
 answer = {}
 for family, question in json.load(sys.stdin).items():
@@ -59,8 +59,8 @@ for family, question in json.load(sys.stdin).items():
     objects = {name: getattr(package, name, None) for name in question["names"]}
     answer[family] = {
         "public": [name for name in dir(package) if not name.startswith("_")],
-        "signatures": {name: signature(found) for name, found in objects.items() if found},
-        "own": {name: found.__name__ for name, found in objects.items() if found},
+        "signatures": {name: signature(value) for name, value in objects.items() if value},
+        "own": {name: value.__name__ for name, value in objects.items() if value},
         "aliases": {a: means(package, a) for a in question["aliases"] if hasattr(package, "get")},
     }
 print(json.dumps({"version": keras.__version__, "families": answer}))
@@ -112,8 +112,8 @@ def test_every_entry_is_public_and_has_keras_own_arguments(
         assert entry.function == (real is None), name
         own = real or {}
         assert own.keys() <= entry.arguments.keys(), name
-        required = {each.name for each in entry.arguments.values() if each.required}
-        assert required == {each for each, (needed, _) in own.items() if needed}, name
+        required = {argument.name for argument in entry.arguments.values() if argument.required}
+        assert required == {argument for argument, (needed, _) in own.items() if needed}, name
 
 
 @pytest.mark.process
@@ -124,13 +124,13 @@ def test_defaults_of_keras_raise_no_alarm(reality: dict[str, Any], family: Famil
     for name, real in reality["families"][family]["signatures"].items():
         entry = catalog.find(family, name)
         assert entry is not None
-        given = {
-            each: default
-            for each, (required, default) in (real or {}).items()
-            if not required and each not in beside
+        defaults = {
+            problem: default
+            for problem, (required, default) in (real or {}).items()
+            if not required and problem not in beside
         }
-        problems = check_arguments(catalog, entry, given, ("x",))
-        assert [each for each in problems if each.code != "missing-argument"] == [], name
+        problems = check_arguments(catalog, entry, defaults, ("x",))
+        assert [problem for problem in problems if problem.code != "missing-argument"] == [], name
 
 
 @pytest.mark.process
@@ -270,7 +270,7 @@ def surveys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Source]:
     def small(source: Source) -> dict[str, Any]:
         made.append(source)
         entry = {"doc": "It is offered.", "refused": None}
-        families = {each: {"entries": {"Dense": entry}, "aliases": {}} for each in FAMILIES}
+        families = {family: {"entries": {"Dense": entry}, "aliases": {}} for family in FAMILIES}
         return {"version": "0", "arguments": [], "families": families}
 
     monkeypatch.setattr(catalog_package, "survey", small)
@@ -364,7 +364,7 @@ def test_what_cannot_be_read_is_left_open(strange: Catalog) -> None:
         assert entry.extra, name
     taker = strange.find("layer", "Taker")
     assert taker is not None
-    assert [(each.name, each.default) for each in taker.arguments.values()] == [
+    assert [(argument.name, argument.default) for argument in taker.arguments.values()] == [
         ("a", None),
         ("b", "2 ** 3"),
     ]

@@ -43,16 +43,16 @@ def test_tensors(name: str, tensors: list[str]) -> None:
     assert entry is not None
     assert list(entry.call_arguments) == tensors
     assert entry.help
-    assert not any(entry.arguments[each].required for each in tensors)
+    assert not any(entry.arguments[tensor].required for tensor in tensors)
 
 
 def test_arguments_that_take_several_tensors() -> None:
-    found = {
+    several = {
         name: set(entry.several)
         for name in OFFERED.names("operation")
         if (entry := OFFERED.find("operation", name)) and entry.several
     }
-    assert found == SEVERAL
+    assert several == SEVERAL
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_every_metric_has_a_row() -> None:
     assert set(METRICS) == offered
 
 
-@pytest.mark.parametrize("name", [each for each in CATALOG.names("loss") if each[0].isupper()])
+@pytest.mark.parametrize("name", [loss for loss in CATALOG.names("loss") if loss[0].isupper()])
 def test_losses_that_take_logits(name: str) -> None:
     entry = CATALOG.find("loss", name)
     facts = loss_facts(name, (3,))
@@ -58,8 +58,8 @@ def _classes(reads: set[str]) -> list[str]:
 def _value(name: str, predictions: Any, **arguments: Any) -> Any:
     entry = CATALOG.find("metric", name)
     assert entry is not None
-    given = {key: value for key, value in _REQUIRED.items() if key in entry.arguments}
-    metric = getattr(keras.metrics, name)(**given, **arguments)
+    required = {key: value for key, value in _REQUIRED.items() if key in entry.arguments}
+    metric = getattr(keras.metrics, name)(**required, **arguments)
     metric.update_state(_TRUTH, predictions)
     return np.asarray(metric.result())
 
@@ -71,8 +71,8 @@ def test_the_argument_for_logits_gives_what_probabilities_give(name: str) -> Non
     right = _value(name, _SHARES)
     if facts.for_logits:
         key, _, value = facts.for_logits.partition(": ")
-        given = {key: True if value == "true" else float(value)}
-        np.testing.assert_allclose(_value(name, _LOGITS, **given), right, rtol=1e-5)
+        arguments = {key: True if value == "true" else float(value)}
+        np.testing.assert_allclose(_value(name, _LOGITS, **arguments), right, rtol=1e-5)
     assert not np.allclose(_value(name, _LOGITS), right, rtol=1e-3)
 
 

@@ -73,14 +73,14 @@ def test_keras_says_what_its_source_says(
     for name, entry in entries(written, family).items():
         if entry["module"] and not entry["doc"]:
             # Keras sets the docstrings of some models when it is imported.
-            pairs = [[row[:2] for row in each["arguments"]] for each in (said[name], entry)]
+            pairs = [[row[:2] for row in answer["arguments"]] for answer in (said[name], entry)]
             assert pairs[0] == pairs[1], name
         else:
             assert said[name] == entry, name
     assert told["families"][family]["aliases"] == written["families"][family]["aliases"]
 
 
-@pytest.mark.parametrize("family", [each for each in FAMILIES if each != "operation"])
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "operation"])
 def test_without_any_source_text_no_argument_is_missing(
     written: dict[str, Any], family: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -209,7 +209,7 @@ def test_no_serialized_object_gets_through(
 ) -> None:
     problems = check_object(load(), family, value, HERE)
     assert problems
-    assert {each.code for each in problems} <= (codes or {"wrong-type"})
+    assert {problem.code for problem in problems} <= (codes or {"wrong-type"})
 
 
 def test_not_even_where_arguments_could_not_be_read() -> None:
@@ -311,7 +311,7 @@ def test_what_keras_takes_is_left_alone(family: Family, value: Any) -> None:
 
 def test_every_problem_at_once() -> None:
     value = {"Conv2D": {"filters": "8", "kernal_size": 3, "activation": "rellu", "padding": "x"}}
-    codes = [each.code for each in check_object(load(), "layer", value, HERE)]
+    codes = [problem.code for problem in check_object(load(), "layer", value, HERE)]
     assert codes == ["wrong-type", "unknown-argument", "unknown-activation", "wrong-value"]
 
 

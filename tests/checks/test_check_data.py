@@ -460,8 +460,10 @@ def test_several_problems_are_told_together() -> None:
     heads = [Head("y", "mse", ("losses", 0)), Head("z", SPARSE, ("losses", 1))]
     targets = {"y": np.full(N, np.nan), "z": np.full(N, 9)}
     dataset = Dataset(inputs, targets, {}, {}, N)
-    found = check_data(declared, heads, dataset, {"y": Output((None, 1)), "z": Output((None, 3))})
-    assert [(problem.code, problem.route) for problem in found] == [
+    problems = check_data(
+        declared, heads, dataset, {"y": Output((None, 1)), "z": Output((None, 3))}
+    )
+    assert [(problem.code, problem.route) for problem in problems] == [
         ("not-finite", ("inputs", "a")),
         ("wrong-shape", ("inputs", "b")),
         ("not-finite", ("losses", 0)),

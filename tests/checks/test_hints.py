@@ -19,8 +19,8 @@ losses: mse
 
 
 def problems(text: str, *options: str) -> list[tuple[str, str | None]]:
-    found = modelspec.loads(text, options).problems
-    return [(problem.code, problem.hint) for problem in found if problem.severity == "error"]
+    read = modelspec.loads(text, options).problems
+    return [(problem.code, problem.hint) for problem in read if problem.severity == "error"]
 
 
 def test_the_spec_is_right() -> None:
@@ -49,11 +49,11 @@ def test_the_spec_is_right() -> None:
     ],
 )
 def test_hint(old: str, new: str, code: str, hint: str | None) -> None:
-    found = problems(SPEC.replace(old, new, 1))
+    errors = problems(SPEC.replace(old, new, 1))
     if hint is None:
-        assert found
+        assert errors
         return
-    [(found_code, found_hint)] = found
+    [(found_code, found_hint)] = errors
     assert found_code == code
     assert hint in (found_hint or "")
 

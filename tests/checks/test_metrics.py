@@ -258,7 +258,7 @@ def test_class_weights_without_a_class(
 ) -> None:
     more = f"training: {{class_weights: {{y: {weights}}}}}\n"
     problems = with_data(spec(last, loss, "null", more), tmp_path, y=targets)
-    [problem] = [each for each in problems if each.code == "class-weights"]
+    [problem] = [problem for problem in problems if problem.code == "class-weights"]
     assert problem.severity == "error"
     assert problem.place.span.line == 9
 
@@ -275,8 +275,8 @@ def test_class_weights_of_steps_follow_the_ids() -> None:
     weights = {"y": {0: 1.0, 1: 5.0}}
     of_ids = outputs_of_ids(source.heads)
     batches = Batches(dataset, np.arange(2), 2, {"x": "float32"}, weights, of_ids)
-    [given] = batches.gather(np.arange(2)).weights.values()
-    np.testing.assert_array_equal(given, [[1, 5, 1], [5, 1, 1]])
+    [row_weights] = batches.gather(np.arange(2)).weights.values()
+    np.testing.assert_array_equal(row_weights, [[1, 5, 1], [5, 1, 1]])
 
 
 @pytest.mark.parametrize("metrics", ["mae", "[mae, mse]", "RootMeanSquaredError"])

@@ -32,16 +32,16 @@ _EXPECTED = re.compile(r"(\d+:\d+|data|set:\d+) (?:warning )?[a-z0-9-]+")
 
 def header(file: Path) -> dict[str, list[str]]:
     """The header's lines by their first word."""
-    found: dict[str, list[str]] = {"expect": [], "data": [], "from": [], "set": [], "missed": []}
+    values: dict[str, list[str]] = {"expect": [], "data": [], "from": [], "set": [], "missed": []}
     older: list[str] = []
     for line in file.read_text(encoding="utf-8").splitlines():
         if match := _LINE.fullmatch(line):
-            found[match[1]].append(match[2])
+            values[match[1]].append(match[2])
         elif match := _BEFORE.fullmatch(line):
             older += [match[3]] if _keras_version() < (int(match[1]), int(match[2])) else []
         else:
             break
-    return found | ({"expect": older} if older else {})
+    return values | ({"expect": older} if older else {})
 
 
 @cache

@@ -40,7 +40,7 @@ def check(
     spec: str, data: Any, *, dtype: str = "float32", loss: str = "mse"
 ) -> list[tuple[str, str, str]]:
     source = modelspec.loads(spec.replace("DTYPE", dtype).replace("LOSS", loss))
-    return [(found.severity, found.code, found.message) for found in source.check(data)]
+    return [(problem.severity, problem.code, problem.message) for problem in source.check(data)]
 
 
 def rows(shape: tuple[int, ...], row: int, value: float, dtype: str = "f8") -> Any:
@@ -89,8 +89,8 @@ def test_targets_and_weights_beyond_float32(name: str) -> None:
 @pytest.mark.parametrize("loss", ["mse", "poisson", "mae", "huber"])
 def test_targets_whose_losses_overflow(loss: str) -> None:
     data = {"x": np.ones((9, 4)), "y": rows((9, 1), 5, 2e37)}
-    found = {code: message for _, code, message in check(SPEC, data, loss=loss)}
-    assert "first in row 5" in found["value-out-of-range"]
+    messages = {code: message for _, code, message in check(SPEC, data, loss=loss)}
+    assert "first in row 5" in messages["value-out-of-range"]
 
 
 @pytest.mark.keras

@@ -48,8 +48,8 @@ def test_targets_far_from_a_fresh_head(loss: str, y: Any, tmp_path: Path) -> Non
     assert (problem.code, problem.severity) == ("target-scale", "warning")
     assert problem.place.span.line == 5
     [line] = re.findall(r"- (Rescaling: {.*?})", problem.hint or "")
-    given = yaml.safe_load(line)["Rescaling"]
-    scaled = (y - given["offset"]) / given["scale"]
+    rescaling = yaml.safe_load(line)["Rescaling"]
+    scaled = (y - rescaling["offset"]) / rescaling["scale"]
     assert scaled.std() == pytest.approx(1, rel=0.01)
     assert abs(scaled.mean()) < 0.2
     assert check(spec([DENSE, ONE, line], loss=loss), tmp_path, y) == []
@@ -197,8 +197,8 @@ def test_a_head_left_at_the_shares_of_its_classes(
     assert dataset is not None
     for epoch, penalized, judged in ((3, False, True), (2, False, False), (3, True, False)):
         record = {"epoch": epoch, "loss": scale * entropy}
-        found = left_at_mean(source.heads, dataset, record, strategy=False, penalized=penalized)
-        assert len(list(found)) == (told if judged and scale > 0.99 else 0)
+        warning = left_at_mean(source.heads, dataset, record, strategy=False, penalized=penalized)
+        assert len(list(warning)) == (told if judged and scale > 0.99 else 0)
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.0])

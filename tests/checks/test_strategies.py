@@ -37,13 +37,13 @@ WRITTEN: list[tuple[Any, Strategy]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("given", "strategy"), WRITTEN)
-def test_written_as_objects_are(given: Any, strategy: Strategy) -> None:
-    assert read_strategy(given, TWO) == (strategy, [])
+@pytest.mark.parametrize(("value", "strategy"), WRITTEN)
+def test_written_as_objects_are(value: Any, strategy: Strategy) -> None:
+    assert read_strategy(value, TWO) == (strategy, [])
 
 
 @pytest.mark.parametrize(
-    ("given", "outputs"),
+    ("value", "outputs"),
     [
         (None, TWO),
         (2.0, ("a",)),
@@ -58,9 +58,9 @@ def test_written_as_objects_are(given: Any, strategy: Strategy) -> None:
         (UNKNOWN, TWO),
     ],
 )
-def test_what_names_an_output_or_is_a_number_is_no_strategy(given: Any, outputs: Any) -> None:
-    assert find_strategy(given, outputs) is None
-    assert read_strategy(given, outputs) == (None, [])
+def test_what_names_an_output_or_is_a_number_is_no_strategy(value: Any, outputs: Any) -> None:
+    assert find_strategy(value, outputs) is None
+    assert read_strategy(value, outputs) == (None, [])
 
 
 def test_a_text_is_a_strategy_even_where_an_output_has_its_name() -> None:
@@ -85,9 +85,9 @@ WRONG: list[tuple[Any, str, Route, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("given", "code", "route", "hint"), WRONG)
-def test_mistakes_at_their_places(given: Any, code: str, route: Route, hint: str) -> None:
-    strategy, [problem] = read_strategy(given, TWO)
+@pytest.mark.parametrize(("value", "code", "route", "hint"), WRONG)
+def test_mistakes_at_their_places(value: Any, code: str, route: Route, hint: str) -> None:
+    strategy, [problem] = read_strategy(value, TWO)
     assert strategy is None
     assert (problem.code, problem.route) == (code, route)
     assert hint in (problem.hint or "")
@@ -113,9 +113,9 @@ loss_weights: {2}
 """
 
 
-def told(name: str, loss: str, given: str) -> list[tuple[str, int]]:
-    found = modelspec.loads(HEADS.format(name, loss, given)).problems
-    return [(problem.code, problem.place.span.line) for problem in found]
+def told(name: str, loss: str, weights: str) -> list[tuple[str, int]]:
+    problems = modelspec.loads(HEADS.format(name, loss, weights)).problems
+    return [(problem.code, problem.place.span.line) for problem in problems]
 
 
 def test_whole_specs() -> None:
@@ -142,10 +142,10 @@ INVALID: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("given", [*VALID, *INVALID])
-def test_the_schema_knows_them(given: Any) -> None:
+@pytest.mark.parametrize("value", [*VALID, *INVALID])
+def test_the_schema_knows_them(value: Any) -> None:
     schema = language_schema(catalog.load())["properties"]["loss_weights"]
-    assert Draft7Validator(schema).is_valid(given) == (given in VALID)
+    assert Draft7Validator(schema).is_valid(value) == (value in VALID)
 
 
 def test_the_schema_helps() -> None:

@@ -32,9 +32,9 @@ def test_reads_as_one_array(dtype: str, sample: tuple[int, ...]) -> None:
     slices = [slice(start, stop) for start in range(count + 2) for stop in (None, *range(-3, 15))]
     rows = [np.random.default_rng(n).integers(-count, count, n) for n in range(30)]
     indices: list[Any] = [*slices, slice(None, None, -2), *rows]
-    for each in indices:
-        np.testing.assert_array_equal(stacked[each], whole[each])
-        assert stacked[each].dtype == whole.dtype
+    for index in indices:
+        np.testing.assert_array_equal(stacked[index], whole[index])
+        assert stacked[index].dtype == whole.dtype
     assert digest(stacked) == digest(whole)
 
 
@@ -71,11 +71,11 @@ def test_only_pages_that_hold_rows_are_asked_for(tmp_path: Path) -> None:
     page = mmap.PAGESIZE
     np.savez(tmp_path / "d.npz", x=np.zeros((8, page), "u1"))
     part, _ = load(read_headers(tmp_path / "d.npz")[0]["x"])
-    found = scattered(part) if part is not None else None
-    assert isinstance(found, Scattered)
-    found._map = Mock()
-    found.fetch(np.array([6, 1, 2, 1]))
-    asked = [each.args for each in found._map.madvise.call_args_list]
+    rows = scattered(part) if part is not None else None
+    assert isinstance(rows, Scattered)
+    rows._map = Mock()
+    rows.fetch(np.array([6, 1, 2, 1]))
+    asked = [advice.args for advice in rows._map.madvise.call_args_list]
     # The data starts inside a page, so that each row lies in two.
     assert asked == [
         (mmap.MADV_WILLNEED, page, 3 * page),

@@ -20,8 +20,10 @@ def members(*names: str) -> dict[str, Member]:
 
 
 def chosen(held: str, inputs: str, outputs: str, **rest: Any) -> dict[str, str]:
-    found, _ = match(members(*held.split()), inputs=inputs.split(), outputs=outputs.split(), **rest)
-    return {name: member.name for name, member in found.items()}
+    matched, _ = match(
+        members(*held.split()), inputs=inputs.split(), outputs=outputs.split(), **rest
+    )
+    return {name: member.name for name, member in matched.items()}
 
 
 def problems(held: str, inputs: str, outputs: str, **rest: Any) -> list[Diagnostic]:
@@ -129,8 +131,8 @@ def test_what_a_suffix_decides_is_said(tmp_path: Path) -> None:
 
 def test_arrays_from_memory() -> None:
     arrays = {"x": [[1.0, 2.0], [3.0, 4.0]], "y": np.zeros(2, ">f4")}
-    dataset, found = load_dataset(arrays, inputs=["x"], outputs=["y"])
-    assert found == []
+    dataset, problems = load_dataset(arrays, inputs=["x"], outputs=["y"])
+    assert problems == []
     assert dataset
     assert dataset.samples == 2
     assert dataset.targets["y"].dtype == np.dtype("f4")
@@ -139,9 +141,9 @@ def test_arrays_from_memory() -> None:
 
 @pytest.mark.parametrize("values", [[[1.0], [1.0, 2.0]], np.array(["a", None]), {"a": 1}])
 def test_what_is_not_an_array_is_told(values: Any) -> None:
-    dataset, found = load_dataset({"x": values, "y": [1.0]}, inputs=["x"], outputs=["y"])
+    dataset, problems = load_dataset({"x": values, "y": [1.0]}, inputs=["x"], outputs=["y"])
     assert dataset is None
-    assert found[0].code == "bad-array"
+    assert problems[0].code == "bad-array"
 
 
 def test_weights_of_y_and_of_mapped_names() -> None:
@@ -187,7 +189,9 @@ def test_only_the_other_part_is_there() -> None:
 
 def test_optional_targets() -> None:
     assert problems("a", "a", "b", targets="optional", names={"b": "B", "b_weight": "W"}) == []
-    assert [each.code for each in problems("b", "a", "b", targets="optional")] == ["missing-array"]
+    assert [problem.code for problem in problems("b", "a", "b", targets="optional")] == [
+        "missing-array"
+    ]
 
 
 def test_unknown_arrays_are_warned_of() -> None:
@@ -198,16 +202,16 @@ def test_unknown_arrays_are_warned_of() -> None:
 
 
 def test_many_unknown_arrays_are_counted() -> None:
-    found = problems(" ".join(f"n{i}" for i in range(5000)) + " a b", "a", "b")
-    assert len(found) == 11
-    assert "4990 more" in found[-1].message
+    told = problems(" ".join(f"n{i}" for i in range(5000)) + " a b", "a", "b")
+    assert len(told) == 11
+    assert "4990 more" in told[-1].message
 
 
 def test_loads_in_the_order_of_the_spec(tmp_path: Path) -> None:
     path = tmp_path / "d.npz"
     np.savez(path, c=[[1], [2]], b=[3, 4], a=[5, 6], c_weight=[1.0, 0.5])
-    dataset, found = load_dataset(path, inputs=["a", "b"], outputs=["c"])
-    assert found == []
+    dataset, problems = load_dataset(path, inputs=["a", "b"], outputs=["c"])
+    assert problems == []
     assert dataset is not None
     assert list(dataset.inputs) == ["a", "b"]
     assert dataset.targets["c"][:].tolist() == [[1], [2]]
@@ -219,22 +223,22 @@ def test_loads_in_the_order_of_the_spec(tmp_path: Path) -> None:
 def test_pickled_array_is_not_also_missing(tmp_path: Path) -> None:
     path = tmp_path / "d.npz"
     np.savez(path, a=np.array([{}], object), b=[1])
-    dataset, found = load_dataset(path, inputs=["a"], outputs=["b"])
+    dataset, problems = load_dataset(path, inputs=["a"], outputs=["b"])
     assert dataset is None
-    assert [problem.code for problem in found] == ["pickled-array"]
+    assert [problem.code for problem in problems] == ["pickled-array"]
 
 
 def test_unreadable_file_is_one_problem(tmp_path: Path) -> None:
-    dataset, found = load_dataset(tmp_path / "none.npz", inputs=["a"], outputs=["b"])
+    dataset, problems = load_dataset(tmp_path / "none.npz", inputs=["a"], outputs=["b"])
     assert dataset is None
-    assert [problem.code for problem in found] == ["data-not-found"]
+    assert [problem.code for problem in problems] == ["data-not-found"]
 
 
 def test_empty_npz_misses_everything(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz")
-    _, found = load_dataset(tmp_path / "d.npz", inputs=["a"], outputs=["b"])
-    assert [problem.code for problem in found] == ["missing-array"] * 2
-    assert "no arrays at all" in found[0].message
+    _, problems = load_dataset(tmp_path / "d.npz", inputs=["a"], outputs=["b"])
+    assert [problem.code for problem in problems] == ["missing-array"] * 2
+    assert "no arrays at all" in problems[0].message
 
 
 def test_checksum_is_compared_on_loading(tmp_path: Path) -> None:
@@ -243,6 +247,6 @@ def test_checksum_is_compared_on_loading(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[20_000] ^= 0x55
     path.write_bytes(content)
-    dataset, found = load_dataset(path, inputs=["a"], outputs=["b"])
+    dataset, problems = load_dataset(path, inputs=["a"], outputs=["b"])
     assert dataset is None
-    assert [problem.code for problem in found] == ["bad-array"]
+    assert [problem.code for problem in problems] == ["bad-array"]

@@ -49,7 +49,7 @@ def cut(folder: Path, parts: int, save: Callable[..., None] = np.savez) -> Path:
     bounds = sorted(np.random.default_rng(parts).integers(1, COUNT, parts - 1))
     for number, (start, stop) in enumerate(zip([0, *bounds], [*bounds, COUNT], strict=True)):
         save(
-            folder / f"{number}.npz", **{name: each[start:stop] for name, each in arrays().items()}
+            folder / f"{number}.npz", **{name: rows[start:stop] for name, rows in arrays().items()}
         )
     return folder
 
@@ -76,10 +76,10 @@ def test_a_set_of_files_is_as_good_as_one(tmp_path: Path, monkeypatch: pytest.Mo
     target = modelspec.open_target(first.path)
     scores = [modelspec.evaluate(target, data) for data in sets]
     assert scores[1:] == scores[:-1]
-    found = [modelspec.predict(target, data).arrays for data in sets]
+    predictions = [modelspec.predict(target, data).arrays for data in sets]
     for name in ("digit", "size"):
-        for each in found[1:]:
-            np.testing.assert_array_equal(each[name], found[0][name])
+        for arrays_of_a_set in predictions[1:]:
+            np.testing.assert_array_equal(arrays_of_a_set[name], predictions[0][name])
 
 
 def test_the_commands(

@@ -32,12 +32,12 @@ def pieces(arrays: Mapping[str, Any], rows: int = 5) -> Iterator[dict[str, Any]]
         yield {name: array[start : start + rows] for name, array in arrays.items()}
 
 
-def same(given: Any, arrays: Mapping[str, Any]) -> None:
-    with np.load(given) as found:
-        assert found.files == list(arrays)
+def same(file: Any, arrays: Mapping[str, Any]) -> None:
+    with np.load(file) as stored:
+        assert stored.files == list(arrays)
         for name, array in arrays.items():
-            np.testing.assert_array_equal(found[name], array)
-            assert found[name].dtype == array.dtype
+            np.testing.assert_array_equal(stored[name], array)
+            assert stored[name].dtype == array.dtype
 
 
 def test_numpy_reads_what_was_written(tmp_path: Path) -> None:

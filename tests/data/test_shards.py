@@ -42,9 +42,9 @@ def load(paths: Paths, **names: Any) -> tuple[Dataset | None, list[Diagnostic]]:
 
 
 def problems(*paths: Path) -> list[tuple[str, str | None]]:
-    dataset, found = load(paths)
+    dataset, told = load(paths)
     assert dataset is None
-    return [(problem.code, problem.file and Path(problem.file).name) for problem in found]
+    return [(problem.code, problem.file and Path(problem.file).name) for problem in told]
 
 
 def test_a_folder_is_its_files_in_the_order_of_their_names(tmp_path: Path) -> None:
@@ -52,8 +52,8 @@ def test_a_folder_is_its_files_in_the_order_of_their_names(tmp_path: Path) -> No
     files = [folder / f"{name}.npz" for name in "abc"]
     sets: list[Paths] = [folder, str(folder), files, tuple(map(str, files)), [folder, files[1]]]
     for paths in sets:
-        dataset, found = load(paths)
-        assert found == []
+        dataset, problems = load(paths)
+        assert problems == []
         assert dataset is not None
         assert dataset.samples == 30
         assert dataset.array_names == {"x": "x", "y": "y"}
@@ -118,18 +118,18 @@ def test_every_file_is_checked(tmp_path: Path) -> None:
 def test_a_file_unlike_the_first(tmp_path: Path, arrays: Any, code: str, said: str) -> None:
     first = save(tmp_path / "a.npz", x=X, y=Y)
     odd = save(tmp_path / "odd.npz", **arrays)
-    dataset, found = load([first, odd])
+    dataset, problems = load([first, odd])
     assert dataset is None
-    assert found[0].code == code
-    assert found[0].file == str(odd)
-    assert found[0].message.startswith(said)
+    assert problems[0].code == code
+    assert problems[0].file == str(odd)
+    assert problems[0].message.startswith(said)
 
 
 def test_texts_may_differ_in_width(tmp_path: Path) -> None:
     one = save(tmp_path / "a.npz", x=["a", "b"], y=[0, 1])
     two = save(tmp_path / "b.npz", x=["long"], y=[2])
-    dataset, found = load([one, two])
-    assert found == []
+    dataset, problems = load([one, two])
+    assert problems == []
     assert dataset is not None
     assert dataset.inputs["x"][:].tolist() == ["a", "b", "long"]
 
@@ -144,13 +144,13 @@ def test_unknown_arrays_are_told_once(tmp_path: Path) -> None:
 
 def test_the_order_of_members_does_not_matter(tmp_path: Path) -> None:
     arrays = {"z": Y, "y_wieght": Y, "x": X, "y": Y, "w": Y}
-    found = []
+    loaded = []
     for names in (sorted(arrays), sorted(arrays, reverse=True)):
         path = save(tmp_path / "d.npz", **{name: arrays[name] for name in names})
         dataset, problems = load(path)
         assert dataset is not None
-        found.append((list(dataset.inputs), list(dataset.array_names.items()), problems))
-    assert found[0] == found[1]
+        loaded.append((list(dataset.inputs), list(dataset.array_names.items()), problems))
+    assert loaded[0] == loaded[1]
 
 
 @pytest.mark.keras
@@ -159,10 +159,10 @@ def test_checks_see_all_the_rows(tmp_path: Path) -> None:
     bad = X[25:].copy()
     bad[2, 1] = np.nan
     save(folder / "c.npz", x=bad, y=Y[25:])
-    found = loads(SPEC).check(folder)
-    assert [problem.code for problem in found] == ["not-finite", "class-id-out-of-range"]
-    assert f"first in row 2 of {folder / 'c.npz'}" in found[0].message
-    assert "class ids 0..29" in found[1].message
+    problems = loads(SPEC).check(folder)
+    assert [problem.code for problem in problems] == ["not-finite", "class-id-out-of-range"]
+    assert f"first in row 2 of {folder / 'c.npz'}" in problems[0].message
+    assert "class ids 0..29" in problems[1].message
 
 
 @pytest.mark.keras

@@ -31,8 +31,8 @@ def text(separator: str = ",", end: str = "\n") -> str:
     return end.join(separator.join(line) for line in lines) + end
 
 
-def load(paths: Any, names: Mapping[str, Any] | None = None, **given: Any) -> Dataset:
-    dataset, problems = read(paths, names, **given)
+def load(paths: Any, names: Mapping[str, Any] | None = None, **options: Any) -> Dataset:
+    dataset, problems = read(paths, names, **options)
     assert not problems, problems
     assert dataset is not None
     return dataset
@@ -44,10 +44,10 @@ def read(
     *,
     inputs: tuple[str, ...] = ("x", "word"),
     outputs: tuple[str, ...] = ("y",),
-    **given: Any,
+    **options: Any,
 ) -> tuple[Dataset | None, list[Diagnostic]]:
     return load_dataset(
-        paths, inputs=inputs, outputs=outputs, names=names or {}, dtypes=DTYPES, **given
+        paths, inputs=inputs, outputs=outputs, names=names or {}, dtypes=DTYPES, **options
     )
 
 
@@ -55,7 +55,7 @@ def is_whole(dataset: Dataset) -> None:
     x, word = np.asarray(dataset.inputs["x"][:]), np.asarray(dataset.inputs["word"][:])
     assert x.tolist() == [*range(ROWS - 1), 0.5]
     known = ["plain", 'a, "b"', "two\nlines", "", "ünï 👍", "; \t"]
-    assert [each.decode() for each in word] == [known[k % 6] for k in range(ROWS)]
+    assert [text.decode() for text in word] == [known[k % 6] for k in range(ROWS)]
     y = np.asarray(dataset.targets["y"][:])
     assert y.tolist() == [k % 5 - 2 for k in range(ROWS)]
     assert y.dtype == np.int64
@@ -133,7 +133,7 @@ def beside_npz(folder: Path) -> str:
     np.savez(
         folder / "d" / "2.npz",
         x=rest["x"].to_numpy().astype("f8"),
-        word=np.array([each.encode() for each in rest["word"]]),
+        word=np.array([cell.encode() for cell in rest["word"]]),
         y=rest["y"].to_numpy().astype("i8"),
     )
     return "d"
@@ -158,7 +158,7 @@ def test_larger_tables_are_unpacked_once(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(delimited.Delimited, "parts", None)  # the cells are not read again
     is_whole(load(file, say=notes.append))
     assert len(notes) == 1
-    assert all(each.suffix == ".array" for each in unpacking.folder().iterdir())
+    assert all(path.suffix == ".array" for path in unpacking.folder().iterdir())
 
 
 def test_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

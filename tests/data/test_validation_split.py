@@ -29,7 +29,7 @@ def draw(
 ) -> ValidationSplit:
     samples = len(next(iter(targets.values())))
     dataset = Dataset({"x": np.zeros((samples, 1))}, targets, {}, {}, samples)
-    held = split_validation(dataset, [Head(*each) for each in losses.items()], fraction, seed)
+    held = split_validation(dataset, [Head(*head) for head in losses.items()], fraction, seed)
     everything = np.sort(np.concatenate([held.rows, held.held]))
     np.testing.assert_array_equal(everything, np.arange(samples))
     assert len(held.held) == round(samples * fraction)

@@ -19,8 +19,8 @@ Layers = Sequence[Any]
 
 
 def spec_of(layers: Layers, outputs: Any, **top: Any) -> Spec:
-    given = {"modelspec": 1, "inputs": {"x": {"shape": [4]}}, "layers": layers, "outputs": outputs}
-    return Spec.model_validate({**given, **top})
+    frame = {"modelspec": 1, "inputs": {"x": {"shape": [4]}}, "layers": layers, "outputs": outputs}
+    return Spec.model_validate({**frame, **top})
 
 
 def expanded(layers: Layers, outputs: Any, **top: Any) -> tuple[Graph, list[Diagnostic]]:
@@ -49,7 +49,7 @@ def names(graph: Graph) -> list[str]:
 
 
 def node(graph: Graph, name: str) -> Node:
-    return next(each for each in graph.nodes if each.name == name)
+    return next(candidate for candidate in graph.nodes if candidate.name == name)
 
 
 def wires(graph: Graph) -> dict[str, Any]:
@@ -58,14 +58,14 @@ def wires(graph: Graph) -> dict[str, Any]:
     def shown(source: Source) -> str:
         return source.name if source.index is None else f"{source.name}[{source.index}]"
 
-    def wire(each: Node) -> Any:
-        found = {
-            key: [shown(one) for one in given] if isinstance(given, tuple) else shown(given)
-            for key, given in each.inputs.items()
+    def wire(node: Node) -> Any:
+        connected = {
+            key: [shown(one) for one in sources] if isinstance(sources, tuple) else shown(sources)
+            for key, sources in node.inputs.items()
         }
-        return found[None] if list(found) == [None] else found
+        return connected[None] if list(connected) == [None] else connected
 
-    return {each.name: wire(each) for each in graph.nodes}
+    return {node.name: wire(node) for node in graph.nodes}
 
 
 def dense(name: str | None = None, **keys: Any) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def test_any_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outputs", "form", "found"),
+    ("outputs", "form", "expected"),
     [
         ("a", "name", {"a": "a"}),
         (["b", "a"], "list", {"b": "b", "a": "a"}),
@@ -185,11 +185,11 @@ def test_any_order() -> None:
          {"p": "a", "q": "b", "r": "a", "s": "x"}),
     ],
 )  # fmt: skip
-def test_outputs(outputs: Any, form: str, found: dict[str, str]) -> None:
+def test_outputs(outputs: Any, form: str, expected: dict[str, str]) -> None:
     graph, _ = expanded([dense("a"), dense("b")], outputs)
     assert graph.form == form
-    assert {key: source.name for key, source in graph.outputs.items()} == found
-    assert list(graph.outputs) == list(found)
+    assert {key: source.name for key, source in graph.outputs.items()} == expected
+    assert list(graph.outputs) == list(expected)
 
 
 def test_names_of_the_model() -> None:
@@ -258,7 +258,7 @@ def test_block() -> None:
         "residual_1.y": "residual_1.conv2d",
         "residual_1.sum": ["residual.sum", "residual_1.y"],
     }
-    arguments = {each.name: each.arguments for each in graph.nodes}
+    arguments = {inner.name: inner.arguments for inner in graph.nodes}
     assert arguments["residual.conv2d"] == {"filters": 4, "kernel_size": 3}
     assert arguments["residual_1.conv2d"] == {"filters": 5, "kernel_size": 7}
     assert arguments["residual_1.y"] == {"filters": 10, "kernel_size": 1}
@@ -277,7 +277,7 @@ def test_block_defaults_use_parameters_and_those_above() -> None:
     graph = good(
         [{"b": {"f": 2}}, {"b": {"f": 2, "g": 1}}], "b_1", blocks={"b": block}, params={"base": 10}
     )
-    assert [each.arguments for each in graph.nodes] == [{"units": 21}, {"units": 2}]
+    assert [inner.arguments for inner in graph.nodes] == [{"units": 21}, {"units": 2}]
 
 
 def test_names_in_a_block_are_its_own() -> None:
@@ -313,11 +313,11 @@ TWO: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("given", [["l", "r"], {"p": "l", "q": "r"}, {"q": "r", "p": "l"}])
-def test_several_inputs_and_outputs(given: Any) -> None:
+@pytest.mark.parametrize("sources", [["l", "r"], {"p": "l", "q": "r"}, {"q": "r", "p": "l"}])
+def test_several_inputs_and_outputs(sources: Any) -> None:
     inputs = {"l": {"shape": [4]}, "r": {"shape": [4]}}
     layers = [
-        {"two": None, "from": given, "as": ["u", "v"]},
+        {"two": None, "from": sources, "as": ["u", "v"]},
         dense("h", **{"from": "u"}),
         dense("k", **{"from": "v"}),
         {"two": None, "name": "t", "from": ["h", "k"]},
@@ -337,7 +337,7 @@ def test_several_inputs_and_outputs(given: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "outputs", "found"),
+    ("item", "outputs", "problem"),
     [
         ({"two": None, "from": "x"}, "two", ("block-inputs", ("layers", 0, "from"))),
         ({"two": None, "from": ["x"] * 3, "as": ["a", "b"]}, "a",
@@ -358,8 +358,8 @@ def test_several_inputs_and_outputs(given: Any) -> None:
         ({"residual": None}, "residual", ("missing-argument", ("layers", 0, "residual"))),
     ],
 )  # fmt: skip
-def test_block_mistakes(item: Any, outputs: Any, found: tuple[str, Route]) -> None:
-    assert wrong([item], outputs, blocks={"two": TWO, "residual": residual()}) == [found]
+def test_block_mistakes(item: Any, outputs: Any, problem: tuple[str, Route]) -> None:
+    assert wrong([item], outputs, blocks={"two": TWO, "residual": residual()}) == [problem]
 
 
 def test_share() -> None:
@@ -371,7 +371,7 @@ def test_share() -> None:
         {"Add": None, "from": ["a", "a_1", "c"], "name": "y"},
     ]
     graph = good(layers, "y")
-    assert {each.name: each.layer for each in graph.nodes} == {
+    assert {call.name: call.layer for call in graph.nodes} == {
         "a": "a", "a_1": "a", "b": "a", "c": "a", "y": "y",
     }  # fmt: skip
     assert wires(graph) == {"a": "x", "a_1": "x", "b": "a_1", "c": "b", "y": ["a", "a_1", "c"]}
@@ -387,7 +387,7 @@ def test_share_of_what_stands_below() -> None:
         {"Add": None, "from": ["dense", "dense_1", "dense_2"], "name": "y"},
     ]
     graph = good(layers, "y")
-    assert [(each.name, each.layer) for each in graph.nodes] == [
+    assert [(call.name, call.layer) for call in graph.nodes] == [
         ("dense", "dense"),
         ("dense_1", "dense"),
         ("dense_2", "dense_2"),
@@ -409,7 +409,7 @@ def test_share_of_a_block() -> None:
         {"Add": None, "from": ["e", "f"], "name": "y"},
     ]
     graph = good(layers, "y", blocks={"residual": residual()})
-    owners = {each.name: each.layer for each in graph.nodes}
+    owners = {call.name: call.layer for call in graph.nodes}
     assert owners["f.conv2d"] == "e.conv2d"
     assert owners["f.sum"] == "e.sum"
     assert wires(graph)["f.sum"] == ["x", "f.y"]
@@ -425,7 +425,7 @@ def test_share_inside_a_shared_block() -> None:
     }
     layers = [{"b": None, "name": "p"}, {"share": "p", "name": "q"}]
     graph = good(layers, "q", blocks={"b": block})
-    assert {each.name: each.layer for each in graph.nodes} == {
+    assert {call.name: call.layer for call in graph.nodes} == {
         "p.d": "p.d", "p.again": "p.d", "q.d": "p.d", "q.again": "p.d",
     }  # fmt: skip
 
@@ -453,7 +453,7 @@ def test_repeat() -> None:
     layers = [{"Dense": {"units": "${2 ** i}"}, "repeat": 3}, dense("y")]
     graph = good(layers, "y")
     assert wires(graph) == {"dense": "x", "dense_1": "dense", "dense_2": "dense_1", "y": "dense_2"}
-    assert [each.arguments for each in graph.nodes[:3]] == [{"units": 2**k} for k in range(3)]
+    assert [layer.arguments for layer in graph.nodes[:3]] == [{"units": 2**k} for k in range(3)]
 
 
 def test_repeat_with_names() -> None:
@@ -469,7 +469,7 @@ def test_repeat_of_a_block_by_a_parameter() -> None:
     layers = [{"residual": {"filters": "${8 * (i + 1)}"}, "repeat": "${depth}", "name": "r"}]
     graph = good(layers, "r", blocks={"residual": residual()}, params={"depth": 2})
     assert names(graph)[0::3] == ["r_0.conv2d", "r_1.conv2d"]
-    assert [each.arguments["filters"] for each in graph.nodes[0::3]] == [8, 16]
+    assert [call.arguments["filters"] for call in graph.nodes[0::3]] == [8, 16]
     assert graph.outputs["r"].name == "r_1.sum"
 
 
@@ -500,7 +500,7 @@ def test_trainable_and_dtype_are_inherited() -> None:
     outer = {"inputs": ["i"], "layers": [{"inner": None, "dtype": "float16"}], "outputs": "inner"}
     layers = [dense("p"), {"outer": None, "name": "o", "trainable": False, "dtype": "float64"}]
     graph = good(layers, "o", blocks={"inner": inner, "outer": outer})
-    assert {each.name: each.options for each in graph.nodes} == {
+    assert {layer.name: layer.options for layer in graph.nodes} == {
         "p": {},
         "o.inner.a": {"trainable": False, "dtype": "float16"},
         "o.inner.b": {"trainable": True, "dtype": "float16"},
@@ -539,7 +539,7 @@ def test_call_arguments() -> None:
 )
 def test_duplicates(layers: Layers, route: Route, first: Route) -> None:
     _, problems = expanded([*layers, dense("out", **{"from": "x"})], "out")
-    [problem] = [each for each in problems if each.severity == "error"]
+    [problem] = [problem for problem in problems if problem.severity == "error"]
     assert (problem.code, problem.route) == ("duplicate-name", route)
     assert [related.route for related in problem.related] == [first]
 
@@ -556,7 +556,7 @@ def test_unknown_names() -> None:
         {"share": "frist", "name": "s"},
     ]
     _, problems = expanded(layers, {"out": "summ"})
-    assert [(each.code, each.route, each.hint) for each in problems] == [
+    assert [(problem.code, problem.route, problem.hint) for problem in problems] == [
         ("unknown-name", ("layers", 0, "from"), "did you mean x?"),
         ("unknown-name", ("layers", 1, "from", 1), "did you mean first?"),
         ("unknown-name", ("layers", 2, "from", "initial_state", 0),
@@ -630,7 +630,7 @@ def test_one_mistake_is_one_message(layers: Layers, route: Route) -> None:
         "outputs": "r",
     }
     blocks = {"residual": residual(), "outer": outer}
-    assert [found for _, found in wrong(layers, "y", blocks=blocks)] == [route]
+    assert [place for _, place in wrong(layers, "y", blocks=blocks)] == [route]
 
 
 def test_siblings_are_still_reported() -> None:
@@ -670,9 +670,9 @@ def test_errors_in_a_block_are_reported_once() -> None:
         {"b": None, "from": "x", "repeat": 4},
         {"share": "b", "from": "x"},
     ]
-    found = wrong(layers, "p0", blocks={"b": block})
+    problems = wrong(layers, "p0", blocks={"b": block})
     place = ("blocks", "b", "layers")
-    assert sorted(found, key=str) == sorted(
+    assert sorted(problems, key=str) == sorted(
         [
             ("unknown-argument", (*place, 0, "Dense", "unts")),
             ("unknown-name", (*place, 1, "from")),
@@ -750,7 +750,9 @@ def test_bounds(blocks: dict[str, Any], repeat: int, top: str, code: str) -> Non
     with bounded():
         graph, problems = expand(spec, "m")
     assert (graph is None) == bool(code)
-    assert [each.code for each in problems if each.code != "unknown-name"] == [code] * bool(code)
+    assert [problem.code for problem in problems if problem.code != "unknown-name"] == [
+        code
+    ] * bool(code)
 
 
 def test_largest_model() -> None:
@@ -764,10 +766,10 @@ def test_largest_model() -> None:
 @pytest.mark.parametrize("value", [list(range(50_000)), ["${i}", *range(50_000)]])
 def test_large_arguments_repeated(value: list[Any]) -> None:
     with bounded():
-        found = wrong([{"Dense": {"units": value}, "name": "y", "repeat": 20_000}], "y")
+        problems = wrong([{"Dense": {"units": value}, "name": "y", "repeat": 20_000}], "y")
     constant = ("wrong-type", ("layers", 0, "Dense", "units"))
     too_large = ("too-large", ("layers", 0, "Dense"))
-    assert found == [too_large if "${i}" in value else constant]
+    assert problems == [too_large if "${i}" in value else constant]
 
 
 def test_what_failed_is_not_tried_again() -> None:
@@ -791,9 +793,9 @@ def test_many_mistakes_end() -> None:
 def test_warnings() -> None:
     layers = [dense("y"), dense("unused"), dense("after"), {"Flatten": None, "from": "x"}]
     _, problems = expanded(layers, "y", inputs={"x": {"shape": [4]}})
-    assert [(each.code, each.route, each.severity, each.anchor) for each in problems] == [
-        ("unused-layer", ("layers", k), "warning", "key") for k in (1, 2, 3)
-    ]
+    assert [
+        (warning.code, warning.route, warning.severity, warning.anchor) for warning in problems
+    ] == [("unused-layer", ("layers", k), "warning", "key") for k in (1, 2, 3)]
     inputs = {"x": {"shape": [4]}, "z": {"shape": [4]}}
     _, [problem] = expanded([dense("y", **{"from": "x"})], "y", inputs=inputs)
     assert (problem.code, problem.route) == ("unused-input", ("inputs", "z"))
@@ -815,5 +817,5 @@ def test_an_unused_layer_of_a_block_is_one_warning() -> None:
 
 
 def test_no_warnings_beside_errors() -> None:
-    found = wrong([dense("a"), dense("y", **{"from": "nope"})], "y")
-    assert found == [("unknown-name", ("layers", 1, "from"))]
+    problems = wrong([dense("a"), dense("y", **{"from": "nope"})], "y")
+    assert problems == [("unknown-name", ("layers", 1, "from"))]

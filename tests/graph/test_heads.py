@@ -17,9 +17,9 @@ THREE = ("age", "income", "gender")
 
 def spec_of(outputs: tuple[str, ...], **parts: Any) -> Spec:
     layers = [{"Dense": {"units": 1}, "name": name, "from": "x"} for name in outputs]
-    given = outputs[0] if len(outputs) == 1 else list(outputs)
+    named = outputs[0] if len(outputs) == 1 else list(outputs)
     inputs = {"x": {"shape": [4]}}
-    top = {"modelspec": 1, "inputs": inputs, "layers": layers, "outputs": given}
+    top = {"modelspec": 1, "inputs": inputs, "layers": layers, "outputs": named}
     return Spec.model_validate({**top, **parts})
 
 
@@ -28,8 +28,8 @@ def made(
 ) -> tuple[list[tuple[Any, float, list[Any]]], list[Diagnostic]]:
     heads, problems = make_heads(spec_of(outputs, **parts), outputs, load())
     assert tuple(head.output for head in heads) == outputs
-    found = [(head.loss, head.weight, [each.value for each in head.metrics]) for head in heads]
-    return found, problems
+    values = [(head.loss, head.weight, [metric.value for metric in head.metrics]) for head in heads]
+    return values, problems
 
 
 HUBER = {"Huber": {"delta": 2}}
@@ -141,7 +141,7 @@ def test_each_mistake_by_name() -> None:
 def test_routes() -> None:
     def routes(**parts: Any) -> list[tuple[Route, list[Route]]]:
         heads, _ = make_heads(spec_of(THREE, **parts), THREE, load())
-        return [(head.route, [each.route for each in head.metrics]) for head in heads]
+        return [(head.route, [metric.route for metric in head.metrics]) for head in heads]
 
     assert routes(losses={"income": "mse"}, metrics={"income": ["acc", "mae"], "age": "mae"}) == [
         (("outputs",), [("metrics", "age")]),
@@ -170,7 +170,9 @@ def test_names_in_data_and_class_weights() -> None:
         training={"class_weights": {"income": {0: 1.0}, "x": {0: 1.0}}},
     )
     problems = check_names(spec, THREE)
-    assert [(each.code, each.route, each.anchor, each.hint) for each in problems] == [
+    assert [
+        (problem.code, problem.route, problem.anchor, problem.hint) for problem in problems
+    ] == [
         ("unknown-output", ("data", "agee"), "key", "did you mean age?"),
         (
             "unknown-output",
@@ -185,8 +187,8 @@ def meant(**parts: Any) -> list[tuple[str, Route]]:
     spec = spec_of(ONE, **parts)
     graph, problems = expand(spec, "m")
     assert graph is not None
-    heads, found = make_heads(spec, ONE, load())
-    problems += found + check_semantics(spec, graph, heads, load())
+    heads, faults = make_heads(spec, ONE, load())
+    problems += faults + check_semantics(spec, graph, heads, load())
     return [(problem.code, problem.route) for problem in problems]
 
 
@@ -209,13 +211,13 @@ def test_meaning() -> None:
 
 
 def test_meaning_of_unknown_values_is_silent() -> None:
-    found = meant(
+    problems = meant(
         losses=UNKNOWN,
         metrics=["mae", UNKNOWN],
         optimizer={"Adam": {"learning_rate": UNKNOWN, "nope": 1}},
         training={"callbacks": [UNKNOWN]},
     )
-    assert found == [("unknown-argument", ("optimizer", "Adam", "nope"))]
+    assert problems == [("unknown-argument", ("optimizer", "Adam", "nope"))]
     assert meant(optimizer=UNKNOWN) == []
 
 

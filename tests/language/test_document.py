@@ -28,10 +28,10 @@ outputs: y
 
 
 def document(text: str = TEXT, *options: str) -> Document:
-    found, problems = read_text(text, "spec.yaml")
+    read_document, problems = read_text(text, "spec.yaml")
     assert problems == []
-    assert found is not None
-    changed, problems = apply_overrides(found, options)
+    assert read_document is not None
+    changed, problems = apply_overrides(read_document, options)
     assert problems == []
     return changed
 
@@ -99,39 +99,39 @@ def test_what_surrounds_an_overridden_value_stays() -> None:
 
 
 def test_data_and_text() -> None:
-    found = document()
-    assert found.text == TEXT
-    assert found.data["layers"][2:] == [{"Dense": {"units": 3}}] * 2
-    assert found.data is found.data
+    read_document = document()
+    assert read_document.text == TEXT
+    assert read_document.data["layers"][2:] == [{"Dense": {"units": 3}}] * 2
+    assert read_document.data is read_document.data
 
 
 def test_read_a_file(tmp_path: Path) -> None:
     path = tmp_path / "é.yaml"
     path.write_text(TEXT, encoding="utf-8")
-    found, problems = read(path)
+    read_document, problems = read(path)
     assert problems == []
-    assert found is not None
-    assert (found.name, found.text) == (str(path), TEXT)
+    assert read_document is not None
+    assert (read_document.name, read_document.text) == (str(path), TEXT)
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "."])
 def test_unreadable(tmp_path: Path, name: str) -> None:
-    found, [problem] = read(tmp_path / name)
-    assert found is None
+    read_document, [problem] = read(tmp_path / name)
+    assert read_document is None
     assert (problem.code, problem.file) == ("spec-not-read", str(tmp_path / name))
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a: \xc3\xa9\n")))
-    found, _ = read("-")
-    assert found is not None
-    assert (found.name, found.data) == ("<stdin>", {"a": "é"})
+    read_document, _ = read("-")
+    assert read_document is not None
+    assert (read_document.name, read_document.data) == ("<stdin>", {"a": "é"})
 
 
 def test_problems_name_their_file() -> None:
-    found, problems = read_text("a: 1\na: 2\nb: !x 1\n", "f.yaml")
-    assert found is None
-    assert [(each.code, each.file) for each in problems] == [
+    read_document, problems = read_text("a: 1\na: 2\nb: !x 1\n", "f.yaml")
+    assert read_document is None
+    assert [(problem.code, problem.file) for problem in problems] == [
         ("duplicate-key", "f.yaml"),
         ("yaml-tag", "f.yaml"),
     ]

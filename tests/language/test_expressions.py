@@ -71,9 +71,9 @@ VALUES: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("text", "value"), VALUES)
 def test_values(text: str, value: Any) -> None:
-    found = substitute(text, SCOPE)
-    assert found == value
-    assert type(found) is type(value)
+    substituted = substitute(text, SCOPE)
+    assert substituted == value
+    assert type(substituted) is type(value)
 
 
 FORBIDDEN = [
@@ -223,9 +223,9 @@ def test_agrees_with_python() -> None:
             with pytest.raises(ExpressionError, match="divides by zero"):
                 evaluate(expression, SCOPE)
             continue
-        found = evaluate(expression, SCOPE)
-        assert found == expected
-        assert type(found) is type(expected)
+        actual = evaluate(expression, SCOPE)
+        assert actual == expected
+        assert type(actual) is type(expected)
 
 
 def test_junk_gives_nothing_but_expression_errors() -> None:
@@ -243,9 +243,9 @@ def test_junk_gives_nothing_but_expression_errors() -> None:
 def test_fill_reports_each_and_goes_on() -> None:
     problems: list[Diagnostic] = []
     data = {"a": ["${n}", "${x}"], "b": {"c": "${y}", "d": 1}}
-    found = fill(data, {"n": 1}, ("top",), problems)
-    assert found == {"a": [1, UNKNOWN], "b": {"c": UNKNOWN, "d": 1}}
-    assert [(each.code, each.route) for each in problems] == [
+    filled = fill(data, {"n": 1}, ("top",), problems)
+    assert filled == {"a": [1, UNKNOWN], "b": {"c": UNKNOWN, "d": 1}}
+    assert [(problem.code, problem.route) for problem in problems] == [
         ("bad-expression", ("top", "a", 1)),
         ("bad-expression", ("top", "b", "c")),
     ]
@@ -255,16 +255,16 @@ def test_fill_does_not_copy_constants() -> None:
     data = {"a": [1, {"b": 2}], "c": "x"}
     assert fill(data, {}, (), []) is data
     mixed = {"a": [1, 2], "b": "${n}"}
-    found = fill(mixed, {"n": 1}, (), [])
-    assert found == {"a": [1, 2], "b": 1}
-    assert found["a"] is mixed["a"]
+    filled = fill(mixed, {"n": 1}, (), [])
+    assert filled == {"a": [1, 2], "b": 1}
+    assert filled["a"] is mixed["a"]
 
 
 def test_what_follows_from_an_unknown_value_is_silent() -> None:
     problems: list[Diagnostic] = []
     scope = {"u": UNKNOWN, "some": [UNKNOWN, 2]}
-    found = fill(["${u * 2}", "x${u}", "${some[0]}", "${some[1]}"], scope, (), problems)
-    assert found == [UNKNOWN, UNKNOWN, UNKNOWN, 2]
+    filled = fill(["${u * 2}", "x${u}", "${some[0]}", "${some[1]}"], scope, (), problems)
+    assert filled == [UNKNOWN, UNKNOWN, UNKNOWN, 2]
     assert problems == []
 
 

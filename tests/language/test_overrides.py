@@ -179,6 +179,8 @@ def test_problems_inside_a_value(option: str, code: str | None, span: Span | Non
     document, _ = applied(option)
     document, problems = put_parameters(document)
     problems += Spec.from_document(document)[1]
-    found = [(each.code, document.locate(each.route, each.anchor)) for each in problems]
+    actual = [
+        (problem.code, document.locate(problem.route, problem.anchor)) for problem in problems
+    ]
     expected = [] if code is None or span is None else [(code, Place(f"--set {option}", span))]
-    assert found == expected
+    assert actual == expected

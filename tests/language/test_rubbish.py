@@ -78,20 +78,20 @@ def problems_of(text: str, *options: str) -> list[Problem]:
     document, problems = read_text(text)
     if document is None:
         return place_all(problems, None)
-    document, found = apply_overrides(document, options)
-    problems += found
-    document, found = put_parameters(document)
-    problems += found
-    spec, found = Spec.from_document(document)
-    problems += found
+    document, more = apply_overrides(document, options)
+    problems += more
+    document, more = put_parameters(document)
+    problems += more
+    spec, more = Spec.from_document(document)
+    problems += more
     graph = None
     if spec is not None:
-        graph, found = expand(spec, "model")
-        problems += found
+        graph, more = expand(spec, "model")
+        problems += more
     if spec is not None and graph is not None:
         names = [spec.outputs] if isinstance(spec.outputs, str) else list(spec.outputs)
-        heads, found = make_heads(spec, names, load())
-        problems += [*found, *check_semantics(spec, graph, heads, load())]
+        heads, more = make_heads(spec, names, load())
+        problems += [*more, *check_semantics(spec, graph, heads, load())]
     assert spec is not None or has_errors(problems)
     return place_all(problems, document)
 
@@ -113,7 +113,7 @@ def assert_well_formed(problems: list[Problem], text: str) -> None:
 
 @pytest.mark.parametrize("text", SPECS, ids=range(len(SPECS)))
 def test_the_seeds_are_good(text: str) -> None:
-    assert [(each.code, each.message) for each in problems_of(text)] == []
+    assert [(problem.code, problem.message) for problem in problems_of(text)] == []
 
 
 def mangled(rng: random.Random, text: str) -> str:
@@ -142,11 +142,11 @@ def pruned(rng: random.Random, text: str) -> str:
     """Values and keys of the tree dropped, swapped and replaced."""
     data = yaml.safe_load(text)
     for _ in range(rng.randint(1, 3)):
-        found = list(places(data))
-        if not found:
+        entries = list(places(data))
+        if not entries:
             break
-        holder, key = rng.choice(found)
-        other, another = rng.choice(found)
+        holder, key = rng.choice(entries)
+        other, another = rng.choice(entries)
         kind = rng.randrange(5)
         if kind == 0:
             del holder[key]

@@ -187,9 +187,11 @@ def test_mistakes(
     assert GOOD.count(old) == 1
     spec, problems, document = validated(GOOD.replace(old, new))
     assert spec is None
-    assert (code, route, anchor) in [(each.code, each.route, each.anchor) for each in problems]
+    assert (code, route, anchor) in [
+        (candidate.code, candidate.route, candidate.anchor) for candidate in problems
+    ]
     assert len(problems) == (2 if new == "x: 1}" else 1)
-    problem = next(each for each in problems if each.route == route)
+    problem = next(candidate for candidate in problems if candidate.route == route)
     assert "\0" not in problem.message
     if hint is not None:
         assert problem.hint is not None
@@ -227,8 +229,8 @@ inputs: {x: {shape: [0]}}
 layers: [5, {Dense: {}, nam: x}, Flatten]
 training: {epochs: 0, batch_size: x}
 """)
-    found = {(problem.code, problem.route) for problem in problems}
-    assert found == {
+    told = {(problem.code, problem.route) for problem in problems}
+    assert told == {
         ("missing-key", ("modelspec",)),
         ("missing-key", ("outputs",)),
         ("unknown-key", ("nmae",)),
@@ -238,7 +240,7 @@ training: {epochs: 0, batch_size: x}
         ("wrong-value", ("training", "epochs")),
         ("wrong-type", ("training", "batch_size")),
     }
-    assert len(problems) == len(found)
+    assert len(problems) == len(told)
 
 
 def test_what_could_not_be_computed_is_reported_there_alone() -> None:

@@ -77,7 +77,7 @@ def tree(text: str) -> YamlNode:
 
 def faults(text: str) -> list[tuple[str, int, int]]:
     _, problems = parse(text)
-    return [(each.code, *_start(each)) for each in problems]
+    return [(problem.code, *_start(problem)) for problem in problems]
 
 
 def _start(problem: Diagnostic) -> tuple[int, int]:
@@ -94,9 +94,9 @@ def entry(node: YamlNode, *steps: str | int) -> YamlNode:
 
 @pytest.mark.parametrize(("text", "value"), SCALARS)
 def test_core_scalars(text: str, value: Any) -> None:
-    found = resolve_scalar(text)
-    assert found == value
-    assert type(found) is type(value)
+    value_read = resolve_scalar(text)
+    assert value_read == value
+    assert type(value_read) is type(value)
     if text != "-":
         assert tree(f"- {text}").data() == [value]
     quoted = tree(f"- '{text}'\n- \"{text}\"").data()
@@ -104,9 +104,9 @@ def test_core_scalars(text: str, value: Any) -> None:
 
 
 def test_nan() -> None:
-    found = resolve_scalar(".nan")
-    assert isinstance(found, float)
-    assert math.isnan(found)
+    value = resolve_scalar(".nan")
+    assert isinstance(value, float)
+    assert math.isnan(value)
 
 
 def test_block_scalars_are_text() -> None:

@@ -42,9 +42,9 @@ def underlined(text: str, problem: dict[str, Any]) -> str:
 
 def test_no_spec_is_underlined(server: LanguageServer) -> None:
     assert len(SPECS) >= 9
-    found = server.open(*(MODELINE + path.read_text("utf-8") for path in SPECS))
+    diagnostics = server.open(*(MODELINE + path.read_text("utf-8") for path in SPECS))
     names = [path.name for path in SPECS]
-    assert [pair for pair in zip(names, found, strict=True) if pair[1]] == []
+    assert [pair for pair in zip(names, diagnostics, strict=True) if pair[1]] == []
 
 
 MISTAKES = [

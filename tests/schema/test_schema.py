@@ -47,8 +47,8 @@ def plain(data: Any) -> Any:
 
 def completed(text: str) -> str:
     """A whole spec from some of its keys, which stand at the start of lines."""
-    given = {line.partition(":")[0] for line in text.splitlines()}
-    return "\n".join([text, *(part for key, part in FRAME.items() if key not in given)])
+    keys = {line.partition(":")[0] for line in text.splitlines()}
+    return "\n".join([text, *(part for key, part in FRAME.items() if key not in keys)])
 
 
 def is_valid(text: str) -> bool:

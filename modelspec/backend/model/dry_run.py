@@ -24,7 +24,7 @@ def dry_run_objects(
     for family, value, route in _written(spec, heads):
         written = Written.read(value, route)
         assert written is not None
-        name, given = written.name, written.given
+        name, given = written.name, written.raw
         if catalog.find(family, name) is None or name in _NEEDS_MORE:
             continue
         if any(other[: len(route)] == route for other in failed):

@@ -232,7 +232,7 @@ class Delimited:
     def _separator(self, first: Part) -> str:
         line = first.data.split(b"\n", 1)[0].decode(errors="replace")
         allowed = _SEPARATORS[self.file.suffix.lower()]
-        return next((each for each in allowed if each in line), allowed[0])
+        return next((separator for separator in allowed if separator in line), allowed[0])
 
     def _header(self) -> list[str]:
         part = next(self._records(self.separator, PART_BYTES))

@@ -23,7 +23,7 @@ class Rows:
         """The cells of some columns, of the types that the file has."""
         del width
         kept = sorted(columns)
-        chosen = self.scan.slice(self.start, _ROWS).select([self.names[each] for each in kept])
+        chosen = self.scan.slice(self.start, _ROWS).select([self.names[column] for column in kept])
         frame = chosen.collect()
         frame.columns = [str(column) for column in kept]
         return frame

@@ -65,7 +65,7 @@ def read_cells(
     if problems:
         return {}, problems
     for name, members in columns.items():
-        _agree([tables[each.file].types[name] for each in members if each.table], members)
+        _agree([tables[member.file].types[name] for member in members if member.table], members)
     in_memory = sum(table.nbytes for table in tables.values()) <= arrays.IN_MEMORY
     held: dict[tuple[Path, str], Member] = {}
     for file, table in tables.items():
@@ -80,7 +80,7 @@ def read_cells(
     if problems:
         return {}, problems
     return {
-        name: [held[each.file, name] if each.table else each for each in members]
+        name: [held[member.file, name] if member.table else member for member in members]
         for name, members in columns.items()
     }, problems
 
@@ -106,11 +106,11 @@ def _scanned(
 
 def _agree(types: Sequence[ColumnType], members: Sequence[Member]) -> None:
     """Give the parts of a column one dtype."""
-    others = [each.dtype for each in members if not each.table]
+    others = [member.dtype for member in members if not member.table]
     for one in types:
-        one.text = any(each.text for each in types) or any(each.kind in "US" for each in others)
-        one.fractions = any(each.dtype.kind == "f" for each in types) or any(
-            each.kind == "f" for each in others
+        one.text = any(part.text for part in types) or any(dtype.kind in "US" for dtype in others)
+        one.fractions = any(part.dtype.kind == "f" for part in types) or any(
+            dtype.kind == "f" for dtype in others
         )
         one.like = next(iter(others), None)
 
@@ -129,12 +129,12 @@ class _Table:
 
     @property
     def nbytes(self) -> int:
-        return sum(each.dtype.itemsize for each in self.types.values()) * self.samples
+        return sum(column.dtype.itemsize for column in self.types.values()) * self.samples
 
     def _scan(self) -> None:
         """Learn the types from all rows, or from the cache, where they were learned before."""
         state = self.file.stat()
-        kinds = sorted((name, each.wanted) for name, each in self.types.items())
+        kinds = sorted((name, column.wanted) for name, column in self.types.items())
         key = cache.key(
             str(self.file.resolve()),
             str(state.st_size),
@@ -145,30 +145,30 @@ class _Table:
         known = cache.load("tables", key)
         if known is not None:
             self.samples = known["samples"]
-            self.types = {name: ColumnType(**each) for name, each in known["types"].items()}
+            self.types = {name: ColumnType(**column) for name, column in known["types"].items()}
             return
-        numbers = [each.number for each in self.types.values()]
+        numbers = [column.number for column in self.types.values()]
         for part in self._source.parts():
             frame = part.frame(numbers, self._width)
             self.samples += frame.height
-            for each in self.types.values():
-                each.see(frame[str(each.number)], part)
-        types = {name: each.stored() for name, each in self.types.items()}
+            for column in self.types.values():
+                column.see(frame[str(column.number)], part)
+        types = {name: column.stored() for name, column in self.types.items()}
         cache.store("tables", key, {"samples": self.samples, "types": types})
 
     def members(self, *, in_memory: bool, say: Say | None) -> list[Member]:
-        members = [self._member(each) for each in self.types.values()]
+        members = [self._member(column) for column in self.types.values()]
         if in_memory:
-            pieces: dict[str, list[Array]] = {each.name: [] for each in members}
+            pieces: dict[str, list[Array]] = {member.name: [] for member in members}
             for name, rows in self._pieces():
                 pieces[name].append(rows)
             held = [
-                np.concatenate(pieces[each.name]) if self.samples else np.empty(0, each.dtype)
-                for each in members
+                np.concatenate(pieces[member.name]) if self.samples else np.empty(0, member.dtype)
+                for member in members
             ]
         else:
             held = self._unpacked(members, say)
-        return [replace(each, held=array) for each, array in zip(members, held, strict=True)]
+        return [replace(member, held=array) for member, array in zip(members, held, strict=True)]
 
     def _member(self, column: ColumnType) -> Member:
         shape, kind = (self.samples,), column.dtype
@@ -176,11 +176,11 @@ class _Table:
         return Member(column.name, kind, shape, fortran=False, file=self.file, checksum=checksum)
 
     def _pieces(self) -> Iterable[tuple[str, Array]]:
-        numbers = [each.number for each in self.types.values()]
+        numbers = [column.number for column in self.types.values()]
         for part in self._source.parts():
             frame = part.frame(numbers, self._width)
-            for name, each in self.types.items():
-                yield name, each.array(frame[str(each.number)])
+            for name, column in self.types.items():
+                yield name, column.array(frame[str(column.number)])
 
     def _unpacked(self, members: Sequence[Member], say: Say | None) -> list[Array]:
         if not all(map(unpacking.is_unpacked, members)):
@@ -188,8 +188,8 @@ class _Table:
                 say(f"unpacking {self.file}, {size(self.nbytes)}, to {unpacking.folder()}")
             with ExitStack() as stack:
                 writers = {
-                    each.name: stack.enter_context(unpacking.writer(each)) for each in members
+                    member.name: stack.enter_context(unpacking.writer(member)) for member in members
                 }
                 for name, rows in self._pieces():
                     writers[name](rows.tobytes())
-        return [mapped(unpacking.place(each), each.dtype, each.shape) for each in members]
+        return [mapped(unpacking.place(member), member.dtype, member.shape) for member in members]
