@@ -75,6 +75,9 @@ class Scope:
 
     def __post_init__(self) -> None:
         self.budget.spend(_ITEM_WORK * len(self.layers), self.route, self.use.within)
+        # The number of calls comes first, since it decides how many names an item needs. Then all
+        # names that are written, also of items further down, and then the automatic ones, which
+        # give way to them: so a written name never collides with an automatic one.
         counts = [self._repeat(index) for index in range(len(self.layers))]
         explicit = [self._explicit_calls(index, count) for index, count in enumerate(counts)]
         parts = [self._parts(index) for index in range(len(self.layers))]
@@ -240,6 +243,8 @@ class Scope:
 
     def order(self, references: Sequence[References]) -> list[int]:
         """Item indices in an order in which they can be called: the spec's own where that works."""
+        # A ring is reported and cut before sorting again, so that the items outside of it keep
+        # their order and get their own problems; the spec's own order needs no sorting at all.
         needs = {item.index: self._needs(item, references[item.index]) for item in self.items}
         for _ in range(MAX_RINGS):
             if all(need < index for index, needed in needs.items() for need in needed):

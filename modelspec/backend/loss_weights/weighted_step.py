@@ -98,11 +98,15 @@ class Balancer:
             with tape.stop_recording():
                 chosen, seen = self.choose(losses, tape)
                 weights = self.keep(self.current, chosen)
+            # Penalties of layers belong to no head, so no weight scales them.
             total = tf.reduce_sum(weights * losses) + self.losses.penalties()
+            # Still on the tape: the optimizer divides the gradients by the same scale.
             scaled = optimizer.scale_loss(total)
         variables = model.trainable_variables
         gradients = tape.gradient(scaled, variables)
         rows = tf.shape(keras.tree.flatten(x)[0])[0]
+        # As in Keras, the loss is counted before the update, by the predictions that gave the
+        # gradients; so are the metrics below, which read the same predictions.
         loss_tracker(model).update_state(total + self.beside(), sample_weight=rows)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         # After the update: a strategy learns from the losses and the weights of this step.

@@ -122,6 +122,7 @@ class Engine:
         return [each for name, zeros in pairs for each, _ in _numbers(name, zeros)]
 
     def _run(self, phase: str, step: Step, chunk: StepChunk, jit: Jit) -> Any:
+        # Before the trace: a variable that is made inside of a loop belongs to the loop's graph.
         self.build(chunk.data)
         specs = tf.nest.map_structure(_any_length, chunk.data)
         if jit in ("steps", "loops") and any(
@@ -218,6 +219,7 @@ def _walker(step: StepOfTotal, specs: Any, jit: Jit, *, guarded: bool) -> Walk:
         def more(at: Any, fine: Any) -> Any:
             return tf.logical_and(at < stop, fine)
 
+        # One step after the other: each reads the weights that the step before has written.
         last, _ = tf.while_loop(more, body, [start, True], parallel_iterations=1)
         return last - start
 

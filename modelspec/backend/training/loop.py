@@ -120,6 +120,8 @@ def _epoch(
     epochs = context.training.epochs
     context.listener.epoch_started(at.epoch + 1, epochs, context.batches.samples)
     logs = _train_epoch(engine, context, source, at, started)
+    # Shares are of the training losses, so they come before `val_` names join the logs. Callbacks
+    # see both, and may stop training. The checkpoint follows, because it holds their state.
     logs |= context.loss_shares(logs)
     if evaluation is not None:
         validated = evaluation()
@@ -158,9 +160,11 @@ def _train_epoch(
             raise RunError(
                 f"{why}: step {(done - 1) // batches.batch_size + 1}, epoch {at.epoch + 1}"
             )
+        # An epoch that a callback ends is kept by its end, with its validation, and not as a half.
         if engine.model.stop_training:
             break
         here = Position(at.epoch, done, time.perf_counter() - started)
+        # After the last batch a request waits for the end of the epoch: little is left of it.
         if done < batches.samples and context.asked_to_stop():
             context.checkpointer.keep(here)
             raise Stopped
