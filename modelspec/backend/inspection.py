@@ -46,51 +46,53 @@ class ImportedKeras:
         prefix = f"{self._keras.__name__}."
         modules = [module for key, module in sys.modules.items() if key.startswith(prefix)]
         functions = (vars(module).get(name) for module in modules)
-        return next((self._define(each) for each in functions if inspect.isfunction(each)), None)
+        return next(
+            (self._define(function) for function in functions if inspect.isfunction(function)), None
+        )
 
     def lineage(self, definition: Definition) -> list[Definition]:
         """A class and its bases, nearest first."""
-        found = self._objects[definition]
-        classes = inspect.getmro(found) if inspect.isclass(found) else (found,)
-        return [self._define(each) for each in classes if each is not object]
+        member = self._objects[definition]
+        classes = inspect.getmro(member) if inspect.isclass(member) else (member,)
+        return [self._define(base) for base in classes if base is not object]
 
     def docstring(self, lineage: list[Definition]) -> str:
         """As written; Keras fills its ``{{placeholders}}`` in without their indentation."""
         written = ast.get_docstring(lineage[0].node)
         if written is None:
             return inspect.cleandoc(self._objects[lineage[0]].__doc__ or "")
-        modules = [sys.modules.get(each.module) for each in lineage]
+        modules = [sys.modules.get(definition.module) for definition in lineage]
 
         def shared(name: str) -> str:
             texts = (getattr(module, name, None) for module in modules)
-            return inspect.cleandoc(next((each for each in texts if isinstance(each, str)), ""))
+            return inspect.cleandoc(next((text for text in texts if isinstance(text, str)), ""))
 
         return fill_placeholders(written, shared)
 
     def _package(self, package: str) -> ModuleType:
-        found = self._keras
+        module = self._keras
         for name in package.split("."):
-            found = getattr(found, name, ModuleType(name))
-        return found
+            module = getattr(module, name, ModuleType(name))
+        return module
 
     def _all(self, members: Mapping[str, Any]) -> dict[str, Definition]:
         return {
-            name: self._define(found)
-            for name, found in members.items()
-            if inspect.isclass(found) or inspect.isfunction(found)
+            name: self._define(member)
+            for name, member in members.items()
+            if inspect.isclass(member) or inspect.isfunction(member)
         }
 
-    def _define(self, found: Any) -> Definition:
-        if id(found) not in self._definitions:
-            definition = Definition(found.__module__, _node(found))
-            self._definitions[id(found)] = definition
-            self._objects[definition] = found
-        return self._definitions[id(found)]
+    def _define(self, member: Any) -> Definition:
+        if id(member) not in self._definitions:
+            definition = Definition(member.__module__, _node(member))
+            self._definitions[id(member)] = definition
+            self._objects[definition] = member
+        return self._definitions[id(member)]
 
 
-def _node(found: Any) -> ast.ClassDef | ast.FunctionDef:
+def _node(member: Any) -> ast.ClassDef | ast.FunctionDef:
     """The definition in the text of its module; where there is none, what its signature tells."""
-    return _definitions(found.__module__).get(found.__qualname__) or sketch(found)
+    return _definitions(member.__module__).get(member.__qualname__) or sketch(member)
 
 
 @cache
@@ -99,26 +101,26 @@ def _definitions(module: str) -> dict[str, ast.ClassDef | ast.FunctionDef]:
         body = ast.parse(inspect.getsource(sys.modules[module])).body
     except (KeyError, OSError, TypeError, SyntaxError):
         return {}
-    return {each.name: each for each in body if isinstance(each, ast.ClassDef | ast.FunctionDef)}
+    return {node.name: node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
 
 
-def sketch(found: Any) -> ast.ClassDef | ast.FunctionDef:
+def sketch(member: Any) -> ast.ClassDef | ast.FunctionDef:
     """A class or function as text, from its signature alone.
 
     A class that takes other keyword arguments hands them to its bases; what its bases require and
     it does not take itself, it gives them.
     """
-    text = _class_text(found) if inspect.isclass(found) else _function_text(found, "pass")
+    text = _class_text(member) if inspect.isclass(member) else _function_text(member, "pass")
     [node] = ast.parse(text).body
     assert isinstance(node, ast.ClassDef | ast.FunctionDef)
     return node
 
 
-def _class_text(found: type) -> str:
-    lines = [f"class {found.__name__}({', '.join(each.__name__ for each in found.__bases__)}):"]
-    own = vars(found)
+def _class_text(cls: type) -> str:
+    lines = [f"class {cls.__name__}({', '.join(base.__name__ for base in cls.__bases__)}):"]
+    own = vars(cls)
     if inspect.isfunction(own.get("__init__")):
-        lines += _function_text(own["__init__"], _super_call(found)).splitlines()
+        lines += _function_text(own["__init__"], _super_call(cls)).splitlines()
     for name in ("call", "adapt"):
         if inspect.isfunction(own.get(name)):
             lines += _function_text(own[name], "pass").splitlines()
@@ -127,27 +129,27 @@ def _class_text(found: type) -> str:
 
 def _function_text(function: Any, body: str) -> str:
     parameters = [
-        each.replace(annotation=each.empty, default=_shown(each.default))
-        for each in _parameters(function)
+        parameter.replace(annotation=parameter.empty, default=_shown(parameter.default))
+        for parameter in _parameters(function)
     ]
     return f"def {function.__name__}{inspect.Signature(parameters)}:\n    {body}"
 
 
-def _super_call(found: type) -> str:
-    own = _parameters(vars(found)["__init__"])
-    rest = [each.name for each in own if each.kind is each.VAR_KEYWORD]
+def _super_call(cls: type) -> str:
+    own = _parameters(vars(cls)["__init__"])
+    rest = [parameter.name for parameter in own if parameter.kind is parameter.VAR_KEYWORD]
     if not rest:
         return "pass"
-    inits = [vars(base)["__init__"] for base in found.__mro__[1:-1] if "__init__" in vars(base)]
+    inits = [vars(base)["__init__"] for base in cls.__mro__[1:-1] if "__init__" in vars(base)]
     required = {
-        each.name
+        parameter.name
         for init in inits
-        for each in _parameters(init)[1:]
-        if each.default is each.empty
-        and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
-    } - {each.name for each in own}
-    given = "".join(f"{name}=..., " for name in sorted(required))
-    return f"super().__init__({given}**{rest[0]})"
+        for parameter in _parameters(init)[1:]
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    } - {parameter.name for parameter in own}
+    passed = "".join(f"{name}=..., " for name in sorted(required))
+    return f"super().__init__({passed}**{rest[0]})"
 
 
 def _parameters(function: Any) -> list[inspect.Parameter]:

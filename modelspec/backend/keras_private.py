@@ -263,7 +263,7 @@ def saved_state(layers: Sequence[Any]) -> list[dict[str, Any]]:
 
     class Recorder(base):  # type: ignore[misc, valid-type]
         def __init__(self) -> None:
-            self.found: dict[str, Any] = {}
+            self.saved: dict[str, Any] = {}
 
         def __bool__(self) -> bool:
             return True
@@ -274,14 +274,14 @@ def saved_state(layers: Sequence[Any]) -> list[dict[str, Any]]:
             return self
 
         def __setitem__(self, key: str, value: Any) -> None:
-            self.found[f"{self.place}/{key}"] = value
+            self.saved[f"{self.place}/{key}"] = value
 
     recorders, visited = [Recorder() for _ in layers], set[int]()
     for layer, recorder in zip(layers, recorders, strict=True):
         # A lookup has no variables, and before it is fitted, Keras cannot save it.
         if lookup_of(layer) is None:
             save(layer, recorder, None, "", visited)
-    return [recorder.found for recorder in recorders]
+    return [recorder.saved for recorder in recorders]
 
 
 def learned_variables(layer: Any) -> list[Any]:

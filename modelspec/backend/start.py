@@ -110,10 +110,10 @@ def _hollow(name: str) -> ModuleType:
 def _hidden(*packages: str) -> Iterator[None]:
     """Let packages seem not to be installed, those aside that are in use already."""
     wanted = {os.environ["KERAS_BACKEND"], *sys.modules}
-    hidden = [each for each in packages if each not in wanted]
+    hidden = [package for package in packages if package not in wanted]
     sys.modules.update(dict.fromkeys(hidden, cast("ModuleType", None)))
     try:
         yield
     finally:
-        for each in hidden:
-            sys.modules.pop(each, None)
+        for package in hidden:
+            sys.modules.pop(package, None)

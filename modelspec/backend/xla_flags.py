@@ -53,9 +53,9 @@ def _refusal(flags: Mapping[str, str]) -> str | None:
         said = _try({name: value})
         if said is None or _try({}) is not None:
             continue
-        found = _REASON.search(said)
+        match = _REASON.search(said)
         reason = (
-            found[1] if found and _UNREADABLE not in found[1] else "an option has a wrong value"
+            match[1] if match and _UNREADABLE not in match[1] else "an option has a wrong value"
         )
         return f"TensorFlow cannot start with {name}={value}: {reason[:300]}"
     return None

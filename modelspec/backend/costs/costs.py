@@ -33,7 +33,7 @@ def costs(model: Any, optimizer: Any | None, lengths: Mapping[str, Shape] | None
         name=model.name,
         batch_size=1,
         lengths=dict(lengths or {}),
-        layers=tuple(_of_layer(name, each) for name, each in made.items()),
+        layers=tuple(_of_layer(name, layer_calls) for name, layer_calls in made.items()),
         parameters=_bytes(model.weights),
         gradients=_bytes(learned),
         optimizer=None if optimizer is None else optimizer_bytes(optimizer, learned),
@@ -41,12 +41,12 @@ def costs(model: Any, optimizer: Any | None, lengths: Mapping[str, Shape] | None
 
 
 def _of_layer(name: str, made: Iterable[Call]) -> LayerCosts:
-    each = list(made)
+    layer_calls = list(made)
     return LayerCosts(
         name,
-        flops=sum(map(flops, each)),
-        training_flops=sum(map(training_flops, each)),
-        activations=sum(kept(call) * _itemsize(_dtype(call.layer)) for call in each),
+        flops=sum(map(flops, layer_calls)),
+        training_flops=sum(map(training_flops, layer_calls)),
+        activations=sum(kept(call) * _itemsize(_dtype(call.layer)) for call in layer_calls),
     )
 
 
@@ -70,10 +70,12 @@ def optimizer_bytes(optimizer: Any, variables: Iterable[Any]) -> int:
     def add_like(reference_variable: _Weight, *_: Any, **__: Any) -> None:
         slots.append(reference_variable)
 
-    for each in (optimizer, getattr(optimizer, "inner_optimizer", optimizer)):
-        each.add_variable, each.add_variable_from_reference = add_variable, add_like
-        key_variables_by_identity(each)
-    optimizer.build([_Weight(tuple(each.shape), each.dtype, each.path) for each in variables])
+    for part in (optimizer, getattr(optimizer, "inner_optimizer", optimizer)):
+        part.add_variable, part.add_variable_from_reference = add_variable, add_like
+        key_variables_by_identity(part)
+    optimizer.build(
+        [_Weight(tuple(variable.shape), variable.dtype, variable.path) for variable in variables]
+    )
     return _bytes(variable for variable in slots if variable.shape)
 
 
@@ -91,7 +93,7 @@ class _Weight:
 
 
 def _bytes(variables: Iterable[Any]) -> int:
-    return sum(math.prod(each.shape) * _itemsize(each.dtype) for each in variables)
+    return sum(math.prod(variable.shape) * _itemsize(variable.dtype) for variable in variables)
 
 
 def _itemsize(dtype: Any) -> int:

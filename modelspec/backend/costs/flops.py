@@ -58,14 +58,14 @@ def kept(call: Call) -> int:
 
 
 def _rule(layer: Any, rules: Mapping[str, Rule]) -> Rule:
-    names = (each.__name__ for each in type(layer).__mro__)
+    names = (base.__name__ for base in type(layer).__mro__)
     return next((rules[name] for name in names if name in rules), _per_element(1))
 
 
 def class_names(layer: Any) -> set[str]:
     """The names of the classes of a layer, and of what it wraps."""
     inner = getattr(layer, "layer", None) or getattr(layer, "forward_layer", None)
-    names = {each.__name__ for each in type(layer).__mro__}
+    names = {base.__name__ for base in type(layer).__mro__}
     return names | (class_names(inner) if inner is not None else set())
 
 
@@ -98,8 +98,8 @@ def _dense(call: Call) -> int:
 
 def _einsum_dense(call: Call) -> int:
     """Every label once: those of the kernel are the input's or the output's."""
-    given, _, result = call.layer.equation.replace(" ", "").partition("->")
-    sizes = _labelled(given.partition(",")[0], call.input)
+    operands, _, result = call.layer.equation.replace(" ", "").partition("->")
+    sizes = _labelled(operands.partition(",")[0], call.input)
     sizes |= _labelled(result, call.outputs[0])
     return 2 * math.prod(sizes.values()) + _finish(call)
 

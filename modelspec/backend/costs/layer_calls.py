@@ -68,10 +68,10 @@ def calls(model: Any, lengths: Mapping[str, Shape] | None = None) -> Iterator[Ca
     Raises:
         ModelError: An axis is still unknown.
     """
-    given = [_lengthened(tensor, (lengths or {}).get(tensor.name)) for tensor in model.inputs]
-    for old, new in zip(model.inputs, given, strict=True):
+    inputs = [_lengthened(tensor, (lengths or {}).get(tensor.name)) for tensor in model.inputs]
+    for old, new in zip(model.inputs, inputs, strict=True):
         yield _call(None, input_layer(old), (), {}, [new], learned=False)
-    yield from _walk(None, as_functional(model), given, [False] * len(given))
+    yield from _walk(None, as_functional(model), inputs, [False] * len(inputs))
 
 
 def _lengthened(tensor: Any, shape: Shape | None) -> Any:
@@ -80,8 +80,8 @@ def _lengthened(tensor: Any, shape: Shape | None) -> Any:
     return keras.KerasTensor((None, *shape), dtype=tensor.dtype, name=tensor.name)
 
 
-def _walk(owner: str | None, model: Any, given: list[Any], learned: list[bool]) -> Iterator[Call]:
-    known = {id(old): new for old, new in zip(model.inputs, given, strict=True)}
+def _walk(owner: str | None, model: Any, inputs: list[Any], learned: list[bool]) -> Iterator[Call]:
+    known = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
     tainted = {id(old) for old, flag in zip(model.inputs, learned, strict=True) if flag}
     for node in graph_nodes(model):
         if node.is_input:
@@ -123,7 +123,7 @@ def _call(
     return Call(
         owner or layer.name,
         layer,
-        inputs=tuple(_sizes(layer, each) for each in _tensors(args)),
+        inputs=tuple(_sizes(layer, tensor) for tensor in _tensors(args)),
         outputs=tuple(_sizes(layer, result) for result in results),
         named={name: _sizes(layer, value) for name, value in tensors.items()},
         flags={name: value for name, value in kwargs.items() if name not in tensors},
@@ -140,8 +140,8 @@ def _operands(layer: Any, args: Any) -> Iterator[Sizes]:
             yield tuple(value.shape)
 
 
-def _tensors(given: Any) -> list[Any]:
-    return [each for each in keras.tree.flatten(given) if _is_tensor(each)]
+def _tensors(arguments: Any) -> list[Any]:
+    return [value for value in keras.tree.flatten(arguments) if _is_tensor(value)]
 
 
 def _is_tensor(value: Any) -> bool:

@@ -35,9 +35,9 @@ def _product(call: Call) -> int:
 
 def _einsum(call: Call) -> int:
     """Every label once; a sum of one operand adds, and a product of several multiplies too."""
-    given, _, _ = call.layer.subscripts.replace(" ", "").partition("->")
+    subscripts, _, _ = call.layer.subscripts.replace(" ", "").partition("->")
     sizes: dict[str, int] = {}
-    for labels, shape in zip(given.split(","), call.operands, strict=False):
+    for labels, shape in zip(subscripts.split(","), call.operands, strict=False):
         named = labels.replace("...", "")[-len(shape) :] if shape else ""
         sizes |= dict(zip(named, shape[len(shape) - len(named) :], strict=True))
     elements = max(math.prod(sizes.values()), call.elements)

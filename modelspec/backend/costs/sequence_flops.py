@@ -29,10 +29,10 @@ def one_step(call: Call) -> int:
 def _step(cell: Any, width: int) -> int:
     """Of a cell, or of several on each other, on features of some width."""
     total = 0
-    for each in _cells(cell):
-        matrices, others = _CELLS[type(each).__name__]
-        total += each.units * (2 * matrices * (width + each.units) + others)
-        width = each.units
+    for inner in _cells(cell):
+        matrices, others = _CELLS[type(inner).__name__]
+        total += inner.units * (2 * matrices * (width + inner.units) + others)
+        width = inner.units
     return total
 
 
@@ -107,7 +107,7 @@ def _projections(call: Call) -> Iterator[tuple[Sizes, int]]:
     """What is projected from or to, and how wide that is over all heads."""
     heads, others = _heads(call.layer)
     key_width, value_width = _widths(call.layer)
-    query, key, value = _given(call)
+    query, key, value = _attended(call)
     yield query, heads * key_width
     yield key, others * key_width
     yield value, others * value_width
@@ -116,7 +116,7 @@ def _projections(call: Call) -> Iterator[tuple[Sizes, int]]:
         yield query, heads * value_width
 
 
-def _given(call: Call) -> tuple[Sizes, Sizes, Sizes]:
+def _attended(call: Call) -> tuple[Sizes, Sizes, Sizes]:
     query, value = call.tensor("query", 0), call.tensor("value", 1)
     assert query is not None
     assert value is not None
@@ -139,7 +139,7 @@ def _widths(layer: Any) -> tuple[int, int]:
 
 def _scores(call: Call) -> int:
     """Queries times keys of all heads, along the axes that are attended to."""
-    query, _, value = _given(call)
+    query, _, value = _attended(call)
     axes = getattr(call.layer, "attention_axes", None) or range(1, len(query))
     attended = {axis - 1 for axis in axes}
     apart = (size for axis, size in enumerate(query[:-1]) if axis not in attended)

@@ -32,9 +32,9 @@ def judge(model: Any, batches: Batches, outputs: Mapping[str, Array]) -> dict[st
     step = None
     for start in range(0, batches.samples, batches.batch_size):
         rows = np.arange(start, min(start + batches.batch_size, batches.samples))
-        given = _tensors(model, batches.gather(rows), [outputs[k][rows] for k in names])
-        step = step or _step(model, given)
-        step(*given)
+        tensors = _tensors(model, batches.gather(rows), [outputs[k][rows] for k in names])
+        step = step or _step(model, tensors)
+        step(*tensors)
     return engine.results()
 
 
@@ -46,7 +46,7 @@ def _tensors(model: Any, batch: Batch, outputs: Sequence[Array]) -> tuple[Any, A
     return tensors
 
 
-def _step(model: Any, given: tuple[Any, Any]) -> Any:
+def _step(model: Any, tensors: tuple[Any, Any]) -> Any:
     """A function that updates loss and metrics.
 
     As in ``fit``, it does not know the number of rows: where Keras knows it, it weights the losses
@@ -65,7 +65,7 @@ def _step(model: Any, given: tuple[Any, Any]) -> Any:
         model.compute_metrics(x, targets, predicted, weight)
 
     signature = tf.nest.map_structure(
-        lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), given
+        lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), tensors
     )
     return tf.function(update, input_signature=list(signature), autograph=False)
 

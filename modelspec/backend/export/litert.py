@@ -72,13 +72,16 @@ def _converted(
 
 def _refusal(said: list[str], *, allow_flex: bool, int8: bool) -> str:
     """Why LiteRT cannot represent a model, from what the converter said of each attempt."""
-    found = {
-        name.strip() for text in said for each in _FLEX.findall(text) for name in each.split(",")
+    operations = {
+        name.strip()
+        for text in said
+        for listed in _FLEX.findall(text)
+        for name in listed.split(",")
     }
-    if found - {""} and not allow_flex:
+    if operations - {""} and not allow_flex:
         return (
-            f"LiteRT has no {', '.join(sorted(found - {''}))}, which the model needs; --allow-flex "
-            "takes TensorFlow's, and the file then needs a runtime that has them"
+            f"LiteRT has no {', '.join(sorted(operations - {''}))}, which the model needs; "
+            "--allow-flex takes TensorFlow's, and the file then needs a runtime that has them"
         )
     lines = [line for line in said[-1].splitlines() if "error: " in line] or said[-1].splitlines()
     why = re.sub(r"^.*?error: ", "", lines[0])[:300] if lines else "no reason is given"

@@ -67,7 +67,7 @@ def convert_elsewhere(saved_model: Path, rows: Mapping[str, Array], *, allow_fle
         folder = Path(name)
         request = {"path": str(saved_model), "inputs": list(rows), "allow_flex": allow_flex}
         (folder / "request.json").write_text(json.dumps(request), "utf-8")
-        named: dict[str, Any] = {str(index): each for index, each in enumerate(rows.values())}
+        named: dict[str, Any] = {str(index): array for index, array in enumerate(rows.values())}
         np.savez(folder / "rows.npz", **named)
         # The child finds modules where this process does, and nowhere else.
         done = subprocess.run(  # noqa: S603 - our own program, with nothing from a spec in it

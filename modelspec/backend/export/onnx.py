@@ -104,7 +104,9 @@ def _strict() -> Iterator[None]:
 
 
 def _require_opset(proto: Any, opset: int | None) -> None:
-    written = next(each.version for each in proto.opset_import if each.domain in ("", "ai.onnx"))
+    written = next(
+        imported.version for imported in proto.opset_import if imported.domain in ("", "ai.onnx")
+    )
     if opset is not None and written != opset:
         raise ModelError(f"tf2onnx cannot write opset {opset}: the nearest is {written}")
 
@@ -117,7 +119,9 @@ def _require_known(proto: Any) -> None:
     """
     from onnx import defs
 
-    version = next(each.version for each in proto.opset_import if each.domain in ("", "ai.onnx"))
+    version = next(
+        imported.version for imported in proto.opset_import if imported.domain in ("", "ai.onnx")
+    )
     graphs, unknown = [proto.graph], set[str]()
     while graphs:
         for node in graphs.pop().node:

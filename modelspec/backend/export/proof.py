@@ -161,7 +161,7 @@ def _in_runtime(
     with tempfile.TemporaryDirectory(prefix="modelspec-export-") as name:
         folder = Path(name)
         (folder / "request.json").write_text(json.dumps(request), "utf-8")
-        named: dict[str, Any] = {str(index): each for index, each in enumerate(arrays.values())}
+        named: dict[str, Any] = {str(index): array for index, array in enumerate(arrays.values())}
         np.savez(folder / "inputs.npz", **named)
         _start(folder)
         response = json.loads((folder / "response.json").read_text("utf-8"))

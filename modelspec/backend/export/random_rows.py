@@ -115,8 +115,8 @@ def _length(model: Any) -> int:
 
 
 def _call(model: Any, length: int) -> None:
-    given = [
+    inputs = [
         keras.KerasTensor((None, *(size or length for size in tensor.shape[1:])), tensor.dtype)
         for tensor in model.inputs
     ]
-    model(given if len(given) > 1 else given[0])
+    model(inputs if len(inputs) > 1 else inputs[0])

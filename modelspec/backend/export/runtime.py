@@ -46,9 +46,9 @@ def load_saved_model(path: Path) -> Loaded:
     types = _types(path)
 
     def run(arrays: Mapping[str, Array]) -> dict[str, Array]:
-        given = {name: tf.cast(array, types[name]) for name, array in arrays.items()}
+        tensors = {name: tf.cast(array, types[name]) for name, array in arrays.items()}
         assert model is not None  # its variables live as long as it does
-        return {name: _array(tensor) for name, tensor in function(**given).items()}
+        return {name: _array(tensor) for name, tensor in function(**tensors).items()}
 
     def _array(tensor: Any) -> Array:
         wide = tf.float32 if tensor.dtype == tf.bfloat16 else tensor.dtype
@@ -101,7 +101,8 @@ def _interpreted(interpreter: Any, version: str) -> Loaded:
     runner = interpreter.get_signature_runner(SIGNATURE)
     inputs, outputs = runner.get_input_details(), runner.get_output_details()
     fixed = any(
-        len(each["shape_signature"]) and each["shape_signature"][0] == 1 for each in inputs.values()
+        len(detail["shape_signature"]) and detail["shape_signature"][0] == 1
+        for detail in inputs.values()
     )
 
     def run(arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -141,7 +142,9 @@ def _run(loaded: Loaded, arrays: Mapping[str, Array], batch: int) -> tuple[list[
     started = time.perf_counter()
     results = [call(start) for start in starts]
     seconds = (time.perf_counter() - started) / samples
-    return [np.concatenate([each[name] for each in results]) for name in loaded.outputs], seconds
+    return [
+        np.concatenate([result[name] for result in results]) for name in loaded.outputs
+    ], seconds
 
 
 def main(folder: Path) -> None:
@@ -149,8 +152,8 @@ def main(folder: Path) -> None:
     request = json.loads((folder / "request.json").read_text("utf-8"))
     loaded = LOADERS[request["runtime"]](Path(request["path"]))
     with np.load(folder / "inputs.npz", allow_pickle=request["strings"]) as stored:
-        given = [stored[str(index)] for index in range(len(request["inputs"]))]
-    arrays = dict(zip(request["inputs"], given, strict=True))
+        inputs = [stored[str(index)] for index in range(len(request["inputs"]))]
+    arrays = dict(zip(request["inputs"], inputs, strict=True))
     unknown = set(arrays) ^ set(loaded.inputs)
     if unknown:
         raise LookupError(f"the inputs of the file are {loaded.inputs}, not {list(arrays)}")

@@ -36,10 +36,10 @@ def serving_function(
     names, count = output_names(model), len(model.inputs)
 
     def serve(*tensors: Any) -> dict[str, Any]:
-        given = list(tensors[:count])
+        inputs = list(tensors[:count])
         replaced = list(zip(weights, tensors[count:], strict=True))
         with keras.StatelessScope(replaced), _inlined() if inline else nullcontext():
-            results = model(given if count > 1 else given[0], training=False)
+            results = model(inputs if count > 1 else inputs[0], training=False)
         return dict(zip(names, keras.tree.flatten(results), strict=True))
 
     signature = [

@@ -41,13 +41,13 @@ def gradient_of(tape: Any, losses: Any, head: int, variables: Sequence[Any], sca
 
     It is computed ``scale`` times as large, for what float16 would lose, and given back unscaled.
     """
-    found = tape.gradient(
+    gradients = tape.gradient(
         losses,
         variables,
         output_gradients=scale * tf.one_hot(head, losses.shape[0]),
         unconnected_gradients=tf.UnconnectedGradients.ZERO,
     )
-    return [tf.cast(tf.convert_to_tensor(each), tf.float32) / scale for each in found]
+    return [tf.cast(tf.convert_to_tensor(gradient), tf.float32) / scale for gradient in gradients]
 
 
 def product(one: Sequence[Any], other: Sequence[Any]) -> Any:

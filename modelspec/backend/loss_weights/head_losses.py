@@ -41,7 +41,7 @@ class HeadLosses:
 
     def penalties(self) -> Any:
         """What regularizers and the like add to the total."""
-        added = [tf.reduce_sum(tf.cast(each, tf.float32)) for each in self._model.losses]
+        added = [tf.reduce_sum(tf.cast(loss, tf.float32)) for loss in self._model.losses]
         return tf.add_n([tf.constant(0.0), *added])
 
     def _names(self) -> set[str]:
@@ -64,8 +64,8 @@ class HeadLosses:
 def _hearing(metric: Any, heard: dict[str, Any]) -> Any:
     update = metric.update_state
 
-    def update_state(value: Any, *given: Any, **named: Any) -> Any:
+    def update_state(value: Any, *arguments: Any, **named: Any) -> Any:
         heard[metric.name] = value
-        return update(value, *given, **named)
+        return update(value, *arguments, **named)
 
     return update_state

@@ -97,8 +97,8 @@ def measuring_step(
             y_pred = model(x, training=True)
             losses = head_losses(x, y, y_pred, weights[0] if weights else None)
         scale = model.optimizer.scale_loss(tf.constant(1.0))
-        found = [gradient_of(tape, losses, head, shared, scale) for head in range(len(outputs))]
-        products = [tf.stack([product(one, other) for other in found]) for one in found]
+        gradients = [gradient_of(tape, losses, head, shared, scale) for head in range(len(outputs))]
+        products = [tf.stack([product(one, other) for other in gradients]) for one in gradients]
         return losses, tf.stack(products)
 
     return step
@@ -106,8 +106,8 @@ def measuring_step(
 
 def mean(steps: Sequence[tuple[Any, Any]]) -> HeadMeasurement:
     """The mean over what ``measuring_step`` found in several batches."""
-    losses = np.stack([each for each, _ in steps]).mean(axis=0)
-    products = np.stack([each for _, each in steps]).astype(np.float64)
+    losses = np.stack([batch_losses for batch_losses, _ in steps]).mean(axis=0)
+    products = np.stack([batch_products for _, batch_products in steps]).astype(np.float64)
     norms = np.sqrt(np.diagonal(products, axis1=1, axis2=2))
     lengths = norms[:, :, None] * norms[:, None, :]
     cosines = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)

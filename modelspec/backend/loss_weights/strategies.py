@@ -119,11 +119,11 @@ class GradNormStep(Balancer):
 
     def _norms(self, losses: Any, tape: Any) -> Any:
         scale = self.model.optimizer.scale_loss(tf.constant(1.0))
-        found = (
+        gradients = (
             self.total_gradients(gradient_of(tape, losses, head, self.shared, scale))
             for head in range(self.count)
         )
-        norms = tf.sqrt(tf.stack([product(each, each) for each in found]))
+        norms = tf.sqrt(tf.stack([product(gradient, gradient) for gradient in gradients]))
         # One that overflowed says nothing of the others either.
         return tf.where(all_finite(norms), norms, math.nan)
 

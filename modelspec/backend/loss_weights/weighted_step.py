@@ -81,7 +81,10 @@ class Balancer:
 
     @property
     def variables(self) -> Sequence[Any]:
-        return [*self._variables, *(each for own in self._optimizers for each in own.variables)]
+        return [
+            *self._variables,
+            *(variable for own in self._optimizers for variable in own.variables),
+        ]
 
     def weights(self) -> dict[str, float]:
         values = keras.ops.convert_to_numpy(self.current).tolist()

@@ -34,17 +34,17 @@ def make_application(entry: Entry, arguments: Mapping[str, Any], options: Mappin
         MissingWeightsError: The weights are not in Keras's cache, and there is no network.
     """
     function = getattr(keras.applications, entry.name)
-    given = {key: _plain(value) for key, value in arguments.items()}
+    plain = {key: _plain(value) for key, value in arguments.items()}
     named = {"name": options["name"]} if "name" in options else {}
     with _policy(options.get("dtype")):
-        if given.get("weights", IMAGENET) is None:
-            return function(**given, **named)
+        if plain.get("weights", IMAGENET) is None:
+            return function(**plain, **named)
         if is_without_values():
-            return _without_values(function, given, named)
-        return _with_weights(function, given, named)
+            return _without_values(function, plain, named)
+        return _with_weights(function, plain, named)
 
 
-def _without_values(function: Any, given: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
+def _without_values(function: Any, arguments: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
     """The same model with fresh weights, once Keras has accepted the arguments."""
 
     def asked(_name: str, _origin: str) -> None:
@@ -52,17 +52,17 @@ def _without_values(function: Any, given: Mapping[str, Any], named: Mapping[str,
 
     try:
         with intercepted_downloads(asked):
-            function(**given)
+            function(**arguments)
     except _Asked:
         pass
-    return function(**{**given, "weights": None}, **named)
+    return function(**{**arguments, "weights": None}, **named)
 
 
-def _with_weights(function: Any, given: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
+def _with_weights(function: Any, arguments: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
     wanted: list[tuple[str, str]] = []
     with intercepted_downloads(lambda name, origin: wanted.append((name, origin))):
         try:
-            return function(**given, **named)
+            return function(**arguments, **named)
         except Exception as error:
             place = keras_home() / "models" / wanted[-1][0] if wanted else None
             if place is None or place.exists():

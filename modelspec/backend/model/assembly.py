@@ -69,10 +69,10 @@ def assemble(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape] | None 
     ``shapes`` (without the batch) stand in place of the inputs' declared ones.
     """
     assembly = Assembly()
-    for name, given in graph.inputs.items():
-        shape = (shapes or {}).get(name, given.shape)
-        assembly.routes[name] = given.route
-        assembly.values[name] = keras.Input(shape, dtype=given.dtype, name=name)
+    for name, declared in graph.inputs.items():
+        shape = (shapes or {}).get(name, declared.shape)
+        assembly.routes[name] = declared.route
+        assembly.values[name] = keras.Input(shape, dtype=declared.dtype, name=name)
     for node in graph.nodes:
         _call(node, assembly, catalog)
     return assembly
@@ -158,8 +158,8 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
 
 
 def _wrong_result(node: Node, value: Any, assembly: Assembly) -> Diagnostic | None:
-    given = [assembly.values[source.name] for source in node.sources()]
-    if any(each is value for each in keras.tree.flatten(given)):
+    inputs = [assembly.values[source.name] for source in node.sources()]
+    if any(tensor is value for tensor in keras.tree.flatten(inputs)):
         return _returned_input(node)
     if problem := _out_of_bounds(node, value):
         return problem
@@ -171,8 +171,8 @@ def _wrong_result(node: Node, value: Any, assembly: Assembly) -> Diagnostic | No
 
 
 def _call_layer(node: Node, assembly: Assembly, catalog: Catalog) -> Any:
-    first = [_given(value, assembly) for key, value in node.inputs.items() if key is None]
-    named = {key: _given(value, assembly) for key, value in node.inputs.items() if key}
+    first = [_values_of(value, assembly) for key, value in node.inputs.items() if key is None]
+    named = {key: _values_of(value, assembly) for key, value in node.inputs.items() if key}
     layer = assembly.layers[node.layer]
     if node.preprocess:
         entry = catalog.find("layer", node.type)
@@ -189,11 +189,11 @@ def _call_operation(node: Node, assembly: Assembly, catalog: Catalog) -> Any:
     entry = catalog.find("operation", node.type)
     assert entry is not None
     tensors, _ = bind_tensors(node, entry)
-    given = {name: _given(value, assembly) for name, value in tensors.items()}
-    return call_operation(entry, node.arguments, given)
+    inputs = {name: _values_of(value, assembly) for name, value in tensors.items()}
+    return call_operation(entry, node.arguments, inputs)
 
 
-def _given(value: Source | tuple[Source, ...], assembly: Assembly) -> Any:
+def _values_of(value: Source | tuple[Source, ...], assembly: Assembly) -> Any:
     if isinstance(value, tuple):
         return [assembly.tensor(source) for source in value]
     return assembly.tensor(value)
@@ -226,9 +226,11 @@ def _freeze(node: Node, layer: Any) -> list[Diagnostic]:
     trainable = node.options.get("trainable")
     if isinstance(trainable, tuple):
         missing = train_inside(layer, trainable)
-        names = [each.name for each in layer.layers]
+        names = [inner.name for inner in layer.layers]
         route = (*node.route, "trainable")
-        return [unmatched(each, names, (*route, trainable.index(each))) for each in missing]
+        return [
+            unmatched(pattern, names, (*route, trainable.index(pattern))) for pattern in missing
+        ]
     if isinstance(layer, keras.Model) and trainable is not None:
         layer.trainable = trainable
     return []
@@ -264,20 +266,20 @@ def _returned_input(node: Node) -> Diagnostic:
 
 def _refused_call(node: Node, error: Exception, assembly: Assembly) -> Diagnostic:
     """What each side is, and the line that it comes from, before what Keras says of it."""
-    given = {source.name: assembly.shape(source) for source in node.sources()}
+    shapes = {source.name: assembly.shape(source) for source in node.sources()}
     sides = ", ".join(
         f"{name} is {shape} from line {line_mark(position)}"
-        for position, (name, shape) in enumerate(given.items())
+        for position, (name, shape) in enumerate(shapes.items())
     )
     related = tuple(
-        Related(f"{name} is {shape}", assembly.routes[name]) for name, shape in given.items()
+        Related(f"{name} is {shape}", assembly.routes[name]) for name, shape in shapes.items()
     )
     said = error_text(error)
     message = f"{node.name} (line {line_mark()}): {sides}: {said}"
     if is_operation(node) and (culprit := _blamed_constant(said, node)):
         route = (*node.route, node.type, culprit)
         return Diagnostic("bad-argument", message, route, related=related)
-    hint = _what_to_do(said, given, assembly)
+    hint = _what_to_do(said, shapes, assembly)
     return Diagnostic("shape-mismatch", message, node.route, "key", hint=hint, related=related)
 
 
@@ -293,9 +295,9 @@ def _blamed_constant(said: str, node: Node) -> str | None:
     )
 
 
-def _what_to_do(said: str, given: Mapping[str, Shape | None], assembly: Assembly) -> str | None:
+def _what_to_do(said: str, shapes: Mapping[str, Shape | None], assembly: Assembly) -> str | None:
     """A hint for the mistakes that people make most often."""
-    name, shape = next(iter(given.items()))
+    name, shape = next(iter(shapes.items()))
     if "needs 3 axes" in said and shape is not None and len(shape) == 2:  # noqa: PLR2004
         if getattr(assembly.layers.get(name), "return_sequences", None) is False:
             return f"return_sequences: true makes {name} return all steps, not only the last"

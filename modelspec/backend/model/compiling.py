@@ -74,7 +74,7 @@ def compile_model(
     model.compile(
         optimizer=optimizer or _optimizer(valid.spec, catalog),
         # Without any, what layers add is all the loss there is.
-        loss=in_form(model, losses) if any(each is not None for each in losses.values()) else None,
+        loss=in_form(model, losses) if any(loss is not None for loss in losses.values()) else None,
         loss_weights=in_form(model, factors) if weighted else None,
         metrics=in_form(model, metrics),
         weighted_metrics=in_form(model, weighted_metrics)

@@ -24,7 +24,7 @@ def dry_run_objects(
     for family, value, route in _written(spec, heads):
         written = Written.read(value, route)
         assert written is not None
-        name, given = written.name, written.raw
+        name, arguments = written.name, written.raw
         if catalog.find(family, name) is None or name in _NEEDS_MORE:
             continue
         if any(other[: len(route)] == route for other in failed):
@@ -34,7 +34,7 @@ def dry_run_objects(
         except ImportError:
             continue
         except Exception as error:  # noqa: BLE001 - what a constructor raises is Keras's choice
-            problems.append(bad_argument(name, given, route, error))
+            problems.append(bad_argument(name, arguments, route, error))
     return problems
 
 
@@ -49,7 +49,7 @@ def _written(spec: Spec, heads: Sequence[Head]) -> Iterator[tuple[Family, Any, R
         for position, callback in enumerate(spec.training.callbacks)
     ]
     return (
-        each
-        for each in objects
-        if isinstance(each[1], Mapping) and Written.read(each[1]) and not holds_unknown(each[1])
+        (family, value, route)
+        for family, value, route in objects
+        if isinstance(value, Mapping) and Written.read(value) and not holds_unknown(value)
     )

@@ -7,10 +7,10 @@ from typing import Any
 from modelspec.problems.diagnostic import Diagnostic, Route
 
 
-def bad_argument(name: str, given: Any, route: Route, error: Exception) -> Diagnostic:
+def bad_argument(name: str, arguments: Any, route: Route, error: Exception) -> Diagnostic:
     """The problem of an object at a route; at the argument that Keras blames, if it names one."""
     text = error_text(error)
-    culprit = blamed_argument(text, given if isinstance(given, dict) else {})
+    culprit = blamed_argument(text, arguments if isinstance(arguments, dict) else {})
     if culprit is not None:
         return Diagnostic("bad-argument", f"{name}: {text}", (*route, name, culprit))
     return Diagnostic("bad-argument", f"{name}: {text}", (*route, name), "key")
@@ -18,8 +18,8 @@ def bad_argument(name: str, given: Any, route: Route, error: Exception) -> Diagn
 
 def blamed_argument(text: str, arguments: Mapping[str, Any]) -> str | None:
     """The argument that a message of Keras's is about, if it names one."""
-    named = (each for each in re.findall(r"`(\w+)`|\b(\w+)=", text) for each in each if each)
-    return next((each for each in named if each in arguments), None)
+    named = (name for pair in re.findall(r"`(\w+)`|\b(\w+)=", text) for name in pair if name)
+    return next((name for name in named if name in arguments), None)
 
 
 def error_text(error: Exception) -> str:

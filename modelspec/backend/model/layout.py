@@ -16,7 +16,7 @@ Values = Mapping[str, Mapping[str, Array]]
 
 def layout_of(model: Any) -> dict[str, tuple[Weight, ...]]:
     """The weights of each layer of a model, which needs no values; random states are left out."""
-    learned = {id(each) for layer in all_layers(model) for each in learned_variables(layer)}
+    learned = {id(variable) for layer in all_layers(model) for variable in learned_variables(layer)}
     indices = {id(variable): index for index, variable in enumerate(model.variables)}
 
     def weight(layer: str, slot: str, variable: Any) -> Weight:
@@ -52,10 +52,10 @@ def _slots(model: Any) -> dict[str, dict[str, Any]]:
     """The variables of each layer by slot; a layer without any is left out."""
     known = {id(variable) for variable in model.variables}
     known -= {id(state) for layer in all_layers(model) for state in _random_states(layer)}
-    found = with_deep_stack(lambda: saved_state(model.layers))
+    saved = with_deep_stack(lambda: saved_state(model.layers))
     kept = {
-        layer.name: {slot: each for slot, each in slots.items() if id(each) in known}
-        for layer, slots in zip(model.layers, found, strict=True)
+        layer.name: {slot: variable for slot, variable in slots.items() if id(variable) in known}
+        for layer, slots in zip(model.layers, saved, strict=True)
     }
     return {name: slots for name, slots in kept.items() if slots}
 

@@ -66,11 +66,11 @@ def weight_arrays(model: Any, batch: Batch) -> Any:
     blank = {
         name: np.ones((rows, *(1 for _ in shape[1:-1])), "f") for name, shape in shapes.items()
     }
-    given = {
+    weights = {
         name: _as_losses(array, shapes[name], batch.targets[name])
         for name, array in batch.weights.items()
     }
-    return _shaped(model, {**blank, **given})
+    return _shaped(model, {**blank, **weights})
 
 
 def _as_losses(weights: Array, output: Shape, target: Array) -> Array:

@@ -42,16 +42,16 @@ def make(catalog: Catalog, family: Family, value: Any, **options: Any) -> Any:
     if entry.module is not None:
         return make_application(entry, written.arguments, options)
     if entry.plugin is not None:
-        found = part(catalog.plugins, entry.plugin, entry.name)
+        definition = part(catalog.plugins, entry.plugin, entry.name)
     else:
-        found = getattr(_MODULES[family], entry.name)
+        definition = getattr(_MODULES[family], entry.name)
     if entry.function:
-        return found
-    given = {
+        return definition
+    arguments = {
         key: make_argument(catalog, entry.arguments.get(key), item)
         for key, item in written.arguments.items()
     }
-    return with_saved_arguments(found(**given, **options), given)
+    return with_saved_arguments(definition(**arguments, **options), arguments)
 
 
 def is_own(catalog: Catalog, family: Family, name: str) -> bool:

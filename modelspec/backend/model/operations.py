@@ -31,11 +31,11 @@ def call_operation(entry: Entry, constants: Mapping[str, Any], tensors: Mapping[
         Exception: whatever Keras raises for them.
     """
     function = _function(entry.name)
-    given = {name: _constant(entry, name, value) for name, value in constants.items()}
-    given |= {name: _tensor(entry, name, value) for name, value in tensors.items()}
-    arguments = _bound(function, given)
+    values = {name: _constant(entry, name, value) for name, value in constants.items()}
+    values |= {name: _tensor(entry, name, value) for name, value in tensors.items()}
+    arguments = _bound(function, values)
     result = function(*arguments.args, **arguments.kwargs)
-    if not all(isinstance(each, keras.KerasTensor) for each in keras.tree.flatten(result)):
+    if not all(isinstance(tensor, keras.KerasTensor) for tensor in keras.tree.flatten(result)):
         raise ValueError("its result is not a tensor, so no model can contain it")
     if not is_plain(entry.name) and keras.backend.backend() == "tensorflow":
         _compare(result, _traced(result))
@@ -82,18 +82,18 @@ def operation_of(result: Any) -> Any:
 
 
 def _function(name: str) -> Callable[..., Any]:
-    found: Any = keras.ops
+    member: Any = keras.ops
     for part in name.removeprefix(OPERATION_PREFIX).split("."):
-        found = getattr(found, part)
-    function: Callable[..., Any] = found
+        member = getattr(member, part)
+    function: Callable[..., Any] = member
     return function
 
 
-def _bound(function: Callable[..., Any], given: dict[str, Any]) -> inspect.BoundArguments:
+def _bound(function: Callable[..., Any], arguments: dict[str, Any]) -> inspect.BoundArguments:
     """The call of a function with arguments by name, those of ``*operands`` in their place."""
     signature = inspect.signature(function)
-    rest = {each.name: each.kind for each in signature.parameters.values()}
-    plain = {name: value for name, value in given.items() if name in rest}
+    rest = {parameter.name: parameter.kind for parameter in signature.parameters.values()}
+    plain = {name: value for name, value in arguments.items() if name in rest}
     bound = inspect.BoundArguments(
         signature,
         {
@@ -102,7 +102,7 @@ def _bound(function: Callable[..., Any], given: dict[str, Any]) -> inspect.Bound
             if name in plain
         },
     )
-    more = {name: value for name, value in given.items() if name not in rest}
+    more = {name: value for name, value in arguments.items() if name not in rest}
     keywords = next((n for n, kind in rest.items() if kind is inspect.Parameter.VAR_KEYWORD), None)
     if more and keywords:
         bound.arguments[keywords] = more
@@ -154,9 +154,9 @@ def inputs_of(call: GraphNode) -> Iterator[tuple[Any, Any]]:
     """Each tensor that a call takes, and the operation that made it, without its masks."""
     masks = {
         id(tensor)
-        for name, given in call.kwargs.items()
+        for name, value in call.kwargs.items()
         if name.endswith("mask")
-        for tensor in keras.tree.flatten(given)
+        for tensor in keras.tree.flatten(value)
     }
     for tensor, source in zip(call.inputs, call.sources, strict=True):
         if id(tensor) not in masks or isinstance(source, keras.Layer):
@@ -179,7 +179,11 @@ def operations_of(model: Any) -> list[Any]:
             reached[id(operation)] = operation
             for call in calls.get(id(operation), ()):
                 waiting.extend(sources_of(call))
-    return [each for each in model.operations if id(each) in reached and not _is_layer(each)]
+    return [
+        operation
+        for operation in model.operations
+        if id(operation) in reached and not _is_layer(operation)
+    ]
 
 
 def inner_operations(model: Any) -> Iterator[Any]:

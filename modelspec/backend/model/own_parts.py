@@ -27,7 +27,7 @@ def part(plugins: tuple[Plugin, ...], plugin_name: str, name: str) -> Any:
     Raises:
         PluginError: Its plugin raises, or does not define it after all.
     """
-    plugin = next(each for each in plugins if each.name == plugin_name)
+    plugin = next(candidate for candidate in plugins if candidate.name == plugin_name)
     try:
         return getattr(_imported(plugin), name)
     except AttributeError:
@@ -47,7 +47,7 @@ def _imported(plugin: Plugin) -> ModuleType:
         exec(compile(plugin.text, plugin.path, "exec"), module.__dict__)  # noqa: S102 - the user's own code, named on the command line
     except Exception as error:
         lines = traceback.extract_tb(error.__traceback__)
-        own = [each.lineno for each in lines if each.filename == str(plugin.path)]
+        own = [frame.lineno for frame in lines if frame.filename == str(plugin.path)]
         place = f"{plugin.path}:{own[-1]}" if own else str(plugin.path)
         raise PluginError(f"{place}: {type(error).__name__}: {error}") from error
     return module

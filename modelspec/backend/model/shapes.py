@@ -55,8 +55,8 @@ def check_lengths(
     """Walk the graph again with the data's own lengths in place of unknown ones."""
     real = {
         name: tuple(dataset.inputs[name].shape[1:])
-        for name, given in graph.inputs.items()
-        if None in given.shape and dataset.inputs[name].ndim == len(given.shape) + 1
+        for name, declared in graph.inputs.items()
+        if None in declared.shape and dataset.inputs[name].ndim == len(declared.shape) + 1
     }
     assembly = _walk(graph, catalog, real, precision)
     problems = [
@@ -83,16 +83,16 @@ def check_model_lengths(model: Any, dataset: "Dataset") -> list[Diagnostic]:
 
     if all(None not in tensor.shape[1:] for tensor in model.inputs):
         return []
-    given = [
+    inputs = [
         keras.KerasTensor((None, *dataset.inputs[tensor.name].shape[1:]), tensor.dtype)
         for tensor in model.inputs
     ]
     try:
-        with_deep_stack(lambda: model(given if len(given) > 1 else given[0]))
+        with_deep_stack(lambda: model(inputs if len(inputs) > 1 else inputs[0]))
     except Exception as error:  # noqa: BLE001 - what a layer raises is Keras's choice
         sizes = (
             f"array {dataset.array_names[tensor.name]} has samples of shape {list(shape.shape[1:])}"
-            for tensor, shape in zip(model.inputs, given, strict=True)
+            for tensor, shape in zip(model.inputs, inputs, strict=True)
         )
         message = f"{', '.join(sizes)}, and the model does not accept them: {error_text(error)}"
         return [Diagnostic("too-short", message)]

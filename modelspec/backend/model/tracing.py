@@ -83,8 +83,8 @@ class _Walk:
         if first:
             group = Group(f"{id(layer)}", layer.name, type(layer).__name__)
             self.model(model, (*groups, group))
-        given = [tensor for tensor, _ in inputs_of(node)]
-        for tensor, inside in zip(given, model.inputs, strict=False):
+        tensors = [tensor for tensor, _ in inputs_of(node)]
+        for tensor, inside in zip(tensors, model.inputs, strict=False):
             self._link(tensor, self.outlets[id(inside)][0], count)
         for tensor, inside in zip(node.outputs, model.outputs, strict=True):
             self.outlets[id(tensor)] = (self.outlets[id(inside)][0], count)

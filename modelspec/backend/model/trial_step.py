@@ -76,7 +76,7 @@ def _try_head(
 
 def _error(step: Callable[..., Any], *symbols: Any) -> Exception | None:
     """What Keras raises for a step on symbols, if anything."""
-    given = [symbol for symbol in symbols if symbol is not None]
+    arguments = [symbol for symbol in symbols if symbol is not None]
     present = [symbol is not None for symbol in symbols]
 
     def with_absent(*arrays: Any) -> Any:
@@ -88,7 +88,7 @@ def _error(step: Callable[..., Any], *symbols: Any) -> Exception | None:
 
     try:
         with symbols_only():
-            infer_output(with_absent, *given)
+            infer_output(with_absent, *arguments)
     except MissingPartError:
         raise
     except Exception as error:  # noqa: BLE001 - what a loss raises for shapes is its choice
@@ -110,8 +110,8 @@ def _batch_size(shapes: Iterable[Shape]) -> int:
     return next((prime for prime in _BATCHES if prime not in sizes), _BATCHES[0])
 
 
-def _symbol(batch: int, given: TensorType) -> Any:
-    return keras.KerasTensor((batch, *given[0]), dtype=given[1])
+def _symbol(batch: int, tensor_type: TensorType) -> Any:
+    return keras.KerasTensor((batch, *tensor_type[0]), dtype=tensor_type[1])
 
 
 def _known(batch: int, shape: Shape, dtype: str) -> Any:

@@ -50,9 +50,13 @@ def adapt_layers(
     waiting = [_Fit.of(layer, model) for layer in adapted_layers(model, graph)]
     while waiting:
         unfitted = {id(fit.layer) for fit in waiting}
-        fit = next((each for each in waiting if not each.behind & unfitted), None)
+        fit = next((candidate for candidate in waiting if not candidate.behind & unfitted), None)
         if fit is None:  # layers in a ring, such as one that is called on its own result
-            fit = next(each.without(unfitted) for each in waiting if each.without(unfitted).calls)
+            fit = next(
+                candidate.without(unfitted)
+                for candidate in waiting
+                if candidate.without(unfitted).calls
+            )
         if fit.trained:
             names = ", ".join(fit.trained)
             warn(
@@ -62,7 +66,7 @@ def adapt_layers(
         if not _adapt(fit, batches, asked_to_stop):
             return False
         say(f"{fit.layer.name} is fitted to {batches.samples:,} samples{_size(fit.layer)}")
-        waiting = [each for each in waiting if each.layer is not fit.layer]
+        waiting = [other for other in waiting if other.layer is not fit.layer]
     return True
 
 
@@ -110,7 +114,11 @@ def _call(tensor: Any) -> _Call:
             seen.add(id(node.node))
             behind[id(node.operation)] = node.operation
             waiting.extend(node.inputs)
-    trained = (each.name for each in behind.values() if getattr(each, "trainable_variables", ()))
+    trained = (
+        operation.name
+        for operation in behind.values()
+        if getattr(operation, "trainable_variables", ())
+    )
     return _Call(tensor, frozenset(behind), tuple(trained))
 
 
@@ -155,10 +163,10 @@ def _fits_into_memory(fit: _Fit, batches: Batches) -> bool:
 
 def _pieces(tensor: Any, batches: Batches) -> Iterator[Array]:
     """The values of a symbolic tensor for all rows, some rows at a time, in their order."""
-    inputs = [each for each in _inputs(tensor) if each.name in batches.dataset.inputs]
+    inputs = [source for source in _inputs(tensor) if source.name in batches.dataset.inputs]
     function = None if inputs[0] is tensor else keras.Function(inputs, tensor)
     arrays = batches.dataset.inputs
-    row = sum(arrays[each.name].nbytes // max(len(arrays[each.name]), 1) for each in inputs)
+    row = sum(arrays[source.name].nbytes // max(len(arrays[source.name]), 1) for source in inputs)
     step = max(1, CHUNK_BYTES // max(row, 1))
     for start in range(0, batches.samples, step):
         positions = np.arange(start, min(start + step, batches.samples), dtype=np.int64)
@@ -166,25 +174,26 @@ def _pieces(tensor: Any, batches: Batches) -> Iterator[Array]:
             yield _shaped(_stored(tensor.name, batches, positions), tensor)
         else:
             batch = batches.gather(positions)
-            given = [
-                tf.convert_to_tensor(_shaped(batch.inputs[each.name], each)) for each in inputs
+            tensors = [
+                tf.convert_to_tensor(_shaped(batch.inputs[source.name], source))
+                for source in inputs
             ]
-            yield np.asarray(function(given))
+            yield np.asarray(function(tensors))
 
 
 def _inputs(tensor: Any) -> list[Any]:
     """The inputs of the model on which a tensor depends."""
-    found: dict[int, Any] = {}
+    inputs: dict[int, Any] = {}
     waiting, seen = [tensor], set()
     while waiting:
         current = waiting.pop()
         node = call_that_made(current)
         if node.is_input:
-            found[id(current)] = current
+            inputs[id(current)] = current
         elif id(node.node) not in seen:
             seen.add(id(node.node))
             waiting.extend(node.inputs)
-    return list(found.values())
+    return list(inputs.values())
 
 
 def _stored(name: str, batches: Batches, positions: Rows) -> Array:
@@ -231,8 +240,10 @@ def _require_values(layer: Any) -> None:
     Raises:
         StepError: They are not finite, or there are no entries.
     """
-    floats = [np.asarray(each) for each in layer.variables if "float" in str(each.dtype)]
-    if not all(np.isfinite(each.astype(np.float64)).all() for each in floats):
+    floats = [
+        np.asarray(variable) for variable in layer.variables if "float" in str(variable.dtype)
+    ]
+    if not all(np.isfinite(values.astype(np.float64)).all() for values in floats):
         message = f"{layer.name} was fitted to values that are not finite numbers"
         raise StepError(message, layer.name)
     _require_entries(layer)

@@ -40,7 +40,7 @@ def _whole(model: Any, write: Callable[..., Any]) -> Callable[..., None]:
 
 def _size(model: Any) -> int:
     variables = [*model.variables, *model.optimizer.variables]
-    values: int = sum(math.prod(each.shape) * 8 for each in variables)
+    values: int = sum(math.prod(variable.shape) * 8 for variable in variables)
     return _PER_FILE + len(variables) * _PER_VARIABLE + values
 
 
@@ -80,4 +80,4 @@ def continue_logs(callbacks: Sequence[Any], epochs: int) -> None:
 
 
 def _loggers(callbacks: Sequence[Any]) -> Iterator[Any]:
-    return (each for each in callbacks if isinstance(each, keras.callbacks.CSVLogger))
+    return (callback for callback in callbacks if isinstance(callback, keras.callbacks.CSVLogger))

@@ -53,7 +53,7 @@ class CallbackRunner:
         continue_logs(self.callbacks, position.epoch)
         return position
 
-    def __call__(self, event: str, *given: Any) -> None:
+    def __call__(self, event: str, *arguments: Any) -> None:
         """Tell of an event by the name of the callbacks' method for it.
 
         Raises:
@@ -61,7 +61,7 @@ class CallbackRunner:
         """
         try:
             with redirect_stdout(sys.stderr):
-                getattr(self._list, event)(*given)
+                getattr(self._list, event)(*arguments)
         except (OSError, RunError):
             raise
         except Exception as error:  # what a callback raises is its own choice
@@ -96,14 +96,14 @@ def _within(catalog: Catalog, value: Any, folder: Path) -> dict[str, Any]:
     written = Written.read(value)
     assert written is not None  # the checks passed it
     entry = catalog.find("callback", written.name)
-    given = dict(written.arguments)
+    arguments = dict(written.arguments)
     if entry is not None:
         for path in _PATHS & entry.arguments.keys():
             default = (entry.arguments[path].default or "").strip("'\"")
-            place = folder / str(given.get(path) or default)
+            place = folder / str(arguments.get(path) or default)
             place.parent.mkdir(parents=True, exist_ok=True)
-            given[path] = str(place)
-    return {written.name: given}
+            arguments[path] = str(place)
+    return {written.name: arguments}
 
 
 def check_monitors(
@@ -114,7 +114,7 @@ def check_monitors(
     ``written`` are the callbacks as the spec has them. What only validation could log is not judged
     here: there may be none.
     """
-    logging = any(isinstance(each, keras.callbacks.ReduceLROnPlateau) for each in callbacks)
+    logging = any(isinstance(callback, keras.callbacks.ReduceLROnPlateau) for callback in callbacks)
     known = [*names, *(["learning_rate"] if logging else [])]
     problems = []
     for position, (value, callback) in enumerate(zip(written, callbacks, strict=True)):

@@ -72,8 +72,8 @@ class Checkpointer:
             except Exception as error:  # noqa: BLE001 - what a damaged file raises is its reader's choice
                 damaged.append(f"{path} cannot be read: {error}")
             else:
-                for each in damaged:
-                    self._warn(f"{each}; continuing from the previous one")
+                for problem in damaged:
+                    self._warn(f"{problem}; continuing from the previous one")
                 return position
         if damaged:
             raise RunError(

@@ -77,7 +77,9 @@ class _Stored:
 
 def save_checkpoint(folder: Path, state: State, position: Position) -> None:
     """Write the state at a position, and drop all but the newest two."""
-    arrays = {f"variable/{index}": _array(each) for index, each in enumerate(state.variables())}
+    arrays = {
+        f"variable/{index}": _array(variable) for index, variable in enumerate(state.variables())
+    }
     callbacks = []
     for index, memory in enumerate(map(remember, state.callbacks)):
         lengths = {name: len(values) for name, values in memory.weights.items()}

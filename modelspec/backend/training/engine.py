@@ -111,15 +111,15 @@ class Engine:
         A metric of several values, such as one for each class, gives ``NAME_0``, ``NAME_1``, ….
         One value has its metric's name, whatever its shape.
         """
-        found = self._read().items()
-        return dict(pair for name, value in found for pair in _numbers(name, np.asarray(value)))
+        values = self._read().items()
+        return dict(pair for name, value in values for pair in _numbers(name, np.asarray(value)))
 
     def names(self) -> list[str]:
         """The names of ``results``, known as soon as the losses and metrics are built."""
         read: Any = self._read
-        found = read.get_concrete_function().structured_outputs.items()
-        pairs = ((name, np.zeros(value.shape.as_list())) for name, value in found)
-        return [each for name, zeros in pairs for each, _ in _numbers(name, zeros)]
+        outputs = read.get_concrete_function().structured_outputs.items()
+        pairs = ((name, np.zeros(value.shape.as_list())) for name, value in outputs)
+        return [key for name, zeros in pairs for key, _ in _numbers(name, zeros)]
 
     def _run(self, phase: str, step: Step, chunk: StepChunk, jit: Jit) -> Any:
         # Before the trace: a variable that is made inside of a loop belongs to the loop's graph.
@@ -161,7 +161,9 @@ def _numbers(name: str, value: Array) -> Iterator[tuple[str, float]]:
     if value.size == 1:
         yield name, float(value.reshape(()))
     else:
-        yield from ((f"{name}_{index}", float(each)) for index, each in enumerate(value.ravel()))
+        yield from (
+            (f"{name}_{index}", float(number)) for index, number in enumerate(value.ravel())
+        )
 
 
 def _any_length(tensor: Any) -> Any:
@@ -230,11 +232,11 @@ def _walker(step: StepOfTotal, specs: Any, jit: Jit, *, guarded: bool) -> Walk:
 def predictor(model: Any) -> Callable[[Batch], dict[str, Array]]:
     """A function from the inputs of a batch to one array per output, by name."""
     names = output_names(model)
-    forward = tf.function(lambda given: model(given, training=False), reduce_retracing=True)
+    forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
 
     def predict(batch: Batch) -> dict[str, Array]:
-        given = tf.nest.map_structure(tf.convert_to_tensor, input_arrays(model, batch))
-        results = keras.tree.flatten(run_step(lambda: forward(given), model))
+        inputs = tf.nest.map_structure(tf.convert_to_tensor, input_arrays(model, batch))
+        results = keras.tree.flatten(run_step(lambda: forward(inputs), model))
         return {name: _array(result) for name, result in zip(names, results, strict=True)}
 
     return predict

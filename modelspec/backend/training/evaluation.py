@@ -60,5 +60,5 @@ def _batch_size(model: Any, size: int, warn: Callable[[str], None] | None) -> in
         return size
 
 
-def _nobody(event: str, *given: Any) -> None:
-    del event, given
+def _nobody(event: str, *arguments: Any) -> None:
+    del event, arguments

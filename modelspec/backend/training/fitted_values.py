@@ -62,8 +62,8 @@ def _read(path: Path) -> dict[tuple[str, str], Array]:
     members, problems = arrays.read_headers(path)
     stored = {}
     for name, member in members.items():
-        array, found = arrays.load(member)
-        problems += found
+        array, faults = arrays.load(member)
+        problems += faults
         if array is not None:
             layer, _, key = name.rpartition("/")
             stored[layer, key] = array
@@ -80,7 +80,7 @@ def _put(layer: Any, values: Mapping[str, Array]) -> None:
     if _VOCABULARY in values:
         entries = json.loads(values[_VOCABULARY].tobytes())
         if not isinstance(entries, list) or not all(
-            isinstance(each, str | int) for each in entries
+            isinstance(entry, str | int) for entry in entries
         ):
             raise ValueError(f"the vocabulary of {layer.name} is not a list of entries")
         weights = {key: store[key][: len(entries)] for key in store if key == "idf_weights"}

@@ -65,8 +65,8 @@ class Rest:
         self._model, self._tensors, self._nodes = model, tensors, nodes
         self.inputs = [_Named(f"value_{index}", _dtype(t)) for index, t in enumerate(tensors)]
 
-    def __call__(self, given: Any, *, training: bool | None = None) -> Any:
-        values = dict(zip(map(id, self._tensors), keras.tree.flatten(given), strict=True))
+    def __call__(self, inputs: Any, *, training: bool | None = None) -> Any:
+        values = dict(zip(map(id, self._tensors), keras.tree.flatten(inputs), strict=True))
         _run(self._nodes, values, training=training)
         return keras.tree.map_structure(lambda tensor: values[id(tensor)], self._model.output)
 
@@ -89,10 +89,10 @@ class Parts:
     rest: Rest
     costly: bool
 
-    def beginning(self, given: Any) -> list[Any]:
+    def beginning(self, inputs: Any) -> list[Any]:
         values = {
             id(symbol): tf.cast(tensor, symbol.dtype) if tensor.dtype != tf.string else tensor
-            for symbol, tensor in zip(self.model.inputs, keras.tree.flatten(given), strict=True)
+            for symbol, tensor in zip(self.model.inputs, keras.tree.flatten(inputs), strict=True)
         }
         _run(self.nodes, values, training=False)
         return [values[id(tensor)] for tensor in self.tensors]
@@ -129,7 +129,7 @@ def split(model: Any) -> Parts | None:
     tensors = list(used.values())
     if not layers or not tensors or any(id(tensor) in fixed for tensor in model.outputs):
         return None
-    if any(_masked(each) or _dtype(each) not in _DTYPES for each in tensors):
+    if any(_masked(tensor) or _dtype(tensor) not in _DTYPES for tensor in tensors):
         return None
     costly = any(layer.weights or isinstance(layer, _LOOKUPS) for layer in layers)
     return Parts(model, layers, inside, tensors, Rest(model, tensors, after), costly)
@@ -150,8 +150,8 @@ def _stays_inside(model: Any, node: Any) -> bool:
     if not any(map(_masked, node.outputs)):
         return True
     made = {id(tensor) for tensor in node.outputs}
-    takers = [each for each in graph_nodes(model) if made & {id(t) for t in each.inputs}]
-    return all(_is_fixed(each.operation) for each in takers)
+    takers = [taker for taker in graph_nodes(model) if made & {id(t) for t in taker.inputs}]
+    return all(_is_fixed(taker.operation) for taker in takers)
 
 
 def _dtype(tensor: Any) -> str:
@@ -168,10 +168,10 @@ def _is_fixed(operation: Any) -> bool:
 
 
 def _wrapped(layer: Any) -> Iterator[Any]:
-    for each in getattr(layer, "_layers", ()):
-        if isinstance(each, keras.Layer):
-            yield each
-            yield from _wrapped(each)
+    for inner in getattr(layer, "_layers", ()):
+        if isinstance(inner, keras.Layer):
+            yield inner
+            yield from _wrapped(inner)
 
 
 def _is_constant(layer: Any) -> bool:
@@ -187,8 +187,8 @@ def _is_random(layer: Any) -> bool:
     """Whether a layer draws numbers; recurrent cells hold a generator without dropout too."""
     if not any(isinstance(value, keras.random.SeedGenerator) for value in vars(layer).values()):
         return False
-    found = (getattr(layer, name, None) for name in _RATES)
-    rates = [rate for rate in found if isinstance(rate, int | float)]
+    values = (getattr(layer, name, None) for name in _RATES)
+    rates = [rate for rate in values if isinstance(rate, int | float)]
     return not rates or any(rates)
 
 
@@ -220,8 +220,8 @@ def precomputed(
             raise KeyboardInterrupt
         wanted = np.arange(start, min(start + _ROWS, whole.samples))
         # Always as many rows: the sums of a short batch may differ in their last bits.
-        given = input_arrays(parts.model, whole.gather(np.resize(wanted, _ROWS)))
-        results = forward(tf.nest.map_structure(tf.convert_to_tensor, given))
+        inputs = input_arrays(parts.model, whole.gather(np.resize(wanted, _ROWS)))
+        results = forward(tf.nest.map_structure(tf.convert_to_tensor, inputs))
         values = [np.asarray(result)[: len(wanted)] for result in results]
         if not arrays:
             arrays = dict(zip(names, _room(values, whole.samples, say), strict=True))

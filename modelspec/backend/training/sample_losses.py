@@ -33,8 +33,8 @@ def sample_loss(
 
     def losses(targets: Array, predictions: Array) -> Array:
         fitting = _fitted(targets, predictions).astype(np.float32)
-        found = function(tf.convert_to_tensor(fitting), tf.convert_to_tensor(predictions))
-        rows = np.asarray(found, np.float64).reshape(len(predictions), -1)
+        values = function(tf.convert_to_tensor(fitting), tf.convert_to_tensor(predictions))
+        rows = np.asarray(values, np.float64).reshape(len(predictions), -1)
         if ignored is None:
             mean: Array = rows.mean(1)
             return mean

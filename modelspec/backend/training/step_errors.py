@@ -68,9 +68,9 @@ def _layer_on(path: Iterable[str], model: Any) -> str | None:
         if trace is not None:
             number = trace[1]
         candidates = (step.removesuffix(number) if number else step, step, _without_number(step))
-        found = next((name for name in candidates if name in names), None)
-        if found is not None:
-            return found
+        layer = next((name for name in candidates if name in names), None)
+        if layer is not None:
+            return layer
     return None
 
 

@@ -46,7 +46,7 @@ def all_small(graph: Graph, batch_size: int) -> bool:
     """Whether a recurrent model has nothing that gains from several threads an operation."""
     calls = [_unwrapped(node) for node in graph.nodes]
     recurrent = any(kind in _RECURRENT for kind, _ in calls)
-    return recurrent and all(_is_small(kind, given, batch_size) for kind, given in calls)
+    return recurrent and all(_is_small(kind, arguments, batch_size) for kind, arguments in calls)
 
 
 def _unwrapped(node: Node) -> tuple[str, Mapping[str, Any]]:
@@ -59,8 +59,8 @@ def _unwrapped(node: Node) -> tuple[str, Mapping[str, Any]]:
 
 def _is_small(kind: str, arguments: Mapping[str, Any], batch_size: int) -> bool:
     def fits(most: int, *names: str) -> bool:
-        found = [arguments.get(name) for name in names]
-        numbers = [each for each in found if isinstance(each, int)]
+        values = [arguments.get(name) for name in names]
+        numbers = [value for value in values if isinstance(value, int)]
         return len(numbers) == len(names) and math.prod(numbers) <= most
 
     if kind == "Embedding":

@@ -15,10 +15,10 @@ def all_variables(listed: Iterable[Any], owners: Sequence[Any]) -> list[Any]:
     Keras's optimizers and metrics name their variables themselves, and some forget one: the inner
     Nadam of a LossScaleOptimizer does. The order follows from the objects' attributes.
     """
-    found = {_identity(variable): variable for variable in listed}
+    variables = {_identity(variable): variable for variable in listed}
     for variable in _reachable(owners):
-        found.setdefault(_identity(variable), variable)
-    return list(found.values())
+        variables.setdefault(_identity(variable), variable)
+    return list(variables.values())
 
 
 def _identity(variable: Any) -> int:

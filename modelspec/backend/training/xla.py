@@ -89,7 +89,9 @@ def is_large(variable: Any) -> bool:
 def _updates_pay(model: Any, steps: int) -> bool:
     if isinstance(model.optimizer, keras.optimizers.SGD) and not model.optimizer.momentum:
         return False  # it is one pass as it is, over those rows alone that have a gradient
-    sizes = [math.prod(each.shape) for each in model.trainable_variables if is_large(each)]
+    sizes = [
+        math.prod(variable.shape) for variable in model.trainable_variables if is_large(variable)
+    ]
     saved = _UPDATE_SAVED_SECONDS * sum(sizes) * steps
     return bool(sizes) and saved > _UPDATE_COMPILE_SECONDS * len(sizes)
 
@@ -121,7 +123,7 @@ def extent(model: Any, *, jit: Choice) -> Jit:
         return "off"
     if jit == "optimizer":
         return jit
-    names = (type(each).__name__ for each in chain(_layers(model), inner_operations(model)))
+    names = (type(part).__name__ for part in chain(_layers(model), inner_operations(model)))
     return "steps" if any("Conv" in name or "Pool" in name for name in names) else "loops"
 
 
