@@ -94,7 +94,7 @@ class StopIn(NullListener):
             raise KeyboardInterrupt
 
 
-def by_hand(given: Arrays, rows: slice) -> keras.Model:
+def by_hand(data: Arrays, rows: slice) -> keras.Model:
     """The model of ``SPEC`` in plain Keras; adapted to some rows."""
     keras.utils.set_random_seed(0)
     area = keras.Input((2,), name="area")
@@ -102,18 +102,18 @@ def by_hand(given: Arrays, rows: slice) -> keras.Model:
     kind = keras.Input((), dtype="string", name="kind")
     review = keras.Input((), dtype="string", name="review")
     scaled = keras.layers.Normalization(name="scaled")
-    scaled.adapt(given["area"][rows])
+    scaled.adapt(data["area"][rows])
     bins = keras.layers.Discretization(num_bins=4, output_mode="multi_hot", name="bins")
-    bins.adapt(np.asarray(scaled(given["area"][rows].astype("f"))))
+    bins.adapt(np.asarray(scaled(data["area"][rows].astype("f"))))
     padded: dict[str, Any] = {"output_mode": "one_hot", "pad_to_max_tokens": True}
     rooms_known = keras.layers.IntegerLookup(max_tokens=6, name="rooms_known", **padded)
-    rooms_known.adapt(given["rooms"][rows])
+    rooms_known.adapt(data["rooms"][rows])
     kinds = keras.layers.StringLookup(max_tokens=5, name="kinds", **padded)
-    kinds.adapt(given["kind"][rows].astype(object))
+    kinds.adapt(data["kind"][rows].astype(object))
     words = keras.layers.TextVectorization(
         max_tokens=12, output_mode="tf_idf", pad_to_max_tokens=True, name="words"
     )
-    words.adapt(given["review"][rows].astype(object))
+    words.adapt(data["review"][rows].astype(object))
     first = scaled(area)
     parts = [first, bins(first), rooms_known(rooms), kinds(kind), words(review)]
     price = keras.layers.Dense(1, name="price")(keras.layers.Concatenate()(parts))
@@ -131,7 +131,7 @@ def fitted(model: Any) -> dict[str, Any]:
     state: dict[str, Any] = {}
     for layer in model.layers:
         if hasattr(layer, "get_vocabulary"):
-            state[layer.name] = [str(each) for each in layer.get_vocabulary()]
+            state[layer.name] = [str(entry) for entry in layer.get_vocabulary()]
         if isinstance(layer, keras.layers.Normalization):
             state[layer.name] = [np.asarray(layer.mean), np.asarray(layer.variance)]
         if isinstance(layer, keras.layers.Discretization):
@@ -160,26 +160,26 @@ def loaded(run: modelspec.Run) -> Any:
 
 
 def test_fit_is_that_of_plain_keras(run: modelspec.Run, loaded: Any) -> None:
-    given, rows = arrays(), slice(0, 184)
-    hand = by_hand(given, rows)
+    data, rows = arrays(), slice(0, 184)
+    hand = by_hand(data, rows)
     hand.compile(keras.optimizers.Adam(0.01), "mse")
     assert_same(fitted(loaded), fitted(hand))
 
     def x(part: slice) -> list[Any]:
-        texts = [given[name][part].astype(object) for name in ("kind", "review")]
+        texts = [data[name][part].astype(object) for name in ("kind", "review")]
         return [
-            keras.ops.convert_to_tensor(each)
-            for each in (given["area"][part], given["rooms"][part], *texts)
+            keras.ops.convert_to_tensor(column)
+            for column in (data["area"][part], data["rooms"][part], *texts)
         ]
 
     log = hand.fit(
         x(rows),
-        given["price"][rows],
+        data["price"][rows],
         batch_size=32,
         epochs=2,
         shuffle=False,
         verbose=0,
-        validation_data=(x(slice(184, None)), given["price"][184:]),
+        validation_data=(x(slice(184, None)), data["price"][184:]),
     ).history
     for epoch, record in enumerate(run.history):
         for name in ("loss", "val_loss"):
@@ -190,7 +190,7 @@ def test_fit_is_that_of_plain_keras(run: modelspec.Run, loaded: Any) -> None:
     np.testing.assert_allclose(
         loaded.predict(everything, verbose=0), hand.predict(everything, verbose=0), 1e-5, 1e-6
     )
-    predicted = modelspec.predict(modelspec.open_target(run.path), given).arrays["price"]
+    predicted = modelspec.predict(modelspec.open_target(run.path), data).arrays["price"]
     np.testing.assert_allclose(predicted, loaded.predict(everything, verbose=0), 1e-5, 1e-6)
 
 

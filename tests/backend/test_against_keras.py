@@ -36,7 +36,7 @@ class Twin(NamedTuple):
     text: str
     arrays: Arrays
     hand: Callable[[], keras.Model]
-    given: Mapping[str, Any]
+    compile_arguments: Mapping[str, Any]
     targets: Any
     """The form of the targets that plain Keras takes: a name, a list of names, or a mapping."""
 
@@ -125,9 +125,9 @@ def digits_heads(*, mapping: bool = False) -> keras.Model:
 def mlp_twin() -> Twin:
     random = np.random.default_rng(1)
     arrays = {"features": random.random((SAMPLES, 64), "f"), "label": one_hot(random, 10)}
-    given = {"loss": "categorical_crossentropy", "metrics": ["accuracy", "mae"]}
+    compile_arguments = {"loss": "categorical_crossentropy", "metrics": ["accuracy", "mae"]}
     text = shipped("mlp") + "metrics: [accuracy, mae]\n"
-    return Twin(text, arrays, mlp, given, "label")
+    return Twin(text, arrays, mlp, compile_arguments, "label")
 
 
 def question_answering_twin() -> Twin:
@@ -140,8 +140,8 @@ def question_answering_twin() -> Twin:
     small = "{text_vocabulary: 50, question_vocabulary: 40, answers: 12}"
     large = "{text_vocabulary: 10000, question_vocabulary: 10000, answers: 500}"
     text = without(shipped("question_answering", (large, small)), "training")
-    given = {"loss": "categorical_crossentropy", "metrics": ["acc"]}
-    return Twin(text, arrays, question_answering, given, "answer")
+    compile_arguments = {"loss": "categorical_crossentropy", "metrics": ["acc"]}
+    return Twin(text, arrays, question_answering, compile_arguments, "answer")
 
 
 AUTHOR_OUTPUTS = ("age", "income", "gender")
@@ -160,18 +160,20 @@ def author_profile_twin(form: str) -> Twin:
     text = without(text, "losses", "loss_weights", "training")
     losses, weights = list(AUTHOR_LOSSES), [0.25, 1.0, 10.0]
     if form == "list":
-        given: dict[str, Any] = {"loss": losses, "loss_weights": weights}
+        compile_arguments: dict[str, Any] = {"loss": losses, "loss_weights": weights}
         text += "losses: [mse, categorical_crossentropy, binary_crossentropy]\n"
         text += "loss_weights: [0.25, 1.0, 10.0]\n"
-        return Twin(text, arrays, author_profile, given, list(AUTHOR_OUTPUTS))
+        return Twin(text, arrays, author_profile, compile_arguments, list(AUTHOR_OUTPUTS))
     # In another order than the outputs': names alone must decide.
     text += "losses: {gender: binary_crossentropy, age: mse, income: categorical_crossentropy}\n"
     text += "loss_weights: {gender: 10.0, income: 1.0, age: 0.25}\n"
-    given = {
+    compile_arguments = {
         "loss": dict(zip(AUTHOR_OUTPUTS, losses, strict=True)),
         "loss_weights": dict(zip(AUTHOR_OUTPUTS, weights, strict=True)),
     }
-    return Twin(text, arrays, author_profile, given, {name: name for name in AUTHOR_OUTPUTS})
+    return Twin(
+        text, arrays, author_profile, compile_arguments, {name: name for name in AUTHOR_OUTPUTS}
+    )
 
 
 HEADS_LOSSES = ("sparse_categorical_crossentropy", "binary_crossentropy", "mse")
@@ -193,11 +195,11 @@ def digits_heads_twin(form: str) -> Twin:
     }
     written = {"losses": "loss", "loss_weights": "loss_weights", "metrics": "metrics"}
     text = without(shipped("digits_heads"), "training", *parts)
-    given: dict[str, Any] = {}
+    compile_arguments: dict[str, Any] = {}
     for part, values in parts.items():
         shown = [str(value).replace("'", "") for value in values]
         named = dict(zip(names, values, strict=True))
-        given[written[part]] = list(values) if form == "list" else named
+        compile_arguments[written[part]] = list(values) if form == "list" else named
         pairs = [f"{name}: {value}" for name, value in zip(names, shown, strict=True)]
         text += f"{part}: [{', '.join(shown)}]\n" if form == "list" else ""
         text += f"{part}: {{{', '.join(reversed(pairs))}}}\n" if form != "list" else ""
@@ -207,7 +209,7 @@ def digits_heads_twin(form: str) -> Twin:
         )
     mapping = form == "outputs"
     targets = list(names) if form == "list" else {name: name for name in names}
-    return Twin(text, arrays, lambda: digits_heads(mapping=mapping), given, targets)
+    return Twin(text, arrays, lambda: digits_heads(mapping=mapping), compile_arguments, targets)
 
 
 TWINS: dict[str, Callable[[], Twin]] = {
@@ -235,8 +237,8 @@ class Outcome(NamedTuple):
 
 
 def inputs_of(model: keras.Model, arrays: Arrays) -> Any:
-    found = [arrays[tensor.name] for tensor in model.inputs]
-    return found if len(found) > 1 else found[0]
+    values = [arrays[tensor.name] for tensor in model.inputs]
+    return values if len(values) > 1 else values[0]
 
 
 def in_form(names: Any, arrays: Arrays) -> Any:
@@ -254,13 +256,13 @@ def hand_model(source: modelspec.ModelSpec, twin: Twin) -> keras.Model:
     hand = twin.hand()
     hand.set_weights(source.build().get_weights())
     optimizer = "adam" if source.spec.optimizer == "adam" else "rmsprop"
-    hand.compile(optimizer=optimizer, jit_compile=False, **twin.given)
+    hand.compile(optimizer=optimizer, jit_compile=False, **twin.compile_arguments)
     return hand
 
 
 def settings(**more: Any) -> list[str]:
-    given = {"epochs": 1, "batch_size": BATCH, "shuffle": "false", **more}
-    return [f"training.{name}={value}" for name, value in given.items()]
+    training = {"epochs": 1, "batch_size": BATCH, "shuffle": "false", **more}
+    return [f"training.{name}={value}" for name, value in training.items()]
 
 
 def train_both(twin: Twin, folder: Path) -> Outcome:
@@ -310,10 +312,10 @@ def test_outputs_are_equal_before_training(outcome: Outcome) -> None:
     source = modelspec.loads(outcome.twin.text, settings())
     ours = source.build()
     hand = hand_model(source, outcome.twin)
-    given = inputs_of(hand, outcome.twin.arrays)
+    inputs = inputs_of(hand, outcome.twin.arrays)
     assert type(ours.output) is type(hand.output)
-    expected = flat(hand.predict(given, verbose=0))
-    results = flat(ours.predict(given, verbose=0))
+    expected = flat(hand.predict(inputs, verbose=0))
+    results = flat(ours.predict(inputs, verbose=0))
     assert list(results) == list(expected)
     for name, result in results.items():
         np.testing.assert_allclose(result, expected[name], rtol=RELATIVE)
@@ -404,7 +406,7 @@ def test_mistyped_name_is_an_error(part: str) -> None:
 
 
 def class_weight_of(ids: NDArray[Any], weights: Mapping[int, float]) -> NDArray[Any]:
-    return np.array([weights.get(int(each), 1.0) for each in ids], "f")
+    return np.array([weights.get(int(class_id), 1.0) for class_id in ids], "f")
 
 
 def test_sample_weights_and_class_weights_together(tmp_path: Path) -> None:
@@ -458,17 +460,17 @@ def test_class_weights_of_a_single_output(kind: str, tmp_path: Path) -> None:
     twin = mlp_twin()
     arrays = dict(twin.arrays)
     text = f"{twin.text}training: {{class_weights: {{label: {{0: 2.0, 3: 0.5}}}}}}\n"
-    given = dict(twin.given)
+    compile_arguments = dict(twin.compile_arguments)
     if kind == "ids":
         arrays["label"] = arrays["label"].argmax(-1).astype("int32")[:, None]
         text = text.replace(": categorical_", ": sparse_categorical_")
         text = text.replace("[accuracy, mae]", "[accuracy]")
-        given = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+        compile_arguments = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
     data = tmp_path / "data.npz"
     np.savez(data, **arrays)  # type: ignore[arg-type]
     source = modelspec.loads(text, settings())
     run = modelspec.train(source, data, run=tmp_path / "run")
-    hand = hand_model(source, twin._replace(given=given))
+    hand = hand_model(source, twin._replace(compile_arguments=compile_arguments))
     history = hand.fit(
         arrays["features"],
         arrays["label"],
@@ -629,8 +631,8 @@ def test_outputs_without_a_loss_are_left_alone(tmp_path: Path) -> None:
     np.savez(data, **arrays)  # type: ignore[arg-type]
     source = modelspec.loads(text, settings())
     run = modelspec.train(source, data, run=tmp_path / "run")
-    given = {"loss": [None, None, "mse"], "metrics": [["accuracy"], [], []]}
-    hand = hand_model(source, twin._replace(given=given))
+    compile_arguments = {"loss": [None, None, "mse"], "metrics": [["accuracy"], [], []]}
+    hand = hand_model(source, twin._replace(compile_arguments=compile_arguments))
     history = hand.fit(
         arrays["image"],
         [arrays["digit"], np.zeros((SAMPLES, 1), "f"), arrays["ink"]],
@@ -650,7 +652,7 @@ def test_compiled_steps_agree_with_keras(tmp_path: Path) -> None:
     source = modelspec.loads(twin.text, settings(jit="true"))
     run = modelspec.train(source, data, run=tmp_path / "run")
     hand = hand_model(source, twin)
-    given = inputs_of(hand, twin.arrays), in_form(twin.targets, twin.arrays)
-    history = hand.fit(*given, batch_size=BATCH, shuffle=False, verbose=0).history
+    arguments = inputs_of(hand, twin.arrays), in_form(twin.targets, twin.arrays)
+    history = hand.fit(*arguments, batch_size=BATCH, shuffle=False, verbose=0).history
     expected = {name: values[0] for name, values in history.items()}
     assert logs(run.history[0]) == pytest.approx(expected, rel=RELATIVE)

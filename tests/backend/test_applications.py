@@ -156,11 +156,11 @@ def test_a_file_that_is_there_is_used(tmp_path: Path, monkeypatch: pytest.Monkey
     model.save_weights(written)
     written.rename(place)
 
-    def found(*_: Any, **__: Any) -> str:
+    def path_of(*_: Any, **__: Any) -> str:
         assert place.exists()
         return str(written.with_name(place.name))
 
-    monkeypatch.setattr(file_utils, "get_file", found)
+    monkeypatch.setattr(file_utils, "get_file", path_of)
     values = model.get_weights()
     monkeypatch.setattr(keras.Model, "load_weights", lambda self, _: self.set_weights(values))
     built = source.build()
@@ -173,7 +173,7 @@ def names() -> list[str]:
 
 
 def test_all_models_are_offered() -> None:
-    offered = {name for name, each in vars(keras.applications).items() if callable(each)}
+    offered = {name for name, member in vars(keras.applications).items() if callable(member)}
     assert set(names()) == offered
 
 

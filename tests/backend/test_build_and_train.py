@@ -221,9 +221,9 @@ def test_states_of_one_lstm_begin_another() -> None:
     y = keras.layers.LSTM(4)(b, initial_state=[h, c])
     plain = keras.Model([a, b], [y, sequence])
     plain.set_weights(model.get_weights())
-    given = values(model)
-    results = model(given)
-    for name, expected in zip(("y", "seq"), plain(list(given.values())), strict=True):
+    inputs = values(model)
+    results = model(inputs)
+    for name, expected in zip(("y", "seq"), plain(list(inputs.values())), strict=True):
         np.testing.assert_array_equal(results[name].numpy(), expected.numpy())
 
 
@@ -237,8 +237,8 @@ def test_attention_by_names_of_call_arguments() -> None:
     layer = keras.layers.MultiHeadAttention(2, 3)
     plain = keras.Model([a, b], layer(query=a, value=b))
     plain.set_weights(model.get_weights())
-    given = values(model)
-    np.testing.assert_array_equal(model(given).numpy(), plain(list(given.values())).numpy())
+    inputs = values(model)
+    np.testing.assert_array_equal(model(inputs).numpy(), plain(list(inputs.values())).numpy())
 
 
 WRAPPERS = {
@@ -276,8 +276,8 @@ def test_wrapper_holds_what_it_is_given(written: str) -> None:
     x = keras.Input((5, 3))
     plain = keras.Model(x, WRAPPERS[written]()(x))
     plain.set_weights(model.get_weights())
-    given = values(model)["x"]
-    np.testing.assert_array_equal(model({"x": given}).numpy(), plain(given).numpy())
+    inputs = values(model)["x"]
+    np.testing.assert_array_equal(model({"x": inputs}).numpy(), plain(inputs).numpy())
 
 
 def test_shared_layer_has_one_set_of_weights() -> None:
@@ -328,7 +328,7 @@ training: {epochs: 1}
     source = modelspec.loads(text)
     before = source.build().get_weights()
     after = weights_of(modelspec.train(source, tmp_path / "data.npz", run=tmp_path / "run"))
-    assert [each.shape for each in before] == [(3, 4), (4,), (4, 2), (2,)]
+    assert [weight.shape for weight in before] == [(3, 4), (4,), (4, 2), (2,)]
     assert all((one != other).any() for one, other in zip(before, after, strict=True))
 
 
@@ -489,13 +489,13 @@ def test_outputs_carry_the_names_of_the_spec(form: str, tmp_path: Path) -> None:
     )
     model = source.build()
     assert isinstance(model.output, kind)
-    given = {
+    arrays = {
         tensor.name: np.random.default_rng(0).random((SAMPLES, *tensor.shape[1:]), "f")
         for tensor in model.inputs
     }
-    found = outputs_by_name(model(given), names)
-    targets = {name: np.zeros(array.shape, "f") for name, array in found.items() if name != "x"}
-    np.savez(tmp_path / "data.npz", **given, **targets)  # type: ignore[arg-type]
+    results = outputs_by_name(model(arrays), names)
+    targets = {name: np.zeros(array.shape, "f") for name, array in results.items() if name != "x"}
+    np.savez(tmp_path / "data.npz", **arrays, **targets)  # type: ignore[arg-type]
     run = modelspec.train(source, tmp_path / "data.npz", run=tmp_path / "run")
     expected = {f"{name}_loss" for name in names} if len(names) > 1 else set()
     assert expected <= run.history[0].keys()
@@ -504,8 +504,8 @@ def test_outputs_carry_the_names_of_the_spec(form: str, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         loaded = keras.saving.load_model(run.model_path, safe_mode=True)
-        again = outputs_by_name(loaded(given), names)
-        also = outputs_by_name(loaded.predict(given, verbose=0), names)
+        again = outputs_by_name(loaded(arrays), names)
+        also = outputs_by_name(loaded.predict(arrays, verbose=0), names)
     for name in names:
         np.testing.assert_array_equal(again[name], predicted[name])
         # Keras's batches have other lengths.
@@ -525,13 +525,13 @@ def test_saved_model_takes_inputs_by_name(tmp_path: Path) -> None:
     )
     path = tmp_path / "model.keras"
     save_model(source.build(), path)
-    given = {"apple": np.ones((3, 2), "f"), "zebra": np.full((3, 2), 5.0, "f")}
+    inputs = {"apple": np.ones((3, 2), "f"), "zebra": np.full((3, 2), 5.0, "f")}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         loaded = keras.saving.load_model(path, safe_mode=True)
-        assert (loaded(given).numpy() == 4.0).all()
-        assert (loaded.predict(given, verbose=0) == 4.0).all()
-    np.savez(tmp_path / "data.npz", **given)  # type: ignore[arg-type]
+        assert (loaded(inputs).numpy() == 4.0).all()
+        assert (loaded.predict(inputs, verbose=0) == 4.0).all()
+    np.savez(tmp_path / "data.npz", **inputs)  # type: ignore[arg-type]
     [result] = modelspec.predict(modelspec.open_target(path), tmp_path / "data.npz").arrays.values()
     assert (result == 4.0).all()
 

@@ -15,5 +15,5 @@ pytestmark = [pytest.mark.keras, pytest.mark.slow]
     ],
 )
 def test_a_random_model_gives_keras_numbers(seed: int) -> None:
-    found, problem = verdict(seed)
-    assert found in ("equal", "rounding", "refused"), problem
+    result, problem = verdict(seed)
+    assert result in ("equal", "rounding", "refused"), problem

@@ -99,7 +99,9 @@ ON_VAL_LOSS, ON_LOSS = "EarlyStopping on val_loss", "EarlyStopping on loss"
 def test_the_end_and_the_epoch_of_the_model(
     callbacks: str, stopped_by: str, done: int, epoch: int, tmp_path: Path
 ) -> None:
-    listed = ", ".join(f"{{{each}}}" for each in re.split(", (?=Early)", callbacks) if each)
+    listed = ", ".join(
+        f"{{{callback}}}" for callback in re.split(", (?=Early)", callbacks) if callback
+    )
     run = train(tmp_path / "run", f"training.callbacks=[{listed}]")
     record = run.record
     reason = f"stopped early by {stopped_by}" if stopped_by else "all epochs"

@@ -53,15 +53,15 @@ XLA_ROUNDING = rounding(54 * (100 + 64 + 16 + 10))
 """Of three epochs of 17 or 18 steps: each sums over 100 samples, 64 pixels, 16 and 10 units."""
 
 
-def train(folder: Path, *overrides: str, **given: Any) -> modelspec.Run:
-    return modelspec.train(modelspec.loads(SPEC, overrides), DATA, run=folder, **given)
+def train(folder: Path, *overrides: str, **options: Any) -> modelspec.Run:
+    return modelspec.train(modelspec.loads(SPEC, overrides), DATA, run=folder, **options)
 
 
 def end(run: modelspec.Run) -> tuple[list[dict[str, Any]], list[bytes]]:
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in run.history]
     model = keras.saving.load_model(run.model_path)
     state = [*model.weights, *model.optimizer.variables]
-    return history, [np.asarray(each).tobytes() for each in state]
+    return history, [np.asarray(variable).tobytes() for variable in state]
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +102,8 @@ def test_xla_gives_the_numbers_of_plain_keras(tmp_path: Path) -> None:
     run = modelspec.train(source, DATA, run=tmp_path)
     with np.load(DATA) as data:
         image, digit = data["image_train"], data["digit_train"]
-    given = {"batch_size": 100, "shuffle": False, "verbose": 0}
-    history = twin.fit(image, digit, **given).history
+    options = {"batch_size": 100, "shuffle": False, "verbose": 0}
+    history = twin.fit(image, digit, **options).history
     expected = {name: values[0] for name, values in history.items()}
     measured = {name: run.history[0][name] for name in expected}
     assert_logs_close(measured, expected, XLA_ROUNDING, samples=len(digit))
@@ -146,15 +146,15 @@ def test_xla_draws_the_numbers_of_tensorflow(dtype: str) -> None:
     with as_without_xla():
         compiled = tf.function(drawn, jit_compile=True)
         try:
-            found = compiled(seed)
+            results = compiled(seed)
         except tf.errors.InternalError as error:
             # XLA cannot convert float16 on a CPU from before 2012 (without F16C).
             if dtype != "float16" or "materialize symbols" not in str(error):
                 raise
             pytest.skip("XLA has no float16 on this CPU")
     # Those of float64 are left to XLA: no precision of a spec's has it.
-    assert np.array_equal(found[0], expected[0]) == (dtype != "float64")
-    assert np.array_equal(found[1], expected[1]) == (dtype != "float64")
+    assert np.array_equal(results[0], expected[0]) == (dtype != "float64")
+    assert np.array_equal(results[1], expected[1]) == (dtype != "float64")
 
 
 OPTIMIZERS = [

@@ -127,11 +127,11 @@ def convmixer(keras: Any) -> Any:
 
 def conv_lstm(keras: Any) -> Any:
     layers = keras.layers
-    given: dict[str, Any] = {"padding": "same", "return_sequences": True, "activation": "relu"}
+    options: dict[str, Any] = {"padding": "same", "return_sequences": True, "activation": "relu"}
     inputs = keras.Input((None, 64, 64, 1))
-    x = layers.BatchNormalization()(layers.ConvLSTM2D(64, 5, **given)(inputs))
-    x = layers.BatchNormalization()(layers.ConvLSTM2D(64, 3, **given)(x))
-    x = layers.ConvLSTM2D(64, 1, **given)(x)
+    x = layers.BatchNormalization()(layers.ConvLSTM2D(64, 5, **options)(inputs))
+    x = layers.BatchNormalization()(layers.ConvLSTM2D(64, 3, **options)(x))
+    x = layers.ConvLSTM2D(64, 1, **options)(x)
     return keras.Model(inputs, layers.Conv3D(1, 3, activation="sigmoid", padding="same")(x))
 
 

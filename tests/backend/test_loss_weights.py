@@ -77,7 +77,7 @@ def built(
 def batches(model: Any, count: int, *, weighted: bool = True) -> list[Tensors]:
     """Batches of different length in the form that the model takes; one loss is much larger."""
     random = np.random.default_rng(3)
-    found = []
+    tensors = []
     for number in range(count):
         rows = 16 if number % 3 else 12
         piece = Batch(
@@ -88,8 +88,8 @@ def batches(model: Any, count: int, *, weighted: bool = True) -> list[Tensors]:
             },
             weights={"kind": random.uniform(0.5, 2, rows).astype("f")} if weighted else {},
         )
-        found.append(tf.nest.map_structure(tf.convert_to_tensor, batch_arrays(model, piece)))
-    return found
+        tensors.append(tf.nest.map_structure(tf.convert_to_tensor, batch_arrays(model, piece)))
+    return tensors
 
 
 def stepper(step: Callable[[Any], Any], **options: Any) -> Callable[[Any], Any]:
@@ -138,7 +138,7 @@ class ByHand:
     def update(self, losses: Any, tape: Any, weights: Array) -> None:
         one, other, penalty = losses
         for variable in self.model.trainable_variables:
-            parts = [tape.gradient(each, variable) for each in (one, other, penalty)]
+            parts = [tape.gradient(loss, variable) for loss in (one, other, penalty)]
             factors = (*weights, 1.0)
             total = sum(
                 factor * part
@@ -151,7 +151,7 @@ class ByHand:
         """Of the gradients on the weights of the last shared layer."""
         shared = self.model.get_layer("shared").trainable_variables
         gradients = [tape.gradient(loss, shared) for loss in losses[:2]]
-        squares = [sum(float(tf.reduce_sum(part**2)) for part in each) for each in gradients]
+        squares = [sum(float(tf.reduce_sum(part**2)) for part in parts) for parts in gradients]
         return np.sqrt(squares)
 
 
@@ -172,7 +172,7 @@ class Adam:
 
 
 def numbers(losses: Any) -> Array:
-    return np.array([float(each) for each in losses[:2]])
+    return np.array([float(loss) for loss in losses[:2]])
 
 
 def averaging_one(weights: Array) -> Array:
@@ -180,9 +180,9 @@ def averaging_one(weights: Array) -> Array:
     return scaled
 
 
-def uncertainty_by_hand(hand: ByHand, given: list[Tensors], *, fitted: bool) -> list[Array]:
+def uncertainty_by_hand(hand: ByHand, data: list[Tensors], *, fitted: bool) -> list[Array]:
     forms, adam, s, used = np.array([0.5, 1.0]), Adam(0.05, 1e-5), np.zeros(2), []
-    for number, batch in enumerate(given):
+    for number, batch in enumerate(data):
         losses, tape = hand.losses(batch)
         if fitted and number == 0:
             s = np.log(2 * forms * numbers(losses))
@@ -194,10 +194,10 @@ def uncertainty_by_hand(hand: ByHand, given: list[Tensors], *, fitted: bool) -> 
     return used
 
 
-def gradnorm_by_hand(hand: ByHand, given: list[Tensors], *, fitted: bool) -> list[Array]:
+def gradnorm_by_hand(hand: ByHand, data: list[Tensors], *, fitted: bool) -> list[Array]:
     adam, relative, units, used = Adam(0.05), np.ones(2), np.ones(2), []
     first = np.ones(2)
-    for number, batch in enumerate(given):
+    for number, batch in enumerate(data):
         losses, tape = hand.losses(batch)
         norms = hand.norms(losses, tape)
         if number == 0:
@@ -216,10 +216,10 @@ def gradnorm_by_hand(hand: ByHand, given: list[Tensors], *, fitted: bool) -> lis
     return used
 
 
-def equal_by_hand(hand: ByHand, given: list[Tensors], *, fitted: bool) -> list[Array]:
+def equal_by_hand(hand: ByHand, data: list[Tensors], *, fitted: bool) -> list[Array]:
     del fitted
     sums, used = np.zeros(2), []
-    for batch in given:
+    for batch in data:
         losses, tape = hand.losses(batch)
         sums = 0.9 * sums + 0.1 * numbers(losses)
         weights = averaging_one(1 / sums)
@@ -237,20 +237,22 @@ BY_HAND = {
 }
 
 
-@pytest.mark.parametrize("given", BY_HAND)
-def test_three_steps_by_hand(given: str) -> None:
-    by_hand, fitted = BY_HAND[given]
-    _, model, strategy = built(given)
+@pytest.mark.parametrize("written", BY_HAND)
+def test_three_steps_by_hand(written: str) -> None:
+    by_hand, fitted = BY_HAND[written]
+    _, model, strategy = built(written)
     assert strategy is not None
     data = batches(model, 3)
     hand = ByHand()
-    tolerance = rounding(3 * TERMS) + (ON_WEIGHTS * rounding(ROWS) if "uncertainty" in given else 0)
+    tolerance = rounding(3 * TERMS) + (
+        ON_WEIGHTS * rounding(ROWS) if "uncertainty" in written else 0
+    )
     expected = by_hand(hand, data, fitted=fitted)
     train = stepper(strategy.train_step)
     for batch, weights in zip(data, expected, strict=True):
         train(batch)
-        found = [strategy.weights()[name] for name in ("size", "kind")]
-        np.testing.assert_allclose(found, weights, rtol=tolerance)
+        used = [strategy.weights()[name] for name in ("size", "kind")]
+        np.testing.assert_allclose(used, weights, rtol=tolerance)
     assert_close(model.weights, hand.model.weights, tolerance)
 
 
@@ -283,10 +285,10 @@ def test_with_weights_of_one_the_step_is_keras_own(outputs: str, *, weighted: bo
 STRATEGIES = ["equal_contribution", "uncertainty", "gradnorm"]
 
 
-@pytest.mark.parametrize("given", STRATEGIES)
-def test_a_restored_state_goes_on_to_the_same_bits(given: str) -> None:
-    _, whole, strategy = built(given, optimizer="adam")
-    _, other, again = built(given, optimizer="adam")
+@pytest.mark.parametrize("written", STRATEGIES)
+def test_a_restored_state_goes_on_to_the_same_bits(written: str) -> None:
+    _, whole, strategy = built(written, optimizer="adam")
+    _, other, again = built(written, optimizer="adam")
     assert strategy
     assert again
     data = batches(whole, 6)
@@ -305,16 +307,16 @@ def test_a_restored_state_goes_on_to_the_same_bits(given: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
+    "written",
     [
         "gradnorm",
         *(pytest.param(name, marks=pytest.mark.sweep) for name in STRATEGIES if name != "gradnorm"),
     ],
 )
-def test_xla_and_half_precision(given: str) -> None:
-    _, plain, one = built(given)
-    _, compiled, two = built(given)
-    _, half, three = built(given, optimizer="adam", precision="mixed_float16")
+def test_xla_and_half_precision(written: str) -> None:
+    _, plain, one = built(written)
+    _, compiled, two = built(written)
+    _, half, three = built(written, optimizer="adam", precision="mixed_float16")
     assert one
     assert two
     assert three
@@ -322,7 +324,9 @@ def test_xla_and_half_precision(given: str) -> None:
     for batch in batches(plain, 4):
         for step in steps:
             step(batch)
-    tolerance = rounding(4 * TERMS) + (ON_WEIGHTS * rounding(ROWS) if given == "uncertainty" else 0)
+    tolerance = rounding(4 * TERMS) + (
+        ON_WEIGHTS * rounding(ROWS) if written == "uncertainty" else 0
+    )
     assert_close(plain.weights, compiled.weights, tolerance)
     assert isinstance(half.optimizer, keras.optimizers.LossScaleOptimizer)
     step = stepper(three.train_step)
@@ -347,7 +351,7 @@ def test_an_overflow_of_float16_leaves_the_weights_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "outputs"),
+    ("written", "outputs"),
     [
         ("equal_contribution", LIST),
         ("uncertainty", MAPPING),
@@ -358,9 +362,9 @@ def test_an_overflow_of_float16_leaves_the_weights_as_they_are() -> None:
     ],
 )
 def test_what_is_saved_is_plain_keras_with_numbers(
-    given: str, outputs: str, tmp_path: Path
+    written: str, outputs: str, tmp_path: Path
 ) -> None:
-    _, model, strategy = built(given, outputs, optimizer="adam")
+    _, model, strategy = built(written, outputs, optimizer="adam")
     assert strategy
     train = stepper(strategy.train_step)
     for batch in batches(model, 4):
@@ -381,15 +385,15 @@ def test_what_is_saved_is_plain_keras_with_numbers(
         for one, other in zip(loaded.optimizer.variables, state, strict=True):
             np.testing.assert_array_equal(values(one), other)
         x, y, weight = batches(model, 1)[0]
-        found = loaded.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
-        heads = sum(weights[name] * found[f"{name}_loss"] for name in weights)
+        scores = loaded.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
+        heads = sum(weights[name] * scores[f"{name}_loss"] for name in weights)
         penalty = 0.01 * float(np.sum(values(loaded.layers[1].kernel) ** 2))
-        assert found["loss"] == pytest.approx(heads + penalty, rel=rounding(TERMS))
+        assert scores["loss"] == pytest.approx(heads + penalty, rel=rounding(TERMS))
 
 
-@pytest.mark.parametrize("given", STRATEGIES)
-def test_validation_has_the_current_weights(given: str) -> None:
-    _, model, strategy = built(given)
+@pytest.mark.parametrize("written", STRATEGIES)
+def test_validation_has_the_current_weights(written: str) -> None:
+    _, model, strategy = built(written)
     assert strategy
     train, check = stepper(strategy.train_step), stepper(model.test_step)
     first, second = batches(model, 2)
@@ -397,15 +401,15 @@ def test_validation_has_the_current_weights(given: str) -> None:
     model.reset_metrics()
     before = all_variables(model, strategy)
     check(second)
-    found, weights = results(model), strategy.weights()
-    heads = sum(weights[name] * found[f"{name}_loss"] for name in weights)
+    logs, weights = results(model), strategy.weights()
+    heads = sum(weights[name] * logs[f"{name}_loss"] for name in weights)
     penalty = 0.01 * float(np.sum(values(model.layers[1].kernel) ** 2))
     beside = 0.0
-    if given == "uncertainty":
+    if written == "uncertainty":
         forms = {"size": 0.5, "kind": 1.0}
         beside = sum(np.log(forms[name] / weights[name]) / 2 for name in weights)
-    assert found["loss"] == pytest.approx(heads + penalty + beside, rel=rounding(TERMS))
-    metrics = {id(each) for metric in model.metrics for each in metric.variables}
+    assert logs["loss"] == pytest.approx(heads + penalty + beside, rel=rounding(TERMS))
+    metrics = {id(variable) for metric in model.metrics for variable in metric.variables}
     places = (*model.variables, *model.optimizer.variables, *strategy.variables)
     after = all_variables(model, strategy)
     changed = [
@@ -455,7 +459,7 @@ def test_gradnorm_needs_shared_weights(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=np.zeros((4, 2, 3)), a=np.zeros((4, 1)), b=np.zeros((4, 1)))
     with pytest.raises(modelspec.SpecError) as caught:
         modelspec.train(spec, tmp_path / "d.npz", run=tmp_path / "run")
-    assert "no-shared-layers" in {each.code for each in caught.value.problems}
+    assert "no-shared-layers" in {problem.code for problem in caught.value.problems}
     other = modelspec.loads(FLAT, ["loss_weights=uncertainty"])
     assert check_strategy(other.build(), other.require()) == []
 
@@ -484,22 +488,22 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(data: Path, folder: Path, given: str, epochs: int, **options: Any) -> modelspec.Run:
-    text = TRUNK.format(weights=given, outputs=LIST, optimizer="adam", precision="float32")
+def run(data: Path, folder: Path, written: str, epochs: int, **options: Any) -> modelspec.Run:
+    text = TRUNK.format(weights=written, outputs=LIST, optimizer="adam", precision="float32")
     overrides = [f"training.epochs={epochs}", "training.validation_split=0.2"]
     return modelspec.train(modelspec.loads(text, overrides), data, run=folder, **options)
 
 
-@pytest.mark.parametrize("given", ["auto", "uncertainty", "{gradnorm: {alpha: 1}}"])
+@pytest.mark.parametrize("written", ["auto", "uncertainty", "{gradnorm: {alpha: 1}}"])
 def test_runs_tell_weights_and_shares_and_go_on_exactly(
-    given: str, data: Path, tmp_path: Path
+    written: str, data: Path, tmp_path: Path
 ) -> None:
-    whole = run(data, tmp_path / "whole", given, 4)
-    run(data, tmp_path / "parts", given, 2)
-    parts = run(data, tmp_path / "parts", given, 4, resume=True)
+    whole = run(data, tmp_path / "whole", written, 4)
+    run(data, tmp_path / "parts", written, 2)
+    parts = run(data, tmp_path / "parts", written, 4, resume=True)
     histories = [
-        [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in each]
-        for each in (whole.history, parts.history)
+        [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in history]
+        for history in (whole.history, parts.history)
     ]
     assert histories[0] == histories[1]
     last = histories[0][-1]
@@ -507,7 +511,7 @@ def test_runs_tell_weights_and_shares_and_go_on_exactly(
     for part in ("", "val_"):
         total = last[f"{part}size_loss"] + last[f"{part}kind_loss"]
         assert last[f"{part}loss_at_1"] == pytest.approx(total)
-    models = [keras.saving.load_model(each.model_path) for each in (whole, parts)]
+    models = [keras.saving.load_model(finished.model_path) for finished in (whole, parts)]
     for one, other in zip(*(model.weights for model in models), strict=True):
         np.testing.assert_array_equal(values(one), values(other))
     kept = models[0].get_compile_config()["loss_weights"]

@@ -99,17 +99,17 @@ def test_names_of_mask_operations(
     chosen = {**NAMES, **names}
     for placeholder, name in chosen.items():
         text = text.replace(placeholder, name)
-    given = arrays()
-    target = given["word"] % 5
+    values = arrays()
+    target = values["word"] % 5
     data = tmp_path / "data.npz"
-    np.savez(data, **given, **{chosen["OUT"]: target})
+    np.savez(data, **values, **{chosen["OUT"]: target})
     source = modelspec.loads(text + TAIL)
     assert source.check(data) == []
 
     keras.backend.clear_session()
     model = by_hand(*hand)
     history = model.fit(
-        [given["word"], given["pos"]], target, 16, epochs=2, shuffle=False, verbose=0
+        [values["word"], values["pos"]], target, 16, epochs=2, shuffle=False, verbose=0
     )
     keras.backend.clear_session()
     run = modelspec.train(source, data, run=tmp_path / "run")
@@ -121,9 +121,9 @@ def test_names_of_mask_operations(
     assert {chosen["WE"], chosen["PE"], chosen["OUT"], "word", "pos"} <= rows
     assert all(set(row.sources) <= rows for row in summary.layers)
     loaded = keras.saving.load_model(run.model_path)
-    expected = model.evaluate([given["word"], given["pos"]], target, verbose=0)
-    found = loaded.evaluate([given["word"], given["pos"]], target, verbose=0)
-    assert found == pytest.approx(expected, rel=1e-4)
+    expected = model.evaluate([values["word"], values["pos"]], target, verbose=0)
+    evaluated = loaded.evaluate([values["word"], values["pos"]], target, verbose=0)
+    assert evaluated == pytest.approx(expected, rel=1e-4)
 
 
 def test_names_do_not_depend_on_what_the_process_made_before() -> None:

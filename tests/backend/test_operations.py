@@ -74,11 +74,11 @@ def swept(name: str, folder: Path) -> None:
         return
     assert not problems
     case = case_of(CATALOG, name)
-    given = [arrays_of(case)[key] for key in case.inputs]
-    results = keras.tree.flatten(model(given))
+    inputs = [arrays_of(case)[key] for key in case.inputs]
+    results = keras.tree.flatten(model(inputs))
     model.save(folder / "m.keras")
     loaded = keras.saving.load_model(folder / "m.keras", safe_mode=True)
-    for ours, theirs in zip(results, keras.tree.flatten(loaded(given)), strict=True):
+    for ours, theirs in zip(results, keras.tree.flatten(loaded(inputs)), strict=True):
         np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
     stated = [tuple(tensor.shape) for tensor in keras.tree.flatten(model.output)]
     for shape, result in zip(stated, results, strict=True):
@@ -217,16 +217,16 @@ def test_blocks_repeats_and_several_results() -> None:
     assert {"power_0", "power_1", "power_2"} <= set(names)
     assert model.count_params() == 2 * (4 * 4 + 4)
     x = RANDOM.normal(size=(3, 6, 4)).astype("f")
-    found = model([x])
+    results = model([x])
     weights = model.get_weights()
     hidden = x
     for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
         hidden = (hidden - hidden.mean(1, keepdims=True)) @ kernel + bias
     one, two = hidden[..., :2], hidden[..., 2:]
-    np.testing.assert_allclose(found["one"], one, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(results["one"], one, rtol=1e-4, atol=1e-5)
     with np.errstate(invalid="ignore"):
         power = np.sqrt(np.maximum(one, two)) ** 8
-    np.testing.assert_allclose(found["power"], power, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(results["power"], power, rtol=1e-3, atol=1e-5)
 
 
 def item(text: str, shape: str = "[6, 4]", outputs: str = "y") -> modelspec.ModelSpec:
@@ -265,8 +265,8 @@ def _text(spec: modelspec.ModelSpec) -> str:
     ],
 )
 def test_arithmetic(text: str, flops: int) -> None:
-    found = costs(item(text).build(), None)
-    assert sum(layer.flops for layer in found.layers) == flops
+    measured = costs(item(text).build(), None)
+    assert sum(layer.flops for layer in measured.layers) == flops
 
 
 def test_constants_have_the_type_that_the_model_computes_in() -> None:

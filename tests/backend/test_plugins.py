@@ -205,8 +205,8 @@ def test_training_gives_what_plain_keras_gives(run: Any, plugin: Path) -> None:
         [DATA["x"]], DATA["y"], epochs=3, batch_size=8, shuffle=False, verbose=0
     ).history
     for ours, theirs in (("loss", "loss"), ("cubed", "cubed")):
-        found = [line[ours] for line in run.history]
-        np.testing.assert_allclose(found, told[theirs], rtol=rounding(200))
+        values = [line[ours] for line in run.history]
+        np.testing.assert_allclose(values, told[theirs], rtol=rounding(200))
     with using(read_plugins([str(plugin)])):
         weights = modelspec.open_target(run.path).model().get_weights()
     for ours, theirs in zip(weights, hand.get_weights(), strict=True):
@@ -220,8 +220,8 @@ def test_a_run_keeps_its_plugins_and_needs_them_again(run: Any, plugin: Path) ->
     with pytest.raises(modelspec.PluginError, match=r"--plugin parts\.py"):
         modelspec.open_target(run.path)
     target = modelspec.open_target(run.path, plugins=[plugin])
-    found = modelspec.evaluate(target, DATA)
-    assert found["loss"] > 0
+    scores = modelspec.evaluate(target, DATA)
+    assert scores["loss"] > 0
     with pytest.raises(modelspec.PluginError, match=r"--plugin parts\.py"):
         modelspec.load(run.spec_path)
 
@@ -368,8 +368,8 @@ def test_a_loss_that_layers_add_is_all_there_is_and_is_resumed(
         assert one["loss"] == two["loss"]
         assert one["loss"] == pytest.approx(one["distance"], rel=1e-5)
     assert whole.history[-1]["loss"] < whole.history[0]["loss"]
-    found = modelspec.evaluate(modelspec.open_target(whole.path, plugins=[plugin]), data)
-    assert found["loss"] == pytest.approx(found["distance"], rel=1e-5)
+    scores = modelspec.evaluate(modelspec.open_target(whole.path, plugins=[plugin]), data)
+    assert scores["loss"] == pytest.approx(scores["distance"], rel=1e-5)
 
 
 def test_a_loss_that_uses_no_targets_needs_none(plugin: Path, tmp_path: Path) -> None:

@@ -140,9 +140,9 @@ def test_exactly_what_stays_the_same_is_computed_once(layers: list[Any], compute
     assert (parts is not None) == (computed > 0)
     if parts is not None:
         assert parts.layers == model.layers[1 : 1 + computed]
-        given = RANDOM.normal(size=(5, 4)).astype("f")
-        [value] = parts.beginning(tf.constant(given))
-        np.testing.assert_allclose(parts.rest(value), model(given), rtol=1e-5, atol=1e-6)
+        inputs = RANDOM.normal(size=(5, 4)).astype("f")
+        [value] = parts.beginning(tf.constant(inputs))
+        np.testing.assert_allclose(parts.rest(value), model(inputs), rtol=1e-5, atol=1e-6)
     assert pays(model, 2) is False
     assert pays(model, 20) == (computed > 0)
 

@@ -128,10 +128,10 @@ def test_compute_output_spec() -> None:
     layer = keras.layers.Dense(3)
     with keras.StatelessScope(initialize_variables=False):
         layer(keras.KerasTensor((None, 2)))
-        found = infer_output(layer.call, keras.KerasTensor((None, 7, 2)))
+        result = infer_output(layer.call, keras.KerasTensor((None, 7, 2)))
         with pytest.raises(Exception, match="2"):
             infer_output(layer.call, keras.KerasTensor((None, 5)))
-    assert found.shape == (None, 7, 3)
+    assert result.shape == (None, 7, 3)
 
 
 def test_symbolic_build() -> None:
@@ -213,7 +213,7 @@ def test_var_key() -> None:
     built.build(model.trainable_variables)
     slots = [variable for variable in built.variables if len(variable.shape)]
     key_variables_by_identity(stand_in)
-    assert costs(model, stand_in).optimizer == sum(each.numpy().nbytes for each in slots)
+    assert costs(model, stand_in).optimizer == sum(slot.numpy().nbytes for slot in slots)
     assert len(slots) == 2 * len(model.trainable_variables)
 
 
@@ -392,8 +392,8 @@ def test_a_run_whose_callbacks_cannot_be_kept_does_not_start(
     class Renamed(keras.callbacks.EarlyStopping):  # type: ignore[misc]
         """A callback of a Keras that calls this part otherwise."""
 
-        def __init__(self, **given: Any) -> None:
-            super().__init__(**given)
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
             del self.monitor_op
 
     monkeypatch.setattr(keras.callbacks, "EarlyStopping", Renamed)

@@ -56,10 +56,10 @@ def test_the_config_holds_what_was_written(
     # What matters is what it computes.
     if name in ("Huber", "CosineSimilarity") and family == "loss":
         truth = np.eye(2, dtype="f")[[0, 1, 1]]
-        given = truth * 3 + 1
-        assert float(again(truth, given)) == float(made(truth, given))
+        predictions = truth * 3 + 1
+        assert float(again(truth, predictions)) == float(made(truth, predictions))
         default = getattr(keras.losses, name)()
-        assert float(default(truth, given)) != float(made(truth, given))
+        assert float(default(truth, predictions)) != float(made(truth, predictions))
     if family == "initializer":
         np.testing.assert_array_equal(again((2, 2)), 3 * np.eye(2))
     if family == "layer":
@@ -166,8 +166,8 @@ training: {epochs: 1, batch_size: 6, shuffle: false}
     source = modelspec.loads(text)
     predicted = np.asarray(source.build().predict(x, verbose=0)).reshape(6, 3, 1)
     by_hand = float(np.mean(((predicted - y) ** 2)[..., 0] * weights))
-    for name, given in (("sample", weights), ("step", np.repeat(weights, 3, 1)[..., None])):
-        run = modelspec.train(source, {"x": x, "y": y, "y_weight": given}, run=tmp_path / name)
+    for name, array in (("sample", weights), ("step", np.repeat(weights, 3, 1)[..., None])):
+        run = modelspec.train(source, {"x": x, "y": y, "y_weight": array}, run=tmp_path / name)
         assert run.history[0]["loss"] == pytest.approx(by_hand, rel=1e-5)
 
 

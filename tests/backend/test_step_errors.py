@@ -32,8 +32,8 @@ def not_found(x: Any) -> Any:
 def failed_precondition(x: Any) -> Any:
     table = tf.raw_ops.HashTableV2(key_dtype=tf.int64, value_dtype=tf.float32, container="a")
     size = tf.raw_ops.LookupTableSizeV2(table_handle=table)
-    found = tf.raw_ops.LookupTableFindV2(table_handle=table, keys=[size], default_value=0.0)
-    return x + found
+    value = tf.raw_ops.LookupTableFindV2(table_handle=table, keys=[size], default_value=0.0)
+    return x + value
 
 
 def out_of_range(x: Any) -> Any:
@@ -79,9 +79,9 @@ class Failing(keras.Layer):  # type: ignore[misc]
 )
 @pytest.mark.parametrize("name", ["gate", "gate_1", "block_1.gate"])
 def test_reason_and_layer(operation: Any, said: str, name: str) -> None:
-    given = keras.Input((3,))
-    first = layers.Dense(3, kernel_initializer="ones", name="gate_2")(given)
-    model = keras.Model(given, Failing(operation, name)(first))
+    inputs = keras.Input((3,))
+    first = layers.Dense(3, kernel_initializer="ones", name="gate_2")(inputs)
+    model = keras.Model(inputs, Failing(operation, name)(first))
     step = tf.function(lambda x: model(x, training=False))
     with pytest.raises(StepError, match=said) as raised:
         run_step(lambda: step(np.ones((2, 3), "f")), model)

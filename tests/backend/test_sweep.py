@@ -26,12 +26,12 @@ FEW = rounding(64)
 
 def values(model: keras.Model) -> Any:
     """One batch of whatever the model's inputs take."""
-    given = []
+    inputs = []
     for tensor in model.inputs:
         shape = (BATCH, *tensor.shape[1:])
         text = tensor.dtype == "string"
-        given.append(np.full(shape, "red", dtype=object) if text else np.ones(shape, tensor.dtype))
-    arrays = [keras.ops.convert_to_tensor(array) for array in given]
+        inputs.append(np.full(shape, "red", dtype=object) if text else np.ones(shape, tensor.dtype))
+    arrays = [keras.ops.convert_to_tensor(array) for array in inputs]
     return arrays if len(arrays) > 1 else arrays[0]
 
 
@@ -49,17 +49,19 @@ def test_layer_is_built_called_saved_and_loaded(name: str, tmp_path: Path) -> No
     model = spec.build()
     wanted = getattr(keras.layers, LAYERS[name].layer or name)
     assert any(type(layer) is wanted for layer in model.layers)
-    given = values(model)
-    trained = keras.tree.flatten(model(given, training=True))
-    assert [len(each.shape) for each in trained] == [len(each.shape) for each in model.outputs]
+    inputs = values(model)
+    trained = keras.tree.flatten(model(inputs, training=True))
+    assert [len(tensor.shape) for tensor in trained] == [
+        len(tensor.shape) for tensor in model.outputs
+    ]
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    for ours, theirs in zip(results(model, given), results(again, given), strict=True):
+    for ours, theirs in zip(results(model, inputs), results(again, inputs), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def results(model: keras.Model, given: Any) -> list[NDArray[Any]]:
-    outputs = keras.tree.flatten(model(given, training=False))
+def results(model: keras.Model, inputs: Any) -> list[NDArray[Any]]:
+    outputs = keras.tree.flatten(model(inputs, training=False))
     return [keras.ops.convert_to_numpy(output) for output in outputs]
 
 
@@ -135,8 +137,8 @@ def test_loss_trains(name: str, losses: Judged) -> None:
     predicted, wanted = losses.predictions[output], losses.arrays[output]
     if name in {"ce", "crossentropy"}:
         name = "sparse_categorical_crossentropy" if wanted.ndim == 1 else "categorical_crossentropy"
-    found: Any = getattr(keras.losses, name)
-    loss: Any = found() if inspect.isclass(found) else found
+    member: Any = getattr(keras.losses, name)
+    loss: Any = member() if inspect.isclass(member) else member
     value = float(keras.ops.mean(loss(keras.ops.convert_to_tensor(wanted), predicted)))
     assert losses.logs[f"{output}_loss"] == pytest.approx(value, rel=FEW, abs=FEW)
 
@@ -315,10 +317,10 @@ def test_layer_is_given_the_object(family: Family, name: str) -> None:
     spec = modelspec.loads(f"{text}outputs: y\n")
     assert spec.check() == []
     kernel = spec.build().get_layer("y")
-    given = getattr(kernel, f"kernel_{family}")
+    made = getattr(kernel, f"kernel_{family}")
     real = getattr(getattr(keras, f"{family}s"), name)(**yaml.safe_load(ROWS[family][name] or "{}"))
-    assert type(given) is type(real)
-    expected, config = real.get_config(), given.get_config()
+    assert type(made) is type(real)
+    expected, config = real.get_config(), made.get_config()
     assert {**config, "seed": None} == {**expected, "seed": None}
 
 

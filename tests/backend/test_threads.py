@@ -82,5 +82,5 @@ def test_the_numbers_are_the_same_whatever_the_threads(tmp_path: Path, threads: 
             capture_output=True,
         )
         weights = keras.saving.load_model(run / "model.keras").get_weights()
-        digests.append(hashlib.sha256(b"".join(each.tobytes() for each in weights)).hexdigest())
+        digests.append(hashlib.sha256(b"".join(array.tobytes() for array in weights)).hexdigest())
     assert digests[0] == digests[1]
