@@ -6,7 +6,8 @@ from typing import Any
 
 from modelspec.catalog import Catalog, Family
 from modelspec.convert.drafts import Gap
-from modelspec.convert.values import GapError, Values, short_float
+from modelspec.convert.plain_values import GapError, short_float
+from modelspec.convert.values import Values
 
 
 @dataclass

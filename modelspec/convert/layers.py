@@ -6,25 +6,18 @@ from typing import Any
 
 from modelspec.catalog import Catalog, Entry
 from modelspec.catalog.entries import item_family
-from modelspec.convert.drafts import Block, Body, Gap, Sources, Step
+from modelspec.convert.drafts import Block, Body, Gap, Step
 from modelspec.convert.folding import Folder
+from modelspec.convert.layer_calls import RECURRENT, call_arguments, largest_results, result_count
+from modelspec.convert.layer_options import layer_options
 from modelspec.convert.masks import automatic_masks
 from modelspec.convert.operations import Operations
 from modelspec.convert.ordering import put_in_order
+from modelspec.convert.plain_values import GapError
+from modelspec.convert.replacements import replacement
 from modelspec.convert.saved_graph import Ref, SavedCall, SavedGraph, SavedLayer, refs_in
-from modelspec.convert.values import GapError, Values, plain
+from modelspec.convert.values import Values
 from modelspec.convert.writing import cost
-
-_RECURRENT = {
-    "LSTM": 3,
-    "ConvLSTM1D": 3,
-    "ConvLSTM2D": 3,
-    "ConvLSTM3D": 3,
-    "GRU": 2,
-    "SimpleRNN": 2,
-}
-_CELLS = {"LSTMCell": 2, "GRUCell": 1, "SimpleRNNCell": 1}
-_SCORES = {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"}
 
 
 @dataclass
@@ -56,7 +49,7 @@ class Converter:
         def moved(ref: Ref) -> Ref:
             return Ref(renumbered[ref.source], ref.index) if type(ref.source) is int else ref
 
-        used = _largest_results(graph)
+        used = largest_results(graph)
         for call in graph.calls:
             if call.id in masks.dropped:
                 continue
@@ -66,14 +59,10 @@ class Converter:
                 if (call.id, key) not in masks.arguments and item is not None
             }
             steps = self.steps(call, kwargs, used.get(call.id, 0) + 1, moved, path)
-            owner = first.get(id(call.layer))
-            if owner is not None and not call.layer.is_operation:
-                steps[-1].owner = owner.id
-                steps[-1].turn = call.index
-                steps[-1].weighted = False
+            if not call.layer.is_operation:
+                _share(steps[-1], first.get(id(call.layer)), call)
             first.setdefault(id(call.layer), steps[-1])
-            for step in steps:
-                made[step.id] = step
+            made |= {step.id: step for step in steps}
             renumbered[call.id] = steps[-1].id
         outputs = [(name, moved(ref)) for name, ref in graph.outputs]
         inputs = [entry.name for entry in graph.inputs]
@@ -115,7 +104,7 @@ class Converter:
                 return [self.nested(call, kwargs, moved, where)]
             if layer.is_operation:
                 return [self.operation(call, kwargs, used, moved)]
-            if replaced := self.replaced(call, moved):
+            if replaced := replacement(call, moved, self.new_id):
                 return replaced
             return [self.layer(call, kwargs, used, moved)]
         except GapError as error:
@@ -139,10 +128,11 @@ class Converter:
             raise GapError(f"{saved.kind[:80]!r} is a class of the model's author")
         if entry.refused:
             raise GapError(f"{saved.kind}: {entry.refused}")
-        sources, constants = _call_arguments(entry, call.args, kwargs, moved)
-        if saved.kind in _RECURRENT and constants.get("training") is False:
+        sources, constants = call_arguments(entry, call.args, kwargs, moved)
+        if saved.kind in RECURRENT and constants.get("training") is False:
             del constants["training"]  # the default of its call, which Keras saves too
         arguments = self.values.arguments(entry, saved.config)
+        options = layer_options(saved, self.precision)
         return Step(
             self.new_id(),
             entry.name,
@@ -150,8 +140,8 @@ class Converter:
             sources,
             saved.name,
             call=constants,
-            options=self.options(saved) | self.adapted(entry, arguments, saved.name),
-            results=max(_result_count(saved, constants), used),
+            options=options | self.adapted(entry, arguments, saved.name),
+            results=max(result_count(saved, constants), used),
             weighted=_has_weights(saved, entry),
         )
 
@@ -167,19 +157,6 @@ class Converter:
         self.notes.append(f"layer {name[:80]!r} has adapt: true, to fit it to data again")
         return {"adapt": True}
 
-    def options(self, saved: SavedLayer) -> dict[str, Any]:
-        """``trainable`` and ``dtype``, where they are not the model's."""
-        options: dict[str, Any] = {}
-        if saved.config.get("trainable") is False:
-            options["trainable"] = False
-        policy = saved.config.get("dtype")
-        if policy is None:
-            return options
-        policy = plain(policy)
-        if policy != self.precision and not _has_own_dtype(saved, str(policy)):
-            options["dtype"] = policy
-        return options
-
     def operation(self, call: SavedCall, kwargs: Mapping[str, Any], used: int, moved: Any) -> Step:
         name, sources, arguments, results = self.operations.read(call, kwargs, moved)
         return Step(
@@ -190,39 +167,6 @@ class Converter:
             call.layer.name,
             results=max(results, used),
         )
-
-    def replaced(self, call: SavedCall, moved: Any) -> list[Step]:
-        """Two layers inside of Keras that it does not offer, by layers that compute the same."""
-        saved, module = call.layer, call.layer.module
-        match saved.kind, call.args, saved.config:
-            case "LayerScale", [Ref() as tensor], {
-                "init_values": value,
-                "projection_dim": int(size),
-            } if module == "keras.src.applications.convnext":
-                arguments = {
-                    "equation": "...d,d->...d",
-                    "output_shape": size,
-                    "kernel_initializer": {"Constant": {"value": plain(value)}},
-                }
-                step = Step(
-                    self.new_id(), "EinsumDense", arguments, {None: moved(tensor)}, saved.name
-                )
-                step.weighted = True
-                return [step]
-            case "CustomScaleLayer", [[Ref() as base, Ref() as tensor]], {"scale": scale} if (
-                module == "keras.src.applications.inception_resnet_v2"
-            ):
-                scaled = Step(
-                    self.new_id(),
-                    "Rescaling",
-                    {"scale": plain(scale)},
-                    {None: moved(tensor)},
-                    f"{saved.name}_scaled",
-                    free=True,
-                )
-                added = (moved(base), Ref(scaled.id))
-                return [scaled, Step(self.new_id(), "Add", {}, {None: added}, saved.name)]
-        return []
 
     def nested(self, call: SavedCall, kwargs: Mapping[str, Any], moved: Any, where: str) -> Step:
         """A use of the block that a nested model becomes; equal models become one block."""
@@ -259,72 +203,12 @@ class Converter:
         return block
 
 
-def _largest_results(graph: SavedGraph) -> dict[int, int]:
-    """The largest index that is used of each call's results."""
-    used: dict[int, int] = {}
-    refs = [ref for call in graph.calls for ref in call.refs()]
-    for ref in [*refs, *(ref for _, ref in graph.outputs)]:
-        if isinstance(ref.source, int):
-            used[ref.source] = max(used.get(ref.source, 0), ref.index)
-    return used
-
-
-def _call_arguments(
-    entry: Entry, args: list[Any], kwargs: Mapping[str, Any], moved: Any
-) -> tuple[Sources, dict[str, Any]]:
-    """What a layer is called on, and its constant call arguments."""
-    named = dict(zip(entry.call_arguments, args, strict=False))
-    if len(args) > len(entry.call_arguments) and len(args) > 1:
-        raise GapError("it is called with more arguments than it has")
-    tensors: dict[str | None, Any] = {}
-    constants: dict[str, Any] = {}
-    first = entry.call_arguments[0] if entry.call_arguments else None
-    if args and first is None:
-        tensors[None] = args[0]
-    for name, value in [*named.items(), *kwargs.items()]:
-        if value is None:
-            continue
-        if any(True for _ in refs_in([value])):
-            tensors[name] = value
-        else:
-            constants[name] = plain(value)
-    sources: dict[str | None, Ref | tuple[Ref, ...]] = {}
-    for key, item in tensors.items():
-        sources[key] = _tensors(item, moved)
-    if set(sources) == {first}:
-        sources = {None: sources[first]}
-    return sources, constants
-
-
-def _tensors(value: Any, moved: Any) -> Ref | tuple[Ref, ...]:
-    if isinstance(value, Ref):
-        ref: Ref = moved(value)
-        return ref
-    if isinstance(value, list) and all(isinstance(item, Ref) for item in value):
-        return tuple(moved(item) for item in value)
-    raise GapError("it is called on tensors in a structure that `from` cannot write")
-
-
-def _result_count(saved: SavedLayer, constants: Mapping[str, Any]) -> int:
-    """How many results a layer returns, where its arguments tell."""
-    config = saved.config
-    if saved.kind in _RECURRENT and config.get("return_state") is True:
-        return _RECURRENT[saved.kind]
-    if saved.kind == "Bidirectional" and isinstance(config.get("layer"), Mapping):
-        inner = config["layer"]
-        settings = inner.get("config") if isinstance(inner.get("config"), Mapping) else {}
-        states = _RECURRENT.get(str(inner.get("class_name")), 2) - 1
-        merged = 1 if config.get("merge_mode") is not None else 2
-        return merged + 2 * states * (settings.get("return_state") is True)
-    if saved.kind == "RNN" and config.get("return_state") is True:
-        cell = config.get("cell")
-        kind = cell.get("class_name") if isinstance(cell, Mapping) else None
-        return 1 + _CELLS.get(str(kind), 1)
-    if saved.kind in _CELLS or saved.kind == "StackedRNNCells":
-        return 2
-    if saved.kind in _SCORES and constants.get("return_attention_scores") is True:
-        return 2
-    return 1
+def _share(step: Step, owner: Step | None, call: SavedCall) -> None:
+    """Let a further call of a layer name the item that makes the layer."""
+    if owner is not None:
+        step.owner = owner.id
+        step.turn = call.index
+        step.weighted = False
 
 
 def _has_weights(saved: SavedLayer, entry: Entry) -> bool:
@@ -334,16 +218,6 @@ def _has_weights(saved: SavedLayer, entry: Entry) -> bool:
 
 
 _FITTED = {"Normalization", "Discretization"}
-
-_OWN_DTYPES = {
-    "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup",
-    "StringLookup", "TextVectorization",
-}  # fmt: skip
-
-
-def _has_own_dtype(saved: SavedLayer, policy: str) -> bool:
-    """Whether a dtype is what a layer of ids has without being told."""
-    return saved.kind in _OWN_DTYPES and policy in ("int64", "string", "float32")
 
 
 def _word(name: str) -> str:

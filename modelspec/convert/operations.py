@@ -5,8 +5,9 @@ from typing import Any
 
 from modelspec.catalog import Catalog, Entry
 from modelspec.convert.drafts import Sources
+from modelspec.convert.plain_values import GapError, plain, same
 from modelspec.convert.saved_graph import Ref, SavedCall, refs_in
-from modelspec.convert.values import GapError, Values, plain, same
+from modelspec.convert.values import Values
 
 _OTHERWISE = {
     "BatchNorm": "batch_normalization",

@@ -1,28 +1,19 @@
 """Saved arguments and Keras objects → what a spec writes, without what is Keras's default."""
 
 import ast
-import math
-import re
-import struct
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from modelspec.catalog import Argument, Catalog, Entry, Family
+from modelspec.convert.plain_values import MAX_DEPTH, GapError, one_for_all, plain, same
 from modelspec.graph.naming import snake_case
 
-MAX_DEPTH = 40
 _SIZES = {"kernel_size", "strides", "dilation_rate", "pool_size", "size", "cropping", "padding"}
 """Arguments that Keras saves once for each axis, and that are written once where all agree."""
 
 _BY_SNAKE: tuple[Family, ...] = ("initializer", "regularizer", "constraint")
 _NAMED = "function"
-_LARGEST = 2**64
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
-
-
-class GapError(Exception):
-    """Something that a spec cannot hold; the message says what."""
 
 
 class Values:
@@ -70,7 +61,7 @@ class Values:
         if argument.required or default is _Unknown:
             raise LookupError(argument.name)
         if argument.name in _SIZES:
-            default = _one_for_all(_one_for_all(default, inner=True))
+            default = one_for_all(one_for_all(default, inner=True))
         return list(default) if isinstance(default, tuple) else default
 
     def value(self, argument: Argument | None, saved: Any, depth: int = 0) -> Any:
@@ -84,7 +75,7 @@ class Values:
         value = plain(saved, depth)
         name = argument.name if argument is not None else ""
         if name in _SIZES:
-            return _one_for_all(_one_for_all(value, inner=True))
+            return one_for_all(one_for_all(value, inner=True))
         if name == "axis" and isinstance(value, list) and len(value) == 1:
             return value[0]
         return value
@@ -160,14 +151,14 @@ class Values:
     def is_default(self, argument: Argument, value: Any, config: Mapping[str, Any]) -> bool:
         if argument.name == "strides" and "pool_size" in config and argument.default == "None":
             # Keras saves what it derived: without strides, a pool moves by its own size.
-            return bool(value == _one_for_all(plain(config["pool_size"])))
+            return bool(value == one_for_all(plain(config["pool_size"])))
         if argument.required:
             return False
         default = self._default(argument.default or "None")
         if argument.name == "data_format":
             return value in (default, "channels_last")
         if argument.name in _SIZES:
-            default = _one_for_all(_one_for_all(default, inner=True))
+            default = one_for_all(one_for_all(default, inner=True))
         if argument.family is None:
             return same(value, default)
         if argument.family == "activation":
@@ -204,80 +195,6 @@ def is_numbered(name: str, base: str) -> bool:
     """Whether a name is ``base``, or ``base_1`` and so on."""
     rest = name.removeprefix(base)
     return rest == "" or (name != rest and rest[:1] == "_" and rest[1:].isdecimal())
-
-
-def plain(saved: Any, depth: int = 0) -> Any:
-    """Numbers, texts, lists and mappings; Keras's marks of tuples and arrays are resolved.
-
-    Raises:
-        GapError: It is an object.
-    """
-    if depth > MAX_DEPTH:
-        raise GapError("its arguments are nested too deep")
-    if isinstance(saved, list | tuple):
-        return [plain(item, depth + 1) for item in saved]
-    if not isinstance(saved, Mapping):
-        return _writable(saved)
-    kind, config = saved.get("class_name"), saved.get("config")
-    if kind is None:
-        return {_writable(key): plain(item, depth + 1) for key, item in saved.items()}
-    if kind == "__tuple__":
-        return plain(saved.get("items") or [], depth + 1)
-    if kind in ("__numpy__", "__tensor__") and isinstance(config, Mapping):
-        return plain(config.get("value"), depth + 1)
-    if kind == "DTypePolicy" and isinstance(config, Mapping):
-        return plain(config.get("name"), depth + 1)
-    raise GapError(f"{str(kind)[:80]!r} is an object that a spec cannot hold there")
-
-
-def _writable(value: Any) -> Any:
-    """A number or a text that YAML can hold.
-
-    Raises:
-        GapError: It cannot.
-    """
-    if isinstance(value, str) and _CONTROL.search(value):
-        raise GapError("it contains a text with control characters, which YAML cannot hold")
-    if isinstance(value, int) and abs(value) >= _LARGEST:
-        raise GapError("it contains an integer of more than 64 bits")
-    return value
-
-
-def same(value: Any, default: Any) -> bool:
-    """Whether two plain values mean the same to Keras: tuples are lists, and 1 is 1.0."""
-    if isinstance(value, list | tuple) and isinstance(default, list | tuple):
-        return len(value) == len(default) and all(map(same, value, default))
-    if isinstance(value, bool) or isinstance(default, bool):
-        return value is default
-    return bool(value == default)
-
-
-def short_float(value: Any) -> Any:
-    """The shortest number that is the same in single precision, in which Keras keeps some."""
-    if not isinstance(value, float) or not math.isfinite(value):
-        return value
-    try:
-        single = struct.unpack("f", struct.pack("f", value))[0]
-    except OverflowError:
-        return value
-    if single != value:
-        return value
-    for digits in range(1, 10):
-        text = float(f"{value:.{digits}g}")
-        if struct.unpack("f", struct.pack("f", text))[0] == single:
-            return text
-    return value
-
-
-def _one_for_all(value: Any, *, inner: bool = False) -> Any:
-    """``[3, 3]`` → 3; with ``inner``, ``[[1, 1], [2, 2]]`` → ``[1, 2]``."""
-    if not isinstance(value, list | tuple) or not value:
-        return value
-    if inner:
-        return [_one_for_all(item) for item in value]
-    first = value[0]
-    flat = type(first) is int and all(type(item) is int and item == first for item in value)
-    return first if flat else list(value)
 
 
 def _literal(text: str) -> Any:

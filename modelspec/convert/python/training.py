@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from modelspec.catalog.losses import LOSSES, named_loss
 from modelspec.convert.python.layout import Code, call, lines, sequence, string
-from modelspec.convert.python.model import in_form
+from modelspec.convert.python.outputs import in_form
 from modelspec.convert.python.values import Values
 from modelspec.graph.heads import Head
 from modelspec.graph.valid_spec import ValidSpec
