@@ -11,7 +11,8 @@ from modelspec.convert.drafts import Body, Draft, Gap
 from modelspec.convert.labels import valid_name
 from modelspec.convert.layers import Converter
 from modelspec.convert.renaming import layer_names, rename_rules, unwritten
-from modelspec.convert.saved_graph import Ref, SavedGraph, SavedInput, read_graph
+from modelspec.convert.saved_graph import Ref, SavedGraph, SavedInput
+from modelspec.convert.saved_reader import read_graph
 from modelspec.convert.values import is_numbered
 from modelspec.convert.writing import Writer
 from modelspec.language.spec import Dtype, Precision
