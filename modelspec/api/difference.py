@@ -97,7 +97,7 @@ def _with_sizes(
     difference: Difference, one: ModelSpec, other: ModelSpec, compared: Compared, *, light: bool
 ) -> Difference:
     """Parameters, operations and weights of both, from the shapes of the whole models."""
-    from modelspec.api.starting_weights import layout
+    from modelspec.api.weight_sources import layout
     from modelspec.backend.model.shapes import start_for
 
     # A process starts Keras once, for both.

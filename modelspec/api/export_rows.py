@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from modelspec.api.inference import Warn, inference_batches, read_dataset
+from modelspec.api.inference_data import Warn, inference_batches, read_dataset
 from modelspec.api.target import Target
 from modelspec.data.batches import Batches
 from modelspec.data.dataset import Dataset

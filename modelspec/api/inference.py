@@ -1,33 +1,25 @@
 """Evaluation and prediction with a run, a ``.keras`` file or a spec."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from modelspec.api.inference_data import Warn, inference_batches, read_dataset
 from modelspec.api.step_places import place_step_errors
 from modelspec.api.target import Target
 from modelspec.catalog.losses import loss_facts
-from modelspec.checks.data import check_data
-from modelspec.checks.scale import SCALE_CODES
 from modelspec.data.batches import Batches
 from modelspec.data.concatenated import Array, Column
-from modelspec.data.dataset import Dataset, load_dataset, load_named
-from modelspec.data.matching import Part
+from modelspec.data.dataset import load_named
 from modelspec.data.shards import Data, Say
 from modelspec.data.table_writer import Layout
-from modelspec.data.validation_split import split_validation
-from modelspec.graph.graph import Graph, Input
 from modelspec.language.places import place_all
 from modelspec.language.spec import ClassColumn
 from modelspec.language.written import Written
-from modelspec.problems.diagnostic import Diagnostic, has_errors
+from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import ModelError, SpecError
-from modelspec.problems.problem import Problem
-
-Warn: TypeAlias = Callable[[Sequence[Problem]], None]
-"""Receives the warnings about data that can still be used."""
 
 
 def evaluate(
@@ -259,77 +251,3 @@ def _of_classes(target: Target, model: Any) -> dict[str, bool]:
         if facts is not None:
             of_classes[head.output] = facts.targets in ("ids", "one-hot")
     return of_classes
-
-
-def read_dataset(
-    target: Target,
-    model: Any,
-    data: Data,
-    *,
-    targets: bool,
-    say: Say | None,
-    warn: Warn | None,
-    part: Part = "test",
-) -> Dataset:
-    """Read a part of the data, and compare it with the model.
-
-    Raises:
-        SpecError: The data has errors.
-    """
-    from modelspec.backend.model.model_io import output_names
-
-    graph = interface_of(target, model)
-    outputs = target.source.trained_outputs() if target.source else output_names(model)
-    dataset, problems = load_dataset(
-        data,
-        inputs=list(graph.inputs),
-        outputs=outputs,
-        names=target.source.spec.data if target.source and target.source.spec else {},
-        dtypes={name: entry.dtype for name, entry in graph.inputs.items()},
-        part=part,
-        targets="required" if targets else "optional",
-        say=say,
-    )
-    if dataset is not None:
-        problems += _misfits(target, graph, model, dataset, targets=targets)
-    problems = [problem for problem in problems if problem.code not in SCALE_CODES]
-    placed = place_all(problems, target.source.document if target.source else None)
-    if dataset is None or has_errors(problems):
-        raise SpecError(placed)
-    if warn and placed:
-        warn(placed)
-    return dataset
-
-
-def _misfits(
-    target: Target, graph: Graph, model: Any, dataset: Dataset, *, targets: bool
-) -> list[Diagnostic]:
-    """Compare the arrays with the model, and run its shapes again with the lengths of the data."""
-    from modelspec.backend.model.model_io import model_outputs
-    from modelspec.backend.model.shapes import check_model_lengths
-
-    outputs = model_outputs(model)
-    if target.source is not None and target.source.graph is not None:
-        return target.source.check_dataset(dataset, outputs, targets=targets)
-    problems = check_data(graph, (), dataset, outputs)
-    return problems if has_errors(problems) else [*problems, *check_model_lengths(model, dataset)]
-
-
-def inference_batches(dataset: Dataset, target: Target, model: Any) -> Batches:
-    """All rows of a dataset, in batches of the spec's size."""
-    graph = interface_of(target, model)
-    dtypes = {name: entry.dtype for name, entry in graph.inputs.items()}
-    spec = target.source.spec if target.source else None
-    batch = max(spec.training.batch_size, 1) if spec else 32
-    return Batches(dataset, split_validation(dataset, (), 0.0, 0).rows, batch, dtypes)
-
-
-def interface_of(target: Target, model: Any) -> Graph:
-    """The graph of the spec; for a model without a spec, only its inputs."""
-    if target.source is not None and target.source.graph is not None:
-        return target.source.graph
-    inputs = {
-        tensor.name: Input(tensor.name, tuple(tensor.shape[1:]), str(tensor.dtype), ())
-        for tensor in model.inputs
-    }
-    return Graph(model.name, inputs, (), {}, "name")

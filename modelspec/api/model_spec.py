@@ -175,7 +175,8 @@ class ModelSpec:
         frozen = any(node.options.get("trainable", True) is not True for node in graph.nodes)
         if not written and not frozen:
             return []
-        from modelspec.api.starting_weights import layout, open_weights, plan_start
+        from modelspec.api.starting_weights import plan_start
+        from modelspec.api.weight_sources import layout, open_weights
 
         if fast or has_errors(problems):
             return open_weights(self)[1] if written else []
@@ -191,7 +192,8 @@ class ModelSpec:
         Raises:
             SpecError: The spec has errors.
         """
-        from modelspec.api.starting_weights import layout, plan_start
+        from modelspec.api.starting_weights import plan_start
+        from modelspec.api.weight_sources import layout
 
         return plan_start(self, layout(self, light=light), data).account
 
@@ -388,7 +390,8 @@ class ModelSpec:
             return None
 
         def begin(model: Any) -> None:
-            from modelspec.api.starting_weights import apply_start, plan_start, start_of
+            from modelspec.api.starting_weights import apply_start, plan_start
+            from modelspec.api.weight_sources import start_of
 
             start = plan_start(self, start_of(model), data if data is not None else {})
             self.require(start.problems)

@@ -7,7 +7,7 @@ from typing import Any
 
 from modelspec.api.costs import LengthError, estimate
 from modelspec.api.evaluated import MOST_ROWS, evaluate_for_report
-from modelspec.api.inference import Warn
+from modelspec.api.inference_data import Warn
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.plot import network, with_measure
 from modelspec.api.target import Target, open_target

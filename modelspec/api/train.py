@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from modelspec.api.interrupts import Interrupts
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.resume import all_overrides, refuse_other_spec, resumable, warn_of_other_data
+from modelspec.api.starting_weights import StartOfTraining
 from modelspec.api.step_places import place_step_errors
 from modelspec.api.training_data import (
     TrainingArrays,
@@ -37,7 +38,6 @@ from modelspec.runs.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from modelspec.backend.workers.collectives import Collectives
-    from modelspec.results.weights import Account
 
 CHECKPOINT_MINUTES = 10.0
 
@@ -99,8 +99,9 @@ def train(
     source, arrays = load_training_arrays(source, data, validation, listener)
     facts = _facts(source) | arrays.facts() | _arguments(data, validation, run, resume=resume)
     workers = connect(cluster, source, facts) if cluster else None
-    begun = _has_checkpoint(run) if resume else False
-    model = _built(source, None if begun else _Start(source, data), arrays, facts, listener)
+    begun = resume and _has_checkpoint(run)
+    start = None if begun else StartOfTraining(source, data)
+    model = _built(source, start, arrays, facts, listener)
     follows = workers is not None and not workers.is_chief
     made = Run(Path(run) if run else new_folder(source.name))
     with _opened(made, workers, source) as made:
@@ -156,7 +157,7 @@ def _arguments(
 
 def _built(
     source: ModelSpec,
-    start: "_Start | None",
+    start: StartOfTraining | None,
     arrays: TrainingArrays,
     facts: dict[str, Any],
     listener: Listener,
@@ -171,26 +172,6 @@ def _built(
         if start.account is not None and start.record:
             listener.weights(start.account)
     return model
-
-
-class _Start:
-    """Gives a built model the weights that the spec names, and keeps the account."""
-
-    def __init__(self, source: ModelSpec, data: Data) -> None:
-        self._source, self._data = source, data
-        self.account: Account | None = None
-        self.record: dict[str, Any] | None = None
-        self.problems: list[Diagnostic] = []
-
-    def __call__(self, model: Any) -> None:
-        from modelspec.api.starting_weights import apply_start, plan_start, record_of, start_of
-
-        start = plan_start(self._source, start_of(model), self._data)
-        self._source.require(start.problems)
-        apply_start(self._source, model, start)
-        self.account, self.problems = start.account, start.problems
-        if self._source.starts_from_weights:
-            self.record = record_of(start)
 
 
 def _has_checkpoint(run: str | Path | None) -> bool:
