@@ -163,3 +163,20 @@ def test_auto_is_decided_in_the_spec_of_the_run(tmp_path: Path) -> None:
         written = modelspec.load(run.spec_path)
         assert written.spec is not None
         assert written.spec.training.precompute is chosen
+
+
+@pytest.mark.parametrize(("shape", "rows"), [((1,), (6,)), ((), (6, 1))])
+def test_inputs_get_the_axes_that_the_model_declares(
+    shape: tuple[int, ...], rows: tuple[int, ...]
+) -> None:
+    x = keras.Input(shape, name="x")
+    h = dense()(keras.ops.reshape(x, (-1, 1)))
+    beside = keras.ops.reshape(x, (-1, 1)) if shape == () else x
+    h = keras.layers.Concatenate(trainable=False)([h, beside])
+    model = keras.Model(x, keras.layers.Dense(1, name="head")(h))
+    parts = split(model)
+    assert parts is not None
+    given = RANDOM.normal(size=rows).astype("f")
+    np.testing.assert_allclose(
+        parts.rest(parts.beginning(tf.constant(given))), model(given), rtol=1e-5, atol=1e-6
+    )

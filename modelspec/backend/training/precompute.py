@@ -91,11 +91,21 @@ class Parts:
 
     def beginning(self, inputs: Any) -> list[Any]:
         values = {
-            id(symbol): tf.cast(tensor, symbol.dtype) if tensor.dtype != tf.string else tensor
+            id(symbol): _as_declared(tensor, symbol)
             for symbol, tensor in zip(self.model.inputs, keras.tree.flatten(inputs), strict=True)
         }
         _run(self.nodes, values, training=False)
         return [values[id(tensor)] for tensor in self.tensors]
+
+
+def _as_declared(tensor: Any, symbol: Any) -> Any:
+    """An input as Keras hands it to the graph: its dtype, a last axis of 1 added or dropped."""
+    if tensor.dtype != tf.string:
+        tensor = tf.cast(tensor, symbol.dtype)
+    rank, declared = len(tensor.shape), len(symbol.shape)
+    if rank + 1 == declared and symbol.shape[-1] == 1:
+        return tensor[..., None]
+    return tensor[..., 0] if rank == declared + 1 and tensor.shape[-1] == 1 else tensor
 
 
 def _run(nodes: Sequence[GraphNode], values: dict[int, Any], *, training: bool | None) -> None:
