@@ -1,5 +1,6 @@
 """``modelspec train``."""
 
+import os
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,14 +16,16 @@ from modelspec.cli.options import (
     PATH,
     data_option,
     load_spec,
+    note,
     set_option,
     weights_option,
     weights_override,
 )
 from modelspec.cli.streams import err, write
 from modelspec.cli.workers import lead
-from modelspec.cluster.cluster import Cluster, from_environment
+from modelspec.cluster.cluster import TF_CONFIG, Cluster, from_environment
 from modelspec.cluster.pulse import start_pulse
+from modelspec.cluster.slurm import unused_tasks
 from modelspec.problems.errors import RunError
 from modelspec.report import curves
 from modelspec.report.finish import print_finish
@@ -97,6 +100,8 @@ def train(
     if workers > 1:
         lead(source, run, workers, restarts)
         return
+    if workers == 1 and cluster is None and (tasks := unused_tasks(os.environ)) > 1:
+        note(f"this process trains alone: start it with srun to use the {tasks} tasks of the job")
     start_pulse()
     set_threads(source)
     with leaving_at_once(), closing(make_listener(err(), quiet=quiet)) as listener:
@@ -125,7 +130,8 @@ def _cluster(workers: int, restarts: int) -> Cluster | None:
     if restarts and workers == 1:
         raise click.UsageError("--restarts needs --workers: it starts lost workers again")
     if cluster is not None and workers > 1:
-        raise click.UsageError("TF_CONFIG makes this process one of several workers already")
+        maker = TF_CONFIG if TF_CONFIG in os.environ else "Slurm"
+        raise click.UsageError(f"{maker} makes this process one of several workers already")
     return cluster
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from modelspec.cluster.slurm import STEP, task_addresses
 from modelspec.problems.errors import RunError
 
 TF_CONFIG = "TF_CONFIG"
@@ -35,14 +36,15 @@ class Cluster:
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Cluster | None:
-    """The cluster that ``TF_CONFIG`` describes; None where there is none, or a single worker.
+    """The cluster that ``TF_CONFIG`` or else Slurm describes; None without one, or of one worker.
 
     Raises:
-        RunError: ``TF_CONFIG`` does not describe a cluster of workers.
+        RunError: The variables do not describe a cluster of workers.
     """
     text = environment.get(TF_CONFIG, "").strip()
     if not text:
-        return None
+        tasks = task_addresses(environment)
+        return checked(*tasks, STEP) if tasks else None
     try:
         config = json.loads(text)
     except ValueError as error:
@@ -67,11 +69,11 @@ def _cluster_of(config: Any) -> Cluster:
     if kind not in ("worker", "chief"):
         raise RunError(f"{TF_CONFIG}: the task type {kind!r} is not worker or chief")
     index = number + (len(chiefs) if kind == "worker" else 0)
-    return checked([*chiefs, *workers], index)
+    return checked([*chiefs, *workers], index, TF_CONFIG)
 
 
-def checked(addresses: Sequence[Any], index: int) -> Cluster:
-    """A cluster, if its addresses can be used.
+def checked(addresses: Sequence[Any], index: int, source: str) -> Cluster:
+    """A cluster, if its addresses, which ``source`` names, can be used.
 
     Raises:
         RunError: An address is not HOST:PORT, two are equal, or none has the index.
@@ -83,7 +85,7 @@ def checked(addresses: Sequence[Any], index: int) -> Cluster:
     if len(set(addresses)) < len(addresses):
         raise RunError(f"two workers have the same address: {', '.join(addresses)}")
     if not 0 <= index < len(addresses):
-        raise RunError(f"there is no worker {index} among the {len(addresses)} of {TF_CONFIG}")
+        raise RunError(f"there is no worker {index} among the {len(addresses)} of {source}")
     return Cluster(tuple(addresses), index)
 
 
