@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from modelspec.api.model_spec import ModelSpec
 from modelspec.cluster.cluster import Cluster
 from modelspec.cluster.preflight import compare
+from modelspec.problems.errors import RunError
 from modelspec.runs.layout import CHECKPOINTS, HISTORY, RECORD, SPEC
 from modelspec.runs.progress import Listener
 from modelspec.runs.record import versions
@@ -18,6 +19,27 @@ from modelspec.storage.cache import key
 
 if TYPE_CHECKING:
     from modelspec.backend.workers.collectives import Collectives
+
+
+def require_shares(source: ModelSpec, workers: int, rows: int | None = None) -> None:
+    """Refuse more workers than a batch has rows: some would compute nothing.
+
+    Args:
+        source: The spec.
+        workers: The number of workers.
+        rows: The number of rows to train on, if it is known; a batch has no more.
+
+    Raises:
+        RunError: There are too many workers.
+    """
+    batch = source.require().spec.training.batch_size
+    if workers > batch:
+        raise RunError(
+            f"{workers} workers cannot share batches of {batch} rows (training.batch_size): use at "
+            f"most {batch} workers, or larger batches"
+        )
+    if rows is not None and workers > rows:
+        raise RunError(f"{workers} workers cannot share {rows} rows to train on")
 
 
 def connect(cluster: Cluster, source: ModelSpec, facts: Mapping[str, Any]) -> "Collectives":
