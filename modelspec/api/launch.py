@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modelspec.api.model_spec import ModelSpec
-from modelspec.data.shards import paths_of
+from modelspec.data.shards import Say
 from modelspec.problems.problem import Problem
-from modelspec.runs.progress import Listener, NullListener
 
 
-def check_launch(
-    source: ModelSpec, data: Sequence[Path], listener: Listener | None = None
-) -> list[Problem]:
+def check_launch(source: ModelSpec, data: Sequence[Path], say: Say) -> list[Problem]:
     """Find all problems of a spec that machines elsewhere shall train, and of its data.
 
     Data that is not on this machine is not checked, and a note says so.
@@ -19,7 +16,7 @@ def check_launch(
     Args:
         source: The spec.
         data: The paths of the training data, as ``train`` takes them.
-        listener: Receives notes; by default nothing does.
+        say: Receives notes.
 
     Returns:
         Errors and warnings, each with its place.
@@ -28,13 +25,11 @@ def check_launch(
         >>> from pathlib import Path
         >>> import modelspec
         >>> from modelspec.api.launch import check_launch
-        >>> check_launch(modelspec.load("specs/digits.yaml"), [Path("data/digits.npz")])
+        >>> check_launch(modelspec.load("specs/digits.yaml"), [Path("data/digits.npz")], print)
         []
     """
-    listener = listener or NullListener()
-    paths = paths_of(list(data))
-    missing = [str(path) for path in paths if not path.exists()]
+    missing = [str(path) for path in data if not path.exists()]
     if missing:
-        listener.note(f"{', '.join(missing)}: not on this machine, so the data is not checked")
+        say(f"{', '.join(missing)}: not on this machine, so the data is not checked")
     light = not source.requires_tensorflow
-    return source.check(None if missing else paths, light=light, say=listener.note)
+    return source.check(None if missing else list(data), light=light, say=say)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from modelspec.api.model_spec import ModelSpec
 from modelspec.cluster.cluster import Cluster
 from modelspec.cluster.preflight import compare
+from modelspec.language.spec import Spec
 from modelspec.problems.errors import RunError
 from modelspec.runs.layout import CHECKPOINTS, HISTORY, RECORD, SPEC
 from modelspec.runs.progress import Listener
@@ -21,33 +22,31 @@ if TYPE_CHECKING:
     from modelspec.backend.workers.collectives import Collectives
 
 
-def require_shares(source: ModelSpec, workers: int, rows: int | None = None) -> None:
-    """Refuse more workers than a batch has rows: some would compute nothing.
+def too_many_workers(spec: Spec, workers: int, rows: int | None = None) -> str:
+    """Why so many workers cannot share a batch: some would compute nothing. Empty if they can.
 
-    Args:
-        source: The spec.
-        workers: The number of workers.
-        rows: The number of rows to train on, if it is known; a batch has no more.
-
-    Raises:
-        RunError: There are too many workers.
+    ``rows`` is the number of rows to train on, if it is known; a batch has no more.
     """
-    batch = source.require().spec.training.batch_size
+    batch = spec.training.batch_size
     if workers > batch:
-        raise RunError(
+        return (
             f"{workers} workers cannot share batches of {batch} rows (training.batch_size): use at "
             f"most {batch} workers, or larger batches"
         )
     if rows is not None and workers > rows:
-        raise RunError(f"{workers} workers cannot share {rows} rows to train on")
+        return f"{workers} workers cannot share {rows} rows to train on"
+    return ""
 
 
 def connect(cluster: Cluster, source: ModelSpec, facts: Mapping[str, Any]) -> "Collectives":
     """Compare what the workers would train, and connect them. Keras starts here.
 
     Raises:
-        RunError: A worker is missing, or differs from the first.
+        RunError: A worker is missing, or differs from the first; or there are too many.
     """
+    samples = facts["data"]["samples"]
+    if reason := too_many_workers(source.require().spec, cluster.size, samples):
+        raise RunError(reason)
     compare(
         cluster,
         {

@@ -29,6 +29,7 @@ VERBS = {
     "diff": "Show what differs between two specs, models or runs, by meaning.",
     "build": "Compile a spec into a Keras model with fresh weights, and print the file's path.",
     "train": "Train a spec on npz data, and print the run's folder.",
+    "launch": "Print a batch script or a manifest that trains a spec on several machines.",
     "evaluate": "Print loss and metrics on the test part of npz data.",
     "predict": "Write one array per output, by name, and print the file's path.",
     "report": "Describe a run on one page to hand over, or compare several runs.",

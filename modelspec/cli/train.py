@@ -93,9 +93,7 @@ def train(
     if tensorboard and find_spec("tensorboard") is None:
         raise RunError("--tensorboard needs the package tensorboard, which is not installed")
     cluster = _cluster(workers, restarts)
-    settings = {"training.epochs": epochs, "training.batch_size": batch_size}
-    options = [f"{path}={value}" for path, value in settings.items() if value is not None]
-    options += weights_override(weights, spec)
+    options = replacing(spec, epochs=epochs, batch_size=batch_size, weights=weights)
     source = load_spec(spec, [*overrides, *options])
     if workers > 1:
         lead(source, run, workers, restarts)
@@ -142,6 +140,15 @@ def _report(run: Run, listener: Screen, *, quiet: bool) -> None:
         more = takes_more_epochs(run)
         print_finish(err(), run, listener.samples, takes_more_epochs=more)
     write(str(run.path))
+
+
+def replacing(
+    spec: str, *, epochs: int | None, batch_size: int | None, weights: Path | None
+) -> list[str]:
+    """The overrides that options of their own stand for."""
+    settings = {"training.epochs": epochs, "training.batch_size": batch_size}
+    options = [f"{path}={value}" for path, value in settings.items() if value is not None]
+    return options + weights_override(weights, spec)
 
 
 def _draw(run: Run, listener: Screen) -> None:

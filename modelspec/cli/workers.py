@@ -6,8 +6,10 @@ from pathlib import Path
 import click
 
 from modelspec.api.model_spec import ModelSpec
+from modelspec.api.workers import too_many_workers
 from modelspec.cli.options import note
 from modelspec.cluster.local import run_workers
+from modelspec.language.spec import Spec
 from modelspec.problems.errors import RunError
 from modelspec.runs.folder import new_folder
 from modelspec.runs.run import Run
@@ -22,6 +24,7 @@ def lead(source: ModelSpec, run: Path | None, workers: int, restarts: int) -> No
         RunError: A worker failed.
         click.exceptions.Exit: The workers ended with another exit code than 0.
     """
+    require_enough_rows(source.require().spec, workers)
     folder = run or new_folder(source.name)
     command = [*_without_own(sys.argv[1:]), "--run", str(folder)]
     while True:
@@ -38,6 +41,12 @@ def lead(source: ModelSpec, run: Path | None, workers: int, restarts: int) -> No
         )
     if outcome.code:
         raise click.exceptions.Exit(outcome.code)
+
+
+def require_enough_rows(spec: Spec, workers: int) -> None:
+    """Refuse ``--workers`` above the number of rows in a batch."""
+    if reason := too_many_workers(spec, workers):
+        raise click.BadParameter(reason, param_hint="--workers")
 
 
 def _without_own(words: list[str]) -> list[str]:

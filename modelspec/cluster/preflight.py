@@ -1,171 +1,210 @@
-"""The comparison of all workers before they start: who is missing, and who differs.
+"""The comparison of all workers before they start: who is missing, who differs, who is cut off.
 
 Each worker opens its own address, and sends what it would train to the chief, as one line of JSON.
-The chief answers every worker with the problems, if there are any. Nothing listens at any other
-address, and nothing that is received is run.
+If all are alike, each tries the addresses of all others. The chief answers every worker with the
+problems, if there are any. Nothing listens at any other address, and nothing that is received is
+run.
 """
 
 import json
+import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
+from modelspec.cluster import addresses
 from modelspec.cluster.cluster import Cluster
+from modelspec.cluster.lines import received, send
 from modelspec.problems.errors import RunError
 
-PATIENCE = 60.0
-"""Seconds in which all workers must come."""
+PATIENCE = "MODELSPEC_PATIENCE"
+"""The environment variable with the seconds in which all workers must come."""
 
-_LIMIT = 1 << 20
+_PATIENCE = 60.0
 _PAUSE = 0.1
+_ANSWER = 10.0
+"""Seconds for a message that is under way."""
+
+_TRY = "try"
+_MANY = 3
+"""The number of unreachable workers after which a worker tries no more."""
 
 Facts = Mapping[str, Any]
 """What must be equal on all workers, by the name that a message gives it."""
 
 
-def compare(cluster: Cluster, facts: Facts, patience: float = PATIENCE) -> None:
+def compare(cluster: Cluster, facts: Facts, patience: float | None = None) -> None:
     """Wait for all workers, and compare what each would train.
 
     Args:
         cluster: The workers; this process is one of them.
         facts: What this worker would train. The values are JSON.
-        patience: How many seconds to wait for the others.
+        patience: How many seconds to wait for the others; by default ``MODELSPEC_PATIENCE``.
 
     Raises:
-        RunError: A worker is missing, differs, or its address cannot be used.
+        RunError: A worker is missing, differs, cannot be reached, or its address cannot be used.
     """
-    with _listening(cluster) as listener:
+    seconds = _from_environment() if patience is None else patience
+    end = time.monotonic() + seconds
+    with _listening(cluster, end) as listener:
         if cluster.is_chief:
-            problems = _as_chief(cluster, dict(facts), listener, patience)
+            problems = _Chief(cluster, dict(facts), seconds, end).verdict(listener)
         else:
-            problems = _as_worker(cluster, dict(facts), patience)
+            problems = _as_worker(cluster, dict(facts), seconds, end)
     if problems:
         raise RunError("; ".join(problems))
 
 
-@contextmanager
-def _listening(cluster: Cluster) -> Iterator[socket.socket]:
-    host, port = _parts(cluster.addresses[cluster.index])
+def _from_environment() -> float:
+    text = os.environ.get(PATIENCE, "")
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise RunError(f"{cluster.name(cluster.index)} cannot be found: {error}") from error
-    with closing(listener):
+        seconds = float(text or _PATIENCE)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise RunError(f"{PATIENCE}={text} is not a number of seconds")
+    return seconds
+
+
+@contextmanager
+def _listening(cluster: Cluster, end: float) -> Iterator[socket.socket]:
+    name = cluster.name(cluster.index)
+    place = addresses.own(cluster, end)
+    with closing(socket.socket(place.family, socket.SOCK_STREAM)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(address)
+            listener.bind(place.address)
             listener.listen(cluster.size)
         except OSError as error:
             raise RunError(
-                f"{cluster.name(cluster.index)} cannot use its address: "
-                f"{error.strerror or error}; does another process, or a second worker "
-                f"{cluster.index}, use it?"
+                f"{name} cannot use its address: {error.strerror or error}; does another process, "
+                f"or a second worker {cluster.index}, use it?"
             ) from error
         yield listener
 
 
-def _as_chief(
-    cluster: Cluster, facts: dict[str, Any], listener: socket.socket, patience: float
-) -> list[str]:
-    """Hear every worker, and tell each what is wrong."""
-    end = time.monotonic() + patience
-    heard: dict[int, dict[str, Any]] = {0: facts}
-    waiting: list[socket.socket] = []
-    problems: list[str] = []
-    try:
-        while len(heard) < cluster.size and (left := end - time.monotonic()) > 0:
+class _Chief:
+    """Hears every worker, and tells each what is wrong."""
+
+    def __init__(
+        self, cluster: Cluster, facts: dict[str, Any], patience: float, end: float
+    ) -> None:
+        self._cluster, self._patience, self._end = cluster, patience, end
+        self._heard: dict[int, dict[str, Any]] = {0: facts}
+        self._waiting: list[tuple[int, socket.socket]] = []
+        self._problems: list[str] = []
+
+    def verdict(self, listener: socket.socket) -> list[str]:
+        """What is wrong; nothing where all workers may start."""
+        try:
+            self._hear(listener)
+            self._problems += self._missing() + self._differences()
+            if not self._problems:
+                self._problems += self._unreachable()
+            for _, connection in self._waiting:
+                send(connection, self._problems)
+        finally:
+            for _, connection in self._waiting:
+                connection.close()
+        return self._problems
+
+    def _hear(self, listener: socket.socket) -> None:
+        """Wait until all workers have come, or time is up."""
+        size = self._cluster.size
+        while len(self._heard) < size and (left := self._end - time.monotonic()) > 0:
             listener.settimeout(left)
             try:
                 connection, _ = listener.accept()
             except TimeoutError:
-                break
-            message = _received(connection, max(0.1, min(10.0, end - time.monotonic())))
-            if message is None:
-                connection.close()
-                continue
-            waiting.append(connection)
-            index = message["index"]
-            if index in heard:
-                problems.append(f"two processes are worker {index}")
-            heard[index] = message["facts"]
-        missing = [index for index in range(cluster.size) if index not in heard]
-        problems += [
-            f"{cluster.name(index)} did not come within {patience:g} seconds" for index in missing
+                return
+            match received(connection, max(0.1, min(_ANSWER, self._end - time.monotonic()))):
+                case {"index": int(index), "facts": dict() as facts} if index > 0:
+                    self._waiting.append((index, connection))
+                    self._add(index, facts)
+                case _:
+                    connection.close()  # somebody else
+
+    def _add(self, index: int, facts: dict[str, Any]) -> None:
+        if index >= self._cluster.size:
+            self._problems.append(
+                f"a process is worker {index}, but {self._cluster.name(0)} knows only "
+                f"{self._cluster.size} workers"
+            )
+        elif index in self._heard:
+            self._problems.append(f"two processes are worker {index}")
+        else:
+            self._heard[index] = facts
+
+    def _missing(self) -> list[str]:
+        absent = [index for index in range(self._cluster.size) if index not in self._heard]
+        return [self._absence(index) for index in absent]
+
+    def _absence(self, index: int) -> str:
+        text = f"{self._cluster.name(index)} did not come within {self._patience:g} seconds"
+        if addresses.why_unreachable(self._cluster, index, 1.0):
+            return text
+        return f"{text}, though a process listens there: is its list of workers another?"
+
+    def _differences(self) -> list[str]:
+        expected, cluster = self._heard[0], self._cluster
+        return [
+            f"{cluster.name(index)} has another {name} than {cluster.name(0)}: "
+            f"{_short(facts.get(name))} and {_short(expected.get(name))}"
+            for index, facts in sorted(self._heard.items())
+            for name in sorted({*expected, *facts})
+            if facts.get(name) != expected.get(name)
         ]
-        problems += _differences(cluster, heard)
-        for connection in waiting:
-            with suppress(OSError):
-                connection.sendall(json.dumps(problems).encode() + b"\n")
-    finally:
-        for connection in waiting:
-            connection.close()
-    return problems
+
+    def _unreachable(self) -> list[str]:
+        """What workers cannot reach, when all of them listen."""
+        for _, connection in self._waiting:
+            send(connection, _TRY)
+        problems = _attempts(self._cluster)
+        for index, connection in self._waiting:
+            match received(connection, _ANSWER + _MANY * addresses.SECONDS):
+                case list(texts):
+                    problems += map(str, texts)
+                case _:
+                    problems.append(f"{self._cluster.name(index)} left during the comparison")
+        return problems
 
 
-def _as_worker(cluster: Cluster, facts: dict[str, Any], patience: float) -> list[str]:
+def _as_worker(cluster: Cluster, facts: dict[str, Any], patience: float, end: float) -> list[str]:
     """Send this worker's facts to the chief; what the chief finds wrong."""
-    end = time.monotonic() + patience
-    chief = cluster.name(0)
     while True:
-        try:
-            with socket.create_connection(_parts(cluster.addresses[0]), timeout=5) as connection:
-                line = json.dumps({"index": cluster.index, "facts": facts})
-                connection.sendall(line.encode() + b"\n")
-                problems = _line(connection, max(0.1, end - time.monotonic()) + 5)
-        except OSError:
-            problems = None
-        if isinstance(problems, list):
-            return [str(problem) for problem in problems]
+        verdict = None
+        with suppress(OSError), addresses.connected(cluster, 0) as connection:
+            send(connection, {"index": cluster.index, "facts": facts})
+            verdict = received(connection, max(0.1, end - time.monotonic()) + _ANSWER)
+            if verdict == _TRY:
+                send(connection, _attempts(cluster))
+                verdict = received(connection, 2 * _ANSWER + _MANY * addresses.SECONDS)
+        if isinstance(verdict, list):
+            return [str(problem) for problem in verdict]
         if time.monotonic() > end:
-            raise RunError(f"{chief} did not answer within {patience:g} seconds")
+            why = addresses.why_unreachable(cluster, 0, 1.0)
+            raise RunError(
+                f"{cluster.name(0)} did not answer within {patience:g} seconds"
+                + (f": {why}" if why else "")
+            )
         time.sleep(_PAUSE)
 
 
-def _differences(cluster: Cluster, heard: Mapping[int, Mapping[str, Any]]) -> list[str]:
-    expected = heard[0]
-    return [
-        f"{cluster.name(index)} has another {name} than {cluster.name(0)}: "
-        f"{_short(facts.get(name))} and {_short(expected.get(name))}"
-        for index, facts in sorted(heard.items())
-        for name in sorted({*expected, *facts})
-        if facts.get(name) != expected.get(name)
-    ]
+def _attempts(cluster: Cluster) -> list[str]:
+    """The workers that this one cannot reach, of those that all listen now."""
+    problems: list[str] = []
+    for index in range(1, cluster.size):
+        if index == cluster.index or len(problems) == _MANY:
+            continue
+        if why := addresses.why_unreachable(cluster, index, addresses.SECONDS):
+            problems.append(
+                f"{cluster.name(cluster.index)} cannot reach {cluster.name(index)}: {why}"
+            )
+    return problems
 
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text if len(text) <= 80 else f"{text[:60]}…"  # noqa: PLR2004 - a line of a terminal
-
-
-def _received(connection: socket.socket, seconds: float) -> dict[str, Any] | None:
-    """A worker's message; None for anything else that connects."""
-    match _line(connection, seconds):
-        case {"index": int(index), "facts": dict()} as message if index > 0:
-            return dict(message)
-    return None
-
-
-def _line(connection: socket.socket, seconds: float) -> Any:
-    """One line of JSON; None where none comes in time, or it is damaged or too long."""
-    end = time.monotonic() + seconds
-    text = b""
-    try:
-        while not text.endswith(b"\n") and len(text) < _LIMIT:
-            connection.settimeout(max(0.05, end - time.monotonic()))
-            more = connection.recv(1 << 16)
-            if not more:
-                return None
-            text += more
-        return json.loads(text)
-    except (OSError, ValueError, RecursionError):
-        return None
-
-
-def _parts(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)

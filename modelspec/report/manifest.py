@@ -23,11 +23,12 @@ _PATIENCE = "900"
 _INDEX = "JOB_COMPLETION_INDEX"
 _JOB = "batch.kubernetes.io/job-name"
 _LONGEST = 40
+_DISRUPTED = {"type": "DisruptionTarget", "status": "True"}
 _INTERRUPTED, _NOT_AGAIN = [130], [2, 3]
 
 _EDIT = """\
-# Edit: IMAGE, which contains modelspec, and CLAIM, a volume that all nodes can write (ReadWriteMany).
-# The volume holds the folder with the spec and the data, and gets the run.
+# Edit: IMAGE, which contains modelspec, and CLAIM, a volume that all nodes can write.
+# The volume (ReadWriteMany) holds the folder with the spec and the data, and gets the run.
 # SIGTERM (preemption, or a node that is drained) lets the workers save a checkpoint and exit with
 # 130; their pods start again, and continue the run.
 """
@@ -72,7 +73,9 @@ def _job(name: str, launch: Launch) -> dict[str, Any]:
             "backoffLimit": launch.restarts * launch.workers,
             "podFailurePolicy": {
                 "rules": [
-                    _rule("Ignore", onPodConditions=[{"type": "DisruptionTarget"}]),
+                    _rule(
+                        "Ignore", onPodConditions=[{"type": "DisruptionTarget", "status": "True"}]
+                    ),
                     _rule("Ignore", onExitCodes=_exit_codes(_INTERRUPTED)),
                     _rule("FailJob", onExitCodes=_exit_codes(_NOT_AGAIN)),
                 ]

@@ -25,10 +25,9 @@ def new_folder(name: str, now: datetime | None = None) -> Path:
     Raises:
         RunError: The folder cannot be created.
     """
-    stamp = (now or datetime.now(UTC)).astimezone().strftime("%Y%m%d-%H%M%S")
-    names = (f"{stamp}-{count}" if count > 1 else stamp for count in itertools.count(1))
+    paths = _candidates(name, now)
     while True:
-        path = Path("runs") / name / next(names)
+        path = next(paths)
         try:
             path.mkdir(parents=True)
         except FileExistsError:
@@ -36,6 +35,17 @@ def new_folder(name: str, now: datetime | None = None) -> Path:
         except OSError as error:
             raise _cannot_make(path, error) from error
         return path
+
+
+def unused_folder(name: str, now: datetime | None = None) -> Path:
+    """The path that ``new_folder`` would create."""
+    return next(path for path in _candidates(name, now) if not path.exists())
+
+
+def _candidates(name: str, now: datetime | None) -> Iterator[Path]:
+    stamp = (now or datetime.now(UTC)).astimezone().strftime("%Y%m%d-%H%M%S")
+    for count in itertools.count(1):
+        yield Path("runs") / name / (f"{stamp}-{count}" if count > 1 else stamp)
 
 
 def _cannot_make(path: Path, error: OSError) -> RunError:
