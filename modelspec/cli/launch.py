@@ -78,9 +78,9 @@ def _words(values: Mapping[str, Any], here: Path) -> Iterator[str]:
         value = values[param.name or ""]
         if isinstance(param, click.Argument):
             yield str(_portable(Path(value), here))
-        elif param.is_flag and value:
+        elif value is True:
             yield param.opts[0]
-        elif not param.is_flag and value is not None and value != param.default:
+        elif value not in (None, False, param.default):
             for single in value if param.multiple else [value]:
                 text = _portable(single, here) if isinstance(single, Path) else single
                 yield from (param.opts[0], str(text))

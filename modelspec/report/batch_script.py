@@ -32,9 +32,9 @@ while true; do
     srun --ntasks={workers} --distribution=block --cpu-bind=none --kill-on-bad-exit=1 \\
         {command}
     code=$?
-    if [ "$code" -eq 0 ] || [ "$code" -eq 2 ] || [ "$code" -eq 3 ] || [ "$code" -eq 130 ]; then
-        exit "$code"
-    fi
+    case "$code" in
+        0 | 2 | 3 | 130) exit "$code" ;;
+    esac
     if [ "$restarts" -eq 0 ] || [ ! -e {record} ]; then
         exit "$code"
     fi

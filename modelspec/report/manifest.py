@@ -42,8 +42,8 @@ def manifest(launch: Launch) -> str:
 
 def _name(launch: Launch) -> str:
     """A name that can stand in host names, which has room for the number of a pod."""
-    name = re.sub(r"[^a-z0-9]+", "-", launch.name.lower())[:_LONGEST].strip("-")
-    return name if re.match("[a-z]", name) else f"train-{name}".strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", launch.name.lower()).strip("-")
+    return (name if re.match("[a-z]", name) else f"train-{name}")[:_LONGEST].strip("-")
 
 
 def _service(name: str) -> dict[str, Any]:

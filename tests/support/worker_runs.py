@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -61,3 +63,15 @@ def distance(one: Path, other: Path) -> float:
         / max(float(np.max(np.abs(ours[name]), initial=0.0)), 1e-3)
         for name in ours
     )
+
+
+def free_addresses(*hosts: str) -> list[str]:
+    """An address HOST:PORT on each host, which nobody uses now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in hosts]
+        pairs = list(zip(hosts, sockets, strict=True))
+        for host, single in pairs:
+            single.bind((host, 0))
+        return [
+            f"{host}:{single.getsockname()[1]}" for host, single in zip(hosts, sockets, strict=True)
+        ]
