@@ -50,11 +50,13 @@ def connect(cluster: Cluster, source: ModelSpec, facts: Mapping[str, Any]) -> "C
     compare(
         cluster,
         {
-            "spec": key(source.resolved_text()),
+            # The seed is told by itself.
+            "spec": key(source.with_training(seed=0).resolved_text()),
             "data": facts["data"],
             "validation data": facts["validation"],
             "seed": facts["seed"],
             "version": versions(),
+            "plugins": {plugin.name: plugin.sha256 for plugin in source.catalog.plugins},
             "list of workers": list(cluster.addresses),
         },
     )

@@ -29,8 +29,8 @@ trap : TERM
 
 restarts={restarts}
 while true; do
-    srun --ntasks={workers} --distribution=block --cpu-bind=none --kill-on-bad-exit=1 \\
-        {command}
+    srun --ntasks={workers} --cpus-per-task="$SLURM_CPUS_ON_NODE" --distribution=block \\
+        --kill-on-bad-exit=1 {command}
     code=$?
     case "$code" in
         0 | 2 | 3 | 130) exit "$code" ;;

@@ -52,7 +52,9 @@ def test_options_are_those_of_the_command(command: str) -> None:
     usage = USAGES[command].replace("\\|", "|")
     assert set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", usage)) == options(command).keys()
     required = re.sub(r"\[[^]]*\]", "", usage)
-    assert ("--data" in required) == (command in {"train", "evaluate", "predict", "balance"})
+    assert ("--data" in required) == (
+        command in {"train", "launch", "evaluate", "predict", "balance"}
+    )
 
 
 @pytest.mark.parametrize("command", USAGES)

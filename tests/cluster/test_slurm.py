@@ -115,31 +115,3 @@ def test_what_is_no_list_of_counts_is_refused(text: str) -> None:
 def test_a_step_that_contradicts_itself_is_explained(changed: dict[str, str], said: str) -> None:
     with pytest.raises(RunError, match=said):
         from_environment(STEP | changed)
-
-
-@pytest.mark.keras
-@pytest.mark.parametrize(
-    ("nodes", "tasks", "count"),
-    [("node[01-03,07]", "2,1(x3)", 5), ("a,b[1-3]", "4(x2),1(x2)", 10), ("login", "3", 3)],
-)
-def test_the_rules_are_those_of_tensorflow(
-    monkeypatch: pytest.MonkeyPatch, nodes: str, tasks: str, count: int
-) -> None:
-    """Where the names of nodes are in the order of text, which is the only one that it has."""
-    import tensorflow as tf
-
-    step = {
-        "SLURM_PROCID": str(count - 1),
-        "SLURM_STEP_NUM_TASKS": str(count),
-        "SLURM_STEP_NODELIST": nodes,
-        "SLURM_STEP_TASKS_PER_NODE": tasks,
-        "SLURM_JOB_ID": "41",
-        "SLURM_STEP_ID": "3",
-    }
-    for name, value in step.items():
-        monkeypatch.setenv(name, value)
-    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
-        port_base=FIRST, gpus_per_node=1_000, gpus_per_task=1, auto_set_gpu=False
-    )
-    listed = tuple(resolver.cluster_spec().as_dict()["worker"])
-    assert from_environment(step) == Cluster(listed, resolver.task_id)
