@@ -69,7 +69,7 @@ def run_workers(
         raise RunError(f"cannot create {logs}: {error.strerror}") from error
     if logs.is_symlink():
         raise RunError(f"{logs} is a link: a run's folder holds files and folders only")
-    addresses = [f"{LOCAL}:{port}" for port in _free_ports(count)]
+    addresses = [f"{LOCAL}:{port}" for port in free_ports(count)]
     threads = str(max(1, (os.cpu_count() or 1) // count))
     shared = dict.fromkeys(_THREADS, threads) | dict(environment)
     workers: list[_Worker] = []
@@ -177,13 +177,13 @@ def _end(worker: _Worker) -> None:
         worker.pulse = -1
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports of loopback that nobody uses now."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for opened in sockets:
-            opened.bind((LOCAL, 0))
-        return [opened.getsockname()[1] for opened in sockets]
+        for listener in sockets:
+            listener.bind((LOCAL, 0))
+        return [listener.getsockname()[1] for listener in sockets]
 
 
 @contextlib.contextmanager

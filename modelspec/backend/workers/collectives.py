@@ -7,6 +7,7 @@ whole state of a run as plain variables, and computes the same updates from the 
 
 import re
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ _GROUP = 4711
 
 _LENGTH_BITS = 20
 
+_keys = count(1)
+"""The numbers of all operations of this process, which TensorFlow remembers as long as it lives."""
+
 _AS = {tf.bool: tf.int32, tf.bfloat16: tf.float32}
 """Types that collective operations do not have, and the types that hold their values exactly."""
 
@@ -42,7 +46,6 @@ class Collectives:
     def __init__(self, addresses: Sequence[str], index: int) -> None:
         self.index, self.count = index, len(addresses)
         self._addresses = tuple(addresses)
-        self._keys = 0
         self._highest: Any = None
 
     @property
@@ -124,6 +127,5 @@ class Collectives:
 
         TensorFlow remembers the shape of a key, and refuses another one, as of a short last batch.
         """
-        self._keys += 1
         length = tf.shape(value)[0] if value.shape.rank else 0
-        return (self._keys << _LENGTH_BITS) + length % (1 << _LENGTH_BITS)
+        return (next(_keys) << _LENGTH_BITS) + length % (1 << _LENGTH_BITS)

@@ -1,0 +1,166 @@
+"""Specs trained by one process, by several workers and on several devices, and how far apart.
+
+    python tests/support/worker_series.py --shipped --models 20 --launches "workers 2" "devices 4"
+
+All of a launch are trained by the same processes, one after the other, so that they start once.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import worker_runs
+import yaml
+from random_models import random_model
+
+from modelspec.cluster.cluster import TF_CONFIG, config_text, from_environment
+from modelspec.cluster.local import free_ports
+
+ROOT = Path(__file__).parents[2]
+EPOCHS = 3
+ONE = "one"
+SHIPPED = {
+    **dict.fromkeys(("attention", "digits", "digits_conv", "residual"), "digits.npz"),
+    **dict.fromkeys(("breast_cancer", "breast_cancer_heads"), "breast_cancer.npz"),
+    **dict.fromkeys(("digits_heads", "digits_restored"), "digits_heads.npz"),
+    **{name: f"{name}.npz" for name in ("author_profile", "mlp", "question_answering")},
+    "siamese": "digit_pairs.npz",
+}
+LAUNCHES = ("workers 2", "workers 3", "devices 2", "devices 4")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A spec as text, its data, and settings in place of its own."""
+
+    name: str
+    text: str
+    data: Any
+    settings: Mapping[str, Any]
+
+
+def cases(shipped: Sequence[str], seeds: Sequence[int], precision: str) -> Iterator[Case]:
+    settings = {"training.epochs": EPOCHS, "training.jit": False, "training.precompute": False}
+    for name in shipped:
+        text = (ROOT / "specs" / f"{name}.yaml").read_text(encoding="utf-8")
+        own = {"training.precision": precision} if precision else {}
+        yield Case(name, text, ROOT / "data" / SHIPPED[name], settings | own)
+    for seed in seeds:
+        model = random_model(seed)
+        spec = model.spec
+        if precision or spec["training"]["precision"] == "float32":
+            spec["training"]["precision"] = precision or "float32"
+        # Statistics of a worker's own rows are other numbers by intent.
+        text = yaml.safe_dump(spec, sort_keys=False).replace(
+            "momentum: 0.8", "momentum: 0.8\n    synchronized: true"
+        )
+        yield Case(f"random {seed}", text, model.arrays, settings)
+
+
+def train_all(folder: Path, chosen: Sequence[Case], devices: int) -> None:
+    """Train every case in this process, which may be one of several workers."""
+    import modelspec
+    from modelspec.api import train as module
+    from modelspec.backend.workers.joining import join
+
+    cluster = from_environment()
+    if cluster is not None:
+        workers = join(cluster.addresses, cluster.index)
+        # They compared themselves when they started: one process cannot listen twice.
+        module.connect = lambda *_: workers
+    for case in chosen:
+        options = {**case.settings, **({"training.devices": devices} if devices else {})}
+        overrides = [f"{name}={json.dumps(value)}" for name, value in options.items()]
+        run = folder / case.name.replace(" ", "_")
+        try:
+            source = modelspec.loads(case.text, overrides)
+            modelspec.train(source, case.data, run=run, cluster=cluster)
+        except Exception:  # noqa: BLE001 - the comparison tells what has no history
+            if cluster is None or cluster.is_chief:
+                run.mkdir(parents=True, exist_ok=True)
+                (run / "error.txt").write_text(traceback.format_exc())
+        import keras
+
+        keras.backend.clear_session()
+
+
+def launch(kind: str, folder: Path, words: Sequence[str]) -> None:
+    """Run this program as one process, as ``workers N`` or with ``devices N``."""
+    name, _, count = kind.partition(" ")
+    workers = int(count) if name == "workers" else 1
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
+    command = [sys.executable, "-W", "ignore", __file__, "--into", str(folder), *words]
+    if name == "devices":
+        command += ["--devices", count]
+    shared = os.environ | worker_runs.QUIET | dict.fromkeys(("OMP_NUM_THREADS",), "1")
+    processes = [
+        subprocess.Popen(
+            command,
+            env=shared | ({TF_CONFIG: config_text(addresses, index)} if workers > 1 else {}),
+        )
+        for index in range(workers)
+    ]
+    for process in processes:
+        process.wait()
+
+
+def compare(one: Path, other: Path) -> tuple[str, float, float]:
+    """What is to say, the largest relative difference of the histories, and of the weights."""
+    for folder in (one, other):
+        if (folder / "error.txt").exists():
+            return (folder / "error.txt").read_text().strip().splitlines()[-1][:200], 0.0, 0.0
+    logs = zip(worker_runs.history(one), worker_runs.history(other), strict=True)
+    apart = max(
+        abs((ours[name] or 0) - (theirs[name] or 0)) / max(abs(ours[name] or 0), 1e-3)
+        for ours, theirs in logs
+        for name in ours
+    )
+    return "", apart, worker_runs.distance(one, other)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shipped", nargs="*", choices=[*SHIPPED])
+    parser.add_argument("--models", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", default="")
+    parser.add_argument("--launches", nargs="+", default=LAUNCHES)
+    parser.add_argument("--tolerance", type=float, default=1e-6)
+    parser.add_argument("--into", type=Path)
+    parser.add_argument("--devices", type=int, default=0)
+    given = parser.parse_args()
+    shipped = [*SHIPPED] if given.shipped == [] else given.shipped or []
+    seeds = range(given.seed, given.seed + given.models)
+    chosen = list(cases(shipped, seeds, given.precision))
+    if given.into:
+        train_all(given.into, chosen, given.devices)
+        return 0
+    words = ["--models", str(given.models), "--seed", str(given.seed)]
+    words += ["--precision", given.precision, *(["--shipped", *shipped] if shipped else [])]
+    worst = 0.0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for kind in (ONE, *given.launches):
+            launch(kind, folder / kind.replace(" ", "_"), words)
+            for case in chosen if kind != ONE else ():
+                runs = [
+                    folder / where.replace(" ", "_") / case.name.replace(" ", "_")
+                    for where in (ONE, kind)
+                ]
+                said, logs, weights = compare(*runs)
+                worst = max(worst, logs, weights, float("inf") if said else 0.0)
+                print(f"{case.name}\t{kind}\t{logs:.1e}\t{weights:.1e}\t{said}", flush=True)
+    return int(not np.isfinite(worst) or worst > given.tolerance)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
