@@ -1,6 +1,6 @@
 """Training: a spec and data → a finished run in its folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from modelspec.api.training_data import (
     make_phases,
 )
 from modelspec.api.training_decisions import with_decisions
-from modelspec.api.workers import connect, follower, prepared
+from modelspec.api.workers import connect, devices_of, follower, prepared
 from modelspec.catalog.plugins import using
 from modelspec.checks.at_mean import left_at_mean
 from modelspec.cluster.cluster import Cluster
@@ -99,6 +99,8 @@ def train(
     source, arrays = load_training_arrays(source, data, validation, listener)
     facts = _facts(source) | arrays.facts() | _arguments(data, validation, run, resume=resume)
     workers = connect(cluster, source, facts) if cluster else None
+    devices = devices_of(source, cluster)
+    facts |= {"workers": cluster.size if cluster else 1, "devices": len(devices) or 1}
     begun = resume and _has_checkpoint(run)
     start = None if begun else StartOfTraining(source, data)
     model = _built(source, start, arrays, facts, listener)
@@ -109,8 +111,8 @@ def train(
         source = resumable(made, source, facts, listener, resume=resume)
         warn_of_other_data(source, facts, listener)
         phases = make_phases(source, arrays, listener)
-        alone = workers is None
-        source = with_decisions(source, model, phases.training, listener, alone=alone)
+        sharing = "workers" if workers else "devices" if devices else ""
+        source = with_decisions(source, model, phases.training, listener, sharing=sharing)
         facts |= _written(source, made)
         if workers and not follows:
             prepared(workers)
@@ -124,7 +126,7 @@ def train(
                 asked_to_stop=lambda: interrupts.requested,
                 find_change=snapshot.find_change,
             )
-            _run_session(model, source, phases, surroundings, workers)
+            _run_session(model, source, phases, surroundings, workers, devices)
         penalized = bool(model.losses)
         _tell_of_heads_at_their_mean(source, arrays.trained, made, listener, penalized=penalized)
     return made
@@ -222,10 +224,12 @@ def _run_session(
     phases: Phases,
     surroundings: Surroundings,
     workers: "Collectives | None",
+    devices: Sequence[str],
 ) -> None:
     from modelspec.backend.training.session import run_session
 
-    run_session(model, source.require(), phases, surroundings, workers=workers)
+    valid = source.require()
+    run_session(model, valid, phases, surroundings, workers=workers, devices=devices)
 
 
 def _tell_of_heads_at_their_mean(

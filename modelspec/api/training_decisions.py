@@ -3,17 +3,20 @@
 from typing import Any
 
 from modelspec.api.model_spec import ModelSpec
-from modelspec.api.workers import without_xla
+from modelspec.api.workers import for_shares
 from modelspec.data.batches import Batches
 from modelspec.runs.progress import Listener
 
 
 def with_decisions(
-    source: ModelSpec, model: Any, batches: Batches, listener: Listener, *, alone: bool
+    source: ModelSpec, model: Any, batches: Batches, listener: Listener, *, sharing: str
 ) -> ModelSpec:
-    """Return the spec with ``jit`` and ``precompute`` decided; ``alone`` means without workers."""
-    if not alone:
-        source = without_xla(source, listener)
+    """Return the spec with ``jit`` and ``precompute`` decided.
+
+    ``sharing`` is what shares each batch, ``workers`` or ``devices``; empty where nothing does.
+    """
+    if sharing:
+        source = for_shares(source, listener, sharing)
     return _with_precompute(_with_jit(source, model, batches, listener), model, listener)
 
 

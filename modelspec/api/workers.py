@@ -1,7 +1,7 @@
 """Several workers in one training: compared, connected, and each with its own view of the run."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,8 +90,32 @@ def prepared(workers: "Collectives") -> None:
     workers.wait_for_all()
 
 
-def without_xla(source: ModelSpec, listener: Listener) -> ModelSpec:
-    """The spec of a run of several workers: XLA has no collective operations on processors."""
-    if source.require().spec.training.jit is True:
-        listener.warn("several workers train without XLA, in spite of training.jit: true")
-    return source.with_training(jit=False)
+def devices_of(source: ModelSpec, cluster: Cluster | None) -> Sequence[str]:
+    """The devices that share each batch; empty for a single one.
+
+    Raises:
+        RunError: There are fewer devices than the spec says, or several workers.
+    """
+    from modelspec.backend.workers.devices import choose_devices
+
+    wanted = source.require().spec.training.devices
+    if cluster is None:
+        return choose_devices(wanted)
+    if wanted not in ("auto", 1):
+        raise RunError(
+            f"training.devices: {wanted} is for a single process; of several workers, each has "
+            "one device"
+        )
+    return ()
+
+
+def for_shares(source: ModelSpec, listener: Listener, who: str) -> ModelSpec:
+    """The spec of a run whose batches are shared among several workers or devices.
+
+    XLA compiles no step that is shared, and no values are computed ahead.
+    """
+    training = source.require().spec.training
+    for key in ("jit", "precompute"):
+        if getattr(training, key) is True:
+            listener.warn(f"training.{key}: true changes nothing with several {who}")
+    return source.with_training(jit=False, precompute=False)

@@ -72,6 +72,9 @@ def _import_on_tensorflow(first: Callable[[], None] | None) -> None:
         import keras  # noqa: F401
         import tensorflow as tf
 
+        from modelspec.backend.workers.devices import prepare_devices
+
+        prepare_devices()
         if first is not None:
             first()
         tf.constant(0)

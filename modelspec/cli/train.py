@@ -56,6 +56,9 @@ from modelspec.runs.run import Run
     "--tensorboard", is_flag=True, help="Write TensorBoard logs to the folder of the run."
 )
 @click.option(
+    "--devices", type=click.IntRange(min=1), help="Replaces training.devices: how many GPUs train."
+)
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     default=1,
@@ -81,6 +84,7 @@ def train(
     batch_size: int | None,
     minutes: float,
     tensorboard: bool,
+    devices: int | None,
     workers: int,
     restarts: int,
     quiet: bool,
@@ -93,7 +97,9 @@ def train(
     if tensorboard and find_spec("tensorboard") is None:
         raise RunError("--tensorboard needs the package tensorboard, which is not installed")
     cluster = _cluster(workers, restarts)
-    options = replacing(spec, epochs=epochs, batch_size=batch_size, weights=weights)
+    options = replacing(
+        spec, epochs=epochs, batch_size=batch_size, devices=devices, weights=weights
+    )
     source = load_spec(spec, [*overrides, *options])
     if workers > 1:
         lead(source, run, workers, restarts)

@@ -126,6 +126,8 @@ StepsPerCall = Annotated[
     | Annotated[int, Field(ge=1), Tag(FORM + "plain")],
     Discriminator(_text_or_plain),
 ]
+Devices = StepsPerCall
+"""How many devices of this machine share each batch; ``auto``: all GPUs."""
 
 
 class _Section(BaseModel):
@@ -267,6 +269,7 @@ class Training(_Section):
     jit: Annotated[Jit, _only(bool, "auto, optimizer, true or false")] = "auto"
     precompute: Annotated[Precompute, _only(bool, "auto, true or false")] = "auto"
     steps_per_call: StepsPerCall = "auto"
+    devices: Devices = "auto"
 
 
 class ArraySource(_Section):

@@ -119,5 +119,9 @@ HELP: Final[dict[str, dict[str, str]]] = {
             "weights alone. Default: auto, what pays."
         ),
         "steps_per_call": "How many steps one call of the engine takes. Default: auto.",
+        "devices": (
+            "How many devices of this machine share each batch. Default: auto, all GPUs if there "
+            "are several."
+        ),
     },
 }

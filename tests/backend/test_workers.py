@@ -1,5 +1,6 @@
 """Several workers: the numbers of one process, and a run that survives the loss of a worker."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from worker_runs import QUIET, command, distance, history, train, weights
+
+from modelspec.backend.workers.devices import LOGICAL_CPUS
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -72,22 +75,34 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "loss_weights", ["[1.0, 0.5]", pytest.param("gradnorm", marks=pytest.mark.sweep)]
+@pytest.fixture(
+    scope="module",
+    params=["[1.0, 0.5]", pytest.param("gradnorm", marks=pytest.mark.sweep)],
 )
-def test_workers_have_the_numbers_of_one_process(
-    tmp_path: Path, data: Path, loss_weights: str
+def one(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, data: Path
+) -> Path:
+    """The run of one process, beside its spec."""
+    folder = tmp_path_factory.mktemp("one")
+    text = EVERYTHING.replace("LOSS_WEIGHTS", request.param)
+    (folder / "spec.yaml").write_text(text, encoding="utf-8")
+    assert train(folder / "spec.yaml", data, folder / "run").returncode == 0
+    return folder / "run"
+
+
+@pytest.mark.parametrize("sharing", ["workers", "devices"])
+def test_shares_have_the_numbers_of_one_process(
+    tmp_path: Path, data: Path, one: Path, sharing: str
 ) -> None:
-    spec = tmp_path / "spec.yaml"
-    spec.write_text(EVERYTHING.replace("LOSS_WEIGHTS", loss_weights), encoding="utf-8")
-    one, several = tmp_path / "one", tmp_path / "several"
-    assert train(spec, data, one).returncode == 0
-    ran = train(spec, data, several, "--workers", "3")
+    several, spec = tmp_path / "several", one.with_name("spec.yaml")
+    devices = {LOGICAL_CPUS: "3"} if sharing == "devices" else {}
+    ran = train(spec, data, several, f"--{sharing}", "3", environment=devices)
     assert (ran.returncode, ran.stdout) == (0, f"{several}\n"), ran.stderr
     for ours, theirs in zip(history(several), history(one), strict=True):
         assert ours == pytest.approx(theirs, rel=TOLERANCE, abs=TOLERANCE)
     assert distance(one, several) < TOLERANCE
-    assert (several / "workers" / "2.log").exists()
+    assert json.loads((several / "run.json").read_text())[sharing] == 3
+    assert (several / "workers" / "2.log").exists() == (sharing == "workers")
 
 
 @pytest.mark.sweep

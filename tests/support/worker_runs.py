@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
@@ -23,10 +24,12 @@ def command(spec: Path, data: Path, run: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "modelspec", *words, "--set", "training.jit=false", *more]
 
 
-def train(spec: Path, data: Path, run: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def train(
+    spec: Path, data: Path, run: Path, *more: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command(spec, data, run, *more),
-        env=os.environ | QUIET,
+        env={**os.environ, **QUIET, **(environment or {})},
         capture_output=True,
         text=True,
         check=False,

@@ -22,8 +22,8 @@ from modelspec.backend.training.xla import Jit
 from modelspec.backend.training.xla_random import as_without_xla
 from modelspec.backend.training.xla_updates import fuse_updates
 from modelspec.backend.workers.collectives import LOSSES, Collectives
-from modelspec.backend.workers.share import Share
 from modelspec.backend.workers.shared_model import SharedModel
+from modelspec.backend.workers.split_model import SplitModel
 from modelspec.data.batches import Batch
 from modelspec.data.concatenated import Array
 from modelspec.problems.errors import StepError
@@ -40,8 +40,9 @@ StepOfTotal = Callable[[Any, Any], Mapping[str, Any]]
 class Engine:
     """Steps of one compiled model. ``jit`` is what XLA compiles of training on whole batches.
 
-    ``step`` stands in for the model's own ``train_step``. With ``shared``, each step computes the
-    rows of this worker alone, and has the results of all. ``body`` is the part of the model that
+    ``step`` stands in for the model's own ``train_step``. With a ``SharedModel``, each step computes
+    the rows of this worker alone, and has the results of all; with a ``SplitModel``, each device
+    computes some rows. ``body`` is the part of the model that
     goes on from precomputed values, which batches then hold in place of inputs.
     """
 
@@ -51,7 +52,7 @@ class Engine:
         *,
         jit: Jit = "off",
         step: Step | None = None,
-        shared: SharedModel | None = None,
+        shared: SharedModel | SplitModel | None = None,
         body: Any = None,
     ) -> None:
         # The same run must give the same weights; by default TensorFlow sums the gradients of an
@@ -175,25 +176,11 @@ def _plain_step(step: Step) -> StepOfTotal:
     return lambda batch, _: step(batch)
 
 
-def _shared_step(step: Step, shared: SharedModel, *, trains: bool, own: bool) -> StepOfTotal:
-    """A step of which this worker computes its share; ``own`` batches have no other rows."""
-
-    def shared_step(batch: Any, total: Any) -> Mapping[str, Any]:
-        with shared.sharing(total) as share:
-            if own:
-                inputs, *judged = batch
-                whole = tf.nest.map_structure(share.fill, inputs)
-                batch = (whole, *tf.nest.map_structure(partial(_whole, share, shared), judged))
-            logs = step(batch)
-            if trains:
-                shared.average_statistics(share)
-        return logs
-
-    return shared_step
-
-
-def _whole(share: Share, shared: SharedModel, tensor: Any) -> Any:
-    return share.whole(tensor, shared.collectives)
+def _shared_step(
+    step: Step, shared: SharedModel | SplitModel, *, trains: bool, own: bool
+) -> StepOfTotal:
+    """A step whose batch is shared; ``own`` batches have no rows but this worker's."""
+    return lambda batch, total: shared.take(step, batch, total, trains=trains, own=own)
 
 
 def _walker(step: StepOfTotal, specs: Any, jit: Jit, *, guarded: bool) -> Walk:

@@ -17,7 +17,7 @@ def eval_batch_size(model: Any, batch_size: int) -> int:
 
     It stays as it is where a layer mixes the samples of a batch, as ``Softmax: {axis: 0}`` does.
     """
-    row = 0 if any(map(_mixes, model.operations)) else _activation_bytes(model)
+    row = 0 if any(map(mixes_samples, model.operations)) else _activation_bytes(model)
     return max(batch_size, min(_ROWS, _ACTIVATION_BYTES // row)) if row else batch_size
 
 
@@ -63,7 +63,8 @@ def is_own(part: Any) -> bool:
     return not isinstance(part, str | None) and not owner.__module__.startswith("keras.")
 
 
-def _mixes(operation: Any) -> bool:
+def mixes_samples(operation: Any) -> bool:
+    """Whether an operation's results are not one for each sample, computed of it alone."""
     if not isinstance(operation, keras.Layer) and any(
         tuple(tensor.shape)[:1] != (None,) for tensor in _outputs(operation)
     ):

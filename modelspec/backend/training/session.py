@@ -27,7 +27,7 @@ from modelspec.backend.training.loss_shares import LossShares
 from modelspec.backend.training.precompute import Parts, precomputed, split
 from modelspec.backend.training.xla import extent
 from modelspec.backend.workers.collectives import Collectives
-from modelspec.backend.workers.shared_model import SharedModel
+from modelspec.backend.workers.sharing import share_batches, sum_of_strategy
 from modelspec.data.batches import Batches, Phases
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.places import place_all
@@ -45,10 +45,12 @@ def run_session(
     surroundings: Surroundings,
     *,
     workers: Collectives | None = None,
+    devices: Sequence[str] = (),
 ) -> None:
     """Train a compiled model on the rows of ``phases``, and save it to the run's folder.
 
-    With ``workers``, this process computes its share of every batch.
+    With ``workers``, this process computes its share of every batch; several ``devices`` of this
+    process each compute a share.
 
     Raises:
         KeyboardInterrupt: A stop was requested; the state is saved.
@@ -58,15 +60,14 @@ def run_session(
     assert training.jit != "auto"
     _fit_layers(model, valid, phases, surroundings)
     strategy = make_strategy(model, valid)
-    wanted = training.precompute is True and strategy is None and not workers
-    parts = split(model) if wanted else None
+    parts = split(model) if training.precompute is True and strategy is None else None
     if parts is not None:
         phases = _precomputed(parts, phases, surroundings)
     context = _context(model, valid, strategy, phases, surroundings, workers=workers)
-    shared = _shared(model, strategy, surroundings, workers) if workers else None
+    shared = share_batches(model, workers, devices, surroundings.listener.warn)
+    sum_of_strategy(strategy, shared)
     step = strategy.train_step if strategy else None
-    # XLA has no collective operations on processors.
-    jit = "off" if shared else extent(model, jit=training.jit)
+    jit = extent(model, jit=training.jit)
     try:
         with saving_whole(model):
             body = parts.rest if parts is not None else None
@@ -170,22 +171,6 @@ def _context(
         check_names=partial(_check_names, valid, callbacks, strategy),
         loss_shares=LossShares(valid.heads, strategy.weights if strategy else None, listener.warn),
     )
-
-
-def _shared(
-    model: Any, strategy: Strategy | None, surroundings: Surroundings, workers: Collectives
-) -> SharedModel:
-    """The model, changed so that its batches are shared among workers."""
-    shared = SharedModel(model, workers)
-    if strategy:
-        strategy.total_gradients = shared.total_gradients
-    if shared.own_statistics:
-        names = ", ".join(shared.own_statistics)
-        surroundings.listener.warn(
-            f"{names}: each worker normalizes its rows by the statistics of these rows alone; "
-            "synchronized: true uses those of the whole batch, as one process does"
-        )
-    return shared
 
 
 def _agreed(asked: Callable[[], bool], workers: Collectives | None) -> Callable[[], bool]:

@@ -30,7 +30,12 @@ _GROUP = 4711
 _LENGTH_BITS = 20
 
 _keys = count(1)
-"""The numbers of all operations of this process, which TensorFlow remembers as long as it lives."""
+
+
+def next_key() -> int:
+    """A number for an operation, which TensorFlow remembers as long as the process lives."""
+    return next(_keys) << _LENGTH_BITS
+
 
 _AS = {tf.bool: tf.int32, tf.bfloat16: tf.float32}
 """Types that collective operations do not have, and the types that hold their values exactly."""
@@ -128,4 +133,4 @@ class Collectives:
         TensorFlow remembers the shape of a key, and refuses another one, as of a short last batch.
         """
         length = tf.shape(value)[0] if value.shape.rank else 0
-        return (next(_keys) << _LENGTH_BITS) + length % (1 << _LENGTH_BITS)
+        return next_key() + length % (1 << _LENGTH_BITS)

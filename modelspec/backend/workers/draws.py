@@ -9,17 +9,24 @@ Functions of two private modules of Keras are replaced while a step is traced, a
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 import tensorflow as tf
 
 from modelspec.backend.keras_private import MissingPartError
-from modelspec.backend.workers.collectives import Collectives
 from modelspec.backend.workers.share import Share
 
 _RANDOM, _NN = "keras.src.backend.tensorflow.random", "keras.src.backend.tensorflow.nn"
 _BY_SHAPE = ("normal", "uniform", "truncated_normal", "randint")
 _MOMENTS = "_compute_moments_sync"
+
+
+class Sums(Protocol):
+    """Sums over all workers, or over all devices."""
+
+    def sum(self, value: Any) -> Any: ...
+
+    def differentiable_sum(self, value: Any) -> Any: ...
 
 
 @contextmanager
@@ -41,11 +48,11 @@ def draws_of_whole_batch(share: Share) -> Iterator[None]:
 
 
 @contextmanager
-def moments_of_whole_batch(share: Share, collectives: Collectives) -> Iterator[None]:
+def moments_of_whole_batch(share: Share, sums: Sums) -> Iterator[None]:
     """Have ``BatchNormalization: {synchronized: true}`` use the moments of the whole batch."""
     module = _module(_NN, (_MOMENTS,))
     original = getattr(module, _MOMENTS)
-    setattr(module, _MOMENTS, _moments(share, collectives))
+    setattr(module, _MOMENTS, _moments(share, sums))
     try:
         yield
     finally:
@@ -84,15 +91,15 @@ def _dropout(dropout: Any, share: Share) -> Any:
     return dropped
 
 
-def _moments(share: Share, collectives: Collectives) -> Any:
+def _moments(share: Share, sums: Sums) -> Any:
     def moments(x: Any, axes: Any, keepdims: bool) -> tuple[Any, Any]:  # noqa: FBT001 - Keras's own signature
         counted = tf.cast(share.rows > 0, x.dtype)
         size = tf.reduce_prod(tf.gather(tf.shape(x), list(axes)))
-        total = collectives.sum(counted * tf.cast(size, x.dtype))
+        total = sums.sum(counted * tf.cast(size, x.dtype))
 
         def mean_of(values: Any) -> Any:
             own = counted * tf.reduce_sum(values, axis=axes, keepdims=True)
-            return collectives.differentiable_sum(own) / total
+            return sums.differentiable_sum(own) / total
 
         mean = mean_of(x)
         variance = mean_of(tf.math.squared_difference(x, tf.stop_gradient(mean)))

@@ -1,6 +1,6 @@
 """The rows of a batch that a worker computes."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
@@ -10,6 +10,16 @@ from modelspec.backend.workers.collectives import Collectives
 def bounds(total: int, index: int, count: int) -> tuple[int, int]:
     """The first row of a worker's share of ``total`` rows, and the row after its last."""
     return index * total // count, (index + 1) * total // count
+
+
+class Place(Protocol):
+    """A worker's number, and how many there are."""
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def count(self) -> int: ...
 
 
 class Share(NamedTuple):
@@ -27,15 +37,19 @@ class Share(NamedTuple):
     start: Any
 
     @classmethod
-    def of(cls, total: Any, collectives: Collectives) -> "Share":
-        start, stop = bounds(total, collectives.index, collectives.count)
+    def of(cls, total: Any, place: Place) -> "Share":
+        start, stop = bounds(total, place.index, place.count)
         first = tf.minimum(start, total - 1)
         return cls(total, first, tf.maximum(stop, first + 1), stop - start, start)
 
-    @property
-    def part(self) -> Any:
-        """The share as a fraction of the batch, float32."""
-        return tf.cast(self.rows, tf.float32) / tf.cast(self.total, tf.float32)
+    def weighted(self, value: Any) -> Any:
+        """What the worker's value of its rows adds to that of the batch, a mean over the rows.
+
+        It has at least single precision.
+        """
+        tensor = tf.convert_to_tensor(value)
+        wide = tensor.dtype if tensor.dtype == tf.float64 else tf.float32
+        return tf.cast(tensor, wide) * (tf.cast(self.rows, wide) / tf.cast(self.total, wide))
 
     def cut(self, tensor: Any) -> Any:
         """The worker's rows of a tensor of the whole batch."""

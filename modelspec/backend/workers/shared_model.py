@@ -28,10 +28,10 @@ class SharedModel:
         self.model, self.collectives = model, collectives
         self._share: Share | None = None
         self._call, self._apply = model.call, model.optimizer.apply_gradients
-        by_layer = {layer.name: _batch_statistics(layer) for layer in all_layers(model)}
-        self.own_statistics = [name for name, variables in by_layer.items() if variables]
+        statistics = batch_statistics(model)
+        self.own_statistics = list(statistics)
         """The layers that normalize each worker's rows by the statistics of these rows alone."""
-        self._averaged = [variable for variables in by_layer.values() for variable in variables]
+        self._averaged = [variable for own in statistics.values() for variable in own]
         model.call = self._shared_call
         model.optimizer.apply_gradients = self._apply_sums
         for variable in model.trainable_variables:
@@ -45,9 +45,32 @@ class SharedModel:
             if isinstance(variable.regularizer, _Once):
                 variable.regularizer = variable.regularizer.regularizer
 
+    def take(self, step: Any, batch: Any, total: Any, *, trains: bool, own: bool) -> Any:
+        """The logs of a step on a batch of ``total`` rows, an int32 scalar.
+
+        Where the batch is this worker's ``own``, it has no other rows.
+        """
+        with self._sharing(total) as share:
+            if own:
+                inputs, *judged = batch
+                whole = tf.nest.map_structure(share.fill, inputs)
+                batch = (whole, *tf.nest.map_structure(self._all_rows, judged))
+            logs = step(batch)
+            if trains:
+                self._average_statistics(share)
+        return logs
+
+    def outputs(self, inputs: Any, total: Any) -> Any:
+        """The outputs of all rows, of which ``inputs`` are this worker's."""
+        with self._sharing(total) as share:
+            return self.model(tf.nest.map_structure(share.fill, inputs), training=False)
+
+    def _all_rows(self, tensor: Any) -> Any:
+        assert self._share is not None
+        return self._share.whole(tensor, self.collectives)
+
     @contextmanager
-    def sharing(self, total: Any) -> Iterator[Share]:
-        """Have what is traced inside compute a batch of ``total`` rows, an int32 scalar."""
+    def _sharing(self, total: Any) -> Iterator[Share]:
         self._share = share = Share.of(total, self.collectives)
         try:
             with (
@@ -58,11 +81,10 @@ class SharedModel:
         finally:
             self._share = None
 
-    def average_statistics(self, share: Share) -> None:
+    def _average_statistics(self, share: Share) -> None:
         """Replace the moving statistics of the workers' own rows by their means over workers."""
         if self._averaged:
-            weighted = [tf.cast(value, tf.float32) * share.part for value in self._averaged]
-            means = self.collectives.sum_all(weighted)
+            means = self.collectives.sum_all([share.weighted(value) for value in self._averaged])
             for variable, mean in zip(self._averaged, means, strict=True):
                 variable.assign(tf.cast(mean, variable.dtype))
 
@@ -95,10 +117,9 @@ class SharedModel:
         sums.
         """
         if layer.activity_regularizer and not _activity_is_mean():
-            part = tf.cast(share.rows > 0, loss.dtype)
+            own = tf.cast(share.rows > 0, loss.dtype) * loss
         else:
-            part = tf.cast(share.part, loss.dtype)
-        own = part * loss
+            own = tf.cast(share.weighted(loss), loss.dtype)
         return own + tf.stop_gradient(self.collectives.sum(tf.stop_gradient(own)) - own)
 
     def _apply_sums(self, grads_and_vars: Any, **options: Any) -> Any:
@@ -155,8 +176,12 @@ def _activity_is_mean() -> bool:
         return float(layer.losses[0]) < 2  # noqa: PLR2004 - the sum of two ones
 
 
-def _batch_statistics(layer: Any) -> list[Any]:
-    """The variables in which a layer keeps statistics of the rows that a worker saw."""
-    if not isinstance(layer, keras.layers.BatchNormalization) or layer.synchronized:
-        return []
-    return list(layer.non_trainable_variables) if layer.trainable else []
+def batch_statistics(model: Any) -> dict[str, list[Any]]:
+    """The variables in which layers keep statistics of the rows that a worker saw, by layer."""
+    return {
+        layer.name: list(layer.non_trainable_variables)
+        for layer in all_layers(model)
+        if isinstance(layer, keras.layers.BatchNormalization)
+        and layer.trainable
+        and not layer.synchronized
+    }

@@ -1,0 +1,179 @@
+"""A model whose batches are split among the devices of one process.
+
+As ``SharedModel`` does it among processes: a step gets the whole batch, each device computes the
+outputs of its rows, and losses, metrics and strategies see the outputs of all rows. The weights
+are on one device; each of the others has a copy of them in every step, and returns its gradients.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from modelspec.backend.keras_private import mask_of, own_losses, set_mask
+from modelspec.backend.workers.device_sums import DeviceSums, make_tokens
+from modelspec.backend.workers.draws import draws_of_whole_batch, moments_of_whole_batch
+from modelspec.backend.workers.share import Share
+from modelspec.backend.workers.shared_model import batch_statistics
+
+
+class SplitModel:
+    """Changes a compiled model, until ``restore``. ``devices`` are TensorFlow's names."""
+
+    collectives = None
+    """There are no other processes."""
+
+    def __init__(self, model: Any, devices: Sequence[str]) -> None:
+        self.model, self._tokens = model, make_tokens(devices)
+        self._total: Any = None
+        self._call = model.call
+        statistics = batch_statistics(model)
+        self.own_statistics = list(statistics)
+        """The layers that normalize each device's rows by the statistics of these rows alone."""
+        self._averaged = {id(variable) for own in statistics.values() for variable in own}
+        model.call = self._split_call
+
+    def restore(self) -> None:
+        """Leave the model as Keras made it."""
+        del self.model.call
+
+    def take(self, step: Any, batch: Any, total: Any, **options: bool) -> Any:
+        """The logs of a step on a batch of ``total`` rows, an int32 scalar."""
+        del options  # no batch is another process's
+        self._total = total
+        try:
+            return step(batch)
+        finally:
+            self._total = None
+
+    def _split_call(self, inputs: Any, **options: Any) -> Any:
+        if self._total is None:
+            return self._call(inputs, **options)
+        keys: dict[Any, int] = {}
+        parts = [
+            self._part(DeviceSums(index, self._tokens, keys), inputs, options)
+            for index in range(len(self._tokens))
+        ]
+        self._update(parts)
+        own_losses(self.model).extend(_weighted(parts, [part.losses for part in parts]))
+        joined = [_joined(parts, outputs) for outputs in _across(part.outputs for part in parts)]
+        for index, output in enumerate(joined):
+            masks = [part.masks[index] for part in parts]
+            if masks[0] is not None:
+                set_mask(output, _joined(parts, masks))
+        return keras.tree.pack_sequence_as(parts[0].structure, joined)
+
+    def _part(self, sums: DeviceSums, inputs: Any, options: Any) -> "_Part":
+        share = Share.of(self._total, sums)
+        part = _Part(share)
+
+        def forward(*own: Any) -> list[Any]:
+            scope = _Updates()
+            with (
+                scope,
+                draws_of_whole_batch(share),
+                moments_of_whole_batch(share, sums),
+            ):
+                packed = keras.tree.pack_sequence_as(inputs, list(own))
+                outputs = self._call(packed, **options)
+            part.structure, part.updates = outputs, scope.updates
+            flat = keras.tree.flatten(outputs)
+            part.masks = [mask_of(output) for output in flat]
+            return [*flat, *scope.losses]
+
+        own = [share.cut(tensor) for tensor in keras.tree.flatten(inputs)]
+        results = placed(sums.device, forward)(*own)
+        outputs = len(part.masks)
+        part.outputs, part.losses = results[:outputs], results[outputs:]
+        return part
+
+    def _update(self, parts: "Sequence[_Part]") -> None:
+        """Assign what the devices would have assigned: of statistics, their mean over the rows."""
+        for key, (variable, first) in parts[0].updates.items():
+            value = first
+            if key in self._averaged:
+                values = [[part.updates[key][1]] for part in parts]
+                value = _weighted(parts, values)[0]
+            variable.assign(value)
+
+
+@dataclass
+class _Part:
+    """What a device computes of its share; each list is in the order of the model's outputs."""
+
+    share: Share
+    structure: Any = None
+    outputs: Sequence[Any] = ()
+    masks: Sequence[Any] = ()
+    losses: Sequence[Any] = ()
+    updates: Any = None
+
+
+class _Updates(keras.StatelessScope):  # type: ignore[misc]
+    """Keeps what layers assign to variables, instead of assigning it.
+
+    So every device starts at the same state, of random numbers too.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(collect_losses=True, initialize_variables=False)
+        self.updates: dict[int, tuple[Any, Any]] = {}
+
+    def add_update(self, update: tuple[Any, Any]) -> None:
+        variable, value = update
+        self.updates[id(variable)] = (variable, value)
+        super().add_update(update)
+
+
+def placed(device: str, function: Any) -> Any:
+    """A function of tensors on a device, forward and backward.
+
+    A tape computes gradients where it is asked for them, which would be the first device.
+    """
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def placed(*inputs: Any) -> Any:
+        with tf.device(device), tf.GradientTape(persistent=True) as tape:
+            tape.watch([tensor for tensor in inputs if tensor.dtype.is_floating])
+            results = function(*inputs)
+
+        def gradient(*upstream: Any, variables: Any = ()) -> Any:
+            pairs = [
+                (result, wanted)
+                for result, wanted in zip(results, upstream, strict=True)
+                if result.dtype.is_floating
+            ]
+            with tf.device(device):
+                gradients = tape.gradient(
+                    [result for result, _ in pairs],
+                    [*inputs, *variables],
+                    output_gradients=[wanted for _, wanted in pairs],
+                )
+            return gradients[: len(inputs)], gradients[len(inputs) :]
+
+        return results, gradient
+
+    return placed
+
+
+def _across(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    return list(zip(*rows, strict=True))
+
+
+def _joined(parts: Sequence[_Part], tensors: Sequence[Any]) -> Any:
+    """The rows of all devices, in order."""
+    counted = [part.share.counted(tensor) for part, tensor in zip(parts, tensors, strict=True)]
+    return tf.concat(counted, 0)
+
+
+def _weighted(parts: Sequence[_Part], values: Sequence[Sequence[Any]]) -> list[Any]:
+    """Means over the devices, by their numbers of rows, at each place of their lists."""
+
+    def mean(several: Sequence[Any]) -> Any:
+        pairs = zip(parts, several, strict=True)
+        total = tf.add_n([part.share.weighted(value) for part, value in pairs])
+        return tf.cast(total, several[0].dtype)
+
+    return [mean(several) for several in _across(values)]

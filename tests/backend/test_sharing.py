@@ -1,0 +1,78 @@
+"""What may be shared among workers or devices, and where it is computed."""
+
+from typing import Any
+
+import keras
+import pytest
+import tensorflow as tf
+
+from modelspec.backend.workers.devices import choose_devices
+from modelspec.backend.workers.sharing import share_batches
+from modelspec.backend.workers.split_model import placed
+from modelspec.problems.errors import RunError
+
+pytestmark = pytest.mark.keras
+
+DEVICE = "/device:CPU:1"
+
+
+def test_devices_that_are_not_there_are_refused() -> None:
+    assert choose_devices("auto") == ()
+    assert choose_devices(1) == ()
+    with pytest.raises(RunError, match=r"training.devices is 4, .* no GPU .* --workers N"):
+        choose_devices(4)
+
+
+def mean_of_batch(x: Any) -> Any:
+    return x - keras.ops.mean(x, axis=0, keepdims=True)
+
+
+def softmax_of_batch(x: Any) -> Any:
+    return keras.layers.Softmax(axis=0, name="mixing")(x)
+
+
+def mixed_up(x: Any) -> Any:
+    return keras.layers.Flatten()(
+        keras.layers.MixUp(name="mixing")(keras.layers.Reshape((2, 2, 1))(x))
+    )
+
+
+@pytest.mark.parametrize("mixing", [mean_of_batch, softmax_of_batch, mixed_up])
+def test_a_layer_that_combines_samples_is_refused(mixing: Any) -> None:
+    x = keras.Input((4,))
+    model = keras.Model(x, keras.layers.Dense(1)(mixing(x)))
+    model.compile("sgd", "mse")
+    told: list[str] = []
+    with pytest.raises(RunError, match="(mixing|mean).*: combines the samples of a batch"):
+        share_batches(model, None, ("/device:CPU:0",), told.append)
+
+
+def test_own_statistics_are_told() -> None:
+    x = keras.Input((4,))
+    y = keras.layers.BatchNormalization(name="own")(x)
+    model = keras.Model(x, keras.layers.BatchNormalization(synchronized=True)(y))
+    model.compile("sgd", "mse")
+    told: list[str] = []
+    shared = share_batches(model, None, ("/device:CPU:0",), told.append)
+    assert shared is not None
+    shared.restore()
+    assert len(told) == 1
+    assert told[0].startswith("own: each device normalizes its rows")
+
+
+def test_a_part_is_computed_on_its_device_backward_too() -> None:
+    kernel = tf.Variable(tf.ones((3, 2)))
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def gradients(x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            [result] = placed(DEVICE, lambda rows: [tf.matmul(rows, kernel)])(x)
+            loss = tf.reduce_sum(result)
+        return tape.gradient(loss, [kernel])
+
+    graph = gradients.get_concrete_function(tf.TensorSpec((5, 3))).graph
+    devices = [
+        operation.device for operation in graph.get_operations() if operation.type == "MatMul"
+    ]
+    assert len(devices) == 2
+    assert all(device.endswith(DEVICE) for device in devices)
