@@ -126,7 +126,7 @@ def train(
                 asked_to_stop=lambda: interrupts.requested,
                 find_change=snapshot.find_change,
             )
-            _run_session(model, source, phases, surroundings, workers, devices)
+            _run_session(model, source, phases, surroundings, workers=workers, devices=devices)
         penalized = bool(model.losses)
         _tell_of_heads_at_their_mean(source, arrays.trained, made, listener, penalized=penalized)
     return made
@@ -223,6 +223,7 @@ def _run_session(
     source: ModelSpec,
     phases: Phases,
     surroundings: Surroundings,
+    *,
     workers: "Collectives | None",
     devices: Sequence[str],
 ) -> None:

@@ -115,7 +115,7 @@ def for_shares(source: ModelSpec, listener: Listener, who: str) -> ModelSpec:
     XLA compiles no step that is shared, and no values are computed ahead.
     """
     training = source.require().spec.training
-    for key in ("jit", "precompute"):
-        if getattr(training, key) is True:
-            listener.warn(f"training.{key}: true changes nothing with several {who}")
+    for setting in ("jit", "precompute"):
+        if getattr(training, setting) is True:
+            listener.warn(f"training.{setting}: true changes nothing with several {who}")
     return source.with_training(jit=False, precompute=False)

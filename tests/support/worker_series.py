@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import worker_runs
 import yaml
-from random_models import random_model
 
-from modelspec.cluster.cluster import TF_CONFIG, config_text, from_environment
+from modelspec.backend.workers.devices import LOGICAL_CPUS
+from modelspec.cluster.cluster import TF_CONFIG, Cluster, config_text, from_environment
 from modelspec.cluster.local import free_ports
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = 3
 ONE = "one"
 SHIPPED = {
@@ -49,6 +49,8 @@ class Case:
 
 
 def cases(shipped: Sequence[str], seeds: Sequence[int], precision: str) -> Iterator[Case]:
+    from random_models import random_model  # imports Keras, which the launch starts its own way
+
     settings = {"training.epochs": EPOCHS, "training.jit": False, "training.precompute": False}
     for name in shipped:
         text = (ROOT / "specs" / f"{name}.yaml").read_text(encoding="utf-8")
@@ -66,17 +68,28 @@ def cases(shipped: Sequence[str], seeds: Sequence[int], precision: str) -> Itera
         yield Case(f"random {seed}", text, model.arrays, settings)
 
 
-def train_all(folder: Path, chosen: Sequence[Case], devices: int) -> None:
-    """Train every case in this process, which may be one of several workers."""
-    import modelspec
+def start_keras() -> Cluster | None:
+    """Start Keras, as one of several workers if the environment says so."""
     from modelspec.api import train as module
+    from modelspec.backend.start import start
     from modelspec.backend.workers.joining import join
 
     cluster = from_environment()
-    if cluster is not None:
-        workers = join(cluster.addresses, cluster.index)
-        # They compared themselves when they started: one process cannot listen twice.
-        module.connect = lambda *_: workers
+    if cluster is None:
+        start()
+        return None
+    workers = join(cluster.addresses, cluster.index)
+    # They compared themselves when they started: one process cannot listen twice.
+    module.connect = lambda *_: workers
+    return cluster
+
+
+def train_all(folder: Path, chosen: Sequence[Case], devices: int, cluster: Cluster | None) -> None:
+    """Train every case in this process, which may be one of several workers."""
+    import keras
+
+    import modelspec
+
     for case in chosen:
         options = {**case.settings, **({"training.devices": devices} if devices else {})}
         overrides = [f"{name}={json.dumps(value)}" for name, value in options.items()]
@@ -88,8 +101,6 @@ def train_all(folder: Path, chosen: Sequence[Case], devices: int) -> None:
             if cluster is None or cluster.is_chief:
                 run.mkdir(parents=True, exist_ok=True)
                 (run / "error.txt").write_text(traceback.format_exc())
-        import keras
-
         keras.backend.clear_session()
 
 
@@ -99,9 +110,10 @@ def launch(kind: str, folder: Path, words: Sequence[str]) -> None:
     workers = int(count) if name == "workers" else 1
     addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
     command = [sys.executable, "-W", "ignore", __file__, "--into", str(folder), *words]
+    shared = os.environ | worker_runs.QUIET | {"OMP_NUM_THREADS": "1"}
     if name == "devices":
+        shared[LOGICAL_CPUS] = count
         command += ["--devices", count]
-    shared = os.environ | worker_runs.QUIET | dict.fromkeys(("OMP_NUM_THREADS",), "1")
     processes = [
         subprocess.Popen(
             command,
@@ -140,25 +152,27 @@ def main() -> int:
     given = parser.parse_args()
     shipped = [*SHIPPED] if given.shipped == [] else given.shipped or []
     seeds = range(given.seed, given.seed + given.models)
-    chosen = list(cases(shipped, seeds, given.precision))
     if given.into:
-        train_all(given.into, chosen, given.devices)
+        cluster = start_keras()
+        chosen = list(cases(shipped, seeds, given.precision))
+        train_all(given.into, chosen, given.devices, cluster)
         return 0
     words = ["--models", str(given.models), "--seed", str(given.seed)]
     words += ["--precision", given.precision, *(["--shipped", *shipped] if shipped else [])]
     worst = 0.0
+    names = [*shipped, *(f"random {seed}" for seed in seeds)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for kind in (ONE, *given.launches):
             launch(kind, folder / kind.replace(" ", "_"), words)
-            for case in chosen if kind != ONE else ():
+            for case in names if kind != ONE else ():
                 runs = [
-                    folder / where.replace(" ", "_") / case.name.replace(" ", "_")
+                    folder / where.replace(" ", "_") / case.replace(" ", "_")
                     for where in (ONE, kind)
                 ]
                 said, logs, weights = compare(*runs)
                 worst = max(worst, logs, weights, float("inf") if said else 0.0)
-                print(f"{case.name}\t{kind}\t{logs:.1e}\t{weights:.1e}\t{said}", flush=True)
+                print(f"{case}\t{kind}\t{logs:.1e}\t{weights:.1e}\t{said}", flush=True)
     return int(not np.isfinite(worst) or worst > given.tolerance)
 
 

@@ -40,9 +40,9 @@ StepOfTotal = Callable[[Any, Any], Mapping[str, Any]]
 class Engine:
     """Steps of one compiled model. ``jit`` is what XLA compiles of training on whole batches.
 
-    ``step`` stands in for the model's own ``train_step``. With a ``SharedModel``, each step computes
-    the rows of this worker alone, and has the results of all; with a ``SplitModel``, each device
-    computes some rows. ``body`` is the part of the model that
+    ``step`` stands in for the model's own ``train_step``. With a ``SharedModel``, each step
+    computes the rows of this worker alone, and has the results of all; with a ``SplitModel``, each
+    device computes some rows. ``body`` is the part of the model that
     goes on from precomputed values, which batches then hold in place of inputs.
     """
 

@@ -12,7 +12,7 @@ _GROUP = 4712
 
 
 def make_tokens(devices: Sequence[str]) -> list[Any]:
-    """A variable on each device, which orders its operations; without one TensorFlow waits forever."""
+    """A variable on each device that orders its sums: without it TensorFlow waits forever."""
     tokens = []
     for device in devices:
         with tf.device(device):
