@@ -21,7 +21,7 @@ from modelspec.results.launch import Launch
 from modelspec.runs.folder import unused_folder
 
 _WRITERS = {"slurm": batch_script, "kubernetes": manifest}
-_NOT_OURS = {"workers", "restarts", "resume"}
+_NOT_OURS = {"workers", "restarts", "resume", "devices"}
 """Options of ``train`` that the command of a worker does not get from here."""
 
 _REPLACING = ("epochs", "batch_size", "weights")

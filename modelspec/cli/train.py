@@ -149,10 +149,19 @@ def _report(run: Run, listener: Screen, *, quiet: bool) -> None:
 
 
 def replacing(
-    spec: str, *, epochs: int | None, batch_size: int | None, weights: Path | None
+    spec: str,
+    *,
+    epochs: int | None,
+    batch_size: int | None,
+    weights: Path | None,
+    devices: int | None = None,
 ) -> list[str]:
     """The overrides that options of their own stand for."""
-    settings = {"training.epochs": epochs, "training.batch_size": batch_size}
+    settings = {
+        "training.epochs": epochs,
+        "training.batch_size": batch_size,
+        "training.devices": devices,
+    }
     options = [f"{path}={value}" for path, value in settings.items() if value is not None]
     return options + weights_override(weights, spec)
 
