@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import cast
 
-from modelspec.backend.workers.logical_cpus import prepare_devices
+from modelspec.backend.logical_cpus import prepare_devices
 from modelspec.backend.xla_flags import has_xla_flags, require_xla_flags
 from modelspec.storage.silence import silent_stderr
 

@@ -6,8 +6,8 @@ import keras
 import pytest
 import tensorflow as tf
 
+from modelspec.backend.training.sharing import share_batches
 from modelspec.backend.workers.devices import choose_devices
-from modelspec.backend.workers.sharing import share_batches
 from modelspec.backend.workers.split_model import placed
 from modelspec.problems.errors import RunError
 

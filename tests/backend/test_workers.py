@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from worker_runs import QUIET, command, distance, history, train, weights
 
-from modelspec.backend.workers.logical_cpus import LOGICAL_CPUS
+from modelspec.backend.logical_cpus import LOGICAL_CPUS
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 

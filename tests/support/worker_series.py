@@ -21,7 +21,7 @@ import numpy as np
 import worker_runs
 import yaml
 
-from modelspec.backend.workers.logical_cpus import LOGICAL_CPUS
+from modelspec.backend.logical_cpus import LOGICAL_CPUS
 from modelspec.cluster.cluster import TF_CONFIG, Cluster, config_text, from_environment
 from modelspec.cluster.local import free_ports
 

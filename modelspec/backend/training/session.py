@@ -25,9 +25,9 @@ from modelspec.backend.training.fitted_values import load_fitted, save_fitted
 from modelspec.backend.training.loop import FitContext, Stopped, fit
 from modelspec.backend.training.loss_shares import LossShares
 from modelspec.backend.training.precompute import Parts, precomputed, split
+from modelspec.backend.training.sharing import share_batches, sum_of_strategy
 from modelspec.backend.training.xla import extent
 from modelspec.backend.workers.collectives import Collectives
-from modelspec.backend.workers.sharing import share_batches, sum_of_strategy
 from modelspec.data.batches import Batches, Phases
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.places import place_all
