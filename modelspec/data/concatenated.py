@@ -1,5 +1,6 @@
 """Arrays with the same name from several files, indexed as one array without copying."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -40,7 +41,29 @@ class Column(Protocol):
     def __getitem__(self, rows: slice | Rows, /) -> Array: ...
 
 
-class Concatenated:
+class _Shaped:
+    """What follows from the shape and the dtype of an array that no one has made."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
+class Concatenated(_Shaped):
     """Arrays of equal samples, one after the other along the first axis, none of them copied.
 
     A large one is worth stacking alone: it is read well in any order. Texts of several widths are
@@ -54,23 +77,8 @@ class Concatenated:
         self._scattered = tuple(map(scattered, parts))
         self.stops = np.cumsum([len(part) for part in self.parts], dtype=np.int64)
         self.starts = self.stops - [len(part) for part in self.parts]
-        self.dtype: np.dtype[Any] = np.result_type(*(part.dtype for part in self.parts))
-        self.shape: tuple[int, ...] = (int(self.stops[-1]), *self.parts[0].shape[1:])
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        return sum(part.size for part in self.parts)
-
-    @property
-    def nbytes(self) -> int:
-        return self.size * self.dtype.itemsize
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        self.dtype = np.result_type(*(part.dtype for part in self.parts))
+        self.shape = (int(self.stops[-1]), *self.parts[0].shape[1:])
 
     def __getitem__(self, rows: slice | Rows, /) -> Array:
         """Rows by their numbers, or a run of them, which is a view where one part holds it.
@@ -132,28 +140,13 @@ class Concatenated:
                 yield int(which[where[0]]), where
 
 
-class Stacked:
+class Stacked(_Shaped):
     """Columns side by side along a new last axis; rows are stacked when they are asked for."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = tuple(columns)
-        self.dtype: np.dtype[Any] = np.result_type(*(column.dtype for column in columns))
-        self.shape: tuple[int, ...] = (*columns[0].shape, len(columns))
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        return sum(column.size for column in self.columns)
-
-    @property
-    def nbytes(self) -> int:
-        return self.size * self.dtype.itemsize
-
-    def __len__(self) -> int:
-        return self.shape[0]
+        self.dtype = np.result_type(*(column.dtype for column in columns))
+        self.shape = (*columns[0].shape, len(columns))
 
     def __getitem__(self, rows: slice | Rows, /) -> Array:
         stacked: Array = np.stack([column[rows] for column in self.columns], -1)

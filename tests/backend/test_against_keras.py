@@ -265,21 +265,25 @@ def settings(**more: Any) -> list[str]:
     return [f"training.{name}={value}" for name, value in training.items()]
 
 
+def saved(arrays: Arrays, folder: Path) -> Path:
+    """The arrays in an npz file."""
+    path = folder / "data.npz"
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    return path
+
+
+def first_epoch(model: keras.Model, *data: Any, **options: Any) -> dict[str, float]:
+    """What Keras reports of an epoch of ``fit``, which is one of the same batches."""
+    history = model.fit(*data, batch_size=BATCH, shuffle=False, verbose=0, **options).history
+    return {name: values[0] for name, values in history.items()}
+
+
 def train_both(twin: Twin, folder: Path) -> Outcome:
-    data = folder / "data.npz"
-    np.savez(data, **twin.arrays)  # type: ignore[arg-type]
+    data = saved(twin.arrays, folder)
     source = modelspec.loads(twin.text, settings())
     run = modelspec.train(source, data, run=folder / "run")
     hand = hand_model(source, twin)
-    history = hand.fit(
-        inputs_of(hand, twin.arrays),
-        in_form(twin.targets, twin.arrays),
-        batch_size=BATCH,
-        epochs=1,
-        shuffle=False,
-        verbose=0,
-    )
-    plain = {name: values[0] for name, values in history.history.items()}
+    plain = first_epoch(hand, inputs_of(hand, twin.arrays), in_form(twin.targets, twin.arrays))
     return Outcome(run, hand, plain, data, twin)
 
 
@@ -418,8 +422,7 @@ def test_sample_weights_and_class_weights_together(tmp_path: Path) -> None:
         "digit_weight": random.random(SAMPLES, "f"),
         "ink_weight": random.random((SAMPLES, 1), "f"),
     }
-    data = tmp_path / "data.npz"
-    np.savez(data, **arrays)  # type: ignore[arg-type]
+    data = saved(arrays, tmp_path)
     classes = {"digit": {0: 3.0, 7: 0.0}, "parity": {1: 5.0}}
     text = f"{twin.text}training: {{class_weights: {classes}}}\n"
     source = modelspec.loads(text, settings())
@@ -466,20 +469,11 @@ def test_class_weights_of_a_single_output(kind: str, tmp_path: Path) -> None:
         text = text.replace(": categorical_", ": sparse_categorical_")
         text = text.replace("[accuracy, mae]", "[accuracy]")
         compile_arguments = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
-    data = tmp_path / "data.npz"
-    np.savez(data, **arrays)  # type: ignore[arg-type]
+    data = saved(arrays, tmp_path)
     source = modelspec.loads(text, settings())
     run = modelspec.train(source, data, run=tmp_path / "run")
     hand = hand_model(source, twin._replace(compile_arguments=compile_arguments))
-    history = hand.fit(
-        arrays["features"],
-        arrays["label"],
-        class_weight={0: 2.0, 3: 0.5},
-        batch_size=BATCH,
-        shuffle=False,
-        verbose=0,
-    ).history
-    expected = {name: values[0] for name, values in history.items()}
+    expected = first_epoch(hand, arrays["features"], arrays["label"], class_weight={0: 2.0, 3: 0.5})
     assert logs(run.history[0]) == pytest.approx(expected, rel=RELATIVE)
 
 
@@ -507,21 +501,12 @@ def test_weights_of_steps(loss: str, shape: tuple[int, ...], tmp_path: Path) -> 
         "tag": ids if loss.startswith("sparse") else np.eye(4, dtype="f")[ids],
         "tag_weight": random.random((SAMPLES, *shape), "f"),
     }
-    data = tmp_path / "data.npz"
-    np.savez(data, **arrays)  # type: ignore[arg-type]
+    data = saved(arrays, tmp_path)
     source = modelspec.loads(SEQUENCES.replace("LOSS", loss))
     run = modelspec.train(source, data, run=tmp_path / "run")
     hand = source.build()
     weight = arrays["tag_weight"]
-    history = hand.fit(
-        arrays["x"],
-        arrays["tag"],
-        sample_weight=weight,
-        batch_size=BATCH,
-        shuffle=False,
-        verbose=0,
-    ).history
-    expected = {name: values[0] for name, values in history.items()}
+    expected = first_epoch(hand, arrays["x"], arrays["tag"], sample_weight=weight)
     assert logs(run.history[0]) == pytest.approx(expected, rel=RELATIVE)
 
 
@@ -535,8 +520,7 @@ def test_class_weights_of_steps(loss: str, tmp_path: Path) -> None:
         "tag": ids if loss.startswith("sparse") else np.eye(4, dtype="f")[ids],
         "tag_weight": random.random((SAMPLES, 1), "f"),
     }
-    data = tmp_path / "data.npz"
-    np.savez(data, **arrays)  # type: ignore[arg-type]
+    data = saved(arrays, tmp_path)
     text = SEQUENCES.replace("LOSS", loss).replace(
         "shuffle", "class_weights: {tag: {1: 4.0}}, shuffle"
     )
@@ -544,15 +528,7 @@ def test_class_weights_of_steps(loss: str, tmp_path: Path) -> None:
     run = modelspec.train(source, data, run=tmp_path / "run")
     weight = np.where(ids == 1, 4.0, 1.0) * arrays["tag_weight"]
     hand = source.build()
-    history = hand.fit(
-        arrays["x"],
-        arrays["tag"],
-        sample_weight=weight.astype("f"),
-        batch_size=BATCH,
-        shuffle=False,
-        verbose=0,
-    ).history
-    expected = {name: values[0] for name, values in history.items()}
+    expected = first_epoch(hand, arrays["x"], arrays["tag"], sample_weight=weight.astype("f"))
     assert logs(run.history[0]) == pytest.approx(expected, rel=RELATIVE)
 
 
@@ -570,23 +546,15 @@ def test_weights_of_one_output_beside_a_sequence(tmp_path: Path) -> None:
         "sum": random.random((SAMPLES, 1), "f"),
         "sum_weight": random.random(SAMPLES, "f"),
     }
-    data = tmp_path / "data.npz"
-    np.savez(data, **arrays)  # type: ignore[arg-type]
+    data = saved(arrays, tmp_path)
     source = modelspec.loads(text)
     run = modelspec.train(source, data, run=tmp_path / "run")
-    history = (
-        source.build()
-        .fit(
-            arrays["x"],
-            [arrays["tag"], arrays["sum"]],
-            sample_weight=[np.ones((SAMPLES, 6), "f"), arrays["sum_weight"]],
-            batch_size=BATCH,
-            shuffle=False,
-            verbose=0,
-        )
-        .history
+    expected = first_epoch(
+        source.build(),
+        arrays["x"],
+        [arrays["tag"], arrays["sum"]],
+        sample_weight=[np.ones((SAMPLES, 6), "f"), arrays["sum_weight"]],
     )
-    expected = {name: values[0] for name, values in history.items()}
     assert logs(run.history[0]) == pytest.approx(expected, rel=RELATIVE)
 
 
@@ -627,8 +595,7 @@ def test_outputs_without_a_loss_are_left_alone(tmp_path: Path) -> None:
     text = without(twin.text, "losses", "loss_weights", "metrics")
     text += "losses: {ink: mse}\nmetrics: {digit: accuracy}\n"
     arrays = {name: array for name, array in twin.arrays.items() if name != "parity"}
-    data = tmp_path / "data.npz"
-    np.savez(data, **arrays)  # type: ignore[arg-type]
+    data = saved(arrays, tmp_path)
     source = modelspec.loads(text, settings())
     run = modelspec.train(source, data, run=tmp_path / "run")
     compile_arguments = {"loss": [None, None, "mse"], "metrics": [["accuracy"], [], []]}
@@ -647,12 +614,10 @@ def test_outputs_without_a_loss_are_left_alone(tmp_path: Path) -> None:
 def test_compiled_steps_agree_with_keras(tmp_path: Path) -> None:
     """Each step through XLA, the last short one too; which rounds a little differently."""
     twin = mlp_twin()
-    data = tmp_path / "data.npz"
-    np.savez(data, **twin.arrays)  # type: ignore[arg-type]
+    data = saved(twin.arrays, tmp_path)
     source = modelspec.loads(twin.text, settings(jit="true"))
     run = modelspec.train(source, data, run=tmp_path / "run")
     hand = hand_model(source, twin)
     arguments = inputs_of(hand, twin.arrays), in_form(twin.targets, twin.arrays)
-    history = hand.fit(*arguments, batch_size=BATCH, shuffle=False, verbose=0).history
-    expected = {name: values[0] for name, values in history.items()}
+    expected = first_epoch(hand, *arguments)
     assert logs(run.history[0]) == pytest.approx(expected, rel=RELATIVE)

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from digits import DATA, digits_spec, end
 from rounding import ADAM, assert_close, assert_logs_close, rounding
 
 import modelspec
@@ -25,24 +26,16 @@ from modelspec.runs.progress import NullListener
 pytestmark = [pytest.mark.keras, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT / "data" / "digits.npz"
-SPEC = """
-modelspec: 1
-name: small
-inputs: {image: {shape: [8, 8]}}
-layers:
+SPEC = digits_spec(
+    "small",
+    """
   - Flatten
   - Dense: {units: 16, activation: relu}
   - BatchNormalization
   - Dropout: {rate: 0.2}
-  - Dense: {units: 10, activation: softmax}
-    name: digit
-outputs: digit
-losses: sparse_categorical_crossentropy
-metrics: accuracy
-optimizer: adam
-training: {epochs: 3, batch_size: 100, validation_split: 0.1, jit: false}
-"""
+""",
+    "training: {epochs: 3, batch_size: 100, validation_split: 0.1, jit: false}",
+)
 
 CONVOLVED = """  - Reshape: {target_shape: [8, 8, 1]}
   - Conv2D: {filters: 4, kernel_size: 3}
@@ -55,13 +48,6 @@ XLA_ROUNDING = rounding(54 * (100 + 64 + 16 + 10))
 
 def train(folder: Path, *overrides: str, **options: Any) -> modelspec.Run:
     return modelspec.train(modelspec.loads(SPEC, overrides), DATA, run=folder, **options)
-
-
-def end(run: modelspec.Run) -> tuple[list[dict[str, Any]], list[bytes]]:
-    history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in run.history]
-    model = keras.saving.load_model(run.model_path)
-    state = [*model.weights, *model.optimizer.variables]
-    return history, [np.asarray(variable).tobytes() for variable in state]
 
 
 @pytest.fixture(scope="module")
