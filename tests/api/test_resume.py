@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from digits import DATA, digits_spec, end
 from ending import PATIENCE
+from small_digits import DATA, digits_spec, end
 
 import modelspec
 from modelspec.runs.folder import new_folder

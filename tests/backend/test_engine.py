@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from digits import DATA, digits_spec, end
 from rounding import ADAM, assert_close, assert_logs_close, rounding
+from small_digits import DATA, digits_spec, end
 
 import modelspec
 from modelspec.backend.training import batch_source, xla
