@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelspec import catalog as keras_catalog
-from modelspec.api.model_cache import ShapeCheck, remember_shapes, remember_summary, remember_trial
-from modelspec.catalog.losses import outputs_of_ids
 from modelspec.catalog.plugins import active_plugins, read_plugins, using
-from modelspec.checks.monitors import check_without_validation
 from modelspec.checks.semantics import check_semantics
 from modelspec.graph.expansion import expand
 from modelspec.graph.graph import Graph
-from modelspec.graph.heads import Head, make_heads, sound_heads
-from modelspec.graph.sound_part import is_touched, sound_part
+from modelspec.graph.heads import Head, make_heads
+from modelspec.graph.sound_part import sound_part
 from modelspec.graph.tensorflow_only import requires_tensorflow
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.document import Document, read, read_bytes, read_text
@@ -141,79 +138,10 @@ class ModelSpec:
             >>> modelspec.load("specs/digits.yaml").check("data/digits.npz")
             []
         """
-        problems_so_far = list(self.diagnostics)
-        outputs: dict[str, Output] = {}
-        if self.graph is None or self.spec is None:
-            return self.place(problems_so_far)
-        if not fast:
-            outputs, problems = self._try_objects(self.graph, self.spec, light=light)
-            problems_so_far += problems
-        if data is not None:
-            dataset, problems = self.load_data(data, say=say, announce=False)
-            problems_so_far += problems
-            if dataset is not None:
-                known = replace(self, diagnostics=tuple(problems_so_far))
-                problems_so_far += known.check_dataset(dataset, outputs, fast=fast, light=light)
-                if not self.spec.training.validation_split and not self.has_validation_part(data):
-                    problems_so_far += check_without_validation(self.spec, self.catalog)
-        problems_so_far += self._try_start(
-            self.graph, problems_so_far, data, fast=fast, light=light
-        )
-        return self.place(problems_so_far)
+        from modelspec.api.checking import check_spec
 
-    def _try_start(
-        self,
-        graph: Graph,
-        problems: Sequence[Diagnostic],
-        data: "Data | None",
-        *,
-        fast: bool,
-        light: bool,
-    ) -> list[Diagnostic]:
-        """What is wrong with the weights that the layers start from."""
-        written = self.starts_from_weights
-        frozen = any(node.options.get("trainable", True) is not True for node in graph.nodes)
-        if not written and not frozen:
-            return []
-        from modelspec.api.starting_weights import plan_start
-        from modelspec.api.weight_sources import layout, open_weights
-
-        if fast or has_errors(problems):
-            return open_weights(self)[1] if written else []
-        return plan_start(self, layout(self, light=light), data).problems
-
-    def account(self, data: "Data | None" = None, *, light: bool = False) -> Account:
-        """Say for every layer with weights what it starts from.
-
-        Args:
-            data: The training data, where the spec takes arrays from it.
-            light: Allow Keras to start on JAX, which is faster. The process cannot train then.
-
-        Raises:
-            SpecError: The spec has errors.
-        """
-        from modelspec.api.starting_weights import plan_start
-        from modelspec.api.weight_sources import layout
-
-        return plan_start(self, layout(self, light=light), data).account
-
-    def _try_objects(self, graph: Graph, spec: Spec, *, light: bool) -> ShapeCheck:
-        """What Keras says of layers, their calls and all other objects that no error touches."""
-        sound = sound_part(graph, self.diagnostics)
-        failed = [problem.route for problem in self.diagnostics if problem.severity == "error"]
-
-        def judge() -> ShapeCheck:
-            from modelspec.backend.model.shapes import check_shapes, start_for
-
-            start_for(sound, spec.training.precision, light=light and not self.catalog.plugins)
-            self._import_plugins()
-            from modelspec.backend.model.dry_run import dry_run_objects
-
-            outputs, problems = check_shapes(sound, self.catalog, spec.training.precision)
-            return outputs, problems + dry_run_objects(spec, self.heads, self.catalog, failed)
-
-        objects = repr((self.heads, spec.optimizer, spec.training, failed))
-        return remember_shapes(sound, self.catalog, objects, judge)
+        problems = check_spec(self, data, fast=fast, light=light, say=say)
+        return self.place(problems)
 
     def check_dataset(
         self,
@@ -233,59 +161,24 @@ class ModelSpec:
             fast: Leave out what needs Keras.
             light: Allow Keras to start on JAX, which is faster. The process cannot train then.
         """
-        from modelspec.checks.data import check_data
+        from modelspec.api.checking import check_dataset
 
-        assert self.graph is not None
-        assert self.spec is not None
-        heads = self.heads if targets else ()
-        problems = check_data(self.graph, heads, dataset, outputs)
-        if fast:
-            return problems
-        precision = self.spec.training.precision
-        sound = sound_part(self.graph, [*self.diagnostics, *problems])
-        unknown = any(None in entry.shape for entry in sound.inputs.values())
-        if unknown and not is_touched(("inputs",), problems):
-            from modelspec.backend.model.shapes import check_lengths, start_for
+        return check_dataset(self, dataset, outputs, targets=targets, fast=fast, light=light)
 
-            start_for(sound, precision, light=light and not self.catalog.plugins)
-            self._import_plugins()
-            outputs, too_short = check_lengths(sound, self.catalog, dataset, precision)
-            problems += too_short
-        if targets and self.heads and not is_touched(("inputs",), problems):
-            problems += self._try_heads(dataset, outputs, problems, light=light)
-        return problems
+    def account(self, data: "Data | None" = None, *, light: bool = False) -> Account:
+        """Say for every layer with weights what it starts from.
 
-    def _try_heads(
-        self,
-        dataset: "Dataset",
-        outputs: Mapping[str, Output],
-        problems: Sequence[Diagnostic],
-        *,
-        light: bool,
-    ) -> list[Diagnostic]:
-        """What Keras says of each loss and metric on symbols of its output and target."""
-        from modelspec.data.batches import sample_types
+        Args:
+            data: The training data, where the spec takes arrays from it.
+            light: Allow Keras to start on JAX, which is faster. The process cannot train then.
 
-        assert self.graph is not None
-        assert self.spec is not None
-        graph, training = self.graph, self.spec.training
-        heads = sound_heads(self.heads, self.diagnostics)
-        names = [head.output for head in heads if not is_touched(head.route, problems)]
-        targets, weights = sample_types(
-            dataset, names, training.class_weights, outputs_of_ids(heads)
-        )
+        Raises:
+            SpecError: The spec has errors.
+        """
+        from modelspec.api.starting_weights import plan_start
+        from modelspec.api.weight_sources import layout
 
-        def judge() -> list[Diagnostic]:
-            from modelspec.backend.model.shapes import start_for
-
-            start_for(graph, training.precision, light=light and not self.catalog.plugins)
-            self._import_plugins()
-            from modelspec.backend.model.trial_step import try_heads
-
-            return try_heads(heads, outputs, targets, weights, self.catalog)
-
-        facts = repr((heads, outputs, targets, weights, training.precision, light))
-        return remember_trial(self.catalog, facts, judge)
+        return plan_start(self, layout(self, light=light), data).account
 
     def load_data(
         self,
@@ -347,12 +240,6 @@ class ModelSpec:
         entry = self.catalog.find("loss", written.name) if written else None
         return entry is not None and not entry.targets and not head.metrics
 
-    def _import_plugins(self) -> None:
-        """Run the code of the plugins, before anything is built of their parts."""
-        from modelspec.backend.model.own_parts import import_plugins
-
-        import_plugins(self.catalog.plugins)
-
     @property
     def adds_loss(self) -> bool:
         """Whether a layer of a plugin adds a loss of its own, by ``add_loss``."""
@@ -381,23 +268,16 @@ class ModelSpec:
             >>> model.output_shape
             (None, 10)
         """
-        self.require(_unfitted(self.graph))
+        from modelspec.api.building import unfitted
+
+        self.require(unfitted(self.graph))
         return self.build_unfitted(self.beginning(data))
 
     def beginning(self, data: "Data | None" = None) -> Callable[[Any], None] | None:
         """What gives a built model the weights that it starts from; None for fresh ones."""
-        if not self.starts_from_weights:
-            return None
+        from modelspec.api.building import beginning
 
-        def begin(model: Any) -> None:
-            from modelspec.api.starting_weights import apply_start, plan_start
-            from modelspec.api.weight_sources import start_of
-
-            start = plan_start(self, start_of(model), data if data is not None else {})
-            self.require(start.problems)
-            apply_start(self, model, start)
-
-        return begin
+        return beginning(self, data)
 
     def build_unfitted(self, begin: Callable[[Any], None] | None = None) -> Any:
         """Build the model; its layers with ``adapt: true`` are still to be fitted to data.
@@ -409,22 +289,9 @@ class ModelSpec:
         Raises:
             SpecError: The spec has errors.
         """
-        valid = self.require()
-        spec, graph = valid.spec, valid.graph
-        from modelspec.backend.start import start
+        from modelspec.api.building import build_unfitted
 
-        start()
-        self._import_plugins()
-        from modelspec.backend.model.compiling import build_model, compile_model
-        from modelspec.backend.model.dry_run import dry_run_objects
-
-        model, problems = build_model(graph, spec.training, self.catalog)
-        self.require([*problems, *dry_run_objects(spec, self.heads, self.catalog)])
-        if begin is not None:
-            begin(model)
-        if self.adds_loss or any(head.loss is not None for head in self.heads):
-            compile_model(model, self.require())
-        return model
+        return build_unfitted(self, begin)
 
     def summary(self, *, light: bool = False, nested: bool = False) -> Summary:
         """Summarize layers, shapes and parameters, without allocating a weight.
@@ -444,29 +311,9 @@ class ModelSpec:
             >>> modelspec.load("specs/digits.yaml").summary().params.trainable
             9610
         """
-        valid = self.require()
-        spec, graph, document = valid.spec, valid.graph, valid.document
-        lines = {
-            node.layer: document.locate(node.route).span.line
-            for node in graph.nodes
-            if node.layer == node.name
-        }
-        lines |= {name: document.locate(("inputs", name), "key").span.line for name in graph.inputs}
+        from modelspec.api.building import summarize
 
-        def describe() -> Summary:
-            from modelspec.backend.model.shapes import start_for
-
-            start_for(graph, spec.training.precision, light=light and not self.catalog.plugins)
-            self._import_plugins()
-            from modelspec.backend.model.compiling import build_model
-            from modelspec.backend.model.description import describe
-
-            model, problems = build_model(graph, spec.training, self.catalog, allocate=False)
-            self.require(problems)
-            return describe(model, {node.layer: node.type for node in graph.nodes}, nested=nested)
-
-        key = f"{spec.training.precision} nested" if nested else spec.training.precision
-        return remember_summary(graph, self.catalog, key, describe).with_lines(lines)
+        return summarize(self, light=light, nested=nested)
 
     def with_training(self, **changes: Any) -> "ModelSpec":
         """Return the same spec with other settings of ``training``."""
@@ -606,23 +453,6 @@ def _compile(
     return ModelSpec(
         document, spec, graph, heads, tuple(problems), catalog, written, tuple(overrides)
     )
-
-
-def _unfitted(graph: Graph | None) -> list[Diagnostic]:
-    hint = (
-        "train fits it, and model.keras in the folder of the run is the fitted model; without "
-        "data, write the values as arguments"
-    )
-    return [
-        Diagnostic(
-            "cannot-adapt",
-            f"{node.name} is fitted to data, and without data the model cannot be used",
-            (*node.route, "adapt"),
-            "key",
-            hint=hint,
-        )
-        for node in (graph.adapted if graph else ())
-    ]
 
 
 def _outputs(spec: Spec) -> list[str]:

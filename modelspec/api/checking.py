@@ -1,0 +1,170 @@
+"""Checking a spec with Keras: its objects, shapes, losses and metrics, with and without data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from modelspec.api.building import import_plugins
+from modelspec.api.model_cache import ShapeCheck, remember_shapes, remember_trial
+from modelspec.catalog.losses import outputs_of_ids
+from modelspec.checks.monitors import check_without_validation
+from modelspec.graph.graph import Graph
+from modelspec.graph.heads import sound_heads
+from modelspec.graph.sound_part import is_touched, sound_part
+from modelspec.language.spec import Spec
+from modelspec.problems.diagnostic import Diagnostic, has_errors
+from modelspec.results.output import Output
+
+if TYPE_CHECKING:
+    from modelspec.api.model_spec import ModelSpec
+    from modelspec.data.dataset import Dataset
+    from modelspec.data.shards import Data, Say
+
+
+def check_spec(
+    source: "ModelSpec",
+    data: "Data | None",
+    *,
+    fast: bool,
+    light: bool,
+    say: "Say | None",
+) -> list[Diagnostic]:
+    """All problems of a spec and of data; arguments as for ``ModelSpec.check``."""
+    problems = list(source.diagnostics)
+    outputs: dict[str, Output] = {}
+    graph, spec = source.graph, source.spec
+    if graph is None or spec is None:
+        return problems
+    if not fast:
+        outputs, refused = _try_objects(source, graph, spec, light=light)
+        problems += refused
+    if data is not None:
+        known = replace(source, diagnostics=tuple(problems))
+        problems += _check_data(known, data, outputs, fast=fast, light=light, say=say)
+    return problems + _try_start(source, graph, problems, data, fast=fast, light=light)
+
+
+def _check_data(
+    source: "ModelSpec",
+    data: "Data",
+    outputs: Mapping[str, Output],
+    *,
+    fast: bool,
+    light: bool,
+    say: "Say | None",
+) -> list[Diagnostic]:
+    """The problems of data for training, beside those that the spec has without it."""
+    dataset, problems = source.load_data(data, say=say, announce=False)
+    if dataset is None:
+        return problems
+    known = replace(source, diagnostics=(*source.diagnostics, *problems))
+    problems += check_dataset(known, dataset, outputs, fast=fast, light=light)
+    split = source.spec.training.validation_split if source.spec else 0.0
+    if source.spec and not split and not source.has_validation_part(data):
+        problems += check_without_validation(source.spec, source.catalog)
+    return problems
+
+
+def check_dataset(
+    source: "ModelSpec",
+    dataset: "Dataset",
+    outputs: Mapping[str, Output],
+    *,
+    targets: bool = True,
+    fast: bool = False,
+    light: bool = False,
+) -> list[Diagnostic]:
+    """Compare arrays with the graph; arguments as for ``ModelSpec.check_dataset``."""
+    from modelspec.checks.data import check_data
+
+    assert source.graph is not None
+    assert source.spec is not None
+    heads = source.heads if targets else ()
+    problems = check_data(source.graph, heads, dataset, outputs)
+    if fast:
+        return problems
+    precision = source.spec.training.precision
+    sound = sound_part(source.graph, [*source.diagnostics, *problems])
+    unknown = any(None in entry.shape for entry in sound.inputs.values())
+    if unknown and not is_touched(("inputs",), problems):
+        from modelspec.backend.model.shapes import check_lengths, start_for
+
+        start_for(sound, precision, light=light and not source.catalog.plugins)
+        import_plugins(source)
+        outputs, too_short = check_lengths(sound, source.catalog, dataset, precision)
+        problems += too_short
+    if targets and source.heads and not is_touched(("inputs",), problems):
+        problems += _try_heads(source, dataset, outputs, problems, light=light)
+    return problems
+
+
+def _try_objects(source: "ModelSpec", graph: Graph, spec: Spec, *, light: bool) -> ShapeCheck:
+    """What Keras says of layers, their calls and all other objects that no error touches."""
+    sound = sound_part(graph, source.diagnostics)
+    failed = [problem.route for problem in source.diagnostics if problem.severity == "error"]
+
+    def judge() -> ShapeCheck:
+        from modelspec.backend.model.shapes import check_shapes, start_for
+
+        start_for(sound, spec.training.precision, light=light and not source.catalog.plugins)
+        import_plugins(source)
+        from modelspec.backend.model.dry_run import dry_run_objects
+
+        outputs, problems = check_shapes(sound, source.catalog, spec.training.precision)
+        return outputs, problems + dry_run_objects(spec, source.heads, source.catalog, failed)
+
+    objects = repr((source.heads, spec.optimizer, spec.training, failed))
+    return remember_shapes(sound, source.catalog, objects, judge)
+
+
+def _try_heads(
+    source: "ModelSpec",
+    dataset: "Dataset",
+    outputs: Mapping[str, Output],
+    problems: Sequence[Diagnostic],
+    *,
+    light: bool,
+) -> list[Diagnostic]:
+    """What Keras says of each loss and metric on symbols of its output and target."""
+    from modelspec.data.batches import sample_types
+
+    assert source.graph is not None
+    assert source.spec is not None
+    graph, training = source.graph, source.spec.training
+    heads = sound_heads(source.heads, source.diagnostics)
+    names = [head.output for head in heads if not is_touched(head.route, problems)]
+    targets, weights = sample_types(dataset, names, training.class_weights, outputs_of_ids(heads))
+
+    def judge() -> list[Diagnostic]:
+        from modelspec.backend.model.shapes import start_for
+
+        start_for(graph, training.precision, light=light and not source.catalog.plugins)
+        import_plugins(source)
+        from modelspec.backend.model.trial_step import try_heads
+
+        return try_heads(heads, outputs, targets, weights, source.catalog)
+
+    facts = repr((heads, outputs, targets, weights, training.precision, light))
+    return remember_trial(source.catalog, facts, judge)
+
+
+def _try_start(
+    source: "ModelSpec",
+    graph: Graph,
+    problems: Sequence[Diagnostic],
+    data: "Data | None",
+    *,
+    fast: bool,
+    light: bool,
+) -> list[Diagnostic]:
+    """What is wrong with the weights that the layers start from."""
+    written = source.starts_from_weights
+    frozen = any(node.options.get("trainable", True) is not True for node in graph.nodes)
+    if not written and not frozen:
+        return []
+    from modelspec.api.starting_weights import plan_start
+    from modelspec.api.weight_sources import layout, open_weights
+
+    if fast or has_errors(problems):
+        return open_weights(source)[1] if written else []
+    return plan_start(source, layout(source, light=light), data).problems
