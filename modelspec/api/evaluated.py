@@ -112,12 +112,12 @@ class _Judge:
 
     def _notes(self) -> Iterator[str]:
         if self.batches.dataset.weights:
-            yield "Weights of samples count in the metrics of evaluate alone."
+            yield "Only the metrics of evaluate use the sample weights."
         from modelspec.backend.model.model_io import model_outputs
 
         for name, output in model_outputs(self.model).items():
             if output.mask is not None:
-                yield f"Steps of {name} that a mask leaves out count in the figures."
+                yield f"The figures also count the steps of {name} that are masked."
 
     def _chosen(self, most: int) -> Rows:
         """The samples that figures are of, rising: all, or drawn ones that fit into memory."""
@@ -158,7 +158,9 @@ class _Judge:
             target, output = targets[head.output], predictions[head.output]
             facts = loss_facts(head.loss, target.shape[1:], output.shape[1:])
             if facts is not None and facts.of_batch:
-                notes.append(f"The loss of {head.output} is that of a batch, and not of a sample.")
+                notes.append(
+                    f"The loss of {head.output} has a value for a batch, but not for a sample."
+                )
                 continue
             function = sample_loss(self.catalog, head.loss, target.shape[1:], output.shape[1:])
             size = self.batches.batch_size

@@ -153,7 +153,7 @@ def _require_packages(form: Format) -> None:
     missing = [name for name in _NEEDED[form] if find_spec(name) is None]
     if missing:
         raise ModelError(
-            f"the export to {form} needs {', '.join(missing)}, which the extra {form} brings"
+            f"the export to {form} needs {', '.join(missing)}: install the extra {form}"
         )
 
 

@@ -178,6 +178,13 @@ def predicting(
     Raises:
         SpecError: The spec has errors, or the data does not fit the model.
         ModelError: The file is not a Keras model.
+
+    Example:
+        >>> import modelspec
+        >>> from modelspec.api.inference import predicting
+        >>> made = predicting(modelspec.open_target("specs/digits.yaml"), "data/digits.npz")
+        >>> sum(len(part["digit"]) for part in made.pieces)
+        360
     """
     model = target.model(compiled=False, say=say)
     from modelspec.backend.model.saving import make_scopes_valid

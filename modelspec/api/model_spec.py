@@ -100,9 +100,18 @@ class ModelSpec:
         Args:
             diagnostics: Further problems, whose errors count too.
 
+        Returns:
+            The document, spec, graph, heads and catalogue, none of which is missing.
+
         Raises:
             SpecError: There are errors. The exception contains all problems; if the spec itself has
                 no errors, it contains ``diagnostics`` alone.
+
+        Example:
+            >>> import modelspec
+            >>> valid = modelspec.load("specs/digits.yaml").require()
+            >>> valid.spec.training.batch_size
+            32
         """
         diagnostics = list(diagnostics)
         problems = [*self.diagnostics, *diagnostics]
@@ -132,6 +141,9 @@ class ModelSpec:
 
         Returns:
             Errors and warnings, each with its place. An empty list means no problems.
+
+        Raises:
+            PluginError: The code of a plugin raises an exception.
 
         Example:
             >>> import modelspec
@@ -172,8 +184,17 @@ class ModelSpec:
             data: The training data, where the spec takes arrays from it.
             light: Allow Keras to start on JAX, which is faster. The process cannot train then.
 
+        Returns:
+            The layers in the order of the model, and the layers of the file that are not used.
+
         Raises:
             SpecError: The spec has errors.
+
+        Example:
+            >>> import modelspec
+            >>> account = modelspec.load("specs/digits.yaml").account()
+            >>> {layer.state for layer in account.layers}
+            {'fresh'}
         """
         from modelspec.api.starting_weights import plan_start
         from modelspec.api.weight_sources import layout
@@ -338,7 +359,19 @@ class ModelSpec:
         """Return the spec as YAML, with parameters, overrides and defaults filled in.
 
         Args:
-            folder: Where the text will lie: the paths in it start from there.
+            folder: The folder in which the text will be saved; relative paths in it start there.
+
+        Returns:
+            The text, which is a whole spec of its own.
+
+        Raises:
+            SpecError: The spec has errors.
+
+        Example:
+            >>> import modelspec
+            >>> text = modelspec.load("specs/digits.yaml", ["training.epochs=2"]).resolved_text()
+            >>> modelspec.loads(text).require().spec.training.epochs
+            2
         """
         valid = self.require()
         spec, graph, document = valid.spec, valid.graph, valid.document

@@ -130,7 +130,9 @@ def _evaluated(
     if data is None:
         own = [Path(path) for path in (record.get("arguments") or {}).get("data") or ()]
         if not own or not all(path.exists() for path in own):
-            notes.append("The data of the run is not there, so the model was not evaluated.")
+            notes.append(
+                "The data of the run does not exist any more, so the model was not evaluated."
+            )
             return None
         data = own
     try:

@@ -121,7 +121,7 @@ def _not_finite(source: ModelSpec, values: "Values") -> list[Diagnostic]:
     return [
         Diagnostic(
             "not-finite",
-            f"the weights that {layer} would start from hold NaN or infinity",
+            f"the weights that {layer} would start from contain NaN or infinity",
             routes.get(layer, ()),
             "key",
             hint=f"weights: {{skip: [{layer}]}} lets it start fresh",

@@ -122,8 +122,8 @@ def reason(error: Exception) -> str:
     if missing is not None:
         return (
             f"it needs the {missing[1]} {missing[2]}, code of its author that the file does not "
-            "contain: name its Python file with --plugin. Where that is a loss or a metric, "
-            "summary and predict do without it"
+            "contain: name its Python file with --plugin. If it is a loss or a metric, "
+            "summary and predict work without it"
         )
     return text[:300]
 

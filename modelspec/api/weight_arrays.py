@@ -14,7 +14,7 @@ from modelspec.data.shards import Data, read_shards
 from modelspec.language.paths import folder_of, path_from
 from modelspec.language.spec import ArraySource
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, has_errors
-from modelspec.weights.plan import Place
+from modelspec.weights.places import Place
 
 
 def weight_arrays(

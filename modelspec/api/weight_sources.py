@@ -46,7 +46,9 @@ def _without_file(source: ModelSpec) -> list[Diagnostic]:
     written = source.spec.weights
     hint = "from: a run, a .keras file or a .weights.h5 file; or train --weights PATH"
     return [
-        Diagnostic("missing-key", f"{key} needs from beside it", ("weights", key), "key", hint=hint)
+        Diagnostic(
+            "missing-key", f"{key} needs the key from beside it", ("weights", key), "key", hint=hint
+        )
         for key in ("rename", "skip")
         if getattr(written, key)
     ]
@@ -63,7 +65,7 @@ def _of_run(run: Run) -> tuple[WeightSource | None, list[Diagnostic]]:
     if run.model_path.exists():
         return read_weight_file(run.model_path), []
     kept = sorted((run.path / CHECKPOINTS).glob("epoch-*.npz"), key=lambda file: file.stem)
-    hint = f"modelspec train --run {run.path} --resume ends it"
+    hint = f"modelspec train --run {run.path} --resume finishes it"
     if not kept:
         raise WeightFileError(f"the run {run.path} ({status}) has no model and no checkpoint", hint)
     layout = run_layout(run)

@@ -107,8 +107,8 @@ def _without_weights(head: JudgedHead, weight: Column) -> Iterator[Diagnostic]:
     if not zeros:
         return
     message = (
-        f"{zeros:,} weights of output {head.output} are 0, and metrics count what they stand for "
-        "like the rest"
+        f"{zeros:,} weights of output {head.output} are 0, but metrics ignore weights and count "
+        "these values too"
     )
     for metric in plain:
         yield _mismatch(metric.route, message, "weighted_metrics leave it out")
@@ -148,8 +148,8 @@ def _without_classes(
     row = None if facts.targets == "ids" else first_not_one_hot(target)
     if row is not None:
         return (
-            f"array {name} has rows with several labels, or none, first in {row}: which class "
-            "such a row has, and so its weight, cannot be told"
+            f"array {name} has rows with several labels, or none, first in {row}: such a row has "
+            "no single class, so class_weights gives it no weight"
         )
     row = find_row(target, lambda rows: rows < 0) if facts.targets == "signs" else None
     return f"array {name} holds -1, first in {row}, but class ids start at 0" if row else None

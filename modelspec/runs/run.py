@@ -42,6 +42,9 @@ class Run:
         Args:
             path: The folder.
 
+        Returns:
+            The run. Its files are read when they are asked for.
+
         Raises:
             RunError: The folder contains no run, or links in place of a run's files.
         """

@@ -1,5 +1,6 @@
 """The public API explains every parameter, and its examples run."""
 
+import builtins
 import doctest
 import inspect
 import re
@@ -24,12 +25,19 @@ PUBLIC: dict[str, Any] = {
 }
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: value for name, value in PUBLIC.items() if inspect.isfunction(value)},
+    "ModelSpec.account": modelspec.ModelSpec.account,
     "ModelSpec.build": modelspec.ModelSpec.build,
     "ModelSpec.check": modelspec.ModelSpec.check,
+    "ModelSpec.require": modelspec.ModelSpec.require,
+    "ModelSpec.resolved_text": modelspec.ModelSpec.resolved_text,
     "ModelSpec.summary": modelspec.ModelSpec.summary,
+    "Run.open": modelspec.Run.open,
 }
-WITHOUT_EXAMPLE = {"inference.predicting"}
-"""It is ``predict`` in parts."""
+WITHOUT_EXAMPLE = {"Run.open"}
+"""It is in the example of ``Run``."""
+
+PLACES = (modelspec, costs, builtins)
+"""Where the exceptions that the docstrings name can be imported from."""
 
 EXAMPLES = [
     example
@@ -47,6 +55,17 @@ def test_every_parameter_is_explained(name: str) -> None:
     parameters = [name for name in inspect.signature(FUNCTIONS[name]).parameters if name != "self"]
     assert explained == parameters
     assert "\nReturns:\n    " in text
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_exception_is_named(name: str) -> None:
+    text = inspect.getdoc(FUNCTIONS[name]) or ""
+    section = text.partition("Raises:\n")[2].partition("\n\n")[0]
+    raised = re.findall(r"^    (\w+): ", section, flags=re.MULTILINE)
+    assert raised
+    for exception in raised:
+        place = next(place for place in PLACES if hasattr(place, exception))
+        assert issubclass(getattr(place, exception), BaseException)
 
 
 def test_every_function_has_an_example() -> None:

@@ -222,7 +222,7 @@ training: {epochs: 1}
     known = y != 0
     wanted = metrics.confusion_matrix(y[known], shares.argmax(-1)[known], labels=range(4))
     assert np.array_equal(classes.table, wanted)
-    assert evaluated.notes == ("Steps of y that a mask leaves out count in the figures.",)
+    assert evaluated.notes == ("The figures also count the steps of y that are masked.",)
 
 
 def test_importance_is_the_rise_of_the_loss(tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_values_that_are_not_finite_are_an_error(sources: Path, tmp_path: Path) 
     path.write_bytes((sources / "model.weights.h5").read_bytes())
     with h5py.File(path, "r+") as file:
         file["layers/dense_1/vars/0"][0, 0] = np.nan
-    with pytest.raises(SpecError, match="y would start from hold NaN"):
+    with pytest.raises(SpecError, match="y would start from contain NaN"):
         started(text("weights: {from: nan.weights.h5}"), tmp_path)
 
 
