@@ -5,10 +5,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib.metadata import version
 
 from modelspec.problems.errors import KerasError
 from modelspec.storage import cache
+from modelspec.storage.installed import installed_version
 
 _VARIABLES = ("TF_XLA_FLAGS", "XLA_FLAGS")
 _PROGRAM = """
@@ -36,7 +36,7 @@ def require_xla_flags() -> None:
     flags = _flags()
     if not flags:
         return
-    name = cache.key(version("tensorflow"), sys.executable, repr(flags))
+    name = cache.key(installed_version("tensorflow"), sys.executable, repr(flags))
     if cache.load("xla-flags", name) is None:
         if (reason := _refusal(flags)) is not None:
             raise KerasError(reason)

@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any
 
 from modelspec.problems.errors import RunError, RunInterrupted
 from modelspec.runs.run import Run
+from modelspec.storage.installed import installed_version
 
 ALL_EPOCHS = "all epochs"
 INTERRUPTED = "interrupted"
@@ -70,7 +70,7 @@ def _advice(run: Run) -> str:
 
 def versions() -> dict[str, str]:
     """The versions of the packages that change results, by name."""
-    return {name: version(name) for name in _DISTRIBUTIONS}
+    return {name: installed_version(name) for name in _DISTRIBUTIONS}
 
 
 def _now() -> str:

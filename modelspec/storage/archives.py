@@ -8,6 +8,9 @@ from zipfile import BadZipFile, ZipFile
 _CONFIG = "config.json"
 _LIMIT = 256 << 20
 
+_DEFLATE = 1032
+"""The most that DEFLATE compresses."""
+
 
 def read_config(source: Path | IO[bytes]) -> dict[str, Any]:
     """What ``config.json`` says in a ``.keras`` file, given by its path or as a file.
@@ -25,3 +28,19 @@ def read_config(source: Path | IO[bytes]) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ValueError(f"its {_CONFIG} is not a mapping")  # noqa: TRY004 - a file, not an argument
     return config
+
+
+def largest_contents(path: Path) -> int:
+    """Return the most bytes that the members of an archive can have, whatever it says of them.
+
+    Raises:
+        ValueError: It is not an archive.
+    """
+    try:
+        with ZipFile(path) as archive:
+            return sum(
+                min(member.file_size, member.compress_size * _DEFLATE)
+                for member in archive.infolist()
+            )
+    except (BadZipFile, OSError, NotImplementedError) as error:
+        raise ValueError(f"it cannot be read: {error}") from error

@@ -34,9 +34,7 @@ def describe(
             total=_count(model.weights),
             trainable=_count(model.trainable_weights),
             non_trainable=_count(model.non_trainable_weights),
-            bytes=sum(
-                math.prod(weight.shape) * _itemsize(weight.dtype) for weight in model.weights
-            ),
+            bytes=weight_bytes(model.weights),
         ),
     )
 
@@ -87,6 +85,11 @@ def _shape(tensor: Any) -> Shape:
 
 def _count(weights: Iterable[Any]) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
+
+
+def weight_bytes(weights: Iterable[Any]) -> int:
+    """Return the size of weights, whether they have values or not."""
+    return sum(math.prod(weight.shape) * _itemsize(weight.dtype) for weight in weights)
 
 
 def _itemsize(dtype: Any) -> int:

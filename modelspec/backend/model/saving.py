@@ -2,12 +2,19 @@
 
 import re
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from modelspec.backend.model.archive import symbolic_model
+from modelspec.backend.model.description import weight_bytes
 from modelspec.backend.model.recursion import with_deep_stack
+from modelspec.storage.archives import largest_contents, read_config
+
+_SLACK = 1 << 20
+"""Bytes that a model may have beside those in its file, such as the states of generators."""
 
 
 def write_model(model: Any, path: Path) -> None:
@@ -20,8 +27,10 @@ def read_model(path: Path, *, compiled: bool = True) -> Any:
     Without ``compiled``, its optimizer, losses and metrics are not read.
 
     Raises:
-        ValueError: where it holds something else; and whatever Keras raises.
+        ValueError: where it holds something else, or layers larger than its weights; and whatever
+            Keras raises.
     """
+    _require_memory(path)
 
     def read() -> Any:
         # Keras warns of an optimizer whose state it cannot restore, which nothing here uses.
@@ -32,6 +41,23 @@ def read_model(path: Path, *, compiled: bool = True) -> Any:
         return _functional(model) if isinstance(model, keras.Sequential) else model
 
     return with_deep_stack(read)
+
+
+def _require_memory(path: Path) -> None:
+    """Refuse layers that are larger than the file, before Keras makes their weights.
+
+    Raises:
+        ValueError: The sizes in its configuration are not those of its weights.
+    """
+    weights: list[Any] = []
+    with suppress(Exception):  # Keras says what is wrong when it loads the file
+        weights = symbolic_model(read_config(path)).weights
+    size = weight_bytes(weights)
+    contents = largest_contents(path)
+    if size > contents + _SLACK:
+        raise ValueError(
+            f"its layers have {size:,} bytes of weights, and the file contains {contents:,}"
+        )
 
 
 def _functional(model: Any) -> Any:
