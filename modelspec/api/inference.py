@@ -1,5 +1,6 @@
 """Evaluation and prediction with a run, a ``.keras`` file or a spec."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from modelspec.data.dataset import load_named
 from modelspec.data.shards import Data, Say
 from modelspec.data.table_writer import Layout
 from modelspec.language.places import place_all
-from modelspec.language.spec import ClassColumn
+from modelspec.language.spec import ColumnSource
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import ModelError, SpecError
@@ -71,11 +72,17 @@ def evaluate_batches(
     target: Target, model: Any, batches: Batches, *, say: Say | None = None
 ) -> dict[str, float]:
     """Loss and metrics of a compiled model."""
+    from modelspec.backend.training.empty_rows import empty_row_error
     from modelspec.backend.training.engine import Engine
     from modelspec.backend.training.evaluation import Evaluation
 
     with place_step_errors(target.source):
-        return Evaluation(Engine(model), batches, warn=say)()
+        results = Evaluation(Engine(model), batches, warn=say)()
+        if not all(map(math.isfinite, results.values())) and (
+            cause := empty_row_error(model, batches)
+        ):
+            raise cause
+    return results
 
 
 def compiled_model(target: Target, say: Say | None = None) -> Any:
@@ -190,13 +197,16 @@ def predicting(
     from modelspec.backend.model.saving import make_scopes_valid
 
     make_scopes_valid(model)
+    from modelspec.backend.training.empty_rows import telling_of_empty_rows
     from modelspec.backend.training.engine import predictor
     from modelspec.backend.training.eval_batch_size import eval_batch_size
 
     dataset = read_dataset(target, model, data, targets=False, say=say, warn=warn)
     batches = inference_batches(replace(dataset, targets={}, weights={}), target, model)
     batches = replace(batches, batch_size=eval_batch_size(model, batches.batch_size))
-    parts = map(predictor(model), batches.in_order(batches.rows))
+    parts: Iterator[Mapping[str, Array]] = map(predictor(model), batches.in_order(batches.rows))
+    if say is not None:
+        parts = telling_of_empty_rows(parts, model, batches, say)
     kept = _kept(data, columns, dataset.samples, say)
     layout = Layout(kept, _class_names(target), _thresholds(target))
     return Predicting(_placed(parts, target), dataset.targets, _of_classes(target, model), layout)
@@ -231,7 +241,7 @@ def _class_names(target: Target) -> dict[str, tuple[str | int, ...]]:
     return {
         name: source.classes
         for name, source in (spec.data if spec else {}).items()
-        if isinstance(source, ClassColumn) and source.classes is not None
+        if isinstance(source, ColumnSource) and source.classes is not None
     }
 
 

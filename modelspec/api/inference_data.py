@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from modelspec.api.target import Target
+from modelspec.catalog.losses import outputs_of_one_hot
 from modelspec.checks.data import check_data
 from modelspec.checks.scale import SCALE_CODES
 from modelspec.data.batches import Batches
@@ -48,6 +49,7 @@ def read_dataset(
         dtypes={name: entry.dtype for name, entry in graph.inputs.items()},
         part=part,
         targets="required" if targets else "optional",
+        one_hot=outputs_of_one_hot(target.source.heads if target.source else ()),
         say=say,
     )
     if dataset is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelspec import catalog as keras_catalog
+from modelspec.catalog.losses import outputs_of_one_hot
 from modelspec.catalog.plugins import active_plugins, read_plugins, using
 from modelspec.checks.semantics import check_semantics
 from modelspec.graph.expansion import expand
@@ -26,7 +27,7 @@ from modelspec.language.parameters import put_parameters
 from modelspec.language.places import place_all
 from modelspec.language.recovery import new_problems
 from modelspec.language.resolved import resolved_text
-from modelspec.language.spec import ClassColumn, GroupedRows, Spec, StartingWeights
+from modelspec.language.spec import ColumnSource, GroupedRows, Spec, StartingWeights
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import RunError, SpecError
@@ -225,6 +226,7 @@ class ModelSpec:
             targets="required" if targets else "optional",
             say=say,
             announce=announce,
+            one_hot=outputs_of_one_hot(self.heads),
             others=[values.array for values in self.spec.weights.layers.values() if values.array],
         )
 
@@ -348,7 +350,7 @@ class ModelSpec:
         columns = {
             name: source.model_copy(update={"classes": tuple(classes[name])})
             for name, source in self.spec.data.items()
-            if isinstance(source, ClassColumn) and source.classes is None and name in classes
+            if isinstance(source, ColumnSource) and source.classes is None and name in classes
         }
         if not columns:
             return self

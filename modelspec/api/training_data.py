@@ -10,6 +10,7 @@ from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.scale import SCALE_CODES
 from modelspec.data.arrays import digest
 from modelspec.data.batches import Batches, Phases
+from modelspec.data.classes import ids_of
 from modelspec.data.dataset import Dataset
 from modelspec.data.shards import Data
 from modelspec.data.validation_split import ValidationSplit, split_validation
@@ -169,7 +170,7 @@ def _untrained_classes(
     for name, classes in dataset.classes.items():
         if name not in spec.data or written.get(name, {}).get("classes") is not None:
             continue
-        counts = np.bincount(np.asarray(dataset.targets[name])[parts.rows], minlength=len(classes))
+        counts = np.bincount(ids_of(dataset.targets[name])[parts.rows], minlength=len(classes))
         missing = [str(classes[at]) for at in np.flatnonzero(counts == 0)]
         if missing:
             listed = ", ".join(map(str, classes))

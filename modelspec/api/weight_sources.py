@@ -1,5 +1,6 @@
 """The weights that a spec names: those of a run, a ``.keras`` file or a ``.weights.h5`` file."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from modelspec.language.paths import folder_of, path_from
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, has_errors
 from modelspec.problems.errors import RunError
 from modelspec.results.weights import Layout
+from modelspec.runs.commands import resume_words
 from modelspec.runs.layout import CHECKPOINTS, RECORD
 from modelspec.runs.run import Run
 from modelspec.weights.files import (
@@ -65,7 +67,7 @@ def _of_run(run: Run) -> tuple[WeightSource | None, list[Diagnostic]]:
     if run.model_path.exists():
         return read_weight_file(run.model_path), []
     kept = sorted((run.path / CHECKPOINTS).glob("epoch-*.npz"), key=lambda file: file.stem)
-    hint = f"modelspec train --run {run.path} --resume finishes it"
+    hint = f"modelspec {shlex.join(resume_words(run))} finishes it"
     if not kept:
         raise WeightFileError(f"the run {run.path} ({status}) has no model and no checkpoint", hint)
     layout = run_layout(run)

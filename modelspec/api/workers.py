@@ -12,7 +12,7 @@ from modelspec.cluster.cluster import Cluster
 from modelspec.cluster.preflight import compare
 from modelspec.language.spec import Spec
 from modelspec.problems.errors import RunError
-from modelspec.runs.layout import CHECKPOINTS, HISTORY, RECORD, SPEC
+from modelspec.runs.layout import CHECKPOINTS, FITTED, HISTORY, RECORD, SPEC
 from modelspec.runs.progress import Listener
 from modelspec.runs.record import versions
 from modelspec.runs.run import Run
@@ -74,7 +74,7 @@ def follower(run: Run, workers: "Collectives") -> Iterator[Run]:
     with TemporaryDirectory(prefix="modelspec-worker-") as folder:
         copy = Run(Path(folder))
         workers.wait_for_all()
-        for name in (SPEC, RECORD, HISTORY, CHECKPOINTS):
+        for name in (SPEC, RECORD, HISTORY, FITTED, CHECKPOINTS):
             path = run.path / name
             if path.is_dir():
                 shutil.copytree(path, copy.path / name)

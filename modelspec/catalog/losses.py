@@ -169,5 +169,14 @@ def is_regression(loss: Any) -> bool:
 
 def outputs_of_ids(heads: Iterable[Head]) -> frozenset[str]:
     """The outputs whose losses take class ids, whatever the shapes."""
+    return _outputs_of("ids", heads)
+
+
+def outputs_of_one_hot(heads: Iterable[Head]) -> frozenset[str]:
+    """The outputs whose losses take the share of each class, whatever the shapes."""
+    return _outputs_of("one-hot", heads)
+
+
+def _outputs_of(targets: Targets, heads: Iterable[Head]) -> frozenset[str]:
     named = ((head.output, LOSSES.get(named_loss(head.loss, (), None)[0])) for head in heads)
-    return frozenset(output for output, facts in named if facts and facts.targets == "ids")
+    return frozenset(output for output, facts in named if facts and facts.targets == targets)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from modelspec.catalog import Catalog
 from modelspec.catalog.entries import item_family
+from modelspec.catalog.losses import is_regression
 from modelspec.checks.arguments import check_object
 from modelspec.checks.layer_state import STARTED, check_adapt, check_state
 from modelspec.checks.losses import check_losses
@@ -16,7 +17,7 @@ from modelspec.checks.strategies import check_strategy
 from modelspec.graph.graph import Graph, Node
 from modelspec.graph.heads import Head, check_names
 from modelspec.graph.operations import is_operation
-from modelspec.language.spec import ClassColumn, Spec
+from modelspec.language.spec import ColumnSource, Spec
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, is_echo
 
 
@@ -27,7 +28,7 @@ def check_semantics(
     problems = _check_nodes(graph.nodes, spec, catalog)
     outputs = _output_names(spec)
     problems += check_names(spec, outputs)
-    problems += _check_classes(spec)
+    problems += _check_classes(spec, heads)
     problems += check_object(catalog, "optimizer", spec.optimizer, ("optimizer",))
     for head in heads:
         if head.loss is not None:
@@ -53,12 +54,19 @@ def check_semantics(
     return [problem for problem in dict.fromkeys(problems) if not is_echo(problem, parts)]
 
 
-def _check_classes(spec: Spec) -> Iterable[Diagnostic]:
+def _check_classes(spec: Spec, heads: Sequence[Head]) -> Iterable[Diagnostic]:
     """Names of classes in ``data``: of outputs, two or more, each once."""
+    quantities = {head.output for head in heads if is_regression(head.loss)}
     for name, source in spec.data.items():
-        if not isinstance(source, ClassColumn):
+        if not isinstance(source, ColumnSource):
             continue
-        if name in spec.inputs:
+        yield from _check_column(name, source)
+        if name in quantities and source.has_classes:
+            message = f"the loss of {name} takes numbers, and the column has names of classes"
+            hint = "dtype: float32 reads numbers"
+            yield Diagnostic("wrong-value", message, ("data", name), hint=hint)
+        plain = source.dtype is None and not source.missing and isinstance(source.column, str)
+        if name in spec.inputs and (source.classes is not None or plain):
             message = f"{name} is an input, and names of classes are for outputs"
             hint = "a layer StringLookup turns text into ids: declare the input with dtype: string"
             yield Diagnostic("wrong-value", message, ("data", name), hint=hint)
@@ -70,6 +78,16 @@ def _check_classes(spec: Spec) -> Iterable[Diagnostic]:
             if class_name in names[:position]:
                 message = f"{class_name} is listed twice"
                 yield Diagnostic("duplicate-name", message, (*route, position))
+
+
+def _check_column(name: str, source: ColumnSource) -> Iterable[Diagnostic]:
+    """Keys beside ``column`` that contradict each other."""
+    if source.classes is not None and not isinstance(source.column, str):
+        message = "names of classes are in one column"
+        yield Diagnostic("wrong-value", message, ("data", name, "classes"))
+    elif source.classes is not None and source.dtype not in (None, "string"):
+        message = f"classes are names, and dtype: {source.dtype} makes numbers of the cells"
+        yield Diagnostic("wrong-value", message, ("data", name, "dtype"), hint="leave dtype out")
 
 
 def _output_names(spec: Spec) -> list[str]:

@@ -11,7 +11,7 @@ from modelspec.cli.options import data_option, note, set_option, show
 from modelspec.cli.streams import err, write, write_bytes
 from modelspec.data.npz_writer import save_npz, send_npz
 from modelspec.data.table_writer import SEPARATORS, save_table
-from modelspec.report.predictions import FirstRows, print_predictions
+from modelspec.report.predictions import ClassNames, FirstRows, print_predictions
 
 
 @click.command(cls=Verb)
@@ -52,5 +52,6 @@ def predict(
         save_table(Path(output), pieces, made.layout)
     else:
         save_npz(Path(output), pieces)
-    print_predictions(err(), first.arrays, made.targets, made.of_classes)
+    classes = ClassNames(made.layout.classes, made.layout.thresholds)
+    print_predictions(err(), first.arrays, made.targets, made.of_classes, classes)
     write(output)

@@ -10,6 +10,7 @@ import click
 from modelspec.api.resume import takes_more_epochs
 from modelspec.api.train import CHECKPOINT_MINUTES, set_threads
 from modelspec.api.train import train as train_spec
+from modelspec.cli.again import plugin_words, telling_how_to_resume
 from modelspec.cli.commands import Verb
 from modelspec.cli.hard_interrupt import leaving_at_once
 from modelspec.cli.options import (
@@ -108,7 +109,11 @@ def train(
         note(f"this process trains alone: start it with srun to use the {tasks} tasks of the job")
     start_pulse()
     set_threads(source)
-    with leaving_at_once(), closing(make_listener(err(), quiet=quiet)) as listener:
+    with (
+        leaving_at_once(),
+        telling_how_to_resume(),
+        closing(make_listener(err(), quiet=quiet)) as listener,
+    ):
         finished = train_spec(
             source,
             data,
@@ -144,7 +149,8 @@ def _report(run: Run, listener: Screen, *, quiet: bool) -> None:
     _draw(run, listener)
     if not quiet:
         more = takes_more_epochs(run)
-        print_finish(err(), run, listener.samples, takes_more_epochs=more)
+        samples, plugins = listener.samples, plugin_words()
+        print_finish(err(), run, samples, takes_more_epochs=more, plugins=plugins)
     write(str(run.path))
 
 

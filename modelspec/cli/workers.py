@@ -7,10 +7,11 @@ import click
 
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.workers import too_many_workers
+from modelspec.cli.again import resuming
 from modelspec.cli.options import note
 from modelspec.cluster.local import run_workers
 from modelspec.language.spec import Spec
-from modelspec.problems.errors import RunError
+from modelspec.problems.errors import ResumableError
 from modelspec.runs.folder import new_folder
 from modelspec.runs.run import Run
 
@@ -21,7 +22,7 @@ def lead(source: ModelSpec, run: Path | None, workers: int, restarts: int) -> No
     """Run this command as so many workers, and end as they end.
 
     Raises:
-        RunError: A worker failed.
+        ResumableError: A worker failed.
         click.exceptions.Exit: The workers ended with another exit code than 0.
     """
     require_enough_rows(source.require().spec, workers)
@@ -35,10 +36,7 @@ def lead(source: ModelSpec, run: Path | None, workers: int, restarts: int) -> No
         note(f"{outcome.reason}; continuing from the last checkpoint")
         command = [*(word for word in command if word != "--resume"), "--resume"]
     if outcome.reason:
-        raise RunError(
-            f"{outcome.reason}; what was saved before is intact: continue with "
-            f"--run {folder} --resume"
-        )
+        raise ResumableError(outcome.reason, folder, resuming(folder))
     if outcome.code:
         raise click.exceptions.Exit(outcome.code)
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from modelspec.data.concatenated import Array, Column, Concatenated, Stacked, parts
+from modelspec.data.concatenated import Array, Column, parts
 from modelspec.data.memory_maps import mapped
 from modelspec.data.npz import Member, open_npz, read_headers, told
 from modelspec.data.unpacking import NoRoomError, contents, folder, unpack
@@ -188,7 +188,7 @@ def _blocks(array: Array, first_row: int) -> Iterator[tuple[Array, _Rows]]:
 
 def row_blocks(array: Column, length: int) -> Iterator[Array]:
     """Runs of rows of about ``length`` bytes, contiguous in C order."""
-    if not isinstance(array, Concatenated | Stacked):
+    if isinstance(array, np.ndarray):
         array = np.atleast_1d(np.asarray(array))
     if not array.size:
         return

@@ -1,11 +1,12 @@
 """Names of classes as targets, and the ids that losses take."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from modelspec.data.arrays import row_blocks
-from modelspec.data.concatenated import Array, Column
+from modelspec.data.concatenated import Array, Column, Rows
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
 
 ClassNames = tuple[str | int, ...]
@@ -13,6 +14,36 @@ ClassNames = tuple[str | int, ...]
 _BLOCK = 1 << 20
 _LISTED = 10
 _MOST = 100_000
+
+
+class OneHot:
+    """Rows of 0 and a single 1, made from ids of classes when they are asked for."""
+
+    def __init__(self, ids: Array, classes: int) -> None:
+        self.ids = ids
+        self.shape: tuple[int, ...] = (len(ids), classes)
+        self.dtype: np.dtype[Any] = np.dtype(np.float32)
+        self.ndim = 2
+
+    @property
+    def size(self) -> int:
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | Rows, /) -> Array:
+        made: Array = (self.ids[rows][:, None] == np.arange(self.shape[1])).astype(self.dtype)
+        return made
+
+
+def ids_of(column: Column) -> Array:
+    """The id of each row of a column that was made from names of classes."""
+    return column.ids if isinstance(column, OneHot) else np.asarray(column[:])
 
 
 def class_ids(

@@ -157,7 +157,7 @@ def parts(array: Column) -> Iterator[tuple[int, Array]]:
     """The plain arrays of which ``array`` is made, each with the number of its first row."""
     if isinstance(array, Concatenated):
         yield from zip(map(int, array.starts), array.parts, strict=True)
-    elif isinstance(array, Stacked):
+    elif not isinstance(array, np.ndarray):
         step = max(1, _STACKED_BYTES * len(array) // max(array.nbytes, 1))
         for start in range(0, len(array), step):
             yield start, array[start : start + step]

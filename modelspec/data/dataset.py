@@ -1,11 +1,11 @@
 """Arrays of a data set by the names of inputs and outputs."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from modelspec.data.classes import ClassNames, class_ids
+from modelspec.data.classes import ClassNames, OneHot, class_ids
 from modelspec.data.concatenated import Column
 from modelspec.data.matching import (
     GROUPS,
@@ -15,16 +15,17 @@ from modelspec.data.matching import (
     has_validation,
     marked_arrays,
     match,
+    named,
     part_key,
     weight_key,
 )
 from modelspec.data.npz import Member
 from modelspec.data.shards import Data, Say, check_alike, columns_of, load_columns, read_shards
 from modelspec.data.stacking import stack
-from modelspec.data.tables.cells import Wanted
+from modelspec.data.tables.cells import TEXT, Kind, Wanted
 from modelspec.data.tables.reading import read_cells
 from modelspec.data.unpacking import NoRoomError
-from modelspec.language.spec import ClassColumn
+from modelspec.language.spec import ColumnSource, Source
 from modelspec.problems.diagnostic import Diagnostic, did_you_mean, has_errors
 
 
@@ -59,13 +60,15 @@ def load_dataset(
     say: Say | None = None,
     announce: bool = True,
     others: Collection[str] = (),
+    one_hot: Collection[str] = (),
 ) -> tuple[Dataset | None, list[Diagnostic]]:
     """The arrays that the names call for; None where there are errors.
 
     ``paths`` are npz files, tables, and folders of them, whose rows are concatenated. ``dtypes``
     are the declared ones of the inputs. ``say`` is told what is unpacked to the disk and, with
     ``announce``, which arrays a suffix decided for. ``others`` are arrays that something else in
-    the spec uses.
+    the spec uses. ``one_hot`` are outputs whose losses take a row of shares and no id: names of
+    classes become such rows.
     """
     shards, problems = read_shards(paths)
     members: dict[str, Member] = {}
@@ -92,7 +95,11 @@ def load_dataset(
     problems += mismatches
     if has_errors(problems):
         return None, problems
-    arrays, faults = _loaded(columns, _wanted(chosen, names, dtypes), say)
+    wanted, faults = _wanted(chosen, names, dtypes, outputs)
+    problems += faults
+    if has_errors(problems):
+        return None, problems
+    arrays, faults = _loaded(columns, wanted, say)
     problems += faults
     if has_errors(problems):
         return None, problems
@@ -100,7 +107,8 @@ def load_dataset(
     array_names = {key: member.name for key, member in chosen.items()}
     files = [member.file for column in columns.values() for member in column]
     by_name, faults = _stacked(columns_by_key, array_names, names, dtypes, files=files, say=say)
-    by_name, classes, wrong = _with_ids(by_name, array_names, names)
+    sources = {name: source for name, source in names.items() if name in outputs}
+    by_name, classes, wrong = _with_ids(by_name, array_names, sources, one_hot)
     problems += [*faults, *wrong]
     if has_errors(problems):
         return None, problems
@@ -122,7 +130,7 @@ def load_named(
     if has_errors(problems):
         return {}, problems
     columns, mismatches = columns_of(shards, names)
-    arrays, faults = _loaded(columns, dict.fromkeys(names, "text"), say)
+    arrays, faults = _loaded(columns, dict.fromkeys(names, TEXT), say)
     problems = [*mismatches, *faults]
     for name, array in arrays.items():
         if array.ndim != 1:
@@ -145,28 +153,70 @@ def _loaded(
 
 
 def _wanted(
-    chosen: Mapping[str, Member], names: Sources, dtypes: Mapping[str, str]
-) -> dict[str, Wanted]:
-    """What the columns of tables are for, by their names in the data.
+    chosen: Mapping[str, Member],
+    names: Sources,
+    dtypes: Mapping[str, str],
+    outputs: Collection[str],
+) -> tuple[dict[str, Wanted], list[Diagnostic]]:
+    """How the columns of tables are read, by their names in the data.
 
     A column that is used as text and as numbers is text, and has the cells of either.
     """
     wanted: dict[str, Wanted] = {}
+    problems: list[Diagnostic] = []
     for key, member in chosen.items():
         name = key.partition("[")[0]
         source = names.get(name)
-        kind: Wanted = "number"
-        if dtypes.get(name) == "string":
-            kind = "text"
-        elif isinstance(source, ClassColumn):
-            kind = "any" if source.classes is None else _kind_of(source.classes)
-        elif key == GROUPS:
-            kind = "any"
-        wanted[member.name] = kind if wanted.get(member.name, kind) == kind else "text"
-    return wanted
+        one = Wanted(_kind(key, source, dtypes, outputs))
+        if isinstance(source, ColumnSource):
+            dtype = None if source.dtype == "string" else source.dtype
+            one = Wanted(one.kind, dtype, source.missing)
+            problems += _unlike(member, source, name)
+        other = wanted.get(member.name, one)
+        if (one.dtype, one.missing) != (other.dtype, other.missing):
+            message = f"column {member.name} is used a second time, with another dtype or missing"
+            hint = "write the same for both"
+            problems.append(Diagnostic("wrong-value", message, ("data", name), hint=hint))
+        kind = one.kind if other.kind == one.kind else "text"
+        wanted[member.name] = Wanted(kind, one.dtype, one.missing)
+    return wanted, problems
 
 
-def _kind_of(classes: Sequence[str | int]) -> Wanted:
+def _kind(
+    key: str, source: Source | None, dtypes: Mapping[str, str], outputs: Collection[str]
+) -> Kind:
+    """What a column is for, by the spec's name of it."""
+    if dtypes.get(key.partition("[")[0]) == "string":
+        return "text"
+    if key == GROUPS:
+        return "any"
+    if not isinstance(source, ColumnSource):
+        return "number"
+    if source.dtype == "string":
+        return "text"
+    if key in outputs and source.has_classes:
+        return "any" if source.classes is None else _kind_of(source.classes)
+    return "number"
+
+
+def _unlike(member: Member, source: ColumnSource, name: str) -> Iterator[Diagnostic]:
+    """Problems of an array of an npz file, which has a type already."""
+    if member.table:
+        return
+    if source.missing:
+        message = f"{member.name} is an array, and missing is for the cells of tables"
+        yield Diagnostic("wrong-value", message, ("data", name, "missing"))
+    kinds = "US" if source.dtype == "string" else _NUMBERS.get(str(source.dtype), "")
+    if source.dtype is not None and member.dtype.kind not in kinds:
+        message = f"array {member.name} holds {member.dtype}, not {source.dtype}"
+        yield Diagnostic("wrong-dtype", message, ("data", name, "dtype"))
+
+
+_NUMBERS = {"int32": "biu", "int64": "biu", "float32": "biuf", "float64": "biuf"}
+"""The kinds of arrays that a type of numbers stands for."""
+
+
+def _kind_of(classes: Sequence[str | int]) -> Kind:
     return "text" if any(isinstance(name, str) for name in classes) else "number"
 
 
@@ -181,7 +231,8 @@ def _stacked(
 ) -> tuple[dict[str, Column], list[Diagnostic]]:
     """The columns by the spec's names; lists of them side by side."""
     by_name, problems = dict(columns), []
-    for name, source in names.items():
+    for name, written in names.items():
+        source = named(written)
         if not isinstance(source, tuple):
             continue
         keys = [part_key(name, position) for position in range(len(source))]
@@ -209,17 +260,20 @@ def _stacked(
 
 
 def _with_ids(
-    columns: Mapping[str, Column], array_names: Mapping[str, str], names: Sources
+    columns: Mapping[str, Column],
+    array_names: Mapping[str, str],
+    names: Sources,
+    one_hot: Collection[str],
 ) -> tuple[dict[str, Column], dict[str, ClassNames], list[Diagnostic]]:
-    """The columns, with the ids of classes where ``data`` says that they are named."""
+    """The columns of outputs, with ids or rows of 0 and 1 where they have names of classes."""
     by_name, classes, problems = dict(columns), {}, []
     for name, source in names.items():
-        if isinstance(source, ClassColumn) and name in columns:
+        if isinstance(source, ColumnSource) and source.has_classes and name in columns:
             route = ("data", name)
             ids, classes[name], faults = class_ids(
                 array_names[name], columns[name], source.classes, route
             )
-            by_name[name] = ids
+            by_name[name] = OneHot(ids, len(classes[name])) if name in one_hot else ids
             problems += faults
     return by_name, classes, problems
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from modelspec.data.npz import Member
-from modelspec.language.spec import ClassColumn, Source
+from modelspec.language.spec import ColumnSource, Source
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean, nearest, offer
 
 Part = Literal["train", "validation", "test"]
@@ -112,16 +112,19 @@ def marked_arrays(chosen: Mapping[str, Member], names: Sources) -> str:
 
 def own_names(name: str, names: Sources) -> tuple[str, ...]:
     """The arrays that the data has for a name of the spec."""
-    source = names.get(name, name)
+    source = named(names.get(name, name))
     return source if isinstance(source, tuple) else (_own_name(name, names),)
+
+
+def named(source: Source) -> str | tuple[str, ...]:
+    """The array that a source names, or the arrays that are stacked."""
+    return source.column if isinstance(source, ColumnSource) else source
 
 
 def _own_name(key: str, names: Sources) -> str:
     """The array that ``data`` names for a key, or that is called as the key."""
     name, bracket, position = key.partition("[")
-    source = names.get(name, name)
-    if isinstance(source, ClassColumn):
-        return source.column
+    source = named(names.get(name, name))
     if isinstance(source, str):
         return source
     return source[int(position.rstrip("]"))] if bracket else key
@@ -177,10 +180,11 @@ def _claims(
     def claim(
         name: str, short: str, route: Route, anchor: Anchor, *, needed: bool
     ) -> Iterator[_Claim]:
-        source = names.get(name)
+        source = named(names[name]) if name in names else None
         if isinstance(source, tuple):
+            inside = ("column",) if isinstance(names[name], ColumnSource) else ()
             for position, column in enumerate(source):
-                place = ("data", name, position)
+                place = ("data", name, *inside, position)
                 yield _Claim(part_key(name, position), (column,), place, required=needed)
             return
         if source is not None:

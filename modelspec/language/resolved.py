@@ -7,7 +7,7 @@ import yaml
 
 from modelspec.language.document import Document
 from modelspec.language.paths import folder_of, moved
-from modelspec.language.spec import ClassColumn, Spec
+from modelspec.language.spec import ColumnSource, Spec
 from modelspec.language.yaml_tree import resolve_scalar
 
 
@@ -70,7 +70,7 @@ def _classes(written: Document, spec: Spec) -> dict[str, Any]:
     return {
         name: {**texts[name], "classes": list(source.classes)}
         for name, source in spec.data.items()
-        if isinstance(source, ClassColumn)
+        if isinstance(source, ColumnSource)
         and source.classes is not None
         and isinstance(texts.get(name), dict)
         and texts[name].get("classes") is None

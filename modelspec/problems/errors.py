@@ -20,6 +20,20 @@ class RunError(Exception):
     """The folder of a run cannot be used; the message gives the reason."""
 
 
+class ResumableError(RunError):
+    """A run failed for a cause that can be removed; ``--resume`` then continues it.
+
+    ``command`` is the whole command, where one ran.
+    """
+
+    def __init__(self, reason: str, path: Path, command: str | None = None) -> None:
+        self.reason, self.path = reason, path
+        how = command or "--resume"
+        super().__init__(
+            f"{reason}; what was saved before is intact: remove the cause, and continue with {how}"
+        )
+
+
 class ModelError(Exception):
     """A ``.keras`` file or a model cannot be used; the message gives the reason."""
 
@@ -41,7 +55,9 @@ class StepError(ModelError):
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """A signal stopped a run; the message says how to resume it."""
+    """A signal stopped a run; the message says how to resume it, with ``command`` where one ran."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"interrupted: continue with --run {path} --resume")
+    def __init__(self, path: Path, command: str | None = None) -> None:
+        self.path = path
+        how = command or f"--run {path} --resume"
+        super().__init__(f"interrupted: continue with {how}")

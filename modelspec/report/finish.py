@@ -9,6 +9,7 @@ from rich.text import Text
 
 from modelspec.report.epochs import cell
 from modelspec.report.table import print_table
+from modelspec.runs.commands import data_words, resume_words
 from modelspec.runs.history import VALIDATION, Record, best, columns, groups
 from modelspec.runs.layout import CURVES, HISTORY, MODEL
 from modelspec.runs.record import ALL_EPOCHS
@@ -18,9 +19,22 @@ _FILES = (MODEL, HISTORY, "history.csv", CURVES, "tensorboard")
 
 
 def print_finish(
-    console: Console, run: Run, samples: int, *, takes_more_epochs: bool = True
+    console: Console,
+    run: Run,
+    samples: int,
+    *,
+    takes_more_epochs: bool = True,
+    plugins: Sequence[str] = (),
 ) -> None:
-    """Sum up a run; ``samples`` are those of each epoch that ran now, 0 where none did."""
+    """Sum up a run.
+
+    Args:
+        console: Where to print.
+        run: The run.
+        samples: Those of each epoch that ran now, 0 where none did.
+        takes_more_epochs: Whether it would train longer.
+        plugins: The options that name its plugins, for the next commands.
+    """
     history = run.history
     if history:
         heading = Text(_heading(run, history, samples))
@@ -32,7 +46,7 @@ def print_finish(
     _print(console, f"{run.path} holds {', '.join(there)}")
     commands = [*_judging(run), *([_longer(run, history)] if takes_more_epochs else [])]
     for start, command in zip(("next: ", *[" " * 6] * 2), commands, strict=False):
-        _print(console, f"{start}modelspec {shlex.join(command)}")
+        _print(console, f"{start}modelspec {shlex.join([*command, *plugins])}")
 
 
 def _print(console: Console, line: str) -> None:
@@ -96,19 +110,8 @@ def _cells(label: str, name: str, records: Iterable[Record], *, validated: bool)
 
 
 def _judging(run: Run) -> Iterator[list[str]]:
-    data = _option("--data", run.record["arguments"]["data"])
-    yield ["evaluate", str(run.path), *data]
-    yield ["predict", str(run.path), *data]
+    yield from ([verb, str(run.path), *data_words(run)] for verb in ("evaluate", "predict"))
 
 
 def _longer(run: Run, history: Sequence[Record]) -> list[str]:
-    arguments = run.record["arguments"]
-    data = _option("--data", arguments["data"])
-    validation = _option("--validation", arguments["validation"])
-    epochs = str(2 * max(len(history), 1))
-    more = ["--run", str(run.path), "--resume", "--epochs", epochs]
-    return ["train", str(run.spec_path), *data, *validation, *more]
-
-
-def _option(name: str, values: Sequence[str]) -> list[str]:
-    return [part for value in values for part in (name, value)]
+    return resume_words(run, "--epochs", str(2 * max(len(history), 1)))

@@ -1,6 +1,7 @@
 """A few predictions, beside their targets."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
@@ -8,11 +9,33 @@ from rich.console import Console
 
 from modelspec.data.concatenated import Array, Column
 from modelspec.report.table import print_table
+from modelspec.report.visible import visible
 
 _ROWS = 8
 _VALUES = 3
 _TOLERANCE = 1e-3
 """Tolerance for the sum of a softmax in float16."""
+
+
+_YES_AND_NO = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ClassNames:
+    """The names of the classes of outputs, in the order of their units.
+
+    An output of one unit has the second class where its value is above its number in ``limits``, or
+    above 0.5.
+    """
+
+    classes: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, output: str, rows: Array) -> Sequence[str]:
+        """The names for the rows of an output; none where their number is another."""
+        names = [visible(str(name)) for name in self.classes.get(output, ())]
+        units = rows.shape[1] if rows.ndim == 2 else 0  # noqa: PLR2004 - samples and classes
+        return names if units == len(names) or (units, len(names)) == (1, _YES_AND_NO) else ()
 
 
 class FirstRows:
@@ -36,36 +59,51 @@ def print_predictions(
     predictions: Mapping[str, Array],
     targets: Mapping[str, Column],
     of_classes: Mapping[str, bool] = MappingProxyType({}),
+    names: ClassNames | None = None,
 ) -> None:
     """The first samples, one a line, a prediction and its target written alike.
 
     ``of_classes`` says by output whether a row holds one class: then it is the likeliest, with its
-    share; of an output that is not in it, the values tell. Other rows are shortened to the first
-    values.
+    share; of an output that is not in it, the values tell. ``names`` has the names of classes where
+    they are known. Other rows are shortened to the first values.
     """
+    names = names or ClassNames()
     header = ["sample"]
     columns: list[list[str]] = []
     samples = min(_ROWS, *(len(array) for array in predictions.values()))
     for name, array in predictions.items():
         first = array[:samples]
         truth = targets[name][:samples] if name in targets else None
-        classes = of_classes.get(name, _look_like_classes(first, truth))
+        known = names.of(name, first)
+        classes = bool(known) or of_classes.get(name, _look_like_classes(first, truth))
         header.append(name)
-        columns.append([_class(row) if classes else _values(row) for row in first])
+        limit = names.limits.get(name, 0.5)
+        columns.append([_class(row, known, limit) if classes else _values(row) for row in first])
         if truth is not None:
             header.append(f"{name} (target)")
-            one_hot = classes and truth.shape == first.shape
-            columns.append([_values(row.argmax(-1)) if one_hot else _values(row) for row in truth])
+            one_hot = classes and first.shape[1:] != (1,) and truth.shape == first.shape
+            ids = truth.argmax(-1) if one_hot else truth
+            columns.append([_named(row, known) for row in ids])
     rows = [(str(row), *(column[row] for column in columns)) for row in range(samples)]
     print_table(console, header, rows, set(range(len(header))))
 
 
-def _class(row: Array) -> str:
+def _class(row: Array, known: Sequence[str], limit: float) -> str:
     """The likeliest class, with its share where the values are shares; of steps, each one's."""
+    if row.size == 1 and len(known) == _YES_AND_NO:
+        value = float(row.reshape(()))
+        return f"{known[int(value > limit)]} ({value:.4g})"
     if row.ndim != 1 or row.size == 1:
         return _values(row.argmax(-1) if row.ndim > 1 else row)
-    likeliest = str(int(row.argmax()))
+    likeliest = known[int(row.argmax())] if known else str(int(row.argmax()))
     return f"{likeliest} ({row.max():.1%})" if _are_shares(row) else likeliest
+
+
+def _named(row: Array, known: Sequence[str]) -> str:
+    """A target: the name of its class where that is known, and its values elsewhere."""
+    if known and np.size(row) == 1 and 0 <= (at := int(np.reshape(row, ()))) < len(known):
+        return known[at]
+    return _values(row)
 
 
 def _values(row: Array) -> str:

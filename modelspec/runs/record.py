@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from modelspec.problems.errors import RunError, RunInterrupted
+from modelspec.problems.errors import ResumableError, RunError, RunInterrupted
 from modelspec.runs.run import Run
 from modelspec.storage.installed import installed_version
 
@@ -54,18 +54,14 @@ def recorded(run: Run, facts: Mapping[str, Any]) -> Iterator[None]:
         why = f"cannot write {error.filename or run.path}: {error.strerror or error}"
         with suppress(OSError):
             end("failed", error=why)
-        raise RunError(f"{why}; {_advice(run)}") from error
+        if not run.path.exists():
+            raise RunError(f"{why}; the run's folder was deleted") from error
+        raise ResumableError(why, run.path) from error
     except BaseException as error:
         with suppress(OSError):
             end("failed", error=str(error))
         raise
     end("completed")
-
-
-def _advice(run: Run) -> str:
-    if not run.path.exists():
-        return "the run's folder was deleted"
-    return "what was saved before is intact: remove the cause, and continue with --resume"
 
 
 def versions() -> dict[str, str]:

@@ -21,7 +21,7 @@ def frame() -> tuple[Schema, dict[str, Schema]]:
         for key, value in top["properties"].items()
     }
     for name in (
-        *("InputSpec", "ClassColumn", "Training", "LastRows", "GroupedRows"),
+        *("InputSpec", "ColumnSource", "Training", "LastRows", "GroupedRows"),
         *("StartingWeights", "ArraySource"),
     ):
         parts = sections[name]["properties"]

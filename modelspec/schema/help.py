@@ -38,7 +38,7 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "training": "How to train.",
         "data": (
             "name: array, for arrays and columns that are called otherwise than here; a list of "
-            "them is stacked; {column: NAME} has the names of classes."
+            "them is stacked; {column: NAME} says how a column of a table is read."
         ),
         "weights": "What layers start from, in place of fresh weights.",
     },
@@ -55,9 +55,14 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "skip": "Layers that start fresh all the same; * and ? make patterns.",
         "layers": "LAYER.WEIGHT: {array: NAME}, for a single weight such as words.embeddings.",
     },
-    "ClassColumn": {
-        "column": "The array or column that has the class of each sample, by its name.",
-        "classes": "The classes in the order of the output's units. Default: sorted.",
+    "ColumnSource": {
+        "column": "The name of the array or column.",
+        "classes": (
+            "Of an output, the names of the classes in the order of its units. Default: those of "
+            "the training rows, sorted; none where `dtype` is a number."
+        ),
+        "dtype": "The type of a table's cells; a cell that does not fit is an error at its place.",
+        "missing": "Texts that stand for a missing cell, as an empty cell does: [NA, '-'].",
     },
     "InputSpec": {
         "shape": "The shape of one sample, without the batch; null is an unknown length.",

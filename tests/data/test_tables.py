@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from modelspec.data import arrays, unpacking
 from modelspec.data.dataset import Dataset, load_dataset
 from modelspec.data.tables import delimited
-from modelspec.language.spec import ClassColumn
+from modelspec.language.spec import ColumnSource
 from modelspec.problems.diagnostic import Diagnostic
 
 pl = pytest.importorskip("polars")
@@ -207,19 +208,19 @@ def test_larger_stacks_lie_side_by_side(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_classes(tmp_path: Path) -> None:
     file = FORMS["csv"](tmp_path)
-    data = load(file, {"y": ClassColumn(column="cls")})
+    data = load(file, {"y": ColumnSource(column="cls")})
     assert data.classes == {"y": ("no", "yes")}
     np.testing.assert_array_equal(data.targets["y"][:], np.arange(ROWS) % 2)
-    data = load(file, {"y": ClassColumn(column="cls", classes=("yes", "no"))})
+    data = load(file, {"y": ColumnSource(column="cls", classes=("yes", "no"))})
     np.testing.assert_array_equal(data.targets["y"][:], 1 - np.arange(ROWS) % 2)
-    data = load(file, {"y": ClassColumn(column="y")})
+    data = load(file, {"y": ColumnSource(column="y")})
     assert data.classes == {"y": (-2, -1, 0, 1, 2)}
     np.testing.assert_array_equal(data.targets["y"][:], np.arange(ROWS) % 5)
-    _, [problem] = read(file, {"y": ClassColumn(column="cls", classes=("no", "maybe"))})
+    _, [problem] = read(file, {"y": ColumnSource(column="cls", classes=("no", "maybe"))})
     assert problem.code == "unknown-class"
     assert "the class yes in row 1" in problem.message
     np.savez(tmp_path / "d.npz", x=np.zeros(3), word=["a"] * 3, y=[" b", "a", "c"])
-    data = load(tmp_path / "d.npz", {"y": ClassColumn(column="y")})
+    data = load(tmp_path / "d.npz", {"y": ColumnSource(column="y")})
     assert data.classes == {"y": ("a", "b", "c")}
 
 
@@ -236,13 +237,105 @@ def test_text_is_pinned_by_the_spec(tmp_path: Path) -> None:
     assert np.asarray(load(tmp_path / "t.csv").inputs["word"][:]).tolist() == [b"007", b"08"]
 
 
+PINS: dict[str, tuple[str, str, Any]] = {
+    "integers as fractions": ("float32", "1\n2\n", np.array([1, 2], np.float32)),
+    "fractions of whole numbers": ("int64", "1.0\n-2\n", np.array([1, -2])),
+    "small integers": ("int32", "true\n7\n", np.array([1, 7], np.int32)),
+    "numbers as text": ("string", "007\n1e3\n", np.array([b"007", b"1e3"])),
+}
+
+
+@pytest.mark.parametrize("name", PINS)
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_types_are_pinned(name: str, suffix: str, tmp_path: Path) -> None:
+    dtype, cells, expected = PINS[name]
+    (tmp_path / "t.csv").write_text(f"x,y\n{cells}".replace("\n", ",0\n").replace("y,0", "y"))
+    if suffix == ".parquet":
+        frame = pl.read_csv(tmp_path / "t.csv", infer_schema=dtype not in ("string", "int32"))
+        frame.write_parquet(tmp_path / "t.parquet")
+    names = {"x": ColumnSource(column="x", dtype=dtype)}  # type: ignore[arg-type]
+    array = np.asarray(load(tmp_path / f"t{suffix}", names, inputs=("x",)).inputs["x"][:])
+    np.testing.assert_array_equal(array, expected)
+    assert array.dtype == expected.dtype
+
+
+UNFIT = {
+    "a fraction": (b"1,a,1\n1.5,a,1\n", "3:1", "float64"),
+    "a missing cell": (b"1,a,1\n,a,1\n", "3:1", "NaN in their place"),
+    "a large number": (b"1,a,1\n3000000000,a,1\n", "3:1", "int64"),
+    "a word": (b"1,a,1\ntwo,a,1\n", "3:1", "dtype: string"),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_cells_that_do_not_fit_their_type(name: str, tmp_path: Path) -> None:
+    rows, place, hint = UNFIT[name]
+    (tmp_path / "t.csv").write_bytes(HEAD.encode() + rows)
+    _, [problem] = read(tmp_path / "t.csv", {"x": ColumnSource(column="x", dtype="int32")})
+    assert problem.span is not None
+    assert f"{problem.span.line}:{problem.span.column}" == place
+    assert problem.code == "mixed-column"
+    assert hint in (problem.hint or "")
+
+
+def test_texts_that_mark_missing_cells(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,word,y\n1,NA,-,3\n -,2,x,NA\n,3,NA,5\n")
+    names = {
+        "x": ColumnSource(column=("a", "b"), missing=("NA", "-")),
+        "word": ColumnSource(column="word", dtype="string", missing=("-",)),
+        "y": ColumnSource(column="y", dtype="float64", missing=("NA",)),
+    }
+    data = load(tmp_path / "t.csv", names)
+    np.testing.assert_array_equal(data.inputs["x"][:], [[1, np.nan], [np.nan, 2], [np.nan, 3]])
+    assert np.asarray(data.inputs["word"][:]).tolist() == [b"", b"x", b"NA"]
+    np.testing.assert_array_equal(data.targets["y"][:], [3, np.nan, 5])
+    assert not data.classes
+
+
+def test_the_hint_for_a_missing_cell_works_as_it_is_pasted(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,word,y\n1,a,1\nn/a,a,1\n")
+    _, [problem] = read(tmp_path / "t.csv")
+    pasted = yaml.safe_load((problem.hint or "").partition("data: ")[2].replace("NAME", "x"))
+    names = {"x": ColumnSource(**pasted["x"])}
+    np.testing.assert_array_equal(load(tmp_path / "t.csv", names).inputs["x"][:], [1, np.nan])
+
+
+def test_arrays_have_their_own_types(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=[0.5], word=["a"], y=[1])
+    names = {"x": ColumnSource(column="x", dtype="int32", missing=("NA",))}
+    _, problems = read(tmp_path / "d.npz", names)
+    assert [problem.code for problem in problems] == ["wrong-value", "wrong-dtype"]
+    names = {"x": ColumnSource(column="x", dtype="float32")}
+    assert not load(tmp_path / "d.npz", names).classes
+
+
+def test_a_column_has_one_type(tmp_path: Path) -> None:
+    file = FORMS["csv"](tmp_path)
+    names = {"x": ColumnSource(column="y", dtype="float32"), "y": "y"}
+    _, [problem] = read(file, names)
+    assert (problem.code, problem.route) == ("wrong-value", ("data", "y"))
+
+
+def test_classes_as_rows_of_shares(tmp_path: Path) -> None:
+    file = FORMS["csv"](tmp_path)
+    data = load(file, {"y": ColumnSource(column="cls")}, one_hot=["y"])
+    column = data.targets["y"]
+    expected = np.eye(2, dtype=np.float32)[np.arange(ROWS) % 2]
+    assert (column.shape, column.dtype.name, column.nbytes) == ((ROWS, 2), "float32", ROWS * 8)
+    np.testing.assert_array_equal(column[:], expected)
+    np.testing.assert_array_equal(column[np.array([3, 0])], expected[[3, 0]])
+    assert arrays.digest(column) == arrays.digest(expected)
+    assert arrays.scan(column).high == 1
+    assert data.classes == {"y": ("no", "yes")}
+
+
 HEAD = "x,word,y\n"
 MISTAKES: dict[str, tuple[bytes, str, str, str]] = {
     "decimal comma": (b'1,a,1\n"1,5",a,1\n', "3:1", "mixed-column", "decimal point"),
     "decimal comma without quotes": (b"1,a,1\n1,5,a,1\n", "3:1", "bad-table", "decimal comma"),
     "thousands": (b'"1,234,567",a,1\n', "2:1", "mixed-column", "thousands separators"),
     "thousands and a point": (b'1,a,1\n2,b,"1,234.5"\n', "3:5", "mixed-column", "thousands"),
-    "NA": (b"1,a,1\n1,a,NA\n", "3:5", "mixed-column", "missing value empty"),
+    "NA": (b"1,a,1\n1,a,NA\n", "3:5", "mixed-column", 'missing: ["NA"]'),
     "a unit": (b"1,a,1\n2 kg,a,1\n", "3:1", "mixed-column", "dtype: string"),
     "a short row": (b"1,a,1\n1,a\n", "3:1", "bad-table", "one cell for each column"),
     "after lines in a cell": (b'1,"a\nb\nc",1\nz,a,1\n', "5:1", "mixed-column", "dtype: string"),

@@ -11,7 +11,7 @@ from rich.console import Console
 import modelspec
 from modelspec.api.inference import predicting
 from modelspec.api.target import open_target
-from modelspec.report.predictions import FirstRows, print_predictions
+from modelspec.report.predictions import ClassNames, FirstRows, print_predictions
 
 pytestmark = pytest.mark.keras
 
@@ -58,6 +58,32 @@ def test_what_values_tell(predictions: Any, targets: Any, cells: list[str]) -> N
 def test_what_a_loss_tells(predictions: Any, targets: Any, classes: Any, cells: list[str]) -> None:
     printed = shown(predictions, targets, y=classes)
     assert [cell.strip() for cell in printed if cell.strip()] == cells
+
+
+NAMES = ("no", "perhaps", "yes")
+
+
+@pytest.mark.parametrize(
+    ("predictions", "targets", "names", "limit", "cells"),
+    [
+        ([[0.2, 0.1, 0.7]], [2], NAMES, 0.5, ["yes (70.0%)", "yes"]),
+        ([[0.2, 0.1, 0.7]], [[0, 1, 0]], NAMES, 0.5, ["yes (70.0%)", "perhaps"]),
+        ([[2.5, 0.1, 0.7]], [1], NAMES, 0.5, ["no", "perhaps"]),
+        ([[0.75]], [0], NAMES[::2], 0.5, ["yes (0.75)", "no"]),
+        ([[0.25]], [[1]], NAMES[::2], 0.0, ["yes (0.25)", "yes"]),
+        # Names of another number of classes belong to another output.
+        ([[0.2, 0.8]], [1], NAMES, 0.5, ["1 (80.0%)", "1"]),
+    ],
+)
+def test_names_of_classes(
+    predictions: Any, targets: Any, names: Any, limit: float, cells: list[str]
+) -> None:
+    known = ClassNames({"y": names}, {"y": limit})
+    text = io.StringIO()
+    arrays, truth = {"y": np.asarray(predictions)}, {"y": np.asarray(targets)}
+    print_predictions(Console(file=text, width=200), arrays, truth, names=known)
+    row = text.getvalue().splitlines()[1].split(maxsplit=1)[1]
+    assert [cell.strip() for cell in row.split("  ") if cell.strip()] == cells
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from modelspec.backend.training.batch_source import BatchSource, make_batch_sour
 from modelspec.backend.training.callbacks import CallbackRunner
 from modelspec.backend.training.checkpointer import Checkpointer
 from modelspec.backend.training.checkpoints import Position
+from modelspec.backend.training.empty_rows import empty_row_error
 from modelspec.backend.training.engine import Engine
 from modelspec.backend.training.evaluation import Evaluation, Logs
 from modelspec.data.batches import Batches
@@ -152,7 +153,9 @@ def _train_epoch(
         logs = engine.results()
         # Before the callbacks and the checkpoint: neither may see weights that are not finite.
         if not math.isfinite(logs["loss"]):
-            raise RunError(_diverged(logs, at.epoch + 1, done // batches.batch_size + steps))
+            told = _diverged(logs, at.epoch + 1, done // batches.batch_size + steps)
+            cause = empty_row_error(engine.model, batches, getattr(engine.body, "tensors", ()))
+            raise cause or RunError(told)
         done += chunk.samples
         callbacks("on_train_batch_end", (done - 1) // batches.batch_size, logs)
         context.listener.samples_done(done, logs)

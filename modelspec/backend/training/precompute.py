@@ -62,11 +62,11 @@ class Rest:
     """A model that goes on from the results of its beginning; all else is the model's own."""
 
     def __init__(self, model: Any, tensors: Sequence[Any], nodes: Sequence[GraphNode]) -> None:
-        self._model, self._tensors, self._nodes = model, tensors, nodes
+        self._model, self.tensors, self._nodes = model, tensors, nodes
         self.inputs = [_Named(f"value_{index}", _dtype(t)) for index, t in enumerate(tensors)]
 
     def __call__(self, inputs: Any, *, training: bool | None = None) -> Any:
-        values = dict(zip(map(id, self._tensors), keras.tree.flatten(inputs), strict=True))
+        values = dict(zip(map(id, self.tensors), keras.tree.flatten(inputs), strict=True))
         _run(self._nodes, values, training=training)
         return keras.tree.map_structure(lambda tensor: values[id(tensor)], self._model.output)
 

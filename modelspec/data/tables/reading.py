@@ -98,7 +98,7 @@ def _scanned(
     problems: list[Diagnostic] = []
     for file, names in files.items():
         try:
-            tables[file] = _Table(file, {name: wanted.get(name, "any") for name in names})
+            tables[file] = _Table(file, {name: wanted.get(name, Wanted()) for name in names})
         except TableError as error:
             problems.append(error.diagnostic(file))
     return tables, problems
@@ -123,7 +123,10 @@ class _Table:
         self._source = _opened(file)
         self._width = len(self._source.names)
         number = {name: at for at, name in enumerate(self._source.names)}
-        self.types = {name: ColumnType(name, number[name], kind) for name, kind in wanted.items()}
+        self.types = {
+            name: ColumnType(name, number[name], each.kind, each.dtype, each.missing)
+            for name, each in wanted.items()
+        }
         self.samples = 0
         self._scan()
 
@@ -134,7 +137,10 @@ class _Table:
     def _scan(self) -> None:
         """Learn the types from all rows, or from the cache, where they were learned before."""
         state = self.file.stat()
-        kinds = sorted((name, column.wanted) for name, column in self.types.items())
+        kinds = sorted(
+            (name, column.wanted, str(column.pinned), column.absent)
+            for name, column in self.types.items()
+        )
         key = cache.key(
             str(self.file.resolve()),
             str(state.st_size),

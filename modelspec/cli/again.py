@@ -1,0 +1,58 @@
+"""Commands to paste: the one that runs, continued; and what further commands need of it."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from modelspec.catalog.plugins import active_plugins
+from modelspec.problems.errors import ResumableError, RunInterrupted
+
+_REPLACED = {"run", "resume"}
+
+
+def plugin_words() -> list[str]:
+    """``--plugin`` for each plugin that is offered: further commands need them again."""
+    return [word for plugin in active_plugins() for word in ("--plugin", plugin.written)]
+
+
+def resuming(run: Path) -> str:
+    """The command that runs, with all of its options, continuing the run in a folder."""
+    context = click.get_current_context()
+    words = [*_words(context), *plugin_words(), "--run", str(run), "--resume"]
+    return f"modelspec {shlex.join(words)}"
+
+
+@contextmanager
+def telling_how_to_resume() -> Iterator[None]:
+    """Name the whole command in the messages of runs that can be continued."""
+    try:
+        yield
+    except RunInterrupted as stop:
+        raise RunInterrupted(stop.path, resuming(stop.path)) from None
+    except ResumableError as error:
+        raise ResumableError(error.reason, error.path, resuming(error.path)) from error
+
+
+def _words(context: click.Context) -> Iterator[str]:
+    yield str(context.info_name)
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name in _REPLACED or name not in context.params:
+            continue
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            yield from _written(parameter, context.params[name])
+
+
+def _written(parameter: click.Parameter, value: Any) -> Iterator[str]:
+    if isinstance(parameter, click.Argument):
+        yield str(value)
+    elif getattr(parameter, "is_flag", False):
+        yield parameter.opts[0]
+    else:
+        for part in value if parameter.multiple else [value]:
+            yield from (parameter.opts[0], str(part))
