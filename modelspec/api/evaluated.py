@@ -17,7 +17,7 @@ from modelspec.data.batches import Batch, Batches
 from modelspec.data.concatenated import Array, Rows
 from modelspec.data.shards import Data, Say
 from modelspec.graph.heads import Head
-from modelspec.results.evaluated import Evaluated, Importance, Sample
+from modelspec.results.evaluated import Evaluated, Importance, Judged, Sample
 
 MOST_ROWS = 50_000
 """Of the samples that figures are of; of more, so many are drawn."""
@@ -86,13 +86,7 @@ class _Judge:
         losses = self._losses(targets, predictions, notes)
         totals = _total(self.heads, losses)
         judged = tuple(
-            judge(
-                head,
-                targets[head.output],
-                predictions[head.output],
-                losses.get(head.output),
-                self.batches.dataset.classes.get(head.output, ()),
-            )
+            self._judged(head, targets, predictions, losses)
             for head in self.heads
             if head.output in targets
         )
@@ -109,6 +103,17 @@ class _Judge:
             loss=base,
             notes=tuple(notes),
         )
+
+    def _judged(
+        self,
+        head: Head,
+        targets: Mapping[str, Array],
+        predictions: Mapping[str, Array],
+        losses: Mapping[str, Array],
+    ) -> Judged:
+        name = head.output
+        classes = self.batches.dataset.classes.get(name, ())
+        return judge(head, targets[name], predictions[name], losses.get(name), classes)
 
     def _notes(self) -> Iterator[str]:
         if self.batches.dataset.weights:

@@ -80,14 +80,7 @@ def _classes(
 ) -> Classes | None:
     count = predictions.shape[-1]
     rows = predictions.reshape(-1, count).astype(np.float64)
-    if facts.targets == "ids":
-        classes = targets.reshape(-1).astype(np.int64)
-        ignored = arguments.get("ignore_class")
-        known = (classes >= 0) & (classes < count)
-        known &= classes != ignored if isinstance(ignored, int) else True
-    else:
-        shares = targets.reshape(-1, count)
-        classes, known = shares.argmax(-1), shares.sum(-1) > 0
+    classes, known = _true_classes(facts, arguments, targets, count)
     if len(classes) != len(rows) or not known.any():
         return None
     classes, rows = classes[known], rows[known]
@@ -96,25 +89,36 @@ def _classes(
     table = confusion(classes, predicted, count)
     names = [*map(str, labels if len(labels) == count else range(count))]
     scores = class_scores(table, names)
-    shown = np.argsort(-table.sum(1), kind="stable")[:_CURVES]
+    shown = sorted(np.argsort(-table.sum(1), kind="stable")[:_CURVES])
     roc = [roc_curve(classes == k, rows[:, k], names[k]) for k in range(count)]
     areas = [curve.area for curve in roc if curve is not None]
-    confident = facts.outputs == "shares"
+    precision = (precision_recall_curve(classes == k, rows[:, k], names[k]) for k in shown)
+    sure = None
+    if facts.outputs == "shares":
+        sure = calibration(predicted == classes, np.clip(rows.max(-1), 0, 1))
     return Classes(
         *_largest(names, table),
         accuracy=accuracy(table),
         scores=tuple(scores),
-        roc=tuple(_known(roc[k] for k in sorted(shown))),
-        precision=tuple(
-            _known(
-                precision_recall_curve(classes == k, rows[:, k], names[k]) for k in sorted(shown)
-            )
-        ),
+        roc=tuple(_known(roc[k] for k in shown)),
+        precision=tuple(_known(precision)),
         macro_auc=float(np.mean(areas)) if len(areas) == count else None,
-        calibration=calibration(predicted == classes, np.clip(rows.max(-1), 0, 1))
-        if confident
-        else None,
+        calibration=sure,
     )
+
+
+def _true_classes(
+    facts: LossFacts, arguments: Mapping[str, Any], targets: Array, count: int
+) -> tuple[Array, Array]:
+    """The class of each row of targets, and whether it has one that counts."""
+    if facts.targets == "ids":
+        classes = targets.reshape(-1).astype(np.int64)
+        ignored = arguments.get("ignore_class")
+        known = (classes >= 0) & (classes < count)
+        known &= classes != ignored if isinstance(ignored, int) else True
+        return classes, known
+    shares = targets.reshape(-1, count)
+    return shares.argmax(-1), shares.sum(-1) > 0
 
 
 def _largest(names: list[str], table: Array) -> tuple[tuple[str, ...], Array]:

@@ -94,44 +94,40 @@ class _Writer:
     def _write_model(
         self, steps: Sequence[Step], outputs: Mapping[str, str], blocks: Blocks
     ) -> None:
-        graph = self._valid.graph
         names = Names(self._names.taken)
-        variables = {key: names.give(key) for key in graph.inputs}
-        constants = ParameterNames(self._parameters, {}, self._used)
-        keys = list(outputs.values())
+        variables = {key: names.give(key) for key in self._valid.graph.inputs}
         body = Body(
             steps,
             inputs=variables,
-            outputs=keys,
+            outputs=list(outputs.values()),
             names=names,
-            parameters=constants,
+            parameters=ParameterNames(self._parameters, {}, self._used),
             blocks=blocks,
             catalog=self._valid.catalog,
         )
         written = [*self._input_lines(variables), *body.lines()]
         results = {name: Code(body.values[key]) for name, key in outputs.items()}
-        inputs = [Code(variable) for variable in variables.values()]
-        model = call(
-            "model = keras.Model",
-            [
-                (inputs[0] if len(inputs) == 1 else sequence(inputs)).before("inputs="),
-                in_form(graph, results).before("outputs="),
-                string(graph.name).before("name="),
-            ],
-        )
+        model = self._model_call(list(variables.values()), results)
         compiled = lines(self._compiled(), 4) if _is_trained(self._valid.heads) else ()
-        self._script.functions.append(
-            "\n".join(
-                [
-                    "def build_model():",
-                    *self._policy(),
-                    *written,
-                    *lines(model, 4),
-                    *compiled,
-                    "    return model",
-                ]
-            )
-        )
+        text = [
+            "def build_model():",
+            *self._policy(),
+            *written,
+            *lines(model, 4),
+            *compiled,
+            "    return model",
+        ]
+        self._script.functions.append("\n".join(text))
+
+    def _model_call(self, inputs: Sequence[str], results: Mapping[str, Code]) -> Code:
+        graph = self._valid.graph
+        codes = [Code(variable) for variable in inputs]
+        arguments = [
+            (codes[0] if len(codes) == 1 else sequence(codes)).before("inputs="),
+            in_form(graph, results).before("outputs="),
+            string(graph.name).before("name="),
+        ]
+        return call("model = keras.Model", arguments)
 
     def _policy(self) -> list[str]:
         precision = self._valid.spec.training.precision

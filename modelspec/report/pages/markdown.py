@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from modelspec.problems.units import size
 from modelspec.report.costs import operations
-from modelspec.report.pages.comparing import compared_metrics, differences, run_names
+from modelspec.report.pages.comparing import Compared, compared_metrics, differences, run_names
 from modelspec.report.pages.figures import Figures, figures
 from modelspec.report.pages.metrics import best_text, metric_rows
 from modelspec.report.pages.page import data_hashes, run_facts
@@ -13,7 +13,7 @@ from modelspec.report.pages.rendering import number
 from modelspec.report.pages.run_report import RunReport
 from modelspec.report.pictures.labels import shortened
 from modelspec.report.pictures.mermaid import mermaid
-from modelspec.results.evaluated import Evaluated
+from modelspec.results.evaluated import Evaluated, Importance, Sample
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$^=:@-])")
 _CELL = 200
@@ -63,41 +63,41 @@ def _evaluated(evaluated: Evaluated) -> Iterator[str]:
         yield from _output(figures(judged))
     if evaluated.worst:
         yield "## Worst samples"
-        names = list(evaluated.worst[0].outputs)
-        header = [
-            "row",
-            "loss",
-            *(part for name in names for part in (f"{name}: true", "predicted", "loss")),
-        ]
-        yield _table(
-            header,
-            (
-                (
-                    str(sample.row),
-                    number(sample.loss),
-                    *(
-                        text
-                        for true, predicted, loss in sample.outputs.values()
-                        for text in (true, predicted, number(loss))
-                    ),
-                )
-                for sample in evaluated.worst
-            ),
-        )
+        yield _worst(evaluated.worst)
     if evaluated.importance:
         yield "## Importance of inputs"
         yield _text(
             f"How much the loss rises from {number(evaluated.loss)} where an input is shuffled, on "
             f"{evaluated.importance_rows:,} samples."
         )
-        ranked = sorted(evaluated.importance, key=lambda importance: -importance.rise)
-        yield _table(
-            ("input", "rise", "spread"),
-            (
-                (importance.name, number(importance.rise), number(importance.spread))
-                for importance in ranked
+        yield _importance(evaluated.importance)
+
+
+def _worst(samples: Sequence[Sample]) -> str:
+    names = list(samples[0].outputs)
+    outputs = (part for name in names for part in (f"{name}: true", "predicted", "loss"))
+    rows = (
+        (
+            str(sample.row),
+            number(sample.loss),
+            *(
+                text
+                for true, predicted, loss in sample.outputs.values()
+                for text in (true, predicted, number(loss))
             ),
         )
+        for sample in samples
+    )
+    return _table(("row", "loss", *outputs), rows)
+
+
+def _importance(inputs: Sequence[Importance]) -> str:
+    ranked = sorted(inputs, key=lambda importance: -importance.rise)
+    rows = (
+        (importance.name, number(importance.rise), number(importance.spread))
+        for importance in ranked
+    )
+    return _table(("input", "rise", "spread"), rows)
 
 
 def _output(shown: Figures) -> Iterator[str]:
@@ -138,39 +138,27 @@ def comparison_markdown(reports: Sequence[RunReport]) -> str:
     names = run_names(reports)
     parts = [
         f"# {len(reports)} runs compared",
-        _table(
-            ("run", "spec", "status", "epochs", "best"),
-            (
-                (
-                    name,
-                    report.name,
-                    str(report.record.get("status")),
-                    str(len(report.history)),
-                    best_text(report),
-                )
-                for name, report in zip(names, reports, strict=True)
-            ),
-        ),
+        _table(("run", "spec", "status", "epochs", "best"), _run_rows(names, reports)),
         "## What differs",
         _table(("value", *names), ((row.path, *row.values) for row in differences(reports))),
         "## Metrics",
-        _table(
-            ("output", "metric", "part", *names),
-            (
-                (
-                    row.output or "whole model",
-                    row.metric,
-                    row.part,
-                    *(
-                        number(value) + (" (best)" if place in row.best else "")
-                        for place, value in enumerate(row.values)
-                    ),
-                )
-                for row in compared_metrics(reports)
-            ),
-        ),
+        _table(("output", "metric", "part", *names), map(_metric_row, compared_metrics(reports))),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _run_rows(names: Sequence[str], reports: Sequence[RunReport]) -> Iterator[tuple[str, ...]]:
+    for name, report in zip(names, reports, strict=True):
+        status, epochs = str(report.record.get("status")), str(len(report.history))
+        yield name, report.name, status, epochs, best_text(report)
+
+
+def _metric_row(row: Compared) -> tuple[str, ...]:
+    values = (
+        number(value) + (" (best)" if place in row.best else "")
+        for place, value in enumerate(row.values)
+    )
+    return (row.output or "whole model", row.metric, row.part, *values)
 
 
 def _text(text: str) -> str:
