@@ -238,7 +238,10 @@ def test_without_weights_the_larger_loss_drowns_the_other(alone: dict[str, float
     assert constructed.results("[1.0, 1.0]")["kind_accuracy"] < 0.8 * alone["kind"]
 
 
-@pytest.mark.parametrize("strategy", ["equal_contribution", "gradnorm", "uncertainty"])
+@pytest.mark.parametrize(
+    "strategy",
+    ["gradnorm", "uncertainty", pytest.param("equal_contribution", marks=pytest.mark.sweep)],
+)
 def test_strategies_bring_each_head_to_what_it_reaches_alone(
     strategy: str, alone: dict[str, float]
 ) -> None:

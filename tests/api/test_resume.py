@@ -71,7 +71,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> modelspec.Run:
     return modelspec.train(spec, DATA, run=tmp_path_factory.mktemp("runs") / "whole")
 
 
-@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("epochs", [3, pytest.param(1, marks=pytest.mark.sweep)])
 def test_an_interrupted_run_ends_as_if_it_had_not_been(
     whole: modelspec.Run, tmp_path: Path, epochs: int
 ) -> None:
@@ -86,7 +86,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     assert_same(run, whole)
 
 
-@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize("epochs", [3, pytest.param(1, marks=pytest.mark.sweep)])
 def test_an_interrupted_run_is_judged_by_its_last_checkpoint(tmp_path: Path, epochs: int) -> None:
     """As a run of so many epochs is, which was left alone."""
     spec = modelspec.loads(SPEC, [LIGHT, "training.callbacks=[]"])

@@ -287,7 +287,13 @@ def train_both(twin: Twin, folder: Path) -> Outcome:
     return Outcome(run, hand, plain, data, twin)
 
 
-@pytest.fixture(scope="module", params=TWINS)
+SWEPT = {"author_profile, lists", "digits_heads, lists"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.sweep if name in SWEPT else ()) for name in TWINS],
+)
 def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return train_both(TWINS[request.param](), tmp_path_factory.mktemp("twin"))
 

@@ -174,6 +174,7 @@ def test_same_run_gives_the_same_bits(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- graphs
 
 
+@pytest.mark.sweep
 def test_chain_of_a_thousand_residual_blocks() -> None:
     text = """
 modelspec: 1

@@ -19,10 +19,10 @@ TAIL = "\n    name: y\noutputs: y\n"
         pytest.param("Hashing: {num_bins: 8}", marks=pytest.mark.sweep),
         pytest.param("BatchNormalization: {synchronized: true}", marks=pytest.mark.sweep),
         "TimeDistributed: {layer: {Hashing: {num_bins: 8}}}",
-        "Pipeline: {layers: [{Rescaling: {scale: 0.5}}]}",
+        pytest.param("Pipeline: {layers: [{Rescaling: {scale: 0.5}}]}", marks=pytest.mark.sweep),
     ],
 )
-@pytest.mark.parametrize("command", ["check", "summary"])
+@pytest.mark.parametrize("command", ["check", pytest.param("summary", marks=pytest.mark.sweep)])
 def test_what_needs_tensorflow(layer: str, command: str, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(HEAD + layer + TAIL, encoding="utf-8")
     done = subprocess.run(

@@ -494,7 +494,14 @@ def run(data: Path, folder: Path, written: str, epochs: int, **options: Any) -> 
     return modelspec.train(modelspec.loads(text, overrides), data, run=folder, **options)
 
 
-@pytest.mark.parametrize("written", ["auto", "uncertainty", "{gradnorm: {alpha: 1}}"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{gradnorm: {alpha: 1}}",
+        pytest.param("auto", marks=pytest.mark.sweep),
+        pytest.param("uncertainty", marks=pytest.mark.sweep),
+    ],
+)
 def test_runs_tell_weights_and_shares_and_go_on_exactly(
     written: str, data: Path, tmp_path: Path
 ) -> None:

@@ -77,7 +77,10 @@ class Failing(keras.Layer):  # type: ignore[misc]
         (python_error, "not for these values"),
     ],
 )
-@pytest.mark.parametrize("name", ["gate", "gate_1", "block_1.gate"])
+@pytest.mark.parametrize(
+    "name",
+    ["block_1.gate", *(pytest.param(name, marks=pytest.mark.sweep) for name in ("gate", "gate_1"))],
+)
 def test_reason_and_layer(operation: Any, said: str, name: str) -> None:
     inputs = keras.Input((3,))
     first = layers.Dense(3, kernel_initializer="ones", name="gate_2")(inputs)

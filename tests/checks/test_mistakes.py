@@ -136,9 +136,14 @@ def test_no_alarm(head: str, monitor: str) -> None:
         ("AUC", "val_AUC"),
         ("{AUC: {curve: PR}}", "val_auc"),
         ("{AUC: {name: area}}", "val_area"),
-        ("{BinaryAccuracy: {threshold: 0.4}}", "binary_accuracy"),
-        ("{PrecisionAtRecall: {recall: 0.5}}", "val_precision_at_recall"),
-        ("[{F1Score: {threshold: 0.5}}]", "val_f1_score"),
+        *(
+            pytest.param(*case, marks=pytest.mark.sweep)
+            for case in (
+                ("{BinaryAccuracy: {threshold: 0.4}}", "binary_accuracy"),
+                ("{PrecisionAtRecall: {recall: 0.5}}", "val_precision_at_recall"),
+                ("[{F1Score: {threshold: 0.5}}]", "val_f1_score"),
+            )
+        ),
     ],
 )
 def test_monitored_names_are_keras_own(metric: str, monitor: str, tmp_path: Path) -> None:

@@ -543,6 +543,10 @@ SWEPT = {
     *("a dotted path to Keras", "a registered initializer", "a config as initializer"),
     *("a config as dtype", "a config as name", "a config in a list", "a config as cell"),
     *("a config as cells", "a config as metric", "a config as schedule", "a config as a shape"),
+    *("20,000 different expressions", "5,000 arguments that are not there", "repeat of 10^9"),
+    *("losses for 20,000 outputs that are not there", "a hexadecimal of 400 digits"),
+    *("a whole number of 400 digits", "a config as units", "a config as callback"),
+    *("a config in a call", "20,000 expressions of nobody", "seven megabytes, one key"),
 }
 """Long cases, and those that are much like another."""
 

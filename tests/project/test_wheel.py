@@ -136,7 +136,8 @@ def test_without_jax_as_with_it(
 
 
 @pytest.mark.parametrize(
-    "verb", ["check", "summary --costs", pytest.param("summary", marks=pytest.mark.sweep)]
+    "verb",
+    ["summary --costs", *(pytest.param(v, marks=pytest.mark.sweep) for v in ("check", "summary"))],
 )
 def test_jax_is_used_where_it_is_installed_alone(
     plain: Installed, quick: Installed, verb: str

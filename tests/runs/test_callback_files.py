@@ -153,13 +153,13 @@ IMAGES = SPEC.replace(
     "settings",
     [
         '{"floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1}',
-        "[]",
         *(
             pytest.param(alone, marks=pytest.mark.sweep)
             for alone in (
                 '{"floatx": "float16"}',
                 '{"image_data_format": "channels_first"}',
                 '{"epsilon": 0.1}',
+                "[]",
             )
         ),
     ],
