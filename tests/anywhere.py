@@ -36,13 +36,13 @@ def environments() -> dict[str, dict[str, str]]:
     # precision aborts, as on no real machine. Its matrix products go through oneDNN either way.
     plain = {"TF_ENABLE_ONEDNN_OPTS": "0"}
     older = plain | {"NPY_DISABLE_CPU_FEATURES": numpy_features()}
-    found = {"one thread": plain | {"OMP_NUM_THREADS": "1"}, BUSY: {}}
+    machines = {"one thread": plain | {"OMP_NUM_THREADS": "1"}, BUSY: {}}
     if platform.machine().lower() not in {"x86_64", "amd64"}:
-        return {"older": older, **found}
+        return {"older": older, **machines}
     return {
         "AVX": older | {"XLA_FLAGS": "--xla_cpu_max_isa=AVX", "ONEDNN_MAX_CPU_ISA": "AVX"},
         "SSE4.2": older | {"XLA_FLAGS": "--xla_cpu_max_isa=SSE4_2", "ONEDNN_MAX_CPU_ISA": "SSE41"},
-        **found,
+        **machines,
     }
 
 

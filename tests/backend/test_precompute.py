@@ -176,7 +176,7 @@ def test_inputs_get_the_axes_that_the_model_declares(
     model = keras.Model(x, keras.layers.Dense(1, name="head")(h))
     parts = split(model)
     assert parts is not None
-    given = RANDOM.normal(size=rows).astype("f")
+    values = RANDOM.normal(size=rows).astype("f")
     np.testing.assert_allclose(
-        parts.rest(parts.beginning(tf.constant(given))), model(given), rtol=1e-5, atol=1e-6
+        parts.rest(parts.beginning(tf.constant(values))), model(values), rtol=1e-5, atol=1e-6
     )

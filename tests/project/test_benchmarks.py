@@ -72,7 +72,7 @@ def test_a_quick_run_writes_the_table(tmp_path: Path) -> None:
     assert header.startswith("| work | against |")
     assert len(rows) == 2
     for row in rows:
-        ours, theirs, times = (float(each) for each in re.findall(r"\| ([\d.]+) ", row)[:3])
+        ours, theirs, times = (float(figure) for figure in re.findall(r"\| ([\d.]+) ", row)[:3])
         assert times == pytest.approx(theirs / ours, rel=0.02)
 
 

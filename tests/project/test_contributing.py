@@ -80,8 +80,8 @@ def test_the_hooks_run_the_linters_of_make() -> None:
     ],
 )
 def test_the_hooks_look_at(hook: str, chosen: str, passed_over: str) -> None:
-    [found] = [each for each in hooks() if each["id"] == hook]
+    [entry] = [candidate for candidate in hooks() if candidate["id"] == hook]
     files = tracked()
     assert {chosen, passed_over} <= set(files)
-    assert re.search(found["files"], chosen)
-    assert not re.search(found["files"], passed_over)
+    assert re.search(entry["files"], chosen)
+    assert not re.search(entry["files"], passed_over)

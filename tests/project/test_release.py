@@ -29,9 +29,9 @@ def test_the_version_has_the_newest_section(releases: dict[str, str]) -> None:
 
 
 def test_sections_go_back_in_time(releases: dict[str, str]) -> None:
-    found = [HEADING.fullmatch(heading) for heading in releases]
-    assert all(found), list(releases)
-    numbers = [tuple(map(int, match.groups()[:3])) for match in found if match]
+    matches = [HEADING.fullmatch(heading) for heading in releases]
+    assert all(matches), list(releases)
+    numbers = [tuple(map(int, match.groups()[:3])) for match in matches if match]
     assert numbers == sorted(set(numbers), reverse=True)
     assert "unreleased" not in "".join(list(releases)[1:]), "only the newest may be unreleased"
 

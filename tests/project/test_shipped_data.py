@@ -147,7 +147,7 @@ def test_tables_are_as_documented() -> None:
         lines = (DATA / f"wine_{name}.csv").read_text(encoding="utf-8").splitlines()
         cells = [line.split(",") for line in lines]
         assert len(cells) == rows + 1
-        assert {len(each) for each in cells} == {15}
-        assert {each[1] for each in cells[1:]} == {"light", "medium", "full"}
-        assert {each[-1] for each in cells[1:]} == {"barolo", "grignolino", "barbera"}
-        assert any(not each[2] for each in cells)
+        assert {len(cell_row) for cell_row in cells} == {15}
+        assert {cell_row[1] for cell_row in cells[1:]} == {"light", "medium", "full"}
+        assert {cell_row[-1] for cell_row in cells[1:]} == {"barolo", "grignolino", "barbera"}
+        assert any(not cell_row[2] for cell_row in cells)

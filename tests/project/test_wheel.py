@@ -34,7 +34,7 @@ class Installed:
         self.folder.mkdir()
         self._cache = folder / "cache"
 
-    def run(self, command: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    def run(self, command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         kept = {"PATH", "HOME", "LANG", "TMPDIR"}
         own = {name: value for name, value in os.environ.items() if name in kept}
         own |= {"PATH": f"{self.programs}:{own['PATH']}", "XDG_CACHE_HOME": str(self._cache)}
@@ -42,7 +42,7 @@ class Installed:
             ["bash", "-o", "pipefail", "-c", command],
             cwd=self.folder,
             env=own,
-            input=given,
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,

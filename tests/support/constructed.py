@@ -72,11 +72,11 @@ def results(weights: str, epochs: int = 12, seed: int = 0) -> dict[str, float]:
     if strategy:
         strategy.finish()
     x, y, _ = test
-    found: dict[str, float] = model.evaluate(x, list(y), verbose=0, return_dict=True)
-    return found
+    metrics: dict[str, float] = model.evaluate(x, list(y), verbose=0, return_dict=True)
+    return metrics
 
 
 def form(whole: Arrays, rows: slice) -> Any:
-    given = {name: tf.constant(array[rows]) for name, array in whole.items()}
-    targets = [given["kind"], given["size"]]
-    return given["x"], targets, [tf.ones_like(given["size_weight"]), given["size_weight"]]
+    tensors = {name: tf.constant(array[rows]) for name, array in whole.items()}
+    targets = [tensors["kind"], tensors["size"]]
+    return tensors["x"], targets, [tf.ones_like(tensors["size_weight"]), tensors["size_weight"]]

@@ -125,7 +125,10 @@ def whole_files(folder: Path) -> None:
     for name in ("run.json", "history.jsonl"):
         if (folder / name).exists():
             for line in (folder / name).read_text(encoding="utf-8").split("\n\n"):
-                [json.loads(each) for each in ([line] if name == "run.json" else line.splitlines())]
+                [
+                    json.loads(document)
+                    for document in ([line] if name == "run.json" else line.splitlines())
+                ]
     if (folder / "model.keras").exists():
         with zipfile.ZipFile(folder / "model.keras") as model:
             assert model.testzip() is None

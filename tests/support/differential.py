@@ -74,13 +74,13 @@ def plain(model: RandomModel) -> Side:
 def verdict(seed: int) -> tuple[str, str]:
     """``equal``, ``rounding``, ``refused`` or ``different``, and what there is to say."""
     model = random_model(seed)
-    found, problem = _compare(model)
-    if found != "different" or model.spec["training"]["precision"] == "float64":
-        return found, problem
+    outcome, problem = _compare(model)
+    if outcome != "different" or model.spec["training"]["precision"] == "float64":
+        return outcome, problem
     precise = copy.deepcopy(model.spec)
     precise["training"] |= {"precision": "float64", "jit": False}
     again, still = _compare(replace(model, spec=precise))
-    return ("rounding", problem) if again in ("equal", "refused") else (found, still)
+    return ("rounding", problem) if again in ("equal", "refused") else (outcome, still)
 
 
 def _compare(model: RandomModel) -> tuple[str, str]:
@@ -129,16 +129,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    options = parser.parse_args()
     counts: Counter[str] = Counter()
-    for seed in range(given.seed, given.seed + given.models):
+    for seed in range(options.seed, options.seed + options.models):
         try:
-            found, problem = verdict(seed)
+            outcome, problem = verdict(seed)
         except Exception:  # noqa: BLE001 - a traceback is what this looks for
-            found, problem = "crash", traceback.format_exc(limit=-4)
-        counts[found] += 1
-        if found != "equal":
-            print(f"{seed}: {found}: {problem[:500]}", flush=True)
+            outcome, problem = "crash", traceback.format_exc(limit=-4)
+        counts[outcome] += 1
+        if outcome != "equal":
+            print(f"{seed}: {outcome}: {problem[:500]}", flush=True)
     print(dict(counts))
     return 1 if counts["different"] or counts["crash"] else 0
 

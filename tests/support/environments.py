@@ -59,11 +59,11 @@ def _required(root: Distribution, extras: Iterable[str]) -> Iterator[Distributio
             continue
         seen.add((name, *requirement.extras))
         try:
-            found = distribution(name)
+            installed = distribution(name)
         except PackageNotFoundError:  # another part of a choice, for another system
             continue
-        yield found
-        waiting += _requirements(found, requirement.extras)
+        yield installed
+        waiting += _requirements(installed, requirement.extras)
 
 
 def _requirements(of: Distribution, extras: Iterable[str]) -> Iterator[Requirement]:

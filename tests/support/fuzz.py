@@ -179,8 +179,8 @@ def mutate_gently(source: random.Random, root: Any) -> None:
         case 4:
             item["repeat"] = source.choice((1, 2, 3, 40))
         case _:
-            given = source.choice(list(root["inputs"].values()))
-            given["shape"] = source.choice(([], [None], [3], [8, 8], [None, 4], [5, 5, 3], [0]))
+            declared = source.choice(list(root["inputs"].values()))
+            declared["shape"] = source.choice(([], [None], [3], [8, 8], [None, 4], [5, 5, 3], [0]))
 
 
 def _places(node: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:

@@ -72,11 +72,11 @@ class LanguageServer:
     def open(self, *texts: str) -> list[list[dict[str, Any]]]:
         """Opens documents; for each what the server says is wrong with it."""
         uris = [self._show(text) for text in texts]
-        found: dict[str, list[dict[str, Any]]] = {}
-        while not found.keys() >= set(uris):
+        problems: dict[str, list[dict[str, Any]]] = {}
+        while not problems.keys() >= set(uris):
             message = self._diagnostics.get(timeout=PATIENCE)
-            found[message["uri"]] = message["diagnostics"]
-        return [found[uri] for uri in uris]
+            problems[message["uri"]] = message["diagnostics"]
+        return [problems[uri] for uri in uris]
 
     def complete(self, text: str) -> dict[str, dict[str, Any]]:
         """What is offered at the ``|`` of a text, by label."""
@@ -132,8 +132,8 @@ class LanguageServer:
             self._diagnostics.put(message["params"])
         elif method == "workspace/configuration":
             wanted = [item.get("section", "") for item in message["params"]["items"]]
-            found = [_SETTINGS.get(section, {}) for section in wanted]
-            self._send({"id": message["id"], "result": found})
+            settings = [_SETTINGS.get(section, {}) for section in wanted]
+            self._send({"id": message["id"], "result": settings})
         elif method and "id" in message:
             self._send({"id": message["id"], "result": None})
         elif method is None:

@@ -28,5 +28,5 @@ def parse(texts: Sequence[str]) -> list[dict[str, Any]]:
         check=True,
         timeout=PATIENCE,
     )
-    found: list[dict[str, Any]] = json.loads(ran.stdout)
-    return found
+    answers: list[dict[str, Any]] = json.loads(ran.stdout)
+    return answers

@@ -23,13 +23,13 @@ def plain_object(value: Any, *modules: Any) -> Any:
     if not isinstance(value, Mapping) or len(value) != 1:
         return value
     [(name, arguments)] = value.items()
-    found = next(
+    factory = next(
         (getattr(module, name) for module in modules or MODULES if hasattr(module, name)), None
     )
-    if found is None or not name[:1].isupper():
+    if factory is None or not name[:1].isupper():
         return value
-    given = {key: _argument(key, item) for key, item in (arguments or {}).items()}
-    return found(**given)
+    keywords = {key: _argument(key, item) for key, item in (arguments or {}).items()}
+    return factory(**keywords)
 
 
 def _argument(key: str, value: Any) -> Any:
@@ -60,8 +60,8 @@ class PlainKeras:
         keras.config.set_dtype_policy(self.training["precision"])
         try:
             tensors = {
-                name: keras.Input(given["shape"], dtype=given["dtype"], name=name)
-                for name, given in self.spec["inputs"].items()
+                name: keras.Input(entry["shape"], dtype=entry["dtype"], name=name)
+                for name, entry in self.spec["inputs"].items()
             }
             inputs = list(tensors.values())
             for item in self.spec["layers"]:

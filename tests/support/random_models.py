@@ -129,8 +129,8 @@ class _Maker:
         kind = self._one_of([name for name in names if name not in _UNFIT])
         case: Case = LAYERS[kind]
         prefix = f"b{index}_in"
-        for position, given in enumerate(case.inputs):
-            self._input(f"{prefix}{position}", given)
+        for position, shape in enumerate(case.inputs):
+            self._input(f"{prefix}{position}", shape)
         source = re.sub(r"\bin(\d)", rf"{prefix}\1", case.source) or (
             f"{prefix}0"
             if len(case.inputs) == 1
@@ -148,8 +148,8 @@ class _Maker:
         scaled = self._add({"Rescaling": {"scale": 0.5}}, first, f"b{index}_scaled")
         return self._add({"Flatten": None}, scaled, f"b{index}_flat")
 
-    def _input(self, name: str, given: str) -> None:
-        shape, _, dtype = given.partition(" of ")
+    def _input(self, name: str, written: str) -> None:
+        shape, _, dtype = written.partition(" of ")
         sizes = yaml.safe_load(shape)
         self.inputs[name] = {"shape": sizes, "dtype": dtype or "float32"}
         size = (self.samples, *sizes)

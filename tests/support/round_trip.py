@@ -39,31 +39,31 @@ class _Walk:
         self, model: Any, node: Any, number: int, index: int, bound: Mapping[int, Any], scope: Any
     ) -> Any:
         inner = getattr(model, "_functional", None) or model
-        given = keras.tree.flatten(node.arguments.args)
+        tensors = keras.tree.flatten(node.arguments.args)
         inside = {
             id(ours): (lambda theirs=theirs: self.tensor(theirs, bound, scope))
-            for ours, theirs in zip(inner.inputs, given, strict=True)
+            for ours, theirs in zip(inner.inputs, tensors, strict=True)
         }
         return self.tensor(inner.outputs[index], inside, (*scope, id(model), number))
 
     def call(
         self, key: Any, operation: Any, node: Any, bound: Mapping[int, Any], scope: Any
     ) -> None:
-        def found(value: Any) -> Any:
+        def plain(value: Any) -> Any:
             if isinstance(value, keras.KerasTensor):
                 return self.tensor(value, bound, scope)
             if isinstance(value, list | tuple):
-                return tuple(found(item) for item in value)
+                return tuple(plain(item) for item in value)
             if isinstance(value, Mapping):
-                return tuple((name, found(item)) for name, item in sorted(value.items()))
+                return tuple((name, plain(item)) for name, item in sorted(value.items()))
             return repr(value)
 
-        given = node.arguments.args, dict(node.arguments.kwargs)
+        called = node.arguments.args, dict(node.arguments.kwargs)
         with suppress(TypeError):  # what is called by position and by name is the same
-            named = inspect.signature(operation.call).bind(*given[0], **given[1])
-            given = (), dict(named.arguments)
-        passed = {name: item for name, item in given[1].items() if item is not None}
-        arguments = found(given[0]), found(passed)
+            named = inspect.signature(operation.call).bind(*called[0], **called[1])
+            called = (), dict(named.arguments)
+        passed = {name: item for name, item in called[1].items() if item is not None}
+        arguments = plain(called[0]), plain(passed)
         self._calls[key] = len(self._calls)
         if id(operation) not in self._layers:
             self.layers.append(operation)

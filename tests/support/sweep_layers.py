@@ -31,8 +31,8 @@ class Case(NamedTuple):
     def spec(self, name: str) -> str:
         names = [f"in{position}" for position in range(len(self.inputs))]
         lines = ["modelspec: 1", "inputs:"]
-        for key, given in zip(names, self.inputs, strict=True):
-            shape, _, dtype = given.partition(" of ")
+        for key, written in zip(names, self.inputs, strict=True):
+            shape, _, dtype = written.partition(" of ")
             lines.append(f"  {key}: {{shape: {shape}, dtype: {dtype or 'float32'}}}")
         source = self.source or (names[0] if len(names) == 1 else f"[{', '.join(names)}]")
         lines += ["layers:", f"  - {self.layer or name}: {self.arguments}", f"    from: {source}"]

@@ -266,7 +266,7 @@ def case_of(catalog: Catalog, name: str) -> Case:
         return CASES[name]
     entry = catalog.find("operation", name)
     assert entry is not None
-    needed = [each for each in entry.call_arguments if entry.is_needed(each)]
+    needed = [argument for argument in entry.call_arguments if entry.is_needed(argument)]
     axis = entry.arguments.get("axis")
     reduced = {"axis": -1} if axis is not None and axis.default == "None" else {}
     return floats(*(SQUARE for _ in needed), **reduced)

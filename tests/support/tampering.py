@@ -40,11 +40,11 @@ def _plain(index: int, **values: Any) -> Tamper:
     """Let callbacks remember something else; VICTIM in a text is the user's folder."""
 
     def tamper(run: Path, victim: Path) -> None:
-        given = {
+        replaced = {
             name: value.replace("VICTIM", str(victim)) if isinstance(value, str) else value
             for name, value in values.items()
         }
-        change_state(run, lambda state: state["callbacks"][index]["plain"].update(given))
+        change_state(run, lambda state: state["callbacks"][index]["plain"].update(replaced))
 
     return tamper
 
@@ -199,12 +199,12 @@ def _first_layer(config: dict[str, Any]) -> dict[str, Any]:
 def _replace_layer(class_name: str, **arguments: Any) -> Tamper:
     def change(config: dict[str, Any], victim: Path) -> None:
         layer = _first_layer(config)
-        given = {
+        replaced = {
             name: value.replace("VICTIM", str(victim)) if isinstance(value, str) else value
             for name, value in arguments.items()
         }
         layer.update(class_name=class_name, module="keras.layers", registered_name=None)
-        layer["config"] = {"name": layer["config"]["name"], **given}
+        layer["config"] = {"name": layer["config"]["name"], **replaced}
 
     return _config(change)
 

@@ -149,21 +149,21 @@ def main() -> int:
     parser.add_argument("--tolerance", type=float, default=1e-6)
     parser.add_argument("--into", type=Path)
     parser.add_argument("--devices", type=int, default=0)
-    given = parser.parse_args()
-    shipped = [*SHIPPED] if given.shipped == [] else given.shipped or []
-    seeds = range(given.seed, given.seed + given.models)
-    if given.into:
+    options = parser.parse_args()
+    shipped = [*SHIPPED] if options.shipped == [] else options.shipped or []
+    seeds = range(options.seed, options.seed + options.models)
+    if options.into:
         cluster = start_keras()
-        chosen = list(cases(shipped, seeds, given.precision))
-        train_all(given.into, chosen, given.devices, cluster)
+        chosen = list(cases(shipped, seeds, options.precision))
+        train_all(options.into, chosen, options.devices, cluster)
         return 0
-    words = ["--models", str(given.models), "--seed", str(given.seed)]
-    words += ["--precision", given.precision, *(["--shipped", *shipped] if shipped else [])]
+    words = ["--models", str(options.models), "--seed", str(options.seed)]
+    words += ["--precision", options.precision, *(["--shipped", *shipped] if shipped else [])]
     worst = 0.0
     names = [*shipped, *(f"random {seed}" for seed in seeds)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for kind in (ONE, *given.launches):
+        for kind in (ONE, *options.launches):
             launch(kind, folder / kind.replace(" ", "_"), words)
             for case in names if kind != ONE else ():
                 runs = [
@@ -173,7 +173,7 @@ def main() -> int:
                 said, logs, weights = compare(*runs)
                 worst = max(worst, logs, weights, float("inf") if said else 0.0)
                 print(f"{case}\t{kind}\t{logs:.1e}\t{weights:.1e}\t{said}", flush=True)
-    return int(not np.isfinite(worst) or worst > given.tolerance)
+    return int(not np.isfinite(worst) or worst > options.tolerance)
 
 
 if __name__ == "__main__":

@@ -20,16 +20,16 @@ Model = Callable[[], Any]
 
 
 def chain(shape: tuple[int, ...], *made: Any) -> Any:
-    tensor = given = keras.Input(shape)
+    tensor = entry = keras.Input(shape)
     for layer in made:
         tensor = layer(tensor)
-    return keras.Model(given, tensor)
+    return keras.Model(entry, tensor)
 
 
 def attention(kind: Any, *shapes: tuple[int, ...]) -> Any:
-    given = [keras.Input(shape) for shape in shapes]
-    result = kind(given) if isinstance(kind, layers.Attention) else kind(*given)
-    return keras.Model(given, result)
+    tensors = [keras.Input(shape) for shape in shapes]
+    result = kind(tensors) if isinstance(kind, layers.Attention) else kind(*tensors)
+    return keras.Model(tensors, result)
 
 
 def two_branches() -> Any:
@@ -96,36 +96,36 @@ def counted(function: Callable[..., Any], model: Any) -> float:
     def symbol(shape: tuple[int, ...]) -> Any:
         return jax.ShapeDtypeStruct(shape, "float32")
 
-    given = [symbol((BATCH, *tensor.shape[1:])) for tensor in model.inputs]
+    inputs = [symbol((BATCH, *tensor.shape[1:])) for tensor in model.inputs]
     learned = [symbol(variable.shape) for variable in model.trainable_variables]
     fixed = [symbol(variable.shape) for variable in model.non_trainable_variables]
-    lowered = jax.jit(function).lower(learned, fixed, given if len(given) > 1 else given[0])
-    found = lowered.cost_analysis()
-    return float(found["flops"] + found.get("transcendentals", 0.0)) / BATCH
+    lowered = jax.jit(function).lower(learned, fixed, inputs if len(inputs) > 1 else inputs[0])
+    analysis = lowered.cost_analysis()
+    return float(analysis["flops"] + analysis.get("transcendentals", 0.0)) / BATCH
 
 
 def forward(model: Any) -> float:
-    return counted(lambda *given: model.stateless_call(*given)[0], model)
+    return counted(lambda *values: model.stateless_call(*values)[0], model)
 
 
 def training(model: Any) -> float:
-    def loss(*given: Any) -> Any:
-        results, _ = model.stateless_call(*given)
+    def loss(*values: Any) -> Any:
+        results, _ = model.stateless_call(*values)
         return sum(keras.ops.sum(result) for result in keras.tree.flatten(results))
 
     return counted(jax.value_and_grad(loss), model)
 
 
 def main() -> None:
-    found = {}
+    flops = {}
     for name, make in MODELS.items():
         with symbols_only():
             model = make()
         ours = costs(model, None)
-        found[name] = {"forward": [ours.flops, forward(model)]}
+        flops[name] = {"forward": [ours.flops, forward(model)]}
         if model.trainable_variables:
-            found[name]["training"] = [ours.training_flops, training(model)]
-    json.dump(found, sys.stdout)
+            flops[name]["training"] = [ours.training_flops, training(model)]
+    json.dump(flops, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -24,12 +24,14 @@ def empty_row_error(model: Any, batches: Batches, tensors: Sequence[Any] = ()) -
     ``tensors`` are what ``batches`` has values of, where these are not the model's inputs. The
     masks do not depend on weights, which are no numbers any more where this is asked.
     """
-    given = dict(zip((each.name for each in model.inputs), model.inputs, strict=True))
+    tensors_by_name = dict(zip((tensor.name for tensor in model.inputs), model.inputs, strict=True))
     if tensors:
-        given = dict(zip(batches.dataset.inputs, tensors, strict=True))
+        tensors_by_name = dict(zip(batches.dataset.inputs, tensors, strict=True))
     for layer, mask in _averaged(model):
         try:
-            row = _first_empty(keras.Function(list(given.values()), mask), list(given), batches)
+            row = _first_empty(
+                keras.Function(list(tensors_by_name.values()), mask), list(tensors_by_name), batches
+            )
         except ValueError:  # the mask does not follow from these tensors
             continue
         if row is not None:

@@ -124,8 +124,8 @@ class _Table:
         self._width = len(self._source.names)
         number = {name: at for at, name in enumerate(self._source.names)}
         self.types = {
-            name: ColumnType(name, number[name], each.kind, each.dtype, each.missing)
-            for name, each in wanted.items()
+            name: ColumnType(name, number[name], column.kind, column.dtype, column.missing)
+            for name, column in wanted.items()
         }
         self.samples = 0
         self._scan()
