@@ -110,7 +110,9 @@ def _try_objects(source: "ModelSpec", graph: Graph, spec: Spec, *, light: bool) 
         import_plugins(source)
         from modelspec.backend.model.dry_run import dry_run_objects
 
-        outputs, problems = check_shapes(sound, source.catalog, spec.training.precision)
+        outputs, problems = check_shapes(
+            sound, source.catalog, spec.training.precision, spec.training.learning_rates
+        )
         return outputs, problems + dry_run_objects(spec, source.heads, source.catalog, failed)
 
     objects = repr((source.heads, spec.optimizer, spec.training, failed))

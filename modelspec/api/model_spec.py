@@ -482,12 +482,27 @@ def _compile(
         problems += new_problems(invalid, unresolved)
         return ModelSpec(document, spec, diagnostics=tuple(problems))
     catalog = keras_catalog.load()
+    unread: list[Diagnostic] = []
+    if spec.models:
+        graph, catalog, unread = _with_models(spec, document, graph, catalog)
     heads, mismatched = make_heads(spec, _outputs(spec), catalog)
     meant = check_semantics(spec, graph, heads, catalog)
-    problems += new_problems(invalid, [*unresolved, *mismatched, *meant])
+    problems += new_problems(invalid, [*unresolved, *unread, *mismatched, *meant])
     return ModelSpec(
         document, spec, graph, heads, tuple(problems), catalog, written, tuple(overrides)
     )
+
+
+def _with_models(
+    spec: Spec, document: Document, graph: Graph, catalog: keras_catalog.Catalog
+) -> tuple[Graph, keras_catalog.Catalog, list[Diagnostic]]:
+    """Take the models of a spec from their files; nothing calls what cannot be read."""
+    from modelspec.api.file_models import read_models, unused_models, without_calls
+
+    models, problems = read_models(spec, document, catalog)
+    catalog = catalog.with_models(models)
+    problems += unused_models(graph, spec, catalog)
+    return without_calls(graph, spec, models), catalog, problems
 
 
 def _outputs(spec: Spec) -> list[str]:

@@ -1,13 +1,16 @@
 """Resuming: the spec and data of a run compared with the given ones."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from modelspec.api.model_spec import ModelSpec, load
+from modelspec.language.paths import folder_of, moved
 from modelspec.problems.errors import RunError
 from modelspec.runs.layout import SPEC
 from modelspec.runs.machine import difference
+from modelspec.runs.models import changed_models
 from modelspec.runs.plugins import changed_plugins
 from modelspec.runs.progress import Listener
 from modelspec.runs.record import ALL_EPOCHS
@@ -40,11 +43,13 @@ def resumable(
         listener.warn(text)
     source = _with_epochs(run, source, listener)
     training = source.require().spec.training
-    written = load(run.spec_path, [f"training.epochs={training.epochs}"])
+    models = _moved_models(run, source)
+    written = load(run.spec_path, [f"training.epochs={training.epochs}", *models])
     written = written.with_training(devices=training.devices)  # as the machine has them now
     source = _as_decided(source, written)
     if written.resolved_text(run.path) != source.resolved_text(run.path):
         raise RunError(f"the spec differs from that of the run {run.path}: compare its {SPEC}")
+    _refuse_changed_models(run, facts)
     _refuse_more_epochs(run, written)
     for part, verb in _PARTS.items():
         if not _same(run, facts, part):
@@ -58,6 +63,31 @@ def _computed_on(record: Facts, facts: Facts) -> dict[str, str | int]:
     """The machine of a record, and how many workers or devices share a batch."""
     counts = {name: record.get(name, 1) for name in ("workers", "devices")}
     return {**(record.get("machine") or facts["machine"]), **counts}
+
+
+def _moved_models(run: Run, source: ModelSpec) -> list[str]:
+    """Overrides by which the run's own spec names the files of models where they are now."""
+    valid = source.require()
+    own = folder_of(valid.document)
+    return [
+        f"models.{name}.path={json.dumps(moved(model.path, own, run.path))}"
+        for name, model in valid.spec.models.items()
+        if model.path is not None
+    ]
+
+
+def _refuse_changed_models(run: Run, facts: Facts) -> None:
+    """Refuse to go on from other models than the run started with.
+
+    Raises:
+        RunError: A file is another one than that of the run's record.
+    """
+    for name in changed_models(run, facts.get("models")):
+        then, now = run.record["models"][name]["path"], facts["models"][name]["path"]
+        raise RunError(
+            f"the model {name} ({now}) is not the file that {run.path} was trained with: "
+            f"its SHA-256 differs from that of {then}"
+        )
 
 
 def _as_decided(source: ModelSpec, written: ModelSpec) -> ModelSpec:
@@ -141,6 +171,8 @@ def warn_of_other_data(source: ModelSpec, facts: Facts, listener: Listener) -> N
     origin = Run(path.parent)
     if path.name != SPEC or not origin.exists():
         return
+    for name in changed_models(origin, facts.get("models")):
+        listener.warn(f"the model {name} differs from the one that {origin.path} was trained with")
     for part, verb in _PARTS.items():
         if not _same(origin, facts, part):
             listener.warn(f"the {part} differs from the {part} that {origin.path} was {verb} on")

@@ -13,7 +13,7 @@ from modelspec.api.weight_sources import open_weights, start_of, unusable
 from modelspec.data.arrays import digest
 from modelspec.data.concatenated import Array
 from modelspec.data.shards import Data
-from modelspec.graph.graph import Graph, Node
+from modelspec.graph.graph import Graph
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.results.weights import Account, Layout
 from modelspec.weights.files import (
@@ -64,10 +64,9 @@ def plan_start(source: ModelSpec, layout: Layout, data: Data | None = None) -> S
     layout = {name: weights for name, weights in layout.items() if name not in fitted}
     opened, problems = open_weights(source)
     routes = {node.layer: node.route for node in reversed(graph.nodes) if node.layer == node.name}
-    pretrained = {node.layer for node in graph.nodes if _is_pretrained(source, node)}
-    plan = make_plan(
-        layout, opened.headers if opened else None, weights, routes, _chosen(graph) | pretrained
-    )
+    pretrained = _pretrained(source, graph)
+    chosen = _chosen(graph) | pretrained.keys()
+    plan = make_plan(layout, opened.headers if opened else None, weights, routes, chosen)
     if not (weights.from_ and opened is None):
         problems += plan.problems
     arrays, faults = weight_arrays(source, plan.arrays, data)
@@ -76,7 +75,7 @@ def plan_start(source: ModelSpec, layout: Layout, data: Data | None = None) -> S
         replace(
             layer,
             line=lines.get(layer.layer),
-            note=IMAGENET if layer.state == "fresh" and layer.layer in pretrained else layer.note,
+            note=pretrained.get(layer.layer, "") if layer.state == "fresh" else layer.note,
         )
         for layer in plan.layers
     )
@@ -84,10 +83,18 @@ def plan_start(source: ModelSpec, layout: Layout, data: Data | None = None) -> S
     return Start(account, [*problems, *faults], plan, opened, arrays)
 
 
-def _is_pretrained(source: ModelSpec, node: Node) -> bool:
-    entry = source.catalog.find("layer", node.type)
-    weights = node.arguments.get("weights", IMAGENET)
-    return entry is not None and entry.module is not None and weights == IMAGENET
+def _pretrained(source: ModelSpec, graph: Graph) -> dict[str, str]:
+    """What each layer that is a trained model starts from, whatever ``weights`` says."""
+    found: dict[str, str] = {}
+    for node in graph.nodes:
+        entry = source.catalog.find("layer", node.type)
+        if entry is None or not entry.is_model:
+            continue
+        if entry.model is not None:
+            found[node.layer] = str(entry.model.path)
+        elif node.arguments.get("weights", IMAGENET) == IMAGENET:
+            found[node.layer] = IMAGENET
+    return found
 
 
 def _chosen(graph: Graph) -> set[str]:

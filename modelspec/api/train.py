@@ -1,6 +1,6 @@
 """Training: a spec and data → a finished run in its folder."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from modelspec.problems.errors import RunError
 from modelspec.runs.folder import locked, new_folder
 from modelspec.runs.layout import CHECKPOINTS, SPEC
 from modelspec.runs.machine import machine
+from modelspec.runs.models import describe_models, keep_models
 from modelspec.runs.plugins import keep_plugins
 from modelspec.runs.progress import Listener, NullListener
 from modelspec.runs.record import recorded
@@ -113,7 +114,7 @@ def train(
         phases = make_phases(source, arrays, listener)
         sharing = "workers" if workers else "devices" if devices else ""
         source = with_decisions(source, model, phases.training, listener, sharing=sharing)
-        facts |= _written(source, made)
+        facts |= _written(source, made, facts)
         if workers and not follows:
             prepared(workers)
         snapshot = Snapshot.take([*files_of(data), *files_of(validation or [])])
@@ -140,6 +141,7 @@ def _facts(source: ModelSpec) -> dict[str, Any]:
         "seed": spec.training.seed,
         "machine": machine(),
         "parameters": dict(spec.params),
+        "models": describe_models(source.require().catalog.models.values()),
     }
 
 
@@ -199,7 +201,7 @@ def _opened(run: Run, workers: "Collectives | None", source: ModelSpec) -> Itera
         yield opened
 
 
-def _written(source: ModelSpec, run: Run) -> dict[str, Any]:
+def _written(source: ModelSpec, run: Run, known: Mapping[str, Any]) -> dict[str, Any]:
     """Write the spec of a run, and return what its record says of it.
 
     It is written before the record, which makes the folder a run: what is one can be resumed.
@@ -211,6 +213,7 @@ def _written(source: ModelSpec, run: Run) -> dict[str, Any]:
     text = source.resolved_text(run.path)
     refuse_other_spec(run, text)
     run.write(SPEC, text)
+    keep_models(run, source.catalog.models.values(), known["models"])
     return facts | {"plugins": keep_plugins(run, source.catalog.plugins)}
 
 

@@ -55,6 +55,7 @@ def connect(cluster: Cluster, source: ModelSpec, facts: Mapping[str, Any]) -> "C
             "data": facts["data"],
             "validation data": facts["validation"],
             "seed": facts["seed"],
+            "models": {name: one["sha256"] for name, one in (facts["models"] or {}).items()},
             "version": versions(),
             "plugins": {plugin.name: plugin.sha256 for plugin in source.catalog.plugins},
             "list of workers": list(cluster.addresses),

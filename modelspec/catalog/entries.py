@@ -1,11 +1,13 @@
 """Entries of the catalogue: Keras objects and their arguments."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from modelspec.catalog.file_models import FileModel
 from modelspec.catalog.plugins import Plugin
 
 Family = Literal[
@@ -62,7 +64,8 @@ class Entry:
     ``extra`` says that it takes keyword arguments which could not be read; ``refused`` why a spec
     may not use it. A ``function`` takes no arguments in a spec: its name is all there is to write.
     ``adapts`` says of a layer that it has ``adapt``, which fits it to data.
-    ``module`` is that of a model of ``keras.applications``, which is a layer here.
+    ``module`` is that of a model of ``keras.applications``, which is a layer here; ``model`` is one
+    that the spec takes from a file.
     ``call_arguments`` are those of a layer's ``call``, and the tensors of an operation; ``several``
     are those of them that take a list of tensors. ``plugin`` is the name of the plugin that offers
     it; such a loss may need no ``targets``, and such a layer adds a loss of its own.
@@ -80,9 +83,15 @@ class Entry:
     adapts: bool = False
     several: frozenset[str] = frozenset()
     module: str | None = None
+    model: FileModel | None = None
     plugin: str | None = None
     targets: bool = True
     adds_loss: bool = False
+
+    @property
+    def is_model(self) -> bool:
+        """Whether it is a layer that has layers: of ``keras.applications``, or from a file."""
+        return self.module is not None or self.model is not None
 
     def is_needed(self, name: str) -> bool:
         """Whether a tensor of an operation has no default."""
@@ -103,17 +112,28 @@ class Catalog:
     def __init__(self, payload: Payload, plugins: tuple[Plugin, ...] = ()) -> None:
         self.version: str = payload["version"]
         self.plugins = plugins
+        self.models: Mapping[str, FileModel] = {}
         self._arguments: list[list[Any]] = payload["arguments"]
         self._families: dict[Family, dict[str, Any]] = payload["families"]
         self._entry = lru_cache(maxsize=None)(self._make_entry)
 
     @property
     def identity(self) -> str:
-        """What results of Keras depend on: its version, and the plugins."""
-        return " ".join([self.version, *(plugin.sha256 for plugin in self.plugins)])
+        """What results of Keras depend on: its version, the plugins, and models from files."""
+        plugins = (plugin.sha256 for plugin in self.plugins)
+        models = (model.identity for model in self.models.values())
+        return " ".join([self.version, *plugins, *models])
+
+    def with_models(self, models: Iterable[FileModel]) -> "Catalog":
+        """The same catalogue, with the models that a spec takes from files as layers."""
+        extended = copy(self)
+        extended.models = {model.name: model for model in models}
+        return extended
 
     def find(self, family: Family, name: str) -> Entry | None:
         """The entry that Keras itself would take the name for; optimizers go by any case."""
+        if family == "layer" and name in self.models:
+            return _model_entry(self.models[name])
         known = self._families[family]
         aliases = known["aliases"]
         real = aliases.get(name, name)
@@ -130,7 +150,9 @@ class Catalog:
         """Everything that a spec can write: names and their aliases, sorted."""
         names = set(self.names(family))
         aliases = self._families[family]["aliases"]
-        return tuple(sorted(names | {alias for alias, name in aliases.items() if name in names}))
+        others = {alias for alias, name in aliases.items() if name in names}
+        models = set(self.models) if family == "layer" else set()
+        return tuple(sorted(names | others | models))
 
     def _make_entry(self, family: Family, name: str) -> Entry:
         raw = self._families[family]["entries"][name]
@@ -165,3 +187,18 @@ class Catalog:
             choices=tuple(choices),
             help=text,
         )
+
+
+def _model_entry(model: FileModel) -> Entry:
+    return Entry(
+        name=model.name,
+        family="layer",
+        arguments={},
+        extra=False,
+        call_arguments=(*model.inputs, "training"),
+        help=f"The model in {model.path}.",
+        doc="",
+        refused=None,
+        function=False,
+        model=model,
+    )

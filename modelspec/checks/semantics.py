@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from modelspec.catalog import Catalog
+from modelspec.catalog import Catalog, Entry
 from modelspec.catalog.entries import item_family
+from modelspec.catalog.file_models import FileModel
 from modelspec.catalog.losses import is_regression
 from modelspec.checks.arguments import check_object
 from modelspec.checks.layer_state import STARTED, check_adapt, check_state
@@ -110,13 +111,15 @@ def _check_nodes(nodes: Sequence[Node], spec: Spec, catalog: Catalog) -> list[Di
 def _check_node(node: Node, spec: Spec, catalog: Catalog) -> Iterable[Diagnostic]:
     family = item_family(node.type)
     entry = catalog.find(family, node.type)
+    if entry is None and node.type in spec.models:
+        return  # the file could not be read, which is told there
     if entry is not None and entry.refused is None:
         yield from _check_calls(node, entry.call_arguments)
         if family == "operation":
             yield from check_operation(node, entry)
     yield from _check_constants(node)
-    if entry is not None and entry.module is None:
-        yield from _not_for_layers(node)
+    if entry is not None:
+        yield from _check_model(node, entry)
     if node.layer != node.name:
         return
     layer = {node.type: node.arguments if node.instead is None else node.instead}
@@ -129,9 +132,30 @@ def _check_node(node: Node, spec: Spec, catalog: Catalog) -> Iterable[Diagnostic
             yield _with_blocks(problem, node, spec)
 
 
-def _not_for_layers(node: Node) -> Iterable[Diagnostic]:
-    """Keys beside a layer that only a model of ``keras.applications`` can have."""
-    if isinstance(node.options.get("trainable"), tuple):
+def _check_model(node: Node, entry: Entry) -> Iterable[Diagnostic]:
+    """What only a model may have beside it, and what a model from a file is called on."""
+    if entry.module is None:
+        yield from _not_for_layers(node, entry)
+    if entry.model is not None:
+        yield from _check_file_model(node, entry.model)
+
+
+def _check_file_model(node: Node, model: FileModel) -> Iterable[Diagnostic]:
+    if node.inputs and "dtype" in node.options:
+        message = "a model from a file keeps the dtypes that it was saved with"
+        yield Diagnostic("wrong-value", message, (*node.route, "dtype"), "key")
+    first = node.inputs.get(None)
+    count = len(first) if isinstance(first, tuple) else 1
+    named = {name for name in node.inputs if name is not None}
+    missing = named < set(model.inputs) if named else False
+    if node.inputs and (missing or (not named and count != len(model.inputs))):
+        message = f"{node.type} is called on its inputs: {', '.join(model.inputs)}"
+        yield Diagnostic("block-inputs", message, (*node.route, "from"))
+
+
+def _not_for_layers(node: Node, entry: Entry) -> Iterable[Diagnostic]:
+    """Keys beside a layer that only a model can have, or only one of ``keras.applications``."""
+    if isinstance(node.options.get("trainable"), tuple) and not entry.is_model:
         message = "patterns stand beside a block or a model; a layer is trained as a whole"
         route = (*node.route, "trainable")
         yield Diagnostic("wrong-type", message, route, hint="write true or false")

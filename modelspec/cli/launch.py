@@ -55,7 +55,7 @@ def launch(*, form: str, workers: int, restarts: int, **of_train: Any) -> None:
     if spec == "-":
         raise click.UsageError("machines elsewhere cannot read standard input: name a file")
     options = replacing(spec, **{name: of_train[name] for name in _REPLACING})
-    source = load(spec, [*of_train["overrides"], *options])
+    source = load(spec, [*of_train["overrides"], *of_train["models"], *options])
     _check(source, of_train["data"], workers)
     here = Path.cwd()
     of_train["run"] = _portable(of_train["run"] or unused_folder(source.name), here)
@@ -76,14 +76,16 @@ def _words(values: Mapping[str, Any], here: Path) -> Iterator[str]:
     """The arguments of ``train`` again, with paths that start from the folder ``here``."""
     for param in _OF_TRAIN:
         value = values[param.name or ""]
+        # What --model gives is the override that it stands for.
+        option = "--set" if param.name == "models" else param.opts[0]
         if isinstance(param, click.Argument):
             yield str(_portable(Path(value), here))
         elif value is True:
-            yield param.opts[0]
+            yield option
         elif value not in (None, False, param.default):
             for single in value if param.multiple else [value]:
                 text = _portable(single, here) if isinstance(single, Path) else single
-                yield from (param.opts[0], str(text))
+                yield from (option, str(text))
     for plugin in active_plugins():
         path = plugin.written if plugin.module else _portable(Path(plugin.written), here)
         yield from ("--plugin", str(path))

@@ -3,8 +3,9 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -39,14 +40,42 @@ data_option = click.option(
 
 
 def set_option(command: Command) -> Command:
-    """``--set PATH=VALUE``, repeatable."""
-    return click.option(
+    """``--set PATH=VALUE`` and ``--model NAME=PATH``, both repeatable.
+
+    The command gets both as ``overrides``: a model's path is a value of the spec.
+    """
+
+    @wraps(command)
+    def with_overrides(*, overrides: tuple[str, ...], models: tuple[str, ...], **more: Any) -> Any:
+        return command(overrides=(*overrides, *models), **more)
+
+    change = click.option(
         "--set",
         "overrides",
         multiple=True,
         metavar="PATH=VALUE",
         help="Override a value of the spec, for example training.epochs=5. Repeatable.",
-    )(command)
+    )
+    model = click.option(
+        "--model",
+        "models",
+        multiple=True,
+        metavar="NAME=PATH",
+        callback=_model_paths,
+        help="The run or .keras file of a model in the spec; replaces its path. Repeatable.",
+    )
+    return cast("Command", change(model(with_overrides)))
+
+
+def _model_paths(_context: Any, _option: Any, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The overrides that ``--model`` stands for; its paths start from the current folder."""
+    found = []
+    for text in given:
+        name, _, path = text.partition("=")
+        if not name or not path:
+            raise click.BadParameter(f"{text!r} is not NAME=PATH, for example trunk=runs/digits")
+        found.append(f"models.{name}.path={json.dumps(str(Path(path).expanduser().absolute()))}")
+    return tuple(found)
 
 
 Lengths = Mapping[str, tuple[int, ...]]

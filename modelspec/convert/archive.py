@@ -22,6 +22,13 @@ MAX_ENTRIES = 10_000
 """Limits of the objects and lists in a config, of its values, and of the files in an archive."""
 
 
+_EXPANSION, _EXPANSION_FLOOR = 100, 256 << 20
+
+
+class UnsafeArchiveError(ModelError):
+    """An archive whose files leave it, or unpack to far more than it holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class SavedModel:
     """The config of a saved model, and whether ``weights.from`` can name the file."""
@@ -56,6 +63,7 @@ def _read_archive(path: Path) -> SavedModel:
                 raise ModelError(f"{path} contains more than {MAX_ENTRIES:,} files")
             names = {member.filename for member in members}
             _refuse_unsafe_names(path, names)
+            _refuse_bombs(path, members)
             if CONFIG not in names:
                 raise ModelError(f"{path} is not a .keras file: it contains no {CONFIG}")
             with archive.open(CONFIG) as member:
@@ -72,8 +80,18 @@ def _refuse_unsafe_names(path: Path, names: set[str]) -> None:
     for name in sorted(names):
         parts = name.replace("\\", "/").split("/")
         if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
-            raise ModelError(
+            raise UnsafeArchiveError(
                 f"{path} contains the file name {name[:80]!r}, which leaves the archive"
+            )
+
+
+def _refuse_bombs(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    for member in members:
+        size = member.file_size
+        if size > _EXPANSION_FLOOR and size > _EXPANSION * member.compress_size:
+            raise UnsafeArchiveError(
+                f"{path}: {member.filename[:80]!r} unpacks from {member.compress_size:,} bytes to "
+                f"{size:,}, which is typical of a zip bomb"
             )
 
 

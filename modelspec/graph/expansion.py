@@ -12,7 +12,14 @@ from modelspec.graph.graph import Graph, Input, Node, Source, Sources
 from modelspec.graph.references import Reference, References
 from modelspec.graph.scope import MAX_CALLS, Item, Scope, Use, Value
 from modelspec.language.spec import BlockSpec, Dtype, Precision, Spec
-from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route, did_you_mean, has_errors
+from modelspec.problems.diagnostic import (
+    UNKNOWN,
+    Diagnostic,
+    Related,
+    Route,
+    did_you_mean,
+    has_errors,
+)
 
 _NONE: Mapping[str, Any] = {}
 _DTYPES = {*get_args(Dtype), *get_args(Precision)}
@@ -78,6 +85,7 @@ class _Expander:
     budget: Budget = field(default_factory=Budget)
     uses: int = 0
     freezing: Freezing = field(default_factory=Freezing)
+    file_models: dict[str, Node] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[Diagnostic]:
@@ -195,7 +203,7 @@ class _Expander:
             message = f"the model has more than {MAX_CALLS:,} layers"
             raise TooMuchError("too-many-layers", message, call.item.route, use.within)
         constants = scope.fill(call.item.spec.call, (*call.item.route, "call"), i)
-        self.nodes.append(
+        self.add(
             Node(
                 name=inner.prefix,
                 layer=inner.owner,
@@ -213,6 +221,15 @@ class _Expander:
             )
         )
         return Source(inner.prefix, None, call.item.route) if sources else None
+
+    def add(self, node: Node) -> None:
+        """Add a node. A model from a file is one layer, however often the spec names it."""
+        if node.type in self.spec.models:
+            first = self.file_models.setdefault(node.type, node)
+            if first is not node:
+                self.problems.extend(_other_options(first, node))
+                node = replace(node, layer=first.layer, options=first.options)
+        self.nodes.append(node)
 
     def options(self, item: Item, i: int | None, scope: Scope, owner: str) -> dict[str, Any]:
         """The ``trainable`` and ``dtype`` that an item has beside its layer, named ``owner``."""
@@ -301,6 +318,17 @@ def _not_for_operations(item: Item, root: Item) -> Diagnostic | None:
             message = f"an operation has no {key}"
             return Diagnostic("not-for-operations", message, (*item.route, key), "key", hint=hint)
     return None
+
+
+def _other_options(first: Node, node: Node) -> Iterator[Diagnostic]:
+    """A later call of a model from a file that wants the model otherwise than the first."""
+    for key in node.options:
+        if node.layer == node.name and node.options[key] != first.options.get(key):
+            message = f"{node.type} is one model, and its first use has another {key}"
+            related = (Related(f"{first.name} is its first use", first.route),)
+            hint = f"write {key} there, or name the file under models a second time"
+            route = (*node.route, key)
+            yield Diagnostic("wrong-value", message, route, "key", hint=hint, related=related)
 
 
 def _wrong_option(key: str, value: Any, route: Route) -> Diagnostic | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modelspec.language.patterns import matching
-from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
+from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean
 
 _LISTED = 8
 
@@ -46,12 +46,12 @@ class Freezing:
                     yield unmatched(pattern, list(self.names[route]), (*route, index))
 
 
-def unmatched(pattern: str, names: list[str], route: Route) -> Diagnostic:
+def unmatched(pattern: str, names: list[str], route: Route, anchor: Anchor = "value") -> Diagnostic:
     """The problem of a pattern that no layer inside has."""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     hint = did_you_mean(pattern, names) or f"inside are {', '.join(names[:_LISTED])}{more}"
     message = f"no layer inside is named {pattern}"
-    return Diagnostic("unmatched-pattern", message, route, hint=hint)
+    return Diagnostic("unmatched-pattern", message, route, anchor, hint=hint)
 
 
 def are_patterns(value: Any) -> bool:

@@ -44,6 +44,8 @@ def _apply(root: YamlNode, option: str) -> YamlNode:
     node = value or YamlNode(None, Span(1, 1, 1, 1))
     if steps[0] == "params":
         _check_declared(root, steps)
+    if steps[0] == "models" and len(steps) > 1:
+        _check_model(root, steps[1])
     return _put(root, steps, _marked(node, option, len(path) + 1))
 
 
@@ -61,6 +63,14 @@ def _check_declared(root: YamlNode, steps: Sequence[str]) -> None:
     if steps[1] not in declared:
         hint = did_you_mean(steps[1], map(str, declared)) or "declare it under params in the spec"
         raise _OverrideError(f"the spec has no parameter {steps[1]}", hint)
+
+
+def _check_model(root: YamlNode, name: str) -> None:
+    models = child_of(root, "models")
+    declared = models.value.content if models and isinstance(models.value.content, dict) else {}
+    if name not in declared:
+        hint = did_you_mean(name, map(str, declared)) or f"models: {{{name}: {{path: …}}}}"
+        raise _OverrideError(f"the spec has no model {name}", hint)
 
 
 def _put(node: YamlNode, steps: Sequence[str], value: YamlNode, column: int = 1) -> YamlNode:

@@ -36,6 +36,8 @@ def resolved_text(
     data["name"] = name
     data["optimizer"] = written.data.get("optimizer") or spec.optimizer
     data["training"] = _training(written, document, spec)
+    if folder is not None and spec.models:
+        data["models"] = _models(document, spec, folder)
     if folder is not None and "weights" in data:
         data["weights"] = _weights(data["weights"], document, spec, folder)
     if spec.data:
@@ -48,6 +50,16 @@ def resolved_text(
         default_flow_style=None,
         width=100,
     )
+
+
+def _models(document: Document, spec: Spec, folder: Path) -> dict[str, Any]:
+    """The section with its paths as they are written from another folder."""
+    own = folder_of(document)
+    return {
+        name: source.model_dump(exclude_none=True)
+        | ({"path": moved(source.path, own, folder)} if source.path else {})
+        for name, source in spec.models.items()
+    }
 
 
 def _weights(written: Any, document: Document, spec: Spec, folder: Path) -> dict[str, Any]:

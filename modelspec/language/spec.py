@@ -208,6 +208,13 @@ class BlockSpec(_Section):
     outputs: Outputs
 
 
+class ModelSource(_Section):
+    """A model that stands in a file: a run, or a ``.keras`` file, up to the layer ``until``."""
+
+    path: Annotated[str, Field(min_length=1)] | None = None
+    until: Annotated[str, Field(min_length=1)] | None = None
+
+
 Jit = Literal["auto", "optimizer", True, False]
 Precompute = Literal["auto", True, False]
 
@@ -224,6 +231,10 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 Steps = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """A number of epochs or samples, which NumPy and TensorFlow count in 32 bits."""
+
+
+Rate = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+"""What the optimizer's learning rate is multiplied by for some layers."""
 
 
 class LastRows(_Section):
@@ -265,6 +276,7 @@ class Training(_Section):
     class_weights: Annotated[dict[str, dict[int, Weight]], BeforeValidator(_by_output)] = Field(
         default_factory=dict
     )
+    learning_rates: dict[str, Rate] = Field(default_factory=dict)
     precision: Precision = "float32"
     jit: Annotated[Jit, _only(bool, "auto, optimizer, true or false")] = "auto"
     precompute: Annotated[Precompute, _only(bool, "auto, true or false")] = "auto"
@@ -361,6 +373,7 @@ class Spec(_Section):
     params: dict[ParameterName, Any] = Field(default_factory=dict)
     inputs: Annotated[dict[Name, InputSpec], Field(min_length=1)]
     blocks: dict[Name, BlockSpec] = Field(default_factory=dict)
+    models: dict[Name, ModelSource] = Field(default_factory=dict)
     layers: Annotated[tuple[LayerItem, ...], Strict(False), Field(min_length=1)]
     outputs: Outputs
     losses: Any = None

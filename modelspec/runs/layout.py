@@ -9,7 +9,10 @@ CURVES = "curves.png"
 CHECKPOINTS = "checkpoints"
 FITTED = "fitted.npz"
 PLUGINS = "plugins"
+MODELS = "models"
 LOCK = "lock"
 REPORT = "report.html"
 
-OWN = frozenset({SPEC, RECORD, HISTORY, TABLE, MODEL, CURVES, CHECKPOINTS, FITTED, PLUGINS, LOCK})
+OWN = frozenset(
+    {SPEC, RECORD, HISTORY, TABLE, MODEL, CURVES, CHECKPOINTS, FITTED, PLUGINS, MODELS, LOCK}
+)

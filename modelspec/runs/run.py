@@ -197,6 +197,12 @@ def _are_plugins(value: Any) -> bool:
     )
 
 
+def _are_models(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(model, dict) and _is_text(model.get("sha256")) for model in value.values()
+    )
+
+
 def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -213,6 +219,7 @@ _FITS = {
     "arguments": _or_missing(_are_arguments),
     "machine": _or_missing(_is_machine),
     "plugins": _or_missing(_are_plugins),
+    "models": _or_missing(_are_models),
     "overrides": _or_missing(_are_texts),
     "parameters": _or_missing(_is_mapping),
     "weights": _or_missing(_is_mapping),

@@ -22,7 +22,7 @@ def frame() -> tuple[Schema, dict[str, Schema]]:
     }
     for name in (
         *("InputSpec", "ColumnSource", "Training", "LastRows", "GroupedRows"),
-        *("StartingWeights", "ArraySource"),
+        *("StartingWeights", "ArraySource", "ModelSource"),
     ):
         parts = sections[name]["properties"]
         opened_parts = {key: _opened_throughout(value) for key, value in parts.items()}

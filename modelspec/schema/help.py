@@ -13,6 +13,7 @@ HELP: Final[dict[str, dict[str, str]]] = {
         ),
         "inputs": "What the model is called on, by name: {shape: [...], dtype: float32}.",
         "blocks": "Reusable pieces of graph, used by name as a layer is.",
+        "models": "Trained models in files, used by name as a layer is.",
         "layers": (
             "The graph: a list of Keras layers and blocks. Each is called on the one above it, "
             "unless `from` says otherwise."
@@ -41,6 +42,13 @@ HELP: Final[dict[str, dict[str, str]]] = {
             "them is stacked; {column: NAME} says how a column of a table is read."
         ),
         "weights": "What layers start from, in place of fresh weights.",
+    },
+    "ModelSource": {
+        "path": (
+            "The folder of a run or a .keras file, relative to the spec. --model NAME=PATH "
+            "replaces it."
+        ),
+        "until": "A layer of the model, by its name: what it returns becomes the result.",
     },
     "ArraySource": {
         "array": "The array's name, in the training data or in `file`.",
@@ -114,6 +122,10 @@ HELP: Final[dict[str, dict[str, str]]] = {
         "seed": "What weights, order and dropout are drawn from. Default: 0.",
         "callbacks": "A list of Keras callbacks.",
         "class_weights": "How much samples of a class count, by output: {income: {3: 5.0}}.",
+        "learning_rates": (
+            "Factors of the optimizer's learning rate by patterns of layers: {trunk: 0.1} lets a "
+            "part learn more slowly than the rest. Default: 1 for all."
+        ),
         "precision": "The type of the computations. Default: float32.",
         "precompute": (
             "Whether frozen layers at the beginning are computed once for each row, and not in "

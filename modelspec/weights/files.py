@@ -7,6 +7,7 @@ itself; values are read later, once their shapes are known to fit.
 
 import io
 import json
+import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +37,10 @@ class WeightFileError(Exception):
         self.hint = hint
 
 
+class UnsafeFileError(WeightFileError):
+    """A file that leads elsewhere, or claims far more than it holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """The header of one array."""
@@ -60,11 +65,15 @@ class WeightSource(Protocol):
 
 @dataclass(frozen=True)
 class H5Weights:
-    """The weights in an HDF5 file, alone or in a ``.keras`` archive."""
+    """The weights in an HDF5 file, alone or in a ``.keras`` archive.
+
+    ``elements`` is the number of values in the arrays of all layers.
+    """
 
     path: Path
     headers: Headers
     groups: Mapping[str, str]
+    elements: int = 0
 
     def read(self, layer: str) -> dict[str, Array]:
         with _opened(self.path) as (file, _):
@@ -141,7 +150,7 @@ def _member(archive: ZipFile, path: Path) -> Iterator[Any]:
         raise WeightFileError(f"{path} is {what}: it has no {WEIGHTS}", hint if npz else _KINDS)
     info = archive.getinfo(WEIGHTS)
     if info.file_size > _EXPANSION_FLOOR and info.file_size > _EXPANSION * info.compress_size:
-        raise WeightFileError(
+        raise UnsafeFileError(
             f"{path}: {WEIGHTS} unpacks from {info.compress_size:,} bytes to {info.file_size:,}, "
             "which is typical of a zip bomb"
         )
@@ -218,7 +227,7 @@ def _headers(path: Path, file: Any, names: list[str]) -> H5Weights:
     for name, group in walk.nested():
         if name not in headers:
             groups[name], headers[name] = group, walk.inside(group)
-    return H5Weights(path, headers, groups)
+    return H5Weights(path, headers, groups, walk.elements)
 
 
 def _counted(names: list[str]) -> dict[str, str]:
@@ -239,6 +248,7 @@ class _Walk:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.seen = 0
+        self.elements = 0
         self.layers: dict[str, dict[str, Stored]] = {}
         self.named: dict[str, str] = {}
         self._names: dict[str, str] = {}
@@ -254,7 +264,7 @@ class _Walk:
                 raise WeightFileError(f"{self.path} has more than {_GROUPS:,} groups and arrays")
             here = f"{place}/{key}".lstrip("/")
             if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-                raise WeightFileError(f"{self.path}: {_short(here)} is a link, which is not read")
+                raise UnsafeFileError(f"{self.path}: {_short(here)} is a link, which is not read")
             item = group[key]
             if isinstance(item, h5py.Group):
                 self._name(item, here)
@@ -295,13 +305,25 @@ class _Walk:
 
     def _enter(self, array: Any, place: str) -> None:
         if array.external or array.is_virtual:
-            raise WeightFileError(f"{self.path}: {_short(place)} lies in another file")
+            raise UnsafeFileError(f"{self.path}: {_short(place)} lies in another file")
         if not place.startswith("layers/"):
             return
         top, _, slot = place.removeprefix("layers/").partition("/")
+        self._require_stored(array, place)
+        self.elements += math.prod(array.shape)
         name = array.attrs.get("dtype")
         dtype = "bfloat16" if name == "bfloat16" else str(array.dtype)
         self.layers.setdefault(top, {})[slot] = Stored(tuple(array.shape), dtype)
+
+    def _require_stored(self, array: Any, place: str) -> None:
+        """Refuse an array that is far larger than what the file holds of it."""
+        size = math.prod(array.shape) * array.dtype.itemsize
+        stored = array.id.get_storage_size()
+        if size > _EXPANSION_FLOOR and size > _EXPANSION * stored:
+            raise UnsafeFileError(
+                f"{self.path}: {_short(place)} has the shape {list(array.shape)}, of which the "
+                f"file holds {stored:,} bytes"
+            )
 
 
 def _values(array: Any) -> Array:

@@ -4,7 +4,7 @@ The same walk serves the check of shapes, which allocates no weight, and the rea
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ import keras
 
 from modelspec.backend.keras_private import MissingPartError, infer_output
 from modelspec.backend.model.applications import MissingWeightsError, preprocess, train_inside
+from modelspec.backend.model.file_models import FileModelError
 from modelspec.backend.model.keras_errors import bad_argument, blamed_argument, error_text
 from modelspec.backend.model.objects import make
 from modelspec.backend.model.operations import call_operation, operation_of
@@ -174,15 +175,38 @@ def _call_layer(node: Node, assembly: Assembly, catalog: Catalog) -> Any:
     first = [_values_of(value, assembly) for key, value in node.inputs.items() if key is None]
     named = {key: _values_of(value, assembly) for key, value in node.inputs.items() if key}
     layer = assembly.layers[node.layer]
+    entry = catalog.find("layer", node.type)
+    if entry is not None and entry.model is not None and named:
+        first, named = [_in_order(named, entry.model.inputs)], {}
     if node.preprocess:
-        entry = catalog.find("layer", node.type)
         assert entry is not None
         first = [preprocess(entry, tensor) for tensor in first]
+    if entry is not None and entry.is_model:
+        _require_shapes(layer, first)
     value = layer(*first, **named, **node.call)
     if node.type in _DECLARED or "initial_state" in named:
         with symbols_only():
             infer_output(layer.call, *first, **named, **node.call)
     return value
+
+
+def _require_shapes(model: Any, given: Sequence[Any]) -> None:
+    """Refuse an input with one channel in place of several, which Keras lets pass on symbols.
+
+    Raises:
+        ValueError: An axis has another length than that of the model's input.
+    """
+    for own, tensor in zip(model.inputs, keras.tree.flatten(list(given)), strict=False):
+        lengths = zip(own.shape[1:], tensor.shape[1:], strict=False)
+        differs = any(None not in pair and pair[0] != pair[1] for pair in lengths)
+        if len(own.shape) == len(tensor.shape) and differs:
+            raise ValueError(f"the input of the model has the shape {tuple(own.shape)}")
+
+
+def _in_order(named: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """What a model from a file is called on, in the order of its inputs."""
+    tensors = [named[name] for name in names]
+    return tensors if len(tensors) > 1 else tensors[0]
 
 
 def _call_operation(node: Node, assembly: Assembly, catalog: Catalog) -> Any:
@@ -213,12 +237,22 @@ def _construct(node: Node, assembly: Assembly, catalog: Catalog) -> bool:
             Diagnostic("weights-not-found", message, route, "key", hint=error.hint)
         )
         return False
+    except FileModelError as error:
+        assembly.problems.append(_unusable_model(node, error))
+        return False
     except Exception as error:  # noqa: BLE001 - as above
         assembly.problems.append(bad_argument(node.type, node.arguments, node.route, error))
         return False
     assembly.layers[node.layer] = layer
     assembly.problems += _freeze(node, layer)
     return True
+
+
+def _unusable_model(node: Node, error: FileModelError) -> Diagnostic:
+    route = ("models", node.type, "path")
+    related = (Related(f"{node.name} is this model", node.route),)
+    message = f"{node.type}: {error}"
+    return Diagnostic("model-unreadable", message, route, hint=error.hint, related=related)
 
 
 def _freeze(node: Node, layer: Any) -> list[Diagnostic]:

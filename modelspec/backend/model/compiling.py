@@ -12,6 +12,7 @@ from modelspec.backend.model.assembly import assemble, check_outputs, dtype_poli
 from modelspec.backend.model.failed_layer import all_frames, failed_layer, first_error
 from modelspec.backend.model.functional import make_functional
 from modelspec.backend.model.keras_errors import error_text
+from modelspec.backend.model.learning_rates import check_rates, scale_rates
 from modelspec.backend.model.model_io import output_names
 from modelspec.backend.model.objects import is_own, make
 from modelspec.backend.model.recursion import with_deep_stack
@@ -40,7 +41,8 @@ def build_model(
             assembly = assemble(graph, catalog)
             if problems := check_outputs(graph, assembly):
                 return None, problems
-            return make_functional(graph, assembly), []
+            model = make_functional(graph, assembly)
+            return model, check_rates(model, training.learning_rates)
 
     return with_deep_stack(build)
 
@@ -71,8 +73,12 @@ def compile_model(
     )
     factors = {head.output: weights.get(head.output, head.weight) for head in heads}
     weighted = any(factor != 1.0 for factor in factors.values())
+    kept = optimizer is not None
+    if not kept:
+        optimizer = _optimizer(valid.spec, catalog)
+        scale_rates(optimizer, model, valid.spec.training.learning_rates)
     model.compile(
-        optimizer=optimizer or _optimizer(valid.spec, catalog),
+        optimizer=optimizer,
         # Without any, what layers add is all the loss there is.
         loss=in_form(model, losses) if any(loss is not None for loss in losses.values()) else None,
         loss_weights=in_form(model, factors) if weighted else None,
@@ -83,7 +89,7 @@ def compile_model(
         # The engine compiles the steps, where the spec wants that; Keras's own loop never runs.
         jit_compile=False,
     )
-    if optimizer is None:
+    if not kept:
         model.optimizer.build(model.trainable_variables)
 
 

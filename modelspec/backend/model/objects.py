@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from modelspec.backend.model.applications import make_application
+from modelspec.backend.model.file_models import make_file_model
 from modelspec.backend.model.own_parts import part
 from modelspec.backend.model.saved_arguments import with_saved_arguments
 from modelspec.catalog import Argument, Catalog, Family
@@ -39,6 +40,8 @@ def make(catalog: Catalog, family: Family, value: Any, **options: Any) -> Any:
     entry = catalog.find(family, written.name) if written else None
     if written is None or entry is None:
         raise LookupError(f"Keras has no {family} {value}")
+    if entry.model is not None:
+        return make_file_model(entry.model, str(options["name"]))
     if entry.module is not None:
         return make_application(entry, written.arguments, options)
     if entry.plugin is not None:

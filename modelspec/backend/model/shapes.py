@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from modelspec.backend.model.keras_errors import error_text
@@ -28,14 +29,19 @@ def start_for(graph: Graph, precision: str = "float32", *, light: bool) -> None:
 
 
 def check_shapes(
-    graph: Graph, catalog: Catalog, precision: str = "float32"
+    graph: Graph,
+    catalog: Catalog,
+    precision: str = "float32",
+    rates: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[dict[str, Output], list[Diagnostic]]:
     """Each output that is reached; and every call that Keras refuses.
 
-    Where all calls succeed, the functional model is made too, as training will make it.
+    Where all calls succeed, the functional model is made too, as training will make it, and the
+    patterns of ``rates`` are compared with its layers.
     """
     from modelspec.backend.model.assembly import check_outputs
     from modelspec.backend.model.functional import make_functional
+    from modelspec.backend.model.learning_rates import check_rates
 
     def check() -> tuple[dict[str, Output], list[Diagnostic]]:
         assembly = _assemble(graph, catalog, {}, precision)
@@ -43,7 +49,8 @@ def check_shapes(
         outputs = outputs_of(graph, assembly)
         if not problems and outputs and len(outputs) == len(graph.outputs):
             with _symbols():
-                make_functional(graph, assembly)
+                model = make_functional(graph, assembly)
+            problems += check_rates(model, rates)
         return outputs, problems
 
     return with_deep_stack(check)

@@ -53,6 +53,12 @@ def _require_plain(valid: ValidSpec) -> None:
     spec = valid.spec
     if spec.weights != type(spec.weights)():
         raise ModelError("starting weights (weights) cannot be written to Python yet")
+    for node in valid.graph.nodes:
+        entry = valid.catalog.find("layer", node.type)
+        if entry is not None and entry.is_model:
+            raise ModelError(f"{node.name} is a model, which cannot be written to Python yet")
+    if spec.training.learning_rates:
+        raise ModelError("learning_rates of parts cannot be written to Python yet")
     if valid.graph.adapted:
         raise ModelError("layers with adapt: true cannot be written to Python yet")
     if any(not isinstance(source, str) for source in spec.data.values()):

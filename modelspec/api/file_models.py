@@ -1,0 +1,179 @@
+"""The models that a spec takes from files: each read as data, and judged before it is used."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from modelspec.catalog import Catalog
+from modelspec.catalog.entries import item_family
+from modelspec.catalog.file_models import FileModel
+from modelspec.convert.archive import ZIP_MAGIC, UnsafeArchiveError, read_saved_model
+from modelspec.convert.cutting import NoSuchLayerError, interface
+from modelspec.convert.saved_reader import read_graph
+from modelspec.convert.trusted import find_untrusted
+from modelspec.graph.graph import Graph
+from modelspec.language.document import Document
+from modelspec.language.paths import folder_of, path_from
+from modelspec.language.spec import ModelSource, Spec
+from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean
+from modelspec.problems.errors import ModelError, RunError
+from modelspec.runs.layout import RECORD, SPEC
+from modelspec.runs.models import kept_model
+from modelspec.runs.run import Run
+from modelspec.weights.files import UnsafeFileError, WeightFileError, read_weight_file
+
+_PATH = "path: the folder of a run, or a .keras file"
+
+
+class _Refused(Exception):  # noqa: N818 - carries a problem, and never leaves this module
+    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.hint = code, hint
+
+
+def read_models(
+    spec: Spec, document: Document, catalog: Catalog
+) -> tuple[list[FileModel], list[Diagnostic]]:
+    """Read the models of a spec, without building anything of them.
+
+    Returns:
+        Those that can be used, and a problem for each of the others.
+    """
+    models: list[FileModel] = []
+    problems: list[Diagnostic] = []
+    for name, source in spec.models.items():
+        route: Route = ("models", name)
+        if problem := _wrong_name(name, spec, catalog):
+            problems.append(problem)
+            continue
+        try:
+            models.append(_read(name, source, document, catalog))
+        except NoSuchLayerError as error:
+            problems.append(
+                Diagnostic("unknown-name", str(error), (*route, "until"), hint=error.hint)
+            )
+        except _Refused as error:
+            at = (*route, "path") if source.path else route
+            anchor: Anchor = "value" if source.path else "key"
+            problems.append(Diagnostic(error.code, str(error), at, anchor, hint=error.hint))
+    return models, problems
+
+
+def _wrong_name(name: str, spec: Spec, catalog: Catalog) -> Diagnostic | None:
+    taken = "a block" if name in spec.blocks else ""
+    taken = taken or ("a layer of Keras" if catalog.find("layer", name) else "")
+    if not taken:
+        return None
+    message = f"{name} is the name of {taken}"
+    return Diagnostic("duplicate-name", message, ("models", name), "key")
+
+
+def without_calls(graph: Graph, spec: Spec, models: Iterable[FileModel]) -> Graph:
+    """The graph in which nothing is called that a model could not be read for."""
+    failed = spec.models.keys() - {model.name for model in models}
+    nodes = tuple(replace(node, inputs={}) if node.type in failed else node for node in graph.nodes)
+    return replace(graph, nodes=nodes)
+
+
+def unused_models(graph: Graph, spec: Spec, catalog: Catalog) -> list[Diagnostic]:
+    """A warning for each model that no layer is; none where a layer may be a misspelt one."""
+    used = {node.type for node in graph.nodes}
+    if any(catalog.find(item_family(name), name) is None for name in used - spec.models.keys()):
+        return []
+    return [
+        Diagnostic(
+            "unused-layer", f"no layer uses the model {name}", ("models", name), "key", "warning"
+        )
+        for name in spec.models
+        if name not in used
+    ]
+
+
+def _read(name: str, source: ModelSource, document: Document, catalog: Catalog) -> FileModel:
+    if source.path is None:
+        raise _Refused("missing-key", f"{name} needs path", f"or --model {name}=PATH")
+    folder = folder_of(document)
+    path = path_from(folder, source.path)
+    kept = kept_model(folder, name) if Path(document.name).name == SPEC else None
+    if kept is not None:
+        config, elements = kept.config, kept.elements
+        file = path / "model.keras" if path.is_dir() else path
+    else:
+        file = _file(path, name)
+        config, elements = _contents(file)
+    try:
+        graph = read_graph(config)
+    except ModelError as error:
+        raise _Refused("model-unreadable", f"{path}: {error}") from error
+    if untrusted := find_untrusted(config, catalog):
+        hint = "a model is data: what it names must be Keras's own, or a plugin's"
+        raise _Refused("unsafe-model", f"{path}: {untrusted}", hint)
+    found = interface(graph, source.until)
+    return FileModel(
+        name=name,
+        path=file,
+        until=source.until,
+        config=config,
+        digest=_digest(config),
+        inputs=found.inputs,
+        outputs=found.outputs,
+        elements=elements,
+        kept=kept.sha256 if kept else None,
+        ids=found.ids,
+    )
+
+
+def _file(path: Path, name: str) -> Path:
+    """The ``.keras`` file at a path, which may be that of a run."""
+    if not path.exists():
+        hint = _near(path) or f"a path is relative to the spec; --model {name}=PATH replaces it"
+        raise _Refused("model-not-found", f"there is no {path}", hint)
+    if path.name != RECORD and not path.is_dir():
+        return path
+    folder = path.parent if path.name == RECORD else path
+    try:
+        run = Run.open(folder)
+        status, model = run.status, run.model_path
+    except RunError as error:
+        raise _Refused("model-unreadable", str(error), _PATH) from error
+    if not model.exists():
+        hint = f"modelspec train --run {folder} --resume ends it"
+        raise _Refused("model-unreadable", f"the run {folder} ({status}) has no model yet", hint)
+    return model
+
+
+def _near(path: Path) -> str | None:
+    try:
+        return did_you_mean(path.name, (other.name for other in path.parent.iterdir()))
+    except OSError:
+        return None
+
+
+def _contents(file: Path) -> tuple[Mapping[str, Any], int]:
+    """The config of a ``.keras`` file, and how many values its weights have."""
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(16)
+        if start.startswith(ZIP_MAGIC):
+            return read_saved_model(file).config, read_weight_file(file).elements
+    except ModelError as error:
+        hint = None if isinstance(error, UnsafeArchiveError) else _PATH
+        code = "unsafe-model" if isinstance(error, UnsafeArchiveError) else "model-unreadable"
+        raise _Refused(code, str(error), hint) from error
+    except WeightFileError as error:
+        code = "unsafe-model" if isinstance(error, UnsafeFileError) else "model-unreadable"
+        raise _Refused(code, str(error), error.hint) from error
+    except OSError as error:
+        raise _Refused("model-unreadable", f"cannot read {file}: {error.strerror}") from error
+    if start.startswith(b"\x89HDF"):
+        hint = "load it in Python, and save it as NAME.keras"
+        raise _Refused("model-unreadable", f"{file} is an HDF5 file, not a .keras file", hint)
+    raise _Refused("model-unreadable", f"{file} is not a .keras file", _PATH)
+
+
+def _digest(config: Mapping[str, Any]) -> str:
+    shown = {key: value for key, value in config.items() if key != "compile_config"}
+    return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,96 @@
+"""Models from files as layers: the part up to a layer, with the weights of the file."""
+
+import math
+import warnings
+from copy import deepcopy
+from typing import Any
+
+import keras
+
+from modelspec.backend.keras_private import as_functional, graph_nodes, is_without_values
+from modelspec.backend.model.keras_errors import error_text
+from modelspec.catalog.file_models import FileModel
+from modelspec.storage.hashes import file_sha256
+
+_SLACK = 4_096
+"""Values that a model may have beside those in its file, such as the states of generators."""
+
+
+class FileModelError(ValueError):
+    """A model that cannot be made of its file; ``hint`` says what to do."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def make_file_model(found: FileModel, name: str) -> Any:
+    """A functional model named ``name``; where no values exist, its weights are not read.
+
+    Raises:
+        FileModelError: The file is gone, has changed, or its weights do not fit its config.
+    """
+    model = _symbolic(found) if is_without_values() else _loaded(found)
+    return _cut(model, found, name)
+
+
+def _symbolic(found: FileModel) -> Any:
+    # Keras takes entries out of what it reads.
+    shown = deepcopy({key: part for key, part in found.config.items() if key != "compile_config"})
+    try:
+        with (
+            keras.StatelessScope(initialize_variables=False),
+            warnings.catch_warnings(action="ignore"),
+        ):
+            model = keras.saving.deserialize_keras_object(shown, safe_mode=True)
+    except Exception as error:
+        raise FileModelError(f"Keras cannot build it: {error_text(error)}") from error
+    elements = sum(math.prod(weight.shape) for weight in model.weights)
+    if elements > found.elements + _SLACK:
+        raise FileModelError(
+            f"its layers have {elements:,} weights, and its file has {found.elements:,}"
+        )
+    return model
+
+
+def _loaded(found: FileModel) -> Any:
+    if not found.path.exists():
+        raise FileModelError(f"there is no {found.path}", _moved(found))
+    if found.kept is not None and file_sha256(found.path) != found.kept:
+        raise FileModelError(
+            f"{found.path} is not the file that the run was trained with", _moved(found)
+        )
+    _symbolic(found)  # before Keras makes weights of the sizes that the config says
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return keras.saving.load_model(found.path, compile=False, safe_mode=True)
+    except Exception as error:
+        raise FileModelError(f"Keras cannot load {found.path}: {error_text(error)}") from error
+
+
+def _moved(found: FileModel) -> str:
+    return f"--model {found.name}=PATH says where it is now"
+
+
+def _cut(model: Any, found: FileModel, name: str) -> Any:
+    by_name = {tensor.name: tensor for tensor in model.inputs}
+    inputs = [by_name[key] for key in found.inputs]
+    outputs = _results(model, found.until) if found.until else _outputs(model, found)
+    return keras.Model(_one_or_many(inputs), _one_or_many(outputs), name=name)
+
+
+def _one_or_many(tensors: list[Any]) -> Any:
+    """A lone tensor in place of a list of one, since that is what the layer is called on."""
+    return tensors if len(tensors) > 1 else tensors[0]
+
+
+def _results(model: Any, until: str) -> list[Any]:
+    """What the one call of a layer returns."""
+    nodes = graph_nodes(as_functional(model))
+    return next(node.outputs for node in nodes if node.operation.name == until)
+
+
+def _outputs(model: Any, found: FileModel) -> list[Any]:
+    if isinstance(model.output, dict) and set(model.output) == set(found.outputs):
+        return [model.output[key] for key in found.outputs]
+    return list(model.outputs)

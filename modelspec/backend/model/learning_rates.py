@@ -1,0 +1,90 @@
+"""Parts of a model that learn more slowly than the rest: ``training.learning_rates``.
+
+Keras's ``MultiOptimizer`` has an optimizer for each part, which not every supported Keras offers.
+Here the one optimizer gets another learning rate for some weights, so that a saved model holds a
+plain optimizer of Keras, and schedules and callbacks change the rate of all parts together.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import keras
+
+from modelspec.backend.keras_private import as_functional
+from modelspec.graph.freezing import unmatched
+from modelspec.language.patterns import matching
+from modelspec.problems.diagnostic import Diagnostic, Route
+
+_ROUTE: Route = ("training", "learning_rates")
+
+
+def check_rates(model: Any, rates: Mapping[str, float]) -> list[Diagnostic]:
+    """Patterns that match no layer, and layers for which two patterns have other factors."""
+    if not rates:
+        return []
+    layers = {name: names for name, names, _ in _layers(model)}
+    known = list(dict.fromkeys(name for names in layers.values() for name in names))
+    problems = [
+        unmatched(pattern, known, (*_ROUTE, pattern), "key")
+        for pattern in rates
+        if not matching(pattern, known)
+    ]
+    for name, names in layers.items():
+        found = [pattern for pattern in rates if matching(pattern, names)]
+        if len({rates[pattern] for pattern in found}) > 1:
+            message = f"{name} has two factors: {found[0]} and {found[1]} both match it"
+            problems.append(Diagnostic("rate-set-twice", message, (*_ROUTE, found[1]), "key"))
+            break
+    return problems
+
+
+def scale_rates(optimizer: Any, model: Any, rates: Mapping[str, float]) -> None:
+    """Let an optimizer that is not built yet give some weights a part of its learning rate."""
+    factors = {
+        id(part): factor
+        for _, names, variables in _layers(model)
+        if (factor := _factor(names, rates)) is not None
+        for variable in variables
+        # On TensorFlow, optimizers are given what is inside of Keras's variable.
+        for part in (variable, variable.value)
+    }
+    if not factors:
+        return
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    slower = [variable for variable in model.trainable_variables if id(variable) in factors]
+    decay = optimizer.weight_decay
+    if decay is not None:
+        # Keras takes the decay from the optimizer's own rate, and before the update, as here.
+        optimizer.exclude_from_weight_decay(var_list=slower)
+    update = optimizer.update_step
+
+    def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
+        factor = factors.get(id(variable))
+        if factor is None:
+            update(gradient, variable, learning_rate)
+            return
+        rate = keras.ops.cast(learning_rate, "float32") * factor
+        if decay is not None:
+            step = keras.ops.cast(rate, variable.dtype) * keras.ops.cast(decay, variable.dtype)
+            variable.assign(variable - variable * step)
+        update(gradient, variable, rate)
+
+    optimizer.update_step = update_step
+
+
+def _factor(names: Iterable[str], rates: Mapping[str, float]) -> float | None:
+    return next((rate for pattern, rate in rates.items() if matching(pattern, names)), None)
+
+
+def _layers(model: Any, prefix: str = "") -> Iterator[tuple[str, list[str], list[Any]]]:
+    """Each layer that is no model: its name, those of what it is inside of, and its weights."""
+    for layer in model.layers:
+        inner = as_functional(layer)
+        name = f"{prefix}{layer.name}"
+        if inner is not None:
+            yield from _layers(inner, f"{name}.")
+        elif layer.weights:
+            steps = name.split(".")
+            names = [".".join(steps[:count]) for count in range(len(steps), 0, -1)]
+            yield name, names, layer.trainable_variables

@@ -1,0 +1,35 @@
+"""Models that stand in files, as a spec uses them: what their config says, read as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FileModel:
+    """A model that ``models`` names, up to the layer ``until``.
+
+    ``path`` is its ``.keras`` file; ``config`` is that of the whole model, which was checked to
+    name nothing but Keras's own parts and those of plugins, and ``digest`` its SHA-256. ``inputs``
+    and ``outputs`` are names, in the order of a call. ``elements`` is the number of values in all
+    weights of the file. ``kept`` is the SHA-256 of the file when a run was trained with it; the
+    config is then the one that the run keeps, and the file may be gone.
+    ``ids`` is the size of the Embedding that looks up an input, by the input's name.
+    """
+
+    name: str
+    path: Path
+    until: str | None
+    config: Mapping[str, Any] = field(repr=False, compare=False)
+    digest: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    elements: int
+    kept: str | None = None
+    ids: Mapping[str, int] = field(default_factory=dict, compare=False)
+
+    @property
+    def identity(self) -> str:
+        """What shapes and summaries depend on."""
+        return f"{self.name} {self.digest} {self.until} {self.elements}"

@@ -1,0 +1,96 @@
+"""The part of a saved graph up to one layer: what it is called on, and what it returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from modelspec.convert.saved_graph import Ref, SavedCall, SavedGraph
+from modelspec.problems.diagnostic import did_you_mean
+
+_LISTED = 12
+
+
+class NoSuchLayerError(Exception):
+    """A layer at which a model cannot be cut; ``hint`` says at which it can."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """The names of inputs and outputs; ``ids`` are the sizes of embeddings by their input."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    ids: Mapping[str, int]
+
+
+def interface(graph: SavedGraph, until: str | None) -> Interface:
+    """The inputs and outputs of a model, or of its part up to the layer ``until``.
+
+    Raises:
+        NoSuchLayerError: The model cannot be cut there.
+    """
+    if until is None:
+        names = tuple(name for name, _ in graph.outputs)
+        inputs = tuple(given.name for given in graph.inputs)
+        return Interface(inputs, names, _embeddings(graph, inputs))
+    calls = [call for call in graph.calls if call.layer.name == until]
+    if len(calls) != 1:
+        raise _cannot_cut(graph, until, len(calls))
+    needed = _inputs_of(graph, calls[0])
+    inputs = tuple(given.name for given in graph.inputs if given.name in needed)
+    return Interface(inputs, (until,), _embeddings(graph, inputs))
+
+
+def _cannot_cut(graph: SavedGraph, until: str, calls: int) -> NoSuchLayerError:
+    names = list(dict.fromkeys(call.layer.name for call in graph.calls))
+    if calls:
+        return NoSuchLayerError(f"{until} is called {calls} times, so its result is not one")
+    if any(given.name == until for given in graph.inputs):
+        return NoSuchLayerError(f"{until} is an input of the model", f"its layers: {_list(names)}")
+    for call in graph.calls:
+        inner = call.layer.inner
+        if inner is not None and any(one.layer.name == until for one in inner.calls):
+            message = f"{until} is inside of {call.layer.name}, which cannot be cut"
+            return NoSuchLayerError(message, f"until: {call.layer.name} takes all of it")
+    hint = did_you_mean(until, names) or f"its layers: {_list(names)}"
+    return NoSuchLayerError(f"the model has no layer {until}", hint)
+
+
+def _list(names: list[str]) -> str:
+    shown = ", ".join(names[-_LISTED:])
+    return shown if len(names) <= _LISTED else f"…, {shown}"
+
+
+def _inputs_of(graph: SavedGraph, call: SavedCall) -> set[str]:
+    """The inputs on which a call depends."""
+    by_id = {one.id: one for one in graph.calls}
+    waiting, seen, found = [call], {call.id}, set[str]()
+    while waiting:
+        for ref in waiting.pop().refs():
+            if isinstance(ref.source, str):
+                found.add(ref.source)
+            elif ref.source not in seen:
+                seen.add(ref.source)
+                waiting.append(by_id[ref.source])
+    return found
+
+
+def _embeddings(graph: SavedGraph, inputs: tuple[str, ...]) -> dict[str, int]:
+    """The smallest Embedding that looks up an input itself, by the input."""
+    found: dict[str, int] = {}
+    for call in graph.calls:
+        size = call.layer.config.get("input_dim")
+        match call.args:
+            case [Ref(source=str(name))] if call.layer.kind == "Embedding" and name in inputs:
+                if type(size) is int:
+                    found[name] = min(size, found.get(name, size))
+            case [Ref(source=str(name))] if call.layer.inner is not None and name in inputs:
+                inner = call.layer.inner
+                own = tuple(given.name for given in inner.inputs)
+                sizes = _embeddings(inner, own).values()
+                if sizes:
+                    found[name] = min(*sizes, found.get(name, min(sizes)))
+    return found
