@@ -116,6 +116,8 @@ class _Matcher:
             return {self.outputs[0]: Placed(value, route)}
         message = f"the model has {len(self.outputs)} outputs, but {part} has one value"
         hint = f"write output: value, for each of {', '.join(self.outputs)}"
+        if part == "losses":
+            hint += "; a layer of a plugin that calls add_loss judges several tensors together"
         self.problems.append(Diagnostic("one-for-several", message, route, hint=hint))
         return {}
 
