@@ -3,14 +3,16 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modelspec.api.inference_data import Warn, inference_batches, read_dataset
 from modelspec.api.step_places import place_step_errors
 from modelspec.api.target import Target
+from modelspec.api.workers import connect_for_inference
 from modelspec.catalog.losses import loss_facts
+from modelspec.cluster.cluster import Cluster
 from modelspec.data.batches import Batches
 from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import load_named
@@ -22,9 +24,17 @@ from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import ModelError, SpecError
 
+if TYPE_CHECKING:
+    from modelspec.backend.workers.collectives import Collectives
+
 
 def evaluate(
-    target: Target, data: Data, *, say: Say | None = None, warn: Warn | None = None
+    target: Target,
+    data: Data,
+    *,
+    say: Say | None = None,
+    warn: Warn | None = None,
+    cluster: Cluster | None = None,
 ) -> dict[str, float]:
     """Compute loss and metrics on the test part of the data.
 
@@ -35,6 +45,8 @@ def evaluate(
         say: Receives notes: the arrays in use, arrays that are unpacked to the disk, and what
             makes the evaluation slower.
         warn: Receives the warnings about the data.
+        cluster: The workers that evaluate together, of which this process is one. Each computes
+            its share of every batch, and all return the values of all rows.
 
     Returns:
         The values by Keras's own names, ``loss`` among them.
@@ -42,6 +54,7 @@ def evaluate(
     Raises:
         SpecError: The spec has errors, or the data does not fit the model.
         ModelError: The file is not a Keras model, or the model has no losses.
+        RunError: A worker is missing, differs, or was lost.
 
     Example:
         >>> import modelspec
@@ -49,8 +62,9 @@ def evaluate(
         >>> sorted(modelspec.evaluate(untrained, "data/digits.npz"))
         ['accuracy', 'loss']
     """
+    workers = connect_for_inference(cluster, target, data) if cluster else None
     model, batches = load_for_evaluation(target, data, say=say, warn=warn)
-    return evaluate_batches(target, model, batches, say=say)
+    return evaluate_batches(target, model, batches, say=say, workers=workers)
 
 
 def load_for_evaluation(
@@ -69,15 +83,22 @@ def load_for_evaluation(
 
 
 def evaluate_batches(
-    target: Target, model: Any, batches: Batches, *, say: Say | None = None
+    target: Target,
+    model: Any,
+    batches: Batches,
+    *,
+    say: Say | None = None,
+    workers: "Collectives | None" = None,
 ) -> dict[str, float]:
     """Loss and metrics of a compiled model."""
     from modelspec.backend.training.empty_rows import empty_row_error
     from modelspec.backend.training.engine import Engine
     from modelspec.backend.training.evaluation import Evaluation
+    from modelspec.backend.training.sharing import share_evaluation
 
+    shared = share_evaluation(model, workers)
     with place_step_errors(target.source):
-        results = Evaluation(Engine(model), batches, warn=say)()
+        results = Evaluation(Engine(model, shared=shared), batches, warn=say)()
         if not all(map(math.isfinite, results.values())) and (
             cause := empty_row_error(model, batches)
         ):
@@ -130,7 +151,12 @@ class Predicting:
 
 
 def predict(
-    target: Target, data: Data, *, say: Say | None = None, warn: Warn | None = None
+    target: Target,
+    data: Data,
+    *,
+    say: Say | None = None,
+    warn: Warn | None = None,
+    cluster: Cluster | None = None,
 ) -> Predictions:
     """Predict for the test part of the data. Targets are not needed.
 
@@ -141,6 +167,8 @@ def predict(
         data: As for ``evaluate``; only the inputs are required.
         say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
         warn: Receives the warnings about the data.
+        cluster: The workers that predict together, of which this process is one. Each computes its
+            share of every batch, and all return all rows, in order.
 
     Returns:
         One array for each output, and the targets that the data contains.
@@ -148,6 +176,7 @@ def predict(
     Raises:
         SpecError: The spec has errors, or the data does not fit the model.
         ModelError: The file is not a Keras model.
+        RunError: A worker is missing, differs, or was lost.
 
     Example:
         >>> import modelspec
@@ -156,7 +185,7 @@ def predict(
         >>> predictions.arrays["digit"].shape
         (360, 10)
     """
-    made = predicting(target, data, say=say, warn=warn)
+    made = predicting(target, data, say=say, warn=warn, cluster=cluster)
     pieces = list(made.pieces)
     arrays = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     return Predictions(arrays, made.targets)
@@ -169,6 +198,7 @@ def predicting(
     columns: Sequence[str] = (),
     say: Say | None = None,
     warn: Warn | None = None,
+    cluster: Cluster | None = None,
 ) -> Predicting:
     """Predict in parts, for predictions larger than memory.
 
@@ -178,6 +208,7 @@ def predicting(
         columns: Columns of the data that a table of the predictions has too.
         say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
         warn: Receives the warnings about the data.
+        cluster: The workers that predict together, as for ``predict``. All must read all parts.
 
     Returns:
         An iterator over parts of the predictions; each is computed when it is read.
@@ -193,23 +224,43 @@ def predicting(
         >>> sum(len(part["digit"]) for part in made.pieces)
         360
     """
+    workers = connect_for_inference(cluster, target, data) if cluster else None
     model = target.model(compiled=False, say=say)
     from modelspec.backend.model.saving import make_scopes_valid
 
     make_scopes_valid(model)
     from modelspec.backend.training.empty_rows import telling_of_empty_rows
-    from modelspec.backend.training.engine import predictor
     from modelspec.backend.training.eval_batch_size import eval_batch_size
 
     dataset = read_dataset(target, model, data, targets=False, say=say, warn=warn)
     batches = inference_batches(replace(dataset, targets={}, weights={}), target, model)
     batches = replace(batches, batch_size=eval_batch_size(model, batches.batch_size))
-    parts: Iterator[Mapping[str, Array]] = map(predictor(model), batches.in_order(batches.rows))
+    parts = _parts(model, batches, workers)
     if say is not None:
         parts = telling_of_empty_rows(parts, model, batches, say)
     kept = _kept(data, columns, dataset.samples, say)
     layout = Layout(kept, _class_names(target), _thresholds(target))
     return Predicting(_placed(parts, target), dataset.targets, _of_classes(target, model), layout)
+
+
+def _parts(
+    model: Any, batches: Batches, workers: "Collectives | None"
+) -> Iterator[Mapping[str, Array]]:
+    """The outputs of batch after batch. A worker reads the rows that it computes, and no others."""
+    from modelspec.backend.training.engine import predictor, shared_predictor
+    from modelspec.backend.training.sharing import share_evaluation
+    from modelspec.backend.workers.share import own_rows
+
+    shared = share_evaluation(model, workers)
+    if shared is None or workers is None:
+        return map(predictor(model), batches.in_order(batches.rows))
+    compute = shared_predictor(shared)
+    starts = range(0, batches.samples, batches.batch_size)
+    totals = [min(batches.batch_size, batches.samples - start) for start in starts]
+    return (
+        compute(batches.gather(start + own_rows(total, workers)), total)
+        for start, total in zip(starts, totals, strict=True)
+    )
 
 
 def _placed(parts: Iterator[Mapping[str, Array]], target: Target) -> Iterator[Mapping[str, Array]]:

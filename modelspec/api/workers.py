@@ -1,5 +1,6 @@
 """Several workers in one training: compared, connected, and each with its own view of the run."""
 
+import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,8 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from modelspec.api.model_spec import ModelSpec
+from modelspec.api.target import Target
 from modelspec.cluster.cluster import Cluster
 from modelspec.cluster.preflight import compare
+from modelspec.data.shards import Data, files_of
 from modelspec.language.spec import Spec
 from modelspec.problems.errors import RunError
 from modelspec.runs.layout import CHECKPOINTS, FITTED, HISTORY, RECORD, SPEC
@@ -64,6 +67,43 @@ def connect(cluster: Cluster, source: ModelSpec, facts: Mapping[str, Any]) -> "C
     from modelspec.backend.workers.joining import join
 
     return join(cluster.addresses, cluster.index)
+
+
+def connect_for_inference(cluster: Cluster, target: Target, data: Data) -> "Collectives":
+    """Compare the models and the data of workers that evaluate or predict, and connect them.
+
+    Raises:
+        RunError: A worker is missing, or differs from the first.
+    """
+    from modelspec.backend.workers.joining import join
+
+    compare(
+        cluster,
+        {
+            "model": _identity(target),
+            "data": {path.name: _digest(path) for path in files_of(data)},
+            "version": versions(),
+            "plugins": {plugin.name: plugin.sha256 for plugin in target.plugins},
+            "list of workers": list(cluster.addresses),
+        },
+    )
+    return join(cluster.addresses, cluster.index)
+
+
+def _identity(target: Target) -> dict[str, Any]:
+    """What two workers with the same model have in common."""
+    files = [target.path] if target.path is not None else []
+    if target.checkpoints is not None:
+        files += sorted(target.checkpoints.glob("*.npz"))
+    return {
+        "spec": key(target.source.resolved_text()) if target.source is not None else None,
+        "files": {path.name: _digest(path) for path in files},
+    }
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

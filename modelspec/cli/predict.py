@@ -9,6 +9,7 @@ from modelspec.api.target import open_target
 from modelspec.cli.commands import Verb
 from modelspec.cli.options import data_option, note, set_option, show
 from modelspec.cli.streams import err, write, write_bytes
+from modelspec.cli.workers import cluster_for_inference, is_chief, workers_option
 from modelspec.data.npz_writer import save_npz, send_npz
 from modelspec.data.table_writer import SEPARATORS, save_table
 from modelspec.report.predictions import ClassNames, FirstRows, print_predictions
@@ -31,9 +32,16 @@ from modelspec.report.predictions import ClassNames, FirstRows, print_prediction
     default="",
     help="Columns of the data that a table of predictions begins with.",
 )
+@workers_option("Predict")
 @set_option
 def predict(
-    target: str, data: tuple[Path, ...], output: str, columns: str, overrides: tuple[str, ...]
+    *,
+    target: str,
+    data: tuple[Path, ...],
+    output: str,
+    columns: str,
+    workers: int,
+    overrides: tuple[str, ...],
 ) -> None:
     """Write one array per output, by name, and print the file's path."""
     suffix = Path(output).suffix.lower()
@@ -42,7 +50,19 @@ def predict(
     if columns and suffix not in SEPARATORS:
         raise click.UsageError("--columns needs a table: -o P.csv")
     names = [name for name in columns.split(",") if name]
-    made = predicting(open_target(target, overrides), data, columns=names, say=note, warn=show)
+    cluster = cluster_for_inference(workers)
+    made = predicting(
+        open_target(target, overrides),
+        data,
+        columns=names,
+        say=note if is_chief(cluster) else None,
+        warn=show,
+        cluster=cluster,
+    )
+    if not is_chief(cluster):
+        for _ in made.pieces:
+            pass  # its rows are gathered by all workers, and written by the first
+        return
     if output == "-":
         send_npz(write_bytes, made.pieces)
         return

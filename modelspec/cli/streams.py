@@ -52,13 +52,13 @@ def keep_stderr() -> None:
 @cache
 def out() -> "Console":
     """Where data goes; in a pipe nothing is cut, wrapped or coloured."""
-    return _console(sys.__stdout__)
+    return console(sys.__stdout__)
 
 
 @cache
 def err() -> "Console":
     """Where progress, notes and problems go."""
-    return _console(sys.__stderr__)
+    return console(sys.__stderr__)
 
 
 def write(text: str) -> None:
@@ -88,7 +88,8 @@ def write_bytes(raw: bytes) -> None:
         sys.__stdout__.buffer.flush()
 
 
-def _console(file: TextIO | None) -> "Console":
+def console(file: TextIO | None) -> "Console":
+    """A console that writes to a stream; in a pipe or a file nothing is cut or wrapped."""
     from modelspec.cli.safe_console import SafeConsole
 
     console = SafeConsole(file=file, highlight=False)

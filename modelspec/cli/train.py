@@ -1,7 +1,6 @@
 """``modelspec train``."""
 
 import os
-from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,14 +22,14 @@ from modelspec.cli.options import (
     weights_override,
 )
 from modelspec.cli.streams import err, write
-from modelspec.cli.workers import lead
-from modelspec.cluster.cluster import TF_CONFIG, Cluster, from_environment
+from modelspec.cli.worker_log import listening
+from modelspec.cli.workers import cluster_of, lead, workers_option
 from modelspec.cluster.pulse import start_pulse
 from modelspec.cluster.slurm import unused_tasks
 from modelspec.problems.errors import RunError
 from modelspec.report import curves
 from modelspec.report.finish import print_finish
-from modelspec.report.progress import Screen, make_listener
+from modelspec.report.progress import Screen
 from modelspec.runs.layout import CURVES
 from modelspec.runs.run import Run
 
@@ -59,12 +58,7 @@ from modelspec.runs.run import Run
 @click.option(
     "--devices", type=click.IntRange(min=1), help="Replaces training.devices: how many GPUs train."
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    help="Train with this number of processes, which share every batch.",
-)
+@workers_option("Train")
 @click.option(
     "--restarts",
     type=click.IntRange(min=0),
@@ -97,7 +91,9 @@ def train(
         raise click.UsageError("--resume needs --run, the folder of the run")
     if tensorboard and find_spec("tensorboard") is None:
         raise RunError("--tensorboard needs the package tensorboard, which is not installed")
-    cluster = _cluster(workers, restarts)
+    cluster = cluster_of(workers)
+    if restarts and workers == 1:
+        raise click.UsageError("--restarts needs --workers: it starts lost workers again")
     options = replacing(
         spec, epochs=epochs, batch_size=batch_size, devices=devices, weights=weights
     )
@@ -112,7 +108,7 @@ def train(
     with (
         leaving_at_once(),
         telling_how_to_resume(),
-        closing(make_listener(err(), quiet=quiet)) as listener,
+        listening(cluster, run, quiet=quiet) as listener,
     ):
         finished = train_spec(
             source,
@@ -127,21 +123,6 @@ def train(
         )
     if cluster is None or cluster.is_chief:
         _report(finished, listener, quiet=quiet)
-
-
-def _cluster(workers: int, restarts: int) -> Cluster | None:
-    """The workers that the environment names, if the options agree with them.
-
-    Raises:
-        UsageError: They do not.
-    """
-    cluster = from_environment()
-    if restarts and workers == 1:
-        raise click.UsageError("--restarts needs --workers: it starts lost workers again")
-    if cluster is not None and workers > 1:
-        maker = TF_CONFIG if TF_CONFIG in os.environ else "Slurm"
-        raise click.UsageError(f"{maker} makes this process one of several workers already")
-    return cluster
 
 
 def _report(run: Run, listener: Screen, *, quiet: bool) -> None:

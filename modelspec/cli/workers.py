@@ -1,7 +1,11 @@
-"""The process that starts and watches the workers of ``train --workers``."""
+"""The process that starts and watches the workers of ``--workers``."""
 
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 import click
 
@@ -9,13 +13,74 @@ from modelspec.api.model_spec import ModelSpec
 from modelspec.api.workers import too_many_workers
 from modelspec.cli.again import resuming
 from modelspec.cli.options import note
-from modelspec.cluster.local import run_workers
+from modelspec.cluster.cluster import TF_CONFIG, Cluster, from_environment
+from modelspec.cluster.local import WORKER_LOGS, run_workers
+from modelspec.cluster.pulse import start_pulse
 from modelspec.language.spec import Spec
 from modelspec.problems.errors import ResumableError
 from modelspec.runs.folder import new_folder
 from modelspec.runs.run import Run
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 _OWN = ("--workers", "--restarts", "--run")
+_LAST_LINES = 5
+
+
+def workers_option(what: str) -> Callable[[Command], Command]:
+    """``--workers N``; ``what`` says what the processes do."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        default=1,
+        help=f"{what} with this number of processes, which share every batch.",
+    )
+
+
+def cluster_of(workers: int) -> Cluster | None:
+    """The workers that the environment names, if the option agrees with them.
+
+    Raises:
+        UsageError: It does not.
+    """
+    cluster = from_environment()
+    if cluster is not None and workers > 1:
+        maker = TF_CONFIG if TF_CONFIG in os.environ else "Slurm"
+        raise click.UsageError(f"{maker} makes this process one of several workers already")
+    return cluster
+
+
+def cluster_for_inference(workers: int) -> Cluster | None:
+    """The workers among which this process computes its share; None if it computes all.
+
+    With ``workers`` above 1, this process starts them, and ends as they end.
+
+    Raises:
+        RunError: A worker failed.
+        click.exceptions.Exit: The workers have ended.
+    """
+    cluster = cluster_of(workers)
+    if workers > 1:
+        _lead_inference(workers)
+    if cluster is not None:
+        start_pulse()
+    return cluster
+
+
+def is_chief(cluster: Cluster | None) -> bool:
+    """Whether this process shows progress and results."""
+    return cluster is None or cluster.is_chief
+
+
+def _lead_inference(workers: int) -> None:
+    with TemporaryDirectory(prefix="modelspec-workers-") as name:
+        outcome = run_workers(_without_own(sys.argv[1:]), workers, Path(name))
+        if outcome.reason:
+            for log in sorted((Path(name) / WORKER_LOGS).glob("*.log")):
+                for line in log.read_text(errors="replace").splitlines()[-_LAST_LINES:]:
+                    note(f"worker {log.stem}: {line}")
+            raise RunError(outcome.reason.partition("; see ")[0])
+    raise click.exceptions.Exit(outcome.code)
 
 
 def lead(source: ModelSpec, run: Path | None, workers: int, restarts: int) -> None:

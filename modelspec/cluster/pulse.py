@@ -13,9 +13,14 @@ SILENCE = 30.0
 _EVERY = 1.0
 
 
+def is_watched() -> bool:
+    """Whether another process started this one, watches it, and keeps what it says."""
+    return PULSE in os.environ
+
+
 def start_pulse() -> None:
     """Write to the pipe every second, as long as the process can run threads; if there is one."""
-    pipe = os.environ.pop(PULSE, "")
+    pipe = os.environ.get(PULSE, "")
     if pipe.isdigit():
         threading.Thread(target=_beat, args=(int(pipe),), daemon=True).start()
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from worker_runs import QUIET, command, distance, history, train, weights
+from worker_runs import QUIET, command, distance, history, run, train, weights
 
+import modelspec
 from modelspec.backend.logical_cpus import LOGICAL_CPUS
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
@@ -101,8 +102,36 @@ def test_shares_have_the_numbers_of_one_process(
     for ours, theirs in zip(history(several), history(one), strict=True):
         assert ours == pytest.approx(theirs, rel=TOLERANCE, abs=TOLERANCE)
     assert distance(one, several) < TOLERANCE
-    assert json.loads((several / "run.json").read_text())[sharing] == 3
-    assert (several / "workers" / "2.log").exists() == (sharing == "workers")
+    record = json.loads((several / "run.json").read_text())
+    assert record[sharing] == 3
+    if sharing == "workers":
+        assert 0 < record["communication"]["communication_share"] < 1
+        chief = (several / "workers" / "0.log").read_text()
+        assert chief.count("communication took") == chief.count("epoch 2/2") == 1
+        assert "epoch 2/2" in (several / "workers" / "2.log").read_text()
+
+
+def test_workers_evaluate_each_row_once(data: Path, one: Path) -> None:
+    alone = modelspec.evaluate(modelspec.open_target(one), data)
+    words = ["evaluate", str(one), "--data", str(data), "--format", "json", "--workers", "2"]
+    ran = run(words)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == pytest.approx(alone, rel=TOLERANCE)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("workers", [2, 3])
+def test_workers_predict_all_rows_in_order(
+    tmp_path: Path, data: Path, one: Path, workers: int
+) -> None:
+    alone = modelspec.predict(modelspec.open_target(one), data).arrays
+    words = ["predict", str(one), "--data", str(data), "-o", str(tmp_path / "p.npz")]
+    ran = run([*words, "--workers", str(workers)])
+    assert ran.returncode == 0, ran.stderr
+    with np.load(tmp_path / "p.npz") as arrays:
+        assert set(arrays) == set(alone)
+        for name, array in alone.items():
+            assert arrays[name] == pytest.approx(array, rel=TOLERANCE)
 
 
 @pytest.mark.sweep

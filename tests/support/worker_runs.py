@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +16,17 @@ import h5py
 import numpy as np
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command of modelspec."""
+    return subprocess.run(
+        [sys.executable, "-m", "modelspec", *words],
+        env=os.environ | QUIET,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def command(spec: Path, data: Path, run: Path, *more: str) -> list[str]:

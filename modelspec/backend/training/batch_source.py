@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from modelspec.backend.model.model_io import batch_arrays
 from modelspec.backend.workers.collectives import Collectives
-from modelspec.backend.workers.share import bounds
+from modelspec.backend.workers.share import own_rows
 from modelspec.data.batches import Batches
 from modelspec.data.concatenated import Rows
 
@@ -144,7 +144,7 @@ class _StreamedShare(_Streamed):
         self._workers = workers
 
     def _held(self, data: Any, samples: int, done: int) -> Iterator[StepChunk]:
-        batch, own = self._batches.batch_size, self._own(self._batches.batch_size)
+        batch, own = self._batches.batch_size, own_rows(self._batches.batch_size, self._workers)
         steps, rest = divmod(samples, batch)
         held = np.arange(steps * len(own), dtype=np.int32)
         taken = min(done // batch, steps) * len(own)
@@ -152,7 +152,9 @@ class _StreamedShare(_Streamed):
             calls = int(chunk.stop) - int(chunk.start)
             yield replace(chunk, samples=calls * batch, total=tf.constant(batch), is_share=True)
         if rest and done < samples:
-            short = tf.constant(len(held) + np.arange(len(self._own(rest)), dtype=np.int32)[None])
+            short = tf.constant(
+                len(held) + np.arange(len(own_rows(rest, self._workers)), dtype=np.int32)[None]
+            )
             ends = tf.constant(0), tf.constant(1)
             total = tf.constant(rest)
             yield StepChunk(data, short, *ends, rest, whole=False, total=total, is_share=True)
@@ -162,16 +164,10 @@ class _StreamedShare(_Streamed):
         if not len(rows):
             return None
         own = [
-            at + self._own(min(batch, len(rows) - at)).astype(np.int64)
+            at + own_rows(min(batch, len(rows) - at), self._workers)
             for at in range(0, len(rows), batch)
         ]
         return _tensors(self._model, self._batches, rows[np.concatenate(own)].astype(np.int64))
-
-    def _own(self, total: int) -> Rows:
-        """The worker's rows in a batch of ``total``; one row where it has none."""
-        start, stop = bounds(total, self._workers.index, self._workers.count)
-        first = min(start, total - 1)
-        return np.arange(first, max(stop, first + 1), dtype=np.int32)
 
 
 def _tensors(model: Any, batches: Batches, positions: Rows) -> Any:

@@ -6,7 +6,7 @@ the same arithmetic, without the way back to Python between steps.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -21,9 +21,10 @@ from modelspec.backend.training.step_errors import run_step
 from modelspec.backend.training.xla import Jit
 from modelspec.backend.training.xla_random import as_without_xla
 from modelspec.backend.training.xla_updates import fuse_updates
-from modelspec.backend.workers.collectives import LOSSES, Collectives
+from modelspec.backend.workers.collectives import Collectives, telling_of_lost
 from modelspec.backend.workers.shared_model import SharedModel
 from modelspec.backend.workers.split_model import SplitModel
+from modelspec.backend.workers.step_cost import StepCost
 from modelspec.data.batches import Batch
 from modelspec.data.concatenated import Array
 from modelspec.problems.errors import StepError
@@ -70,6 +71,7 @@ class Engine:
         self._walks: dict[Any, Walk] = {}
         self._jit: Jit = "off" if jit == "optimizer" else jit
         self._built = False
+        self.cost = StepCost(self.workers)
         self._reset: Callable[[], None] = tf.function(model.reset_metrics, autograph=False)
         self._read: Callable[[], Any] = tf.function(model.get_metrics_result, autograph=False)
 
@@ -95,7 +97,12 @@ class Engine:
         """
         # XLA compiles one shape at a time; the short last batch of an epoch is not worth another.
         jit = self._jit if chunk.whole else "off"
-        return int(self._run("train", self._train, chunk, jit))
+
+        def steps() -> int:
+            return int(self._run("train", self._train, chunk, jit))
+
+        # The first call also makes the function, and the short last batch is not a usual step.
+        return self.cost.measure(steps, counts=bool(self._walks) and chunk.whole)
 
     def test(self, chunk: StepChunk) -> None:
         """Update metrics only."""
@@ -141,21 +148,12 @@ class Engine:
             self._walks[key] = _walker(taken, specs, jit, guarded=trains)
         walk = self._walks[key]
         way_out = "training.jit: false runs the step without XLA" if jit != "off" else ""
-        with as_without_xla() if jit != "off" else nullcontext(), self._losing_workers():
+        with as_without_xla() if jit != "off" else nullcontext(), telling_of_lost(self.workers):
             return run_step(
                 lambda: walk(chunk.data, chunk.rows, chunk.total, chunk.start, chunk.stop),
                 self.model,
                 way_out,
             )
-
-    @contextmanager
-    def _losing_workers(self) -> Iterator[None]:
-        try:
-            yield
-        except StepError as error:
-            if self.workers is not None and isinstance(error.__cause__, LOSSES):
-                raise self.workers.lost(error.__cause__) from error
-            raise
 
 
 def _numbers(name: str, value: Array) -> Iterator[tuple[str, float]]:
@@ -218,15 +216,25 @@ def _walker(step: StepOfTotal, specs: Any, jit: Jit, *, guarded: bool) -> Walk:
 
 def predictor(model: Any) -> Callable[[Batch], dict[str, Array]]:
     """A function from the inputs of a batch to one array per output, by name."""
-    names = output_names(model)
     forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+    return lambda batch: _outputs(model, batch, forward)
 
-    def predict(batch: Batch) -> dict[str, Array]:
-        inputs = tf.nest.map_structure(tf.convert_to_tensor, input_arrays(model, batch))
-        results = keras.tree.flatten(run_step(lambda: forward(inputs), model))
-        return {name: _array(result) for name, result in zip(names, results, strict=True)}
+
+def shared_predictor(shared: SharedModel) -> Callable[[Batch, int], dict[str, Array]]:
+    """As ``predictor``, from the rows of this worker and the number of rows of the whole batch."""
+    forward = tf.function(shared.outputs, reduce_retracing=True)
+
+    def predict(batch: Batch, total: int) -> dict[str, Array]:
+        with telling_of_lost(shared.collectives):
+            return _outputs(shared.model, batch, lambda inputs: forward(inputs, tf.constant(total)))
 
     return predict
+
+
+def _outputs(model: Any, batch: Batch, forward: Callable[[Any], Any]) -> dict[str, Array]:
+    inputs = tf.nest.map_structure(tf.convert_to_tensor, input_arrays(model, batch))
+    results = keras.tree.flatten(run_step(lambda: forward(inputs), model))
+    return {name: _array(result) for name, result in zip(output_names(model), results, strict=True)}
 
 
 def _array(result: Any) -> Array:

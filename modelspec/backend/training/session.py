@@ -68,15 +68,19 @@ def run_session(
     sum_of_strategy(strategy, shared)
     step = strategy.train_step if strategy else None
     jit = extent(model, jit=training.jit)
+    body = parts.rest if parts is not None else None
+    engine = Engine(model, jit=jit, step=step, shared=shared, body=body)
     try:
         with saving_whole(model):
-            body = parts.rest if parts is not None else None
-            fit(Engine(model, jit=jit, step=step, shared=shared, body=body), context)
+            fit(engine, context)
     except Stopped:
         raise KeyboardInterrupt from None
     finally:
         if shared:
             shared.restore()
+    if cost := engine.cost.record():
+        surroundings.listener.note(engine.cost.text())
+        run.update(communication=cost)
     if strategy:
         strategy.finish()
     with replacing(run.path / MODEL, follow=False) as aside:

@@ -35,7 +35,7 @@ def share_batches(
     if workers is None and not devices:
         return None
     who = "worker" if workers is not None else "device"
-    _require_single_samples(model, who)
+    require_single_samples(model, who)
     shared = SharedModel(model, workers) if workers is not None else SplitModel(model, devices)
     if shared.own_statistics:
         warn(
@@ -52,22 +52,39 @@ def share_batches(
     return shared
 
 
+def share_evaluation(model: Any, workers: Collectives | None) -> SharedModel | None:
+    """Have a model that is not trained share its batches among workers; None without workers.
+
+    Raises:
+        RunError: A layer computes something else of a part of a batch than of the whole.
+    """
+    if workers is None:
+        return None
+    require_single_samples(model, "worker", trains=False)
+    return SharedModel(model, workers)
+
+
 def sum_of_strategy(strategy: Strategy | None, shared: SharedModel | SplitModel | None) -> None:
     """Let a strategy sum its gradients over the workers."""
     if strategy is not None and isinstance(shared, SharedModel):
         strategy.total_gradients = shared.total_gradients
 
 
-def _require_single_samples(model: Any, who: str) -> None:
+def require_single_samples(model: Any, who: str, *, trains: bool = True) -> None:
+    """Refuse a model whose outputs for a sample depend on the other samples of a batch.
+
+    Raises:
+        RunError: A layer combines samples.
+    """
     operations = [*all_layers(model), *inner_operations(model)]
     names = dict.fromkeys(
         operation.name
         for operation in operations
-        if isinstance(operation, _MIXING)
+        if (trains and isinstance(operation, _MIXING))
         or (not isinstance(operation, keras.layers.InputLayer) and mixes_samples(operation))
     )
     if names:
         raise RunError(
             f"{', '.join(names)}: combines the samples of a batch, of which each {who} would have "
-            f"a part; train with one {'process' if who == 'worker' else 'device'}"
+            f"a part: use a single {'process' if who == 'worker' else 'device'}"
         )

@@ -6,14 +6,15 @@ whole state of a run as plain variables, and computes the same updates from the 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from modelspec.problems.errors import RunError
+from modelspec.problems.errors import RunError, StepError
 
 LOSSES = (
     tf.errors.AbortedError,
@@ -51,14 +52,24 @@ class Collectives:
     def __init__(self, addresses: Sequence[str], index: int) -> None:
         self.index, self.count = index, len(addresses)
         self._addresses = tuple(addresses)
+        with tf.init_scope():
+            self._spent = tf.Variable([0.0, 0.0], dtype=tf.float64, trainable=False)
         self._highest: Any = None
 
     @property
     def is_chief(self) -> bool:
         return self.index == 0
 
+    def spent(self) -> tuple[float, float]:
+        """The seconds in operations so far, waiting for others included, and the bytes given."""
+        seconds, sent = self._spent.numpy().tolist()
+        return seconds, sent
+
     def sum(self, value: Any) -> Any:
         """The sum of a tensor over all workers; no gradient passes."""
+        return self._timed(self._sum, value)
+
+    def _sum(self, value: Any) -> Any:
         return tf.raw_ops.CollectiveReduceV2(
             input=value,
             group_size=self.count,
@@ -89,14 +100,31 @@ class Collectives:
     def gather(self, value: Any) -> Any:
         """The workers' tensors of one shape, one after the other along the first axis."""
         stand_in = _AS.get(value.dtype)
-        gathered = tf.raw_ops.CollectiveGatherV2(
-            input=value if stand_in is None else tf.cast(value, stand_in),
+        gathered = self._timed(
+            self._gather, value if stand_in is None else tf.cast(value, stand_in)
+        )
+        return gathered if stand_in is None else tf.cast(gathered, value.dtype)
+
+    def _gather(self, value: Any) -> Any:
+        return tf.raw_ops.CollectiveGatherV2(
+            input=value,
             group_size=self.count,
             group_key=_GROUP,
             instance_key=self._key(value),
             ordering_token=[],
         )
-        return gathered if stand_in is None else tf.cast(gathered, value.dtype)
+
+    def _timed(self, operation: Callable[[Any], Any], value: Any) -> Any:
+        """An operation between two readings of the clock, within the graph of a step."""
+        with tf.control_dependencies([value]):
+            started = tf.timestamp()
+        with tf.control_dependencies([started]):
+            result = operation(tf.identity(value))
+        with tf.control_dependencies([result]):
+            seconds = tf.timestamp() - started
+        sent = tf.cast(tf.size(value) * value.dtype.size, tf.float64)
+        self._spent.assign_add(tf.stack([seconds, sent]))
+        return result
 
     def highest(self, *numbers: int) -> list[int]:
         """The largest of the workers' values at each place: how workers agree between steps."""
@@ -134,3 +162,14 @@ class Collectives:
         """
         length = tf.shape(value)[0] if value.shape.rank else 0
         return next_key() + length % (1 << _LENGTH_BITS)
+
+
+@contextmanager
+def telling_of_lost(workers: Collectives | None) -> Iterator[None]:
+    """Say which worker was lost, where a step failed because of it."""
+    try:
+        yield
+    except StepError as error:
+        if workers is not None and isinstance(error.__cause__, LOSSES):
+            raise workers.lost(error.__cause__) from error
+        raise

@@ -2,14 +2,23 @@
 
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from modelspec.backend.workers.collectives import Collectives
+from modelspec.data.concatenated import Rows
 
 
 def bounds(total: int, index: int, count: int) -> tuple[int, int]:
     """The first row of a worker's share of ``total`` rows, and the row after its last."""
     return index * total // count, (index + 1) * total // count
+
+
+def own_rows(total: int, place: "Place") -> Rows:
+    """The rows that a worker computes of a batch of ``total``; one row where it has none."""
+    start, stop = bounds(total, place.index, place.count)
+    first = min(start, total - 1)
+    return np.arange(first, max(stop, first + 1), dtype=np.int64)
 
 
 class Place(Protocol):

@@ -27,20 +27,24 @@ class SharedModel:
     def __init__(self, model: Any, collectives: Collectives) -> None:
         self.model, self.collectives = model, collectives
         self._share: Share | None = None
-        self._call, self._apply = model.call, model.optimizer.apply_gradients
+        self._call, self._optimizer = model.call, getattr(model, "optimizer", None)
         statistics = batch_statistics(model)
         self.own_statistics = list(statistics)
         """The layers that normalize each worker's rows by the statistics of these rows alone."""
         self._averaged = [variable for own in statistics.values() for variable in own]
         model.call = self._shared_call
-        model.optimizer.apply_gradients = self._apply_sums
+        if self._optimizer is not None:
+            self._apply = self._optimizer.apply_gradients
+            self._optimizer.apply_gradients = self._apply_sums
         for variable in model.trainable_variables:
             if variable.regularizer is not None:
                 variable.regularizer = _Once(variable.regularizer, collectives.count)
 
     def restore(self) -> None:
         """Leave the model as Keras made it."""
-        del self.model.call, self.model.optimizer.apply_gradients
+        del self.model.call
+        if self._optimizer is not None:
+            del self._optimizer.apply_gradients
         for variable in self.model.trainable_variables:
             if isinstance(variable.regularizer, _Once):
                 variable.regularizer = variable.regularizer.regularizer
