@@ -2,9 +2,9 @@
 
     python tests/benchmarks/several.py --rounds 5
 
-Each round trains once in each way, one after the other. The bars: two workers at least 1.6 times as
-fast as one, and ``--workers 1`` at most 3 % slower than without. Seconds are those of steady epochs,
-as ``history.jsonl`` has them. It takes about three minutes on two quiet cores.
+Each round trains once in each way. The bars: two workers at least 1.6 times as fast as one, and
+``--workers 1`` at most 3 % slower than without. Seconds are those of the fastest epoch after the
+first. Three rounds take some three minutes on two quiet cores.
 """
 
 import argparse
