@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -101,6 +101,7 @@ def _started(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            process_group=0,  # a terminal tells this process alone of Ctrl-C, which passes it on
         )
     os.close(writing)
     return _Worker(index, process, reading)
@@ -188,7 +189,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def _passing_signals(workers: Sequence[_Worker]) -> Iterator[None]:
-    """Pass SIGTERM on to the workers; a terminal sends them Ctrl-C itself."""
+    """Pass SIGTERM and Ctrl-C on to the workers."""
 
     def passed(number: int, frame: FrameType | None) -> None:
         del frame
@@ -196,14 +197,7 @@ def _passing_signals(workers: Sequence[_Worker]) -> Iterator[None]:
             if worker.process.poll() is None:
                 worker.process.send_signal(number)
 
-    def ignored(number: int, frame: FrameType | None) -> None:
-        del number, frame
-
-    handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {
-        signal.SIGTERM: passed,
-        signal.SIGINT: ignored,
-    }
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    before = {number: signal.signal(number, passed) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:

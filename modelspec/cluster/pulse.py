@@ -1,6 +1,7 @@
 """Signs of life of a worker, for the process that started it."""
 
 import os
+import signal
 import threading
 import time
 
@@ -19,7 +20,10 @@ def is_watched() -> bool:
 
 
 def start_pulse() -> None:
-    """Write to the pipe every second, as long as the process can run threads; if there is one."""
+    """Write to the pipe every second, as long as the process can run threads; if there is one.
+
+    If the process that reads it has ended, this one gets SIGTERM, so that it does too.
+    """
     pipe = os.environ.get(PULSE, "")
     if pipe.isdigit():
         threading.Thread(target=_beat, args=(int(pipe),), daemon=True).start()
@@ -31,4 +35,4 @@ def _beat(pipe: int) -> None:
             os.write(pipe, b".")
             time.sleep(_EVERY)
     except OSError:
-        return  # nobody listens
+        os.kill(os.getpid(), signal.SIGTERM)

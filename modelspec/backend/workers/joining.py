@@ -1,11 +1,15 @@
 """A process that becomes one worker of a cluster."""
 
 import os
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from modelspec.backend.start import start
-from modelspec.cluster.cluster import TF_CONFIG, config_text
+from modelspec.backend.workers.own_address import only_at
+from modelspec.cluster import addresses as places
+from modelspec.cluster.cluster import TF_CONFIG, Cluster, config_text
+from modelspec.problems.errors import RunError
 
 if TYPE_CHECKING:
     from modelspec.backend.workers.collectives import Collectives
@@ -18,9 +22,18 @@ def join(addresses: Sequence[str], index: int) -> "Collectives":
     """Start TensorFlow as worker ``index`` of those at ``addresses`` (HOST:PORT each).
 
     It returns when all workers have connected. Call it before anything else starts Keras.
+
+    Raises:
+        RunError: The worker's address is not known, or its port cannot be kept to it.
     """
     os.environ[TF_CONFIG] = config_text(addresses, index)
-    start(first=_start_runtime)
+    place = places.own(Cluster(tuple(addresses), index), time.monotonic())
+    host, port = str(place.address[0]).partition("%")[0], int(place.address[1])
+    try:
+        with only_at(host, port):
+            start(first=_start_runtime)
+    except OSError as error:
+        raise RunError(f"port {port} cannot be kept to the address {host}: {error}") from error
     from modelspec.backend.workers.collectives import Collectives
 
     collectives = Collectives(addresses, index)
