@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -77,8 +77,8 @@ def run_workers(
         for index in range(count):
             own = shared | {TF_CONFIG: config_text(addresses, index)}
             workers.append(_started(command, index, own, logs))
-        with _passing_signals(workers):
-            return _watch(workers)
+        with _passing_signals(workers) as asked:
+            return _watch(workers, asked)
     finally:
         for worker in workers:
             _end(worker)
@@ -107,15 +107,19 @@ def _started(
     return _Worker(index, process, reading)
 
 
-def _watch(workers: Sequence[_Worker]) -> Outcome:
-    """Wait until all workers have ended, or one has failed and the others were ended."""
+def _watch(workers: Sequence[_Worker], asked: Collection[int]) -> Outcome:
+    """Wait until all workers have ended, or one has failed and the others were ended.
+
+    ``asked`` are the signals that the workers were sent, which may end one that is still starting.
+    """
     pending = list(workers)
     codes: list[int] = []
     while pending:
         _hear(pending)
         for worker in [worker for worker in pending if worker.process.poll() is not None]:
             pending.remove(worker)
-            codes.append(worker.process.returncode)
+            code = worker.process.returncode
+            codes.append(INTERRUPTED if -code in asked else code)
             if codes[-1] not in (0, INTERRUPTED):
                 return _after(worker, pending)
         now = time.monotonic()
@@ -188,18 +192,20 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def _passing_signals(workers: Sequence[_Worker]) -> Iterator[None]:
-    """Pass SIGTERM and Ctrl-C on to the workers."""
+def _passing_signals(workers: Sequence[_Worker]) -> Iterator[Collection[int]]:
+    """Pass SIGTERM and Ctrl-C on to the workers; the signals that were passed on so far."""
+    asked: set[int] = set()
 
     def passed(number: int, frame: FrameType | None) -> None:
         del frame
+        asked.add(number)
         for worker in workers:
             if worker.process.poll() is None:
                 worker.process.send_signal(number)
 
     before = {number: signal.signal(number, passed) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
