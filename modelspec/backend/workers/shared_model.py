@@ -32,6 +32,12 @@ class SharedModel:
         self.own_statistics = list(statistics)
         """The layers that normalize each worker's rows by the statistics of these rows alone."""
         self._averaged = [variable for own in statistics.values() for variable in own]
+        by_identity = {
+            id(variable): variable
+            for layer in all_layers(model)
+            for variable in layer.metrics_variables
+        }
+        self._metrics = [value for value in by_identity.values() if "float" in value.dtype]
         model.call = self._shared_call
         if self._optimizer is not None:
             self._apply = self._optimizer.apply_gradients
@@ -60,8 +66,7 @@ class SharedModel:
                 whole = tf.nest.map_structure(share.fill, inputs)
                 batch = (whole, *tf.nest.map_structure(self._all_rows, judged))
             logs = step(batch)
-            if trains:
-                self._average_statistics(share)
+            self._average(share, [*self._metrics, *(self._averaged if trains else ())])
         return logs
 
     def outputs(self, inputs: Any, total: Any) -> Any:
@@ -85,11 +90,13 @@ class SharedModel:
         finally:
             self._share = None
 
-    def _average_statistics(self, share: Share) -> None:
-        """Replace the moving statistics of the workers' own rows by their means over workers."""
-        if self._averaged:
-            means = self.collectives.sum_all([share.weighted(value) for value in self._averaged])
-            for variable, mean in zip(self._averaged, means, strict=True):
+    def _average(self, share: Share, variables: list[Any]) -> None:
+        """Replace statistics of the workers' own rows, and metrics of layers, by their means."""
+        if variables:
+            # One type, which holds all others exactly.
+            values = [tf.cast(share.weighted(value), tf.float64) for value in variables]
+            means = self.collectives.sum_all(values)
+            for variable, mean in zip(variables, means, strict=True):
                 variable.assign(tf.cast(mean, variable.dtype))
 
     def total_gradients(self, gradients: list[Any]) -> list[Any]:

@@ -32,7 +32,6 @@ class SplitModel:
         statistics = batch_statistics(model)
         self.own_statistics = list(statistics)
         """The layers that normalize each device's rows by the statistics of these rows alone."""
-        self._averaged = {id(variable) for own in statistics.values() for variable in own}
         model.call = self._split_call
 
     def restore(self) -> None:
@@ -90,10 +89,14 @@ class SplitModel:
         return part
 
     def _update(self, parts: "Sequence[_Part]") -> None:
-        """Assign what the devices would have assigned: of statistics, their mean over the rows."""
+        """Assign what the devices would have assigned, numbers as their mean over the rows.
+
+        So statistics are averaged, and metrics of layers too. The states of random numbers are
+        integers, and equal.
+        """
         for key, (variable, first) in parts[0].updates.items():
             value = first
-            if key in self._averaged:
+            if first.dtype.is_floating:
                 values = [[part.updates[key][1]] for part in parts]
                 value = _weighted(parts, values)[0]
             variable.assign(value)
