@@ -139,9 +139,16 @@ def devices_of(source: ModelSpec, cluster: Cluster | None) -> Sequence[str]:
     """
     from modelspec.backend.workers.devices import choose_devices
 
-    wanted = source.require().spec.training.devices
+    training = source.require().spec.training
+    wanted = training.devices
     if cluster is None:
-        return choose_devices(wanted)
+        devices = choose_devices(wanted)
+        if len(devices) > training.batch_size and wanted != "auto":
+            raise RunError(
+                f"{wanted} devices cannot share batches of {training.batch_size} rows "
+                "(training.batch_size)"
+            )
+        return devices[: training.batch_size] if training.batch_size > 1 else ()
     if wanted not in ("auto", 1):
         raise RunError(
             f"training.devices: {wanted} is for a single process; of several workers, each has "

@@ -12,6 +12,7 @@ import click
 from modelspec import __version__
 from modelspec.cli.commands import Verbs
 from modelspec.cli.streams import err, keep_stderr
+from modelspec.cluster.pulse import PULSE, start_pulse
 
 _TF_CONFIG = "TF_CONFIG"
 
@@ -32,6 +33,8 @@ def main() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     keep_stderr()
+    if PULSE in os.environ:
+        start_pulse()  # before slow imports, in which the process would seem to hang
     code = _run()
     if _TF_CONFIG in os.environ and "tensorflow" in sys.modules:
         _leave(code)

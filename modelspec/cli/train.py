@@ -24,7 +24,6 @@ from modelspec.cli.options import (
 from modelspec.cli.streams import err, write
 from modelspec.cli.worker_log import listening
 from modelspec.cli.workers import cluster_of, lead, workers_option
-from modelspec.cluster.pulse import start_pulse
 from modelspec.cluster.slurm import unused_tasks
 from modelspec.problems.errors import RunError
 from modelspec.report import curves
@@ -103,7 +102,6 @@ def train(
         return
     if workers == 1 and cluster is None and (tasks := unused_tasks(os.environ)) > 1:
         note(f"this process trains alone: start it with srun to use the {tasks} tasks of the job")
-    start_pulse()
     set_threads(source)
     with (
         leaving_at_once(),

@@ -15,7 +15,6 @@ from modelspec.cli.again import resuming
 from modelspec.cli.options import note
 from modelspec.cluster.cluster import TF_CONFIG, Cluster, from_environment
 from modelspec.cluster.local import WORKER_LOGS, run_workers
-from modelspec.cluster.pulse import start_pulse
 from modelspec.language.spec import Spec
 from modelspec.problems.errors import ResumableError
 from modelspec.runs.folder import new_folder
@@ -62,8 +61,6 @@ def cluster_for_inference(workers: int) -> Cluster | None:
     cluster = cluster_of(workers)
     if workers > 1:
         _lead_inference(workers)
-    if cluster is not None:
-        start_pulse()
     return cluster
 
 

@@ -8,15 +8,17 @@ import time
 PULSE = "MODELSPEC_PULSE"
 """The environment variable with the number of the pipe to write to."""
 
-SILENCE = 30.0
+SILENCE = 45.0
 """Seconds without a sign after which a worker counts as hanging."""
 
 _EVERY = 1.0
 
+_started: list[int] = []
+
 
 def is_watched() -> bool:
     """Whether another process started this one, watches it, and keeps what it says."""
-    return PULSE in os.environ
+    return bool(_started)
 
 
 def start_pulse() -> None:
@@ -24,8 +26,10 @@ def start_pulse() -> None:
 
     If the process that reads it has ended, this one gets SIGTERM, so that it does too.
     """
-    pipe = os.environ.get(PULSE, "")
+    # Taken out: a process that this one starts has another file of that number.
+    pipe = os.environ.pop(PULSE, "")
     if pipe.isdigit():
+        _started.append(int(pipe))
         threading.Thread(target=_beat, args=(int(pipe),), daemon=True).start()
 
 

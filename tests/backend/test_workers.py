@@ -9,10 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from worker_runs import QUIET, command, distance, history, run, train, weights
+from worker_runs import (
+    QUIET,
+    command,
+    distance,
+    free_addresses,
+    history,
+    run,
+    train,
+    weights,
+)
 
 import modelspec
 from modelspec.backend.logical_cpus import LOGICAL_CPUS
+from modelspec.cluster.cluster import config_text
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -107,7 +117,7 @@ def test_shares_have_the_numbers_of_one_process(
     if sharing == "workers":
         assert 0 < record["communication"]["communication_share"] < 1
         chief = (several / "workers" / "0.log").read_text()
-        assert chief.count("communication took") == chief.count("epoch 2/2") == 1
+        assert chief.count("communication takes") == chief.count("epoch 2/2") == 1
         assert (several / "workers" / "2.log").exists()
 
 
@@ -180,6 +190,38 @@ def test_a_lost_worker_is_started_again_to_the_last_bit(tmp_path: Path, data: Pa
     assert history(killed) == history(alone)
     ours, theirs = weights(killed), weights(alone)
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.sweep
+def test_a_worker_without_an_answer_is_named_without_a_leader(tmp_path: Path, data: Path) -> None:
+    """As on several machines, where a connection is lost: nothing watches the processes."""
+    spec, folder = tmp_path / "spec.yaml", tmp_path / "run"
+    spec.write_text(EVERYTHING.replace("LOSS_WEIGHTS", "[1.0, 0.5]"), encoding="utf-8")
+    addresses = free_addresses("127.0.0.1", "127.0.0.1")
+    workers = [
+        subprocess.Popen(
+            command(spec, data, folder, "--epochs", "100000"),
+            env=os.environ | QUIET | {"TF_CONFIG": config_text(addresses, index)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index in range(2)
+    ]
+    try:
+        while not (folder / "history.jsonl").exists():
+            assert workers[0].poll() is None
+            time.sleep(0.01)
+        workers[1].send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        _, said = workers[0].communicate()
+        assert time.monotonic() - began < 60
+    finally:
+        workers[1].kill()
+        workers[1].communicate()
+    assert workers[0].returncode == 1
+    assert f"worker 1 ({addresses[1]}) ended, or lost its connection" in said
+    assert said.strip() in (folder / "workers" / "0.log").read_text()
 
 
 def children(parent: int) -> list[int]:

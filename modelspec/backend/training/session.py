@@ -28,6 +28,7 @@ from modelspec.backend.training.precompute import Parts, precomputed, split
 from modelspec.backend.training.sharing import share_batches, sum_of_strategy
 from modelspec.backend.training.xla import extent
 from modelspec.backend.workers.collectives import Collectives
+from modelspec.backend.workers.step_cost import cost_text
 from modelspec.data.batches import Batches, Phases
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.places import place_all
@@ -78,13 +79,13 @@ def run_session(
     finally:
         if shared:
             shared.restore()
-    if cost := engine.cost.record():
-        surroundings.listener.note(engine.cost.text())
-        run.update(communication=cost)
     if strategy:
         strategy.finish()
     with replacing(run.path / MODEL, follow=False) as aside:
         write_model(model, aside)
+    if cost := engine.cost.record():
+        surroundings.listener.note(cost_text(cost))
+        run.update(communication=cost)
     callbacks, done = context.callbacks.callbacks, len(run.history)
     run.update(
         end_reason=end_reason(callbacks, done, training.epochs),

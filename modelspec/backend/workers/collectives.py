@@ -6,6 +6,8 @@ whole state of a run as plain variables, and computes the same updates from the 
 """
 
 import re
+import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from modelspec.data.concatenated import Array
 from modelspec.problems.errors import RunError, StepError
 
 LOSSES = (
@@ -29,6 +32,11 @@ _GROUP = 4711
 """The key of the group of all workers; any number that TensorFlow does not use itself."""
 
 _LENGTH_BITS = 20
+
+_FLOAT = 4
+"""The bytes of a number of single precision."""
+
+_REPETITIONS = 7
 
 _keys = count(1)
 
@@ -53,21 +61,45 @@ class Collectives:
         self.index, self.count = index, len(addresses)
         self._addresses = tuple(addresses)
         with tf.init_scope():
-            self._spent = tf.Variable([0.0, 0.0], dtype=tf.float64, trainable=False)
+            self._counts = tf.Variable([0.0] * 4, dtype=tf.float64, trainable=False)
         self._highest: Any = None
 
     @property
     def is_chief(self) -> bool:
         return self.index == 0
 
-    def spent(self) -> tuple[float, float]:
-        """The seconds in operations so far, waiting for others included, and the bytes given."""
-        seconds, sent = self._spent.numpy().tolist()
-        return seconds, sent
+    def counts(self) -> Array:
+        """The number of sums so far and their bytes, and those of gathers."""
+        counts: Array = self._counts.numpy()
+        return counts
+
+    def seconds_of(self, counts: Array) -> float:
+        """Measure what so many sums and gathers of so many bytes take; all workers must call it."""
+        sums, sum_bytes, gathers, gather_bytes = counts.tolist()
+
+        @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+        def operations(summed: Any, gathered: Any) -> Any:
+            for _ in range(round(sums)):
+                summed = self._sum(summed) / self.count
+            for _ in range(round(gathers)):
+                gathered = self._gather(gathered)[: tf.shape(gathered)[0]]
+            return summed, gathered
+
+        tensors = [
+            tf.zeros([max(1, round(total / _FLOAT / max(number, 1)))])
+            for number, total in ((sums, sum_bytes), (gathers, gather_bytes))
+        ]
+        operations(*tensors)
+        times = []
+        for _ in range(_REPETITIONS):
+            began = time.perf_counter()
+            operations(*tensors)
+            times.append(time.perf_counter() - began)
+        return statistics.median(times)
 
     def sum(self, value: Any) -> Any:
         """The sum of a tensor over all workers; no gradient passes."""
-        return self._timed(self._sum, value)
+        return self._counted(self._sum, value, 0)
 
     def _sum(self, value: Any) -> Any:
         return tf.raw_ops.CollectiveReduceV2(
@@ -100,8 +132,8 @@ class Collectives:
     def gather(self, value: Any) -> Any:
         """The workers' tensors of one shape, one after the other along the first axis."""
         stand_in = _AS.get(value.dtype)
-        gathered = self._timed(
-            self._gather, value if stand_in is None else tf.cast(value, stand_in)
+        gathered = self._counted(
+            self._gather, value if stand_in is None else tf.cast(value, stand_in), 2
         )
         return gathered if stand_in is None else tf.cast(gathered, value.dtype)
 
@@ -114,17 +146,13 @@ class Collectives:
             ordering_token=[],
         )
 
-    def _timed(self, operation: Callable[[Any], Any], value: Any) -> Any:
-        """An operation between two readings of the clock, within the graph of a step."""
-        with tf.control_dependencies([value]):
-            started = tf.timestamp()
-        with tf.control_dependencies([started]):
-            result = operation(tf.identity(value))
-        with tf.control_dependencies([result]):
-            seconds = tf.timestamp() - started
+    def _counted(self, operation: Callable[[Any], Any], value: Any, place: int) -> Any:
+        """An operation that adds 1 and its bytes to the counts at a place."""
         sent = tf.cast(tf.size(value) * value.dtype.size, tf.float64)
-        self._spent.assign_add(tf.stack([seconds, sent]))
-        return result
+        counts = [tf.constant(0.0, tf.float64)] * 4
+        counts[place : place + 2] = [tf.constant(1.0, tf.float64), sent]
+        self._counts.assign_add(tf.stack(counts))
+        return operation(value)
 
     def highest(self, *numbers: int) -> list[int]:
         """The largest of the workers' values at each place: how workers agree between steps."""

@@ -14,6 +14,9 @@ from modelspec.problems.errors import RunError
 if TYPE_CHECKING:
     from modelspec.backend.workers.collectives import Collectives
 
+_CHECK_EVERY = 10
+"""Seconds between two checks that the others live; each is tried three times for 10 seconds."""
+
 _started: list[object] = []
 """The strategy, whose thread asks the other workers whether they live, as long as it is kept."""
 
@@ -43,5 +46,8 @@ def join(addresses: Sequence[str], index: int) -> "Collectives":
 
 def _start_runtime() -> None:
     import tensorflow as tf
+    from tensorflow.python.distribute import collective_all_reduce_strategy
 
+    # By default another worker counts as lost after a minute and more.
+    collective_all_reduce_strategy.CollectiveAllReduceExtended._check_health_interval = _CHECK_EVERY  # noqa: SLF001
     _started.append(tf.distribute.MultiWorkerMirroredStrategy())
