@@ -216,6 +216,7 @@ def predicting(
     Raises:
         SpecError: The spec has errors, or the data does not fit the model.
         ModelError: The file is not a Keras model.
+        RunError: A worker is missing, differs, or was lost.
 
     Example:
         >>> import modelspec

@@ -16,7 +16,7 @@ from modelspec.cli.options import note
 from modelspec.cluster.cluster import TF_CONFIG, Cluster, from_environment
 from modelspec.cluster.local import WORKER_LOGS, run_workers
 from modelspec.language.spec import Spec
-from modelspec.problems.errors import ResumableError
+from modelspec.problems.errors import ResumableError, RunError
 from modelspec.runs.folder import new_folder
 from modelspec.runs.run import Run
 
