@@ -136,8 +136,7 @@ def _write(
         if form == "onnx":
             from modelspec.backend.export.onnx import write_onnx
 
-            write_onnx(model, path, opset=options.opset)
-            return []
+            return write_onnx(model, path, opset=options.opset)
         from modelspec.backend.export.litert import write_litert
 
         return write_litert(model, path, allow_flex=options.allow_flex, rows=calibration)

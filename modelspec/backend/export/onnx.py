@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,15 @@ import keras
 import numpy as np
 
 from modelspec.backend.export.onnx_operations import OPERATIONS
+from modelspec.backend.export.onnx_text import (
+    CONVERTED,
+    OPSET,
+    keep,
+    needs_strings,
+    write_tables,
+)
 from modelspec.backend.export.serving import serving_function
+from modelspec.backend.export.text_layers import OPERATION, Table, tables, unknown_notes
 from modelspec.backend.keras_private import all_layers, patch_tf2onnx
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.model_io import output_names
@@ -33,7 +41,7 @@ _PLAIN = (
 """Layers whose conversion does not depend on the values of their weights."""
 
 
-def write_onnx(model: Any, path: Path, *, opset: int | None = None) -> None:
+def write_onnx(model: Any, path: Path, *, opset: int | None = None) -> list[str]:
     """Write a model with the names of its inputs and outputs, in the order of the model.
 
     tf2onnx copies every constant once for each of its passes: 4 GB for 14 million parameters. So
@@ -44,12 +52,17 @@ def write_onnx(model: Any, path: Path, *, opset: int | None = None) -> None:
         path: The file.
         opset: The version of ONNX's operators; None for that of tf2onnx.
 
+    Returns:
+        Notes about the file.
+
     Raises:
         ModelError: ONNX cannot represent the model.
     """
     _require_one_namespace(model)
     weights = _large_weights(model)
-    proto = _converted(model, weights, opset)
+    with tables(model) as known:
+        proto = _converted(model, weights, _version(known, opset))
+    write_tables(proto, known)
     _require_opset(proto, opset)
     _fill(proto.graph, weights)
     _require_known(proto)
@@ -58,6 +71,7 @@ def write_onnx(model: Any, path: Path, *, opset: int | None = None) -> None:
     if proto.ByteSize() > _MAX_BYTES:
         raise ModelError("the model has more than 2 GB of weights, the limit of an ONNX file")
     path.write_bytes(proto.SerializeToString())
+    return unknown_notes(model)
 
 
 def _require_one_namespace(model: Any) -> None:
@@ -83,11 +97,27 @@ def _converted(model: Any, weights: Sequence[Any], opset: int | None) -> Any:
     try:
         with _strict():
             proto, _ = tf2onnx.convert.from_function(
-                function, function.input_signature, opset, custom_op_handlers=dict(OPERATIONS)
+                function,
+                function.input_signature,
+                opset,
+                custom_op_handlers={**OPERATIONS, OPERATION: (keep, [])},
             )
     except Exception as error:  # what a converter raises is its choice
         raise ModelError(f"tf2onnx cannot convert the model: {error_text(error)}") from error
     return proto
+
+
+def _version(known: Mapping[str, Table], opset: int | None) -> int | None:
+    """The version that tf2onnx writes.
+
+    Raises:
+        ModelError: The version has no operations of strings, which the model needs.
+    """
+    if not needs_strings(known):
+        return opset
+    if opset not in (None, OPSET):
+        raise ModelError(f"the text of the model needs opset {OPSET}, not {opset}")
+    return CONVERTED
 
 
 @contextmanager

@@ -82,6 +82,8 @@ def compare(
     """Compare an output of a file with Keras's; both have the sample as their first axis."""
     if wanted.shape != got.shape:
         return OutputProof(name, math.inf, math.inf, math.inf, None, passed=False)
+    if wanted.dtype.kind in "OSU":
+        return _compare_texts(name, wanted, got)
     a, b = (array.astype(np.float64) for array in (wanted, got))
     with np.errstate(invalid="ignore"):
         difference = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
@@ -96,6 +98,17 @@ def compare(
     if int8:
         passed = typical <= tolerance or float(largest.max()) <= _ABSOLUTE
     return OutputProof(name, float(largest.max()), float(relative.max()), typical, same, passed)
+
+
+def _compare_texts(name: str, wanted: Array, got: Array) -> OutputProof:
+    """Texts are equal or not: a runtime hands them over as bytes or as strings."""
+    pairs = zip(wanted.ravel().tolist(), got.ravel().tolist(), strict=True)
+    differs = math.inf if any(_text(one) != _text(other) for one, other in pairs) else 0.0
+    return OutputProof(name, differs, differs, differs, None, passed=not differs)
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _typical(difference: Array, wanted: Array) -> float:

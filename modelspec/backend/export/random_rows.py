@@ -1,5 +1,6 @@
 """Rows that fit the inputs of a model, for a proof without data."""
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from modelspec.problems.errors import ModelError
 
 _LENGTHS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 _OTHER_IDS = 2
+_SENTENCE = 6
 
 
 def random_rows(model: Any, samples: int, seed: int = 0) -> dict[str, Array]:
@@ -28,16 +30,19 @@ def random_rows(model: Any, samples: int, seed: int = 0) -> dict[str, Array]:
     """
     random = np.random.default_rng(seed)
     limits, words, length = _limits(model), _words(model), _length(model)
+    texts = {tensor.name for node in _text_readers(model) for tensor in node.inputs}
     rows = {}
     for tensor in model.inputs:
         shape = (samples, *(size or length for size in tensor.shape[1:]))
         dtype = keras.backend.standardize_dtype(tensor.dtype)
         known = words.get(tensor.name)
-        rows[tensor.name] = (
-            _values(random, shape, dtype, limits.get(tensor.name))
-            if known is None
-            else random.choice(known, shape)
-        )
+        if known is None:
+            row = _values(random, shape, dtype, limits.get(tensor.name))
+        elif tensor.name in texts:
+            row = _sentences(random, known, shape)
+        else:
+            row = random.choice(known, shape)
+        rows[tensor.name] = row
     return rows
 
 
@@ -74,6 +79,22 @@ def _words(model: Any) -> dict[str, Array]:
             if len(known):
                 words[tensor.name] = np.asarray(known, kind)
     return words
+
+
+def _text_readers(model: Any) -> Iterator[Any]:
+    return (
+        node
+        for node in graph_nodes(model)
+        if isinstance(node.operation, keras.layers.TextVectorization)
+    )
+
+
+def _sentences(random: np.random.Generator, words: Array, shape: tuple[int, ...]) -> Array:
+    """Texts of known words and one that is unknown, as people write them."""
+    count = math.prod(shape)
+    drawn = random.choice([*words, "unknown-word"], (count, _SENTENCE))
+    texts = [f"{' '.join(map(str, row))}!".capitalize() for row in drawn]
+    return np.asarray(texts, object).reshape(shape)
 
 
 def _readers(model: Any) -> Iterator[tuple[str, Any]]:

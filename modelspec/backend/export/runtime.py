@@ -147,6 +147,17 @@ def _run(loaded: Loaded, arrays: Mapping[str, Array], batch: int) -> tuple[list[
     ], seconds
 
 
+def _plain(array: Array) -> Array:
+    """An array that a file holds without pickles: texts as NumPy's own."""
+    if array.dtype != object:
+        return array
+    texts = [
+        each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each)
+        for each in array.ravel()
+    ]
+    return np.asarray(texts, np.str_).reshape(array.shape)
+
+
 def main(folder: Path) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     request = json.loads((folder / "request.json").read_text("utf-8"))
@@ -158,7 +169,7 @@ def main(folder: Path) -> None:
     if unknown:
         raise LookupError(f"the inputs of the file are {loaded.inputs}, not {list(arrays)}")
     outputs, seconds = _run(loaded, arrays, request["batch"])
-    named: dict[str, Any] = {str(index): array for index, array in enumerate(outputs)}
+    named: dict[str, Any] = {str(index): _plain(array) for index, array in enumerate(outputs)}
     np.savez(folder / "outputs.npz", **named)
     response = {"runtime": loaded.version, "outputs": loaded.outputs, "seconds": seconds}
     (folder / "response.json").write_text(json.dumps(response), "utf-8")
