@@ -289,6 +289,20 @@ def learned_variables(layer: Any) -> list[Any]:
     return list(_part(layer, "_trainable_variables", "a start from weights"))
 
 
+def captured_constants(function: Any) -> dict[str, Any]:
+    """The tensors that a ``tf.function`` uses from outside, by their names in its graph.
+
+    ``FuncGraph.captures``, seen in TensorFlow 2.21.
+    """
+    graph = function.get_concrete_function().graph
+    captures = _part(graph, "captures", "the export to ONNX")
+    return {
+        inner.name: outer.numpy()
+        for outer, inner in captures
+        if hasattr(outer, "numpy") and outer.dtype.name not in {"resource", "variant"}
+    }
+
+
 def patch_tf2onnx() -> None:
     """Make tf2onnx work with NumPy 2; ``export.tf2onnx_lib.patch_tf2onnx``."""
     try:

@@ -131,3 +131,17 @@ def test_rows_of_texts_have_several_words_and_marks() -> None:
     given = keras.Input((), dtype="string", name="x")
     rows = random_rows(keras.Model(given, vectorized()(given)), 8)["x"]
     assert all(len(row.split()) > 3 and row.endswith("!") and row[0].isupper() for row in rows)
+
+
+def test_fitted_constants_are_in_the_file(tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    rows = np.random.default_rng(0).normal(5, 3, (40, 3)).astype("f")
+    given = keras.Input((3,), name="x")
+    normal = layers.Normalization()
+    normal.adapt(rows)
+    model = keras.Model(given, layers.Dense(2)(normal(given)))
+    write_onnx(model, tmp_path / "m.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "m.onnx"))
+    assert [value.name for value in session.get_inputs()] == ["x"]
+    [got] = session.run(None, {"x": rows})
+    np.testing.assert_allclose(got, model(rows), rtol=1e-5, atol=1e-6)

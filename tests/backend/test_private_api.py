@@ -26,6 +26,7 @@ from modelspec.backend.keras_private import (
     build_metrics,
     call_that_made,
     calls_of,
+    captured_constants,
     choose_direction,
     compile_loss,
     compile_metrics,
@@ -462,3 +463,11 @@ def test_saved_state_is_what_a_file_of_weights_holds(tmp_path: Path) -> None:
     assert sum(map(len, saved_state(model.layers))) == len(learned)
     norm = model.get_layer("norm")
     assert [v.path for v in learned_variables(norm)] == ["norm/gamma", "norm/beta"]
+
+
+def test_constants_of_a_function_are_found_by_their_names() -> None:
+    outside, variable = tf.constant([1.0, 2.0]), tf.Variable([3.0])
+    function = tf.function(lambda x: x + outside + variable, input_signature=[tf.TensorSpec([2])])
+    [(name, value)] = captured_constants(function).items()
+    assert name in {tensor.name for tensor in function.get_concrete_function().inputs}
+    np.testing.assert_array_equal(value, [1.0, 2.0])

@@ -21,7 +21,7 @@ from modelspec.backend.export.onnx_text import (
 )
 from modelspec.backend.export.serving import serving_function
 from modelspec.backend.export.text_layers import OPERATION, Table, tables, unknown_notes
-from modelspec.backend.keras_private import all_layers, patch_tf2onnx
+from modelspec.backend.keras_private import all_layers, captured_constants, patch_tf2onnx
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.model_io import output_names
 from modelspec.problems.errors import ModelError
@@ -61,10 +61,11 @@ def write_onnx(model: Any, path: Path, *, opset: int | None = None) -> list[str]
     _require_one_namespace(model)
     weights = _large_weights(model)
     with tables(model) as known:
-        proto = _converted(model, weights, _version(known, opset))
+        proto, constants = _converted(model, weights, _version(known, opset))
     write_tables(proto, known)
     _require_opset(proto, opset)
-    _fill(proto.graph, weights)
+    values = {f"weight_{index}": np.asarray(weight) for index, weight in enumerate(weights)}
+    _fill(proto.graph, values | constants)
     _require_known(proto)
     _sort(proto.graph.output, output_names(model))
     _sort(proto.graph.input, [tensor.name for tensor in model.inputs])
@@ -88,7 +89,8 @@ def _large_weights(model: Any) -> list[Any]:
     return [weight for weight in weights.values() if math.prod(weight.shape) >= _LARGE]
 
 
-def _converted(model: Any, weights: Sequence[Any], opset: int | None) -> Any:
+def _converted(model: Any, weights: Sequence[Any], opset: int | None) -> tuple[Any, dict[str, Any]]:
+    """The file, and constants that tf2onnx leaves as arguments: the means of Normalization."""
     patch_tf2onnx()
     import tf2onnx
 
@@ -104,7 +106,7 @@ def _converted(model: Any, weights: Sequence[Any], opset: int | None) -> Any:
             )
     except Exception as error:  # what a converter raises is its choice
         raise ModelError(f"tf2onnx cannot convert the model: {error_text(error)}") from error
-    return proto
+    return proto, captured_constants(function)
 
 
 def _version(known: Mapping[str, Table], opset: int | None) -> int | None:
@@ -170,16 +172,16 @@ def _knows(defs: Any, operation: str, version: int) -> bool:
     return True
 
 
-def _fill(graph: Any, weights: Sequence[Any]) -> None:
-    """Put the values of weights in the place of the arguments."""
+def _fill(graph: Any, values: Mapping[str, Any]) -> None:
+    """Put values in the place of arguments."""
     from onnx import numpy_helper
 
-    values = {f"weight_{index}": weight for index, weight in enumerate(weights)}
+    asked = {value.name for value in graph.input}
     kept = [value for value in graph.input if value.name not in values]
     del graph.input[:]
     graph.input.extend(kept)
-    for name, weight in values.items():
-        graph.initializer.append(numpy_helper.from_array(np.asarray(weight), name))
+    for name in sorted(asked & set(values)):
+        graph.initializer.append(numpy_helper.from_array(values[name], name))
 
 
 def _sort(values: Any, names: Sequence[str]) -> None:
