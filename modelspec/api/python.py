@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from modelspec.api.model_spec import ModelSpec
+from modelspec.convert.python.arrays import ArrayNames
 from modelspec.convert.python.script import python_script
-from modelspec.convert.python.training import ArrayNames
 from modelspec.data.shards import Say
 from modelspec.problems.diagnostic import has_errors
 from modelspec.problems.errors import SpecError

@@ -145,3 +145,22 @@ def test_fitted_constants_are_in_the_file(tmp_path: Path) -> None:
     assert [value.name for value in session.get_inputs()] == ["x"]
     [got] = session.run(None, {"x": rows})
     np.testing.assert_allclose(got, model(rows), rtol=1e-5, atol=1e-6)
+
+
+def test_the_branch_that_is_not_taken_does_not_count(tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    given = keras.Input((1,), name="x")
+    numbers = keras.ops.nan_to_num(given, nan=7.0, posinf=5.0, neginf=-5.0)
+    ordered = keras.ops.logical_and(keras.ops.where(given > 0, given > 3, given < -3), given < 9)
+    model = keras.Model(
+        given,
+        {"numbers": numbers, "large": keras.ops.cast(ordered, "int32"),
+         "kept": keras.ops.where(keras.ops.isfinite(given), given, 0.5)},
+    )  # fmt: skip
+    write_onnx(model, tmp_path / "m.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "m.onnx"))
+    rows = np.asarray([[1], [np.nan], [np.inf], [-np.inf], [4], [-4]], "f")
+    names = [value.name for value in session.get_outputs()]
+    got = dict(zip(names, session.run(None, {"x": rows}), strict=True))
+    for name, wanted in model(rows).items():
+        np.testing.assert_array_equal(got[name], wanted, name)

@@ -43,11 +43,46 @@ def _bucketize(context: Any, node: Any, name: str, arguments: Any) -> None:
     )
 
 
+def _select(context: Any, node: Any, name: str, arguments: Any) -> None:
+    """``SelectV2``, of which ``ops.where`` is made.
+
+    tf2onnx adds both branches, each times 0 or 1, which makes NaN of NaN and infinity in the branch
+    that is not taken.
+    """
+    del arguments
+    from onnx import TensorProto
+
+    [output] = node.output
+    dtype, shape = context.get_dtype(output), context.get_shape(output)
+    condition, *branches = node.input
+    context.remove_node(node.name)
+    if dtype != TensorProto.BOOL:
+        context.make_node(
+            "Where", [condition, *branches], outputs=[output], name=name, dtypes=[dtype],
+            shapes=[shape],
+        )  # fmt: skip
+        return
+    # onnxruntime selects no booleans.
+    numbers = [
+        context.make_node("Cast", [branch], attr={"to": TensorProto.INT32}).output[0]
+        for branch in branches
+    ]
+    chosen = context.make_node("Where", [condition, *numbers]).output[0]
+    context.make_node(
+        "Cast", [chosen], attr={"to": dtype}, outputs=[output], name=name, dtypes=[dtype],
+        shapes=[shape],
+    )  # fmt: skip
+
+
 def _one(dtype: int) -> Any:
     from tf2onnx.utils import map_onnx_to_numpy_type
 
     return np.asarray(1, map_onnx_to_numpy_type(dtype))
 
 
-OPERATIONS: Mapping[str, Any] = {"Erfc": (_erfc, []), "Bucketize": (_bucketize, [])}
+OPERATIONS: Mapping[str, Any] = {
+    "Erfc": (_erfc, []),
+    "Bucketize": (_bucketize, []),
+    "SelectV2": (_select, []),
+}
 """By TensorFlow's name, as tf2onnx takes them."""

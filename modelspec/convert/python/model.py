@@ -32,10 +32,12 @@ class Script:
 def write_model(valid: ValidSpec, taken: Sequence[str]) -> Script:
     """The functions of a spec, with its blocks and loops, or else call by call."""
     everything = {node.name for node in valid.graph.nodes}
-    chosen = chosen_names(valid)
+    fitted = {node.name for node in valid.graph.adapted}
+    chosen = chosen_names(valid) | fitted
     clash = clashes(valid.graph, chosen)
     named = everything if clash else chosen
-    if clash and (valid.spec.blocks or _repeats(valid)):
+    inside = any("." in name for name in fitted)  # fit finds them by their whole names
+    if inside or (clash and (valid.spec.blocks or _repeats(valid))):
         return _Writer(valid, taken, named).flat()
     try:
         return _Writer(valid, taken, named).structured()

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from modelspec.convert.python.arrays import ArrayNames
 from modelspec.convert.python.layout import Code, lines, string
 from modelspec.convert.python.model import write_model
-from modelspec.convert.python.training import ArrayNames, Main
+from modelspec.convert.python.training import Main
 from modelspec.convert.python.values import UnwrittenError, Values
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.spec import LastRows
@@ -12,7 +13,7 @@ from modelspec.problems.errors import ModelError
 
 _OWN = (
     "BATCH_SIZE", "DATA", "EPOCHS", "MODEL", "SEED", "VALIDATION_SPLIT",
-    "class_weights", "held_out", "load", "validation_rows",
+    "class_ids", "class_weights", "csv", "held_out", "load", "read_table", "validation_rows",
 )  # fmt: skip
 
 
@@ -45,7 +46,9 @@ def python_script(valid: ValidSpec, arrays: ArrayNames | None = None) -> str:
     used = [name for name in ("layers", "ops") if f"{name}." in body]
     imports += [f"from keras import {', '.join(used)}"] if used else []
     head = "".join(_head(valid))
-    standard = "import os\nimport sys" if "os.environ" in body else "import sys"
+    modules = {"csv": "csv.", "os": "os.environ"}
+    standard = "".join(f"import {name}\n" for name, use in modules.items() if use in body)
+    standard += "import sys"
     return f"{head}{standard}\n\n" + "\n".join(imports) + f"\n\n{constants}\n\n\n{body}\n"
 
 
@@ -59,12 +62,6 @@ def _require_plain(valid: ValidSpec) -> None:
             raise ModelError(f"{node.name} is a model, which cannot be written to Python yet")
     if spec.training.learning_rates:
         raise ModelError("learning_rates of parts cannot be written to Python yet")
-    if valid.graph.adapted:
-        raise ModelError("layers with adapt: true cannot be written to Python yet")
-    if any(not isinstance(source, str) for source in spec.data.values()):
-        raise ModelError(
-            "data of several columns or of class names cannot be written to Python yet"
-        )
 
 
 def _head(valid: ValidSpec) -> Iterator[str]:

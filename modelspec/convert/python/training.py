@@ -1,9 +1,10 @@
 """``main``: the data, ``fit`` and ``save``."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from modelspec.catalog.losses import LOSSES, named_loss
+from modelspec.convert.python.arrays import ArrayNames, Arrays
+from modelspec.convert.python.fitting import fitting_lines
 from modelspec.convert.python.layout import Code, call, lines, sequence, string
 from modelspec.convert.python.outputs import in_form
 from modelspec.convert.python.values import Values
@@ -38,18 +39,6 @@ CLASS_WEIGHTS = '''def class_weights(target, weights):
     return np.array([weights.get(int(each), 1.0) for each in classes], "float32")'''
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayNames:
-    """The arrays of a data file, by the names of inputs, outputs and ``NAME_weight``.
-
-    ``validation`` are those of a validation part, None where there is none.
-    """
-
-    path: str
-    training: Mapping[str, str]
-    validation: Mapping[str, str] | None = None
-
-
 class Main:
     """Writes ``main`` for a spec; without ``arrays``, the names are those of the spec."""
 
@@ -62,6 +51,7 @@ class Main:
         )
         validation = arrays.validation if arrays else None
         self._draws = self._draws and validation is None
+        self._data = Arrays(valid, arrays)
         self._weighted_classes = [head for head in valid.heads if head.class_weights]
 
     def helpers(self) -> Iterator[str]:
@@ -70,41 +60,35 @@ class Main:
             yield STRATIFIED
         if self._weighted_classes and not self._plain_class_weights():
             yield CLASS_WEIGHTS
-        if self._arrays is None:
-            yield (
-                'def load(data, name):\n    """Return an array of the training part."""\n'
-                '    return data[f"{name}_train" if f"{name}_train" in data else name]'
-            )
+        if _is_trained(self._valid):
+            yield from self._data.helpers()
 
     def lines(self) -> Iterator[str]:
         yield "def main(data_path=DATA, model_path=MODEL):"
-        if not any(head.loss is not None for head in self._valid.heads):
+        if not _is_trained(self._valid):
             yield "    keras.utils.set_random_seed(SEED)"
             yield "    build_model().save(model_path)"
             return
         yield "    # TensorFlow then adds numbers in the same order in every run."
         yield '    os.environ["TF_DETERMINISTIC_OPS"] = "1"'
-        yield "    data = np.load(data_path)"
+        yield from self._data.opened()
         yield from self._arrays_of("", self._arrays.training if self._arrays else None)
         yield from self._split()
         yield "    keras.utils.set_random_seed(SEED)"
         yield "    model = build_model()"
+        names = self._arrays.training if self._arrays else None
+        rows = "~held_out" if self._is_split() else None
+        yield from fitting_lines(self._valid, self._data, names, rows)
         yield from self._comments()
         yield from lines(call("model.fit", self._arguments()), 4)
         yield "    model.save(model_path)"
-
-    def _array(self, name: str, names: Mapping[str, str] | None) -> Code:
-        if names is None:
-            key = self._valid.spec.data.get(name, name)
-            return call("load", [Code("data"), string(str(key))])
-        return Code(f"data[{string(names[name]).flat}]")
 
     def _arrays_of(self, prefix: str, names: Mapping[str, str] | None) -> Iterator[str]:
         inputs = []
         for name, entry in self._valid.graph.inputs.items():
             dtype = "float32" if entry.dtype == "bfloat16" else entry.dtype
             kind = Code("object") if dtype == "string" else string(dtype)
-            array = self._array(name, names).flat
+            array = self._data.of(name, names).flat
             inputs.append(Code(f"{array}.astype(", (kind,), ")"))
         x = inputs[0] if len(inputs) == 1 else sequence(inputs)
         yield from lines(x.before(f"{prefix}x = "), 4)
@@ -116,9 +100,9 @@ class Main:
 
     def _target(self, head: Head, names: Mapping[str, str] | None) -> Code:
         if head not in self._heads or (names is not None and head.output not in names):
-            first = self._array(next(iter(self._valid.graph.inputs)), names).flat
+            first = self._data.of(next(iter(self._valid.graph.inputs)), names).flat
             return Code(f"np.zeros((len({first}), 1))")
-        return self._array(head.output, names)
+        return self._data.of(head.output, names)
 
     def _weights(self, prefix: str, names: Mapping[str, str] | None) -> Code | None:
         """Weights of samples, where there are any."""
@@ -134,7 +118,7 @@ class Main:
                 weights[head.output] = Code(" * ".join(parts))
         if not weights:
             return None
-        first = self._array(next(iter(graph.inputs)), names).flat
+        first = self._data.of(next(iter(graph.inputs)), names).flat
         rest = Code(f"np.ones(len({first}))")
         return in_form(
             graph, {head.output: weights.get(head.output, rest) for head in self._valid.heads}
@@ -225,6 +209,10 @@ class Main:
         if by_name:
             return Code(f"{{name: array[{chosen}] for name, array in {variable}.items()}}")
         return Code(f"[array[{chosen}] for array in {variable}]")
+
+
+def _is_trained(valid: ValidSpec) -> bool:
+    return any(head.loss is not None for head in valid.heads)
 
 
 def _has_classes(head: Head) -> bool:
