@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from modelspec.backend.export.onnx import write_onnx
 from modelspec.backend.export.random_rows import random_rows
+from modelspec.backend.export.runtime import load_onnx
 from modelspec.problems.errors import ModelError
 
 pytestmark = pytest.mark.keras
@@ -164,3 +165,13 @@ def test_the_branch_that_is_not_taken_does_not_count(tmp_path: Path) -> None:
     got = dict(zip(names, session.run(None, {"x": rows}), strict=True))
     for name, wanted in model(rows).items():
         np.testing.assert_array_equal(got[name], wanted, name)
+
+
+def test_texts_reach_the_runtime_as_texts(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    given = keras.Input((2,), dtype="string", name="x")
+    write_onnx(keras.Model(given, strings()(given)), tmp_path / "m.onnx")
+    loaded = load_onnx(tmp_path / "m.onnx")
+    for rows in (np.asarray(WORDS, object), np.asarray(np.char.encode(WORDS), object)):
+        [ids] = loaded.run({"x": rows}).values()
+        np.testing.assert_array_equal(ids, [[1, 2], [0, 1], [0, 3]])

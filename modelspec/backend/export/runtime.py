@@ -77,7 +77,9 @@ def load_onnx(path: Path) -> Loaded:
     outputs = [value.name for value in session.get_outputs()]
 
     def run(arrays: Mapping[str, Array]) -> dict[str, Array]:
-        return dict(zip(outputs, session.run(None, dict(arrays)), strict=True))
+        # onnxruntime makes of bytes what Python prints of them.
+        given = {name: _plain(array).astype(array.dtype) for name, array in arrays.items()}
+        return dict(zip(outputs, session.run(None, given), strict=True))
 
     inputs = [value.name for value in session.get_inputs()]
     return Loaded(f"onnxruntime {onnxruntime.__version__}", inputs, outputs, run)
