@@ -32,8 +32,9 @@ def to_python(source: ModelSpec, data: Path | str | None = None, *, say: Say | N
         True
     """
     valid = source.require()
+    weighted = _weighted(source) if valid.strategy is not None else frozenset()
     if data is None:
-        return python_script(valid)
+        return python_script(valid, weighted=weighted)
     dataset, problems = source.load_data(data, say=say)
     if dataset is None or has_errors(problems):
         raise SpecError(source.place(problems))
@@ -43,4 +44,9 @@ def to_python(source: ModelSpec, data: Path | str | None = None, *, say: Say | N
         if held is None or has_errors(more):
             raise SpecError(source.place(more))
         validation = held.array_names
-    return python_script(valid, ArrayNames(str(data), dataset.array_names, validation))
+    return python_script(valid, ArrayNames(str(data), dataset.array_names, validation), weighted)
+
+
+def _weighted(source: ModelSpec) -> frozenset[str]:
+    """The layers with weights that are trained."""
+    return frozenset(row.name for row in source.summary().layers if row.trainable_params)

@@ -29,14 +29,16 @@ class Script:
     functions: list[str] = field(default_factory=list)
 
 
-def write_model(valid: ValidSpec, taken: Sequence[str]) -> Script:
-    """The functions of a spec, with its blocks and loops, or else call by call."""
+def write_model(valid: ValidSpec, taken: Sequence[str], sought: frozenset[str]) -> Script:
+    """The functions of a spec, with its blocks and loops, or else call by call.
+
+    ``sought`` are layers that ``main`` looks up by their names.
+    """
     everything = {node.name for node in valid.graph.nodes}
-    fitted = {node.name for node in valid.graph.adapted}
-    chosen = chosen_names(valid) | fitted
+    chosen = chosen_names(valid) | sought
     clash = clashes(valid.graph, chosen)
     named = everything if clash else chosen
-    inside = any("." in name for name in fitted)  # fit finds them by their whole names
+    inside = any("." in name for name in sought)
     if inside or (clash and (valid.spec.blocks or _repeats(valid))):
         return _Writer(valid, taken, named).flat()
     try:

@@ -5,33 +5,43 @@ from collections.abc import Iterator
 from modelspec.convert.python.arrays import ArrayNames
 from modelspec.convert.python.layout import Code, lines, string
 from modelspec.convert.python.model import write_model
+from modelspec.convert.python.strategies import chosen_strategy, shared_layer
 from modelspec.convert.python.training import Main
 from modelspec.convert.python.values import UnwrittenError, Values
 from modelspec.graph.valid_spec import ValidSpec
+from modelspec.language.loss_weights import GradNorm
 from modelspec.language.spec import LastRows
 from modelspec.problems.errors import ModelError
 
 _OWN = (
     "BATCH_SIZE", "DATA", "EPOCHS", "MODEL", "SEED", "VALIDATION_SPLIT",
-    "class_ids", "class_weights", "csv", "held_out", "load", "read_table", "validation_rows",
+    "balance", "class_ids", "class_weights", "csv", "held_out", "load", "read_table", "tf",
+    "validation_rows",
 )  # fmt: skip
 
 
-def python_script(valid: ValidSpec, arrays: ArrayNames | None = None) -> str:
+def python_script(
+    valid: ValidSpec, arrays: ArrayNames | None = None, weighted: frozenset[str] = frozenset()
+) -> str:
     """A Python script that builds, trains and saves the model of a spec, with Keras alone.
 
     Args:
         valid: The spec.
         arrays: The arrays of the data; without them, the names of the spec, or ``NAME_train``.
+        weighted: The layers with weights that are trained, for the strategy of a spec that has one.
 
     Raises:
         ModelError: The spec has parts that such a script cannot have.
     """
     _require_plain(valid)
     values = Values(valid.catalog, str)
-    main = Main(valid, arrays, values)
+    strategy = chosen_strategy(valid, weighted)
+    main = Main(valid, arrays, values, strategy, weighted)
+    named = {node.name for node in valid.graph.adapted}
+    if isinstance(strategy, GradNorm) and (shared := shared_layer(valid, weighted)):
+        named.add(shared)
     try:
-        script = write_model(valid, _OWN)
+        script = write_model(valid, _OWN, frozenset(named))
     except UnwrittenError as error:
         raise ModelError(f"the spec cannot be written to Python: {error}") from error
     constants = "\n".join(
@@ -43,6 +53,7 @@ def python_script(valid: ValidSpec, arrays: ArrayNames | None = None) -> str:
     parts = [*script.functions, *main.helpers(), "\n".join(main.lines())]
     body = "\n\n\n".join([*parts, 'if __name__ == "__main__":\n    main(*sys.argv[1:])'])
     imports = ["import keras", *(["import numpy as np"] if "np." in body else [])]
+    imports += ["import tensorflow as tf"] if "tf." in body else []
     used = [name for name in ("layers", "ops") if f"{name}." in body]
     imports += [f"from keras import {', '.join(used)}"] if used else []
     head = "".join(_head(valid))

@@ -7,9 +7,11 @@ from modelspec.convert.python.arrays import ArrayNames, Arrays
 from modelspec.convert.python.fitting import fitting_lines
 from modelspec.convert.python.layout import Code, call, lines, sequence, string
 from modelspec.convert.python.outputs import in_form
+from modelspec.convert.python.strategies import balance_function, balance_lines
 from modelspec.convert.python.values import Values
 from modelspec.graph.heads import Head
 from modelspec.graph.valid_spec import ValidSpec
+from modelspec.language.loss_weights import Strategy
 from modelspec.language.spec import GroupedRows, LastRows
 
 STRATIFIED = '''def validation_rows(samples, classes=None):
@@ -42,7 +44,15 @@ CLASS_WEIGHTS = '''def class_weights(target, weights):
 class Main:
     """Writes ``main`` for a spec; without ``arrays``, the names are those of the spec."""
 
-    def __init__(self, valid: ValidSpec, arrays: ArrayNames | None, values: Values) -> None:
+    def __init__(
+        self,
+        valid: ValidSpec,
+        arrays: ArrayNames | None,
+        values: Values,
+        strategy: Strategy | None = None,
+        weighted: frozenset[str] = frozenset(),
+    ) -> None:
+        self._strategy, self._weighted = strategy, weighted
         self._valid, self._arrays, self._values = valid, arrays, values
         self._training = valid.spec.training
         self._heads = [head for head in valid.heads if head.loss is not None or head.metrics]
@@ -62,6 +72,8 @@ class Main:
             yield CLASS_WEIGHTS
         if _is_trained(self._valid):
             yield from self._data.helpers()
+            if self._strategy is not None:
+                yield balance_function(self._strategy)
 
     def lines(self) -> Iterator[str]:
         yield "def main(data_path=DATA, model_path=MODEL):"
@@ -79,6 +91,8 @@ class Main:
         names = self._arrays.training if self._arrays else None
         rows = "~held_out" if self._is_split() else None
         yield from fitting_lines(self._valid, self._data, names, rows)
+        if self._strategy is not None:
+            yield from balance_lines(self._valid, self._values, self._strategy, self._weighted)
         yield from self._comments()
         yield from lines(call("model.fit", self._arguments()), 4)
         yield "    model.save(model_path)"
@@ -157,8 +171,6 @@ class Main:
 
     def _comments(self) -> Iterator[str]:
         training = self._training
-        if self._valid.strategy is not None:
-            yield "    # Keras has no counterpart to the strategy for loss_weights: they are 1."
         if isinstance(training.validation_split, GroupedRows):
             yield "    # Validation on whole groups is not written out: all rows train."
         if training.shuffle:
