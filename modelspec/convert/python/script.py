@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from modelspec.convert.python.arrays import ArrayNames
 from modelspec.convert.python.layout import Code, lines, string
 from modelspec.convert.python.model import write_model
+from modelspec.convert.python.own_parts import import_lines, part_names
 from modelspec.convert.python.strategies import chosen_strategy, shared_layer
 from modelspec.convert.python.training import Main
 from modelspec.convert.python.values import UnwrittenError, Values
@@ -41,7 +42,7 @@ def python_script(
     if isinstance(strategy, GradNorm) and (shared := shared_layer(valid, weighted)):
         named.add(shared)
     try:
-        script = write_model(valid, _OWN, frozenset(named))
+        script = write_model(valid, [*_OWN, *part_names()], frozenset(named))
     except UnwrittenError as error:
         raise ModelError(f"the spec cannot be written to Python: {error}") from error
     constants = "\n".join(
@@ -56,6 +57,7 @@ def python_script(
     imports += ["import tensorflow as tf"] if "tf." in body else []
     used = [name for name in ("layers", "ops") if f"{name}." in body]
     imports += [f"from keras import {', '.join(used)}"] if used else []
+    imports += import_lines(body)
     head = "".join(_head(valid))
     modules = {"csv": "csv.", "os": "os.environ"}
     standard = "".join(f"import {name}\n" for name, use in modules.items() if use in body)

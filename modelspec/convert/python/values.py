@@ -11,7 +11,6 @@ from modelspec.convert.python.layout import Code, call, mapping, sequence, strin
 from modelspec.graph.naming import snake_case
 from modelspec.language.expressions import has_expression
 from modelspec.language.written import Written
-from modelspec.problems.errors import ModelError
 
 _MODULES: Mapping[Family, str] = {
     "layer": "layers",
@@ -63,8 +62,7 @@ class Values:
         entry = self._catalog.find(family, written.name) if written else None
         if written is None or entry is None:
             raise UnwrittenError(f"{value} is not a Keras object")
-        self._require_keras(family, written.name)
-        path = f"{_MODULES[family]}.{entry.name}"
+        path = entry.name if entry.plugin else f"{_MODULES[family]}.{entry.name}"
         if entry.function:
             return Code(path)
         passed = written.arguments
@@ -92,14 +90,14 @@ class Values:
         by_name = isinstance(value, str) and not has_expression(value)
         if isinstance(value, Mapping) or (by_name and argument.family in _NEVER_BY_NAME):
             return self.construct(argument.family, value, {})
-        if by_name:
-            self._require_keras(argument.family, value)
+        if by_name and self._is_own(argument.family, value):
+            return self.construct(argument.family, value, {})
         return self.value(value)
 
     def judge(self, family: Family, value: Any) -> Code:
         """A loss or a metric; names stay names, as ``compile`` takes them."""
-        if isinstance(value, str):
-            self._require_keras(family, value)
+        if isinstance(value, str) and self._is_own(family, value):
+            return self.construct(family, value, {})
         if value is None or isinstance(value, str):
             return self.value(value)
         written = Written.read(value)
@@ -111,10 +109,10 @@ class Values:
             own = {}
         return self.construct(family, value, own)
 
-    def _require_keras(self, family: Family, name: str) -> None:
+    def _is_own(self, family: Family, name: str) -> bool:
+        """Whether a name is that of a part of a plugin."""
         entry = self._catalog.find(family, name)
-        if entry is not None and entry.plugin is not None:
-            raise ModelError(f"{name} is a part of {entry.plugin}, which a script cannot have yet")
+        return entry is not None and entry.plugin is not None
 
     def _text(self, text: str) -> Code:
         whole = _EXPRESSION.fullmatch(text)
