@@ -18,6 +18,7 @@ from modelspec.runs.layout import RECORD
 from modelspec.runs.run import Run
 
 _MODELS = (".keras", ".h5", ".hdf5")
+_NOT_IN_MODELS = frozenset({"training", "data", "weights"})
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,25 @@ def diff(a: str | Path, b: str | Path, *, light: bool = False) -> Difference:
         inputs=compared.inputs,
         layers=compared.layers,
         outputs=compared.outputs,
-        settings=tuple(compare_settings(first, second)),
+        settings=tuple(_settings(one, other)),
         run=tuple(_runs(one.run, other.run)),
     )
     if not (compared.layers or compared.inputs):
         return difference
     return _with_sizes(difference, one.source, other.source, compared, light=light)
+
+
+def _settings(one: _Opened, other: _Opened) -> Iterator[Change]:
+    """Settings that differ; of a model file, only those that such a file holds."""
+    found = compare_settings(one.source.require(), other.source.require())
+    if one.has_lines and other.has_lines:
+        return found
+    return (
+        change
+        for change in found
+        if change.name == "training.precision"
+        or change.name.partition(".")[0] not in _NOT_IN_MODELS
+    )
 
 
 def _open(path: str | Path) -> _Opened:

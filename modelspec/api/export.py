@@ -109,7 +109,7 @@ def export(
     with _replacing(place, form) as aside:
         notes = _write(model, form, aside, options, calibration)
         subject = Subject(form, aside, int8=int8, notes=tuple(notes))
-        proof = replace(_prove(model, subject, rows), path=str(place))
+        proof = replace(_prove(model, subject, rows, force=force), path=str(place))
         if not proof.passed and not force:
             raise ExportError(proof)
     with replacing(place.with_name(f"{place.name}.json")) as aside:
@@ -142,10 +142,22 @@ def _write(
         return write_litert(model, path, allow_flex=options.allow_flex, rows=calibration)
 
 
-def _prove(model: Any, subject: Subject, rows: ExportRows) -> Proof:
-    from modelspec.backend.export.proof import prove
+def _prove(model: Any, subject: Subject, rows: ExportRows, *, force: bool) -> Proof:
+    """The proof of a file; without outputs where no runtime can run it, and ``force`` keeps it."""
+    from modelspec.backend.export.proof import NoRuntimeError, prove
 
-    return prove(subject, model, rows.batches, from_data=rows.from_data, judged=rows.judged)
+    try:
+        return prove(subject, model, rows.batches, from_data=rows.from_data, judged=rows.judged)
+    except NoRuntimeError as error:
+        if not force:
+            message = f"{error}: it is not written, because nothing proves it; --force writes it"
+            raise ModelError(message) from error
+        notes = (*subject.notes, f"the file is not proved: {error}")
+        return Proof(
+            subject.format, str(subject.path), subject.path.stat().st_size, "none", 0,
+            from_data=rows.from_data, int8=subject.int8, tolerance=0.0, outputs=(), before={},
+            after={}, milliseconds_keras=0.0, milliseconds=0.0, notes=notes,
+        )  # fmt: skip
 
 
 def _require_packages(form: Format) -> None:

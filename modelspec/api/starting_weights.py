@@ -20,6 +20,7 @@ from modelspec.weights.files import (
     WeightFileError,
     WeightSource,
 )
+from modelspec.weights.legacy import by_slot
 from modelspec.weights.plan import Plan, make_plan
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Start:
         for ours, theirs in self.plan.loads.items():
             assert self.source is not None
             slots = {place.weight.slot for place in self.plan.arrays if place.layer == ours}
-            read = self.source.read(theirs)
+            read = by_slot(self.plan.layout[ours], self.source.read(theirs), theirs)
             yield {ours: {slot: array for slot, array in read.items() if slot not in slots}}
         for place in self.plan.arrays:
             yield {place.layer: {place.weight.slot: self.arrays[place.key]}}

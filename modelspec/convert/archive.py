@@ -51,7 +51,8 @@ def read_saved_model(path: Path) -> SavedModel:
     if start.startswith(ZIP_MAGIC):
         return _read_archive(path)
     if is_hdf5(start):
-        return SavedModel(_read_hdf5(path), has_weights=False)
+        config, has_weights = _read_hdf5(path)
+        return SavedModel(config, has_weights=has_weights)
     raise ModelError(f"{path} is not a .keras file (a zip archive), and not an HDF5 file")
 
 
@@ -95,13 +96,15 @@ def _refuse_bombs(path: Path, members: list[zipfile.ZipInfo]) -> None:
             )
 
 
-def _read_hdf5(path: Path) -> dict[str, Any]:
+def _read_hdf5(path: Path) -> tuple[dict[str, Any], bool]:
+    """The config, and whether the file has weights."""
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
             value = file.attrs.get("model_config")
             training = file.attrs.get("training_config")
+            has_weights = "model_weights" in file
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} cannot be read: {_first_line(error)}") from error
     if value is None:
@@ -110,7 +113,7 @@ def _read_hdf5(path: Path) -> dict[str, Any]:
     config = _parse(path, _bytes(value))
     if training is not None and not config.get("compile_config"):
         config["compile_config"] = _compile_config(_read_json(path, _bytes(training)))
-    return config
+    return config, has_weights
 
 
 def _bytes(value: Any) -> bytes:

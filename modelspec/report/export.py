@@ -11,7 +11,8 @@ def print_proof(console: Console, proof: Proof) -> None:
     """Print outputs, metrics, size and time of a file beside those of Keras."""
     header = ("output", "largest difference", "relative", "typical", "same argmax", "")
     rows = [_output_row(output) for output in proof.outputs]
-    print_table(console, header, rows, {1, 2, 3, 4})
+    if rows:
+        print_table(console, header, rows, {1, 2, 3, 4})
     if proof.before:
         names = proof.before.keys() & proof.after.keys()
         metrics = [
@@ -26,6 +27,8 @@ def print_proof(console: Console, proof: Proof) -> None:
 
 def proof_lines(proof: Proof) -> list[str]:
     """What is known of the file as a whole."""
+    if not proof.outputs:
+        return [size(proof.bytes), *(f"note: {note}" for note in proof.notes)]
     rows = "rows of the data" if proof.from_data else "random rows"
     measure = "typical" if proof.int8 else "relative"
     where = f"{proof.rows:,} {rows}, {proof.runtime} in a process of its own"

@@ -54,7 +54,8 @@ class Proof:
     ``from_data`` says whether the rows are the user's, or made to fit the inputs. ``tolerance`` is
     that of ``largest_relative``; of ``typical_relative`` for a file of ``int8``. ``before`` and
     ``after`` are loss and metrics of Keras's outputs and of the file's; empty without targets.
-    Times are in milliseconds a row.
+    Times are in milliseconds a row. A file that no runtime here can run has no ``outputs``, and its
+    ``notes`` say so.
     """
 
     format: Format
@@ -74,7 +75,7 @@ class Proof:
 
     @property
     def passed(self) -> bool:
-        return all(output.passed for output in self.outputs)
+        return bool(self.outputs) and all(output.passed for output in self.outputs)
 
     def as_json(self) -> dict[str, Any]:
         """The proof as JSON can hold it: a number that is not finite becomes null."""

@@ -21,6 +21,7 @@ import numpy as np
 from modelspec.data.concatenated import Array
 from modelspec.data.npz import data_offset, open_npz
 from modelspec.graph.naming import snake_case
+from modelspec.weights.legacy import LEGACY, is_legacy, legacy_arrays
 
 WEIGHTS = "model.weights.h5"
 _CONFIG = "config.json"
@@ -78,7 +79,8 @@ class H5Weights:
     def read(self, layer: str) -> dict[str, Array]:
         with _opened(self.path) as (file, _):
             group = file[self.groups[layer]]
-            return {slot: _values(group[slot]) for slot in self.headers[layer]}
+            slots = self.headers[layer]
+            return {slot: _values(group[slot.removeprefix(LEGACY)]) for slot in slots}
 
 
 def read_weight_file(path: Path) -> H5Weights:
@@ -115,7 +117,7 @@ def _require_kind(path: Path) -> None:
     raise WeightFileError(f"{path} is {what}", _KINDS)
 
 
-_KINDS = "weights come from a run, a .keras file or a .weights.h5 file"
+_KINDS = "weights come from a run, a .keras file or an HDF5 file (.h5, .weights.h5)"
 _OTHERS = {b"\x93NUMPY": "a NumPy array", b"\x80": "a pickle, which modelspec never loads"}
 
 
@@ -205,11 +207,8 @@ def _layer_names(archive: ZipFile) -> list[str]:
 
 
 def _headers(path: Path, file: Any, names: list[str]) -> H5Weights:
-    if "layer_names" in file.attrs or "model_weights" in file:
-        raise WeightFileError(
-            f"{path} is in the format of Keras 2",
-            "load it in Python, and save it with model.save_weights('NAME.weights.h5')",
-        )
+    if is_legacy(file):
+        return _legacy(path, file)
     if "layers" not in file:
         raise WeightFileError(
             f"{path} has no layers: it is not from a functional or sequential Keras model", _KINDS
@@ -228,6 +227,17 @@ def _headers(path: Path, file: Any, names: list[str]) -> H5Weights:
         if name not in headers:
             groups[name], headers[name] = group, walk.inside(group)
     return H5Weights(path, headers, groups, walk.elements)
+
+
+def _legacy(path: Path, file: Any) -> H5Weights:
+    _Walk(path).visit(file, "", 0)
+    headers: dict[str, dict[str, Stored]] = {}
+    groups: dict[str, str] = {}
+    for layer, group, name, array in legacy_arrays(file):
+        stored = Stored(tuple(array.shape), str(array.dtype))
+        headers.setdefault(layer, {})[f"{LEGACY}{name}"] = stored
+        groups[layer] = group
+    return H5Weights(path, headers, groups)
 
 
 def _counted(names: list[str]) -> dict[str, str]:

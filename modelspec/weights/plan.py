@@ -10,6 +10,7 @@ from modelspec.problems.diagnostic import Diagnostic, Related, Route
 from modelspec.results.weights import LayerStart, Layout, State, Weight
 from modelspec.weights.files import Headers
 from modelspec.weights.fitting import cast_of, difference_of
+from modelspec.weights.legacy import by_slot
 from modelspec.weights.names import listed, their_names, unmatched_skips
 from modelspec.weights.places import Place, find_places
 
@@ -18,13 +19,14 @@ _FROM: Route = ("weights", "from")
 
 @dataclass
 class Plan:
-    """What layers start from. ``loads`` has our layers and theirs, by name."""
+    """What layers start from. ``loads`` has our layers and theirs, by name; ``layout`` is ours."""
 
     layers: list[LayerStart] = field(default_factory=list)
     loads: dict[str, str] = field(default_factory=dict)
     arrays: list[Place] = field(default_factory=list)
     unused: tuple[str, ...] = ()
     problems: list[Diagnostic] = field(default_factory=list)
+    layout: Layout = field(default_factory=dict)
 
 
 def make_plan(
@@ -43,7 +45,7 @@ def make_plan(
         routes: The place of each layer in the spec.
         chosen: Layers whose fresh weights the spec chooses, by an initializer for example.
     """
-    plan = Plan()
+    plan = Plan(layout=layout)
     plan.arrays, problems = find_places(weights, layout)
     plan.problems += problems
     skipped = set(chain.from_iterable(matching(pattern, layout) for pattern in weights.skip))
@@ -99,7 +101,7 @@ def _start(
         return start("skipped")
     if theirs is None or headers is None:
         return start("fresh")
-    stored = headers[theirs]
+    stored = by_slot(ours, headers[theirs], theirs)
     if difference := difference_of(ours, stored):
         return start("shape differs", difference)
     return start("loaded", cast_of(ours, stored))

@@ -183,6 +183,17 @@ def test_operations_of_tensorflow_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"LiteRT has no MaxPool3D.*--allow-flex"):
         modelspec.export(target, "litert", tmp_path / "flex.tflite")
     assert list(tmp_path.iterdir()) == []
+    try:
+        proof = modelspec.export(target, "litert", tmp_path / "flex.tflite", allow_flex=True)
+    except ModelError as error:
+        assert "nothing proves it" in str(error)  # noqa: PT017 - a TensorFlow with Flex proves it
+        assert list(tmp_path.iterdir()) == []
+        options = {"allow_flex": True, "force": True}
+        proof = modelspec.export(target, "litert", tmp_path / "flex.tflite", **options)
+        assert not proof.passed
+        assert "not proved" in proof.notes[-1]
+    assert "(Flex)" in proof.notes[0]
+    assert (tmp_path / "flex.tflite").stat().st_size == proof.bytes
 
 
 @pytest.mark.parametrize("form", FORMATS)

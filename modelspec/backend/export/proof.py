@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,14 @@ HALF_TOLERANCE = 2e-2
 INT8_TOLERANCE = 0.2
 """The typical relative difference of a file of 8-bit integers."""
 
+_NO_FLEX = "Select TensorFlow op"
+
 _ABSOLUTE = 1e-6
 """What rounding alone can make of values that are 0 in Keras."""
+
+
+class NoRuntimeError(ModelError):
+    """No runtime on this machine can run a file."""
 
 
 def prove(
@@ -50,6 +57,7 @@ def prove(
         judged: Whether the batches have targets and the model is compiled.
 
     Raises:
+        NoRuntimeError: No runtime here can run the file.
         ModelError: The runtime refuses the file, or the names in the file are others.
     """
     wanted, keras_seconds = _keras(model, batches)
@@ -176,7 +184,7 @@ def _in_runtime(
         (folder / "request.json").write_text(json.dumps(request), "utf-8")
         named: dict[str, Any] = {str(index): array for index, array in enumerate(arrays.values())}
         np.savez(folder / "inputs.npz", **named)
-        _start(folder)
+        _start(folder, flex=subject.needs_flex)
         response = json.loads((folder / "response.json").read_text("utf-8"))
         with np.load(folder / "outputs.npz") as stored:
             outputs = {name: stored[str(k)] for k, name in enumerate(response["outputs"])}
@@ -184,7 +192,7 @@ def _in_runtime(
     return response, outputs
 
 
-def _start(folder: Path) -> None:
+def _start(folder: Path, *, flex: bool) -> None:
     # The child finds modules where this process does, and nowhere else.
     done = subprocess.run(  # noqa: S603 - our own program, with nothing from a spec in it
         [sys.executable, "-P", "-W", "ignore", "-m", _PROGRAM, str(folder)],
@@ -197,6 +205,11 @@ def _start(folder: Path) -> None:
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         said = lines[-1] if lines else f"exit code {done.returncode}"
+        if flex and _NO_FLEX in said:
+            raise NoRuntimeError(
+                "the file needs TensorFlow's operations (Flex), and neither ai-edge-litert nor "
+                f"TensorFlow {version('tensorflow')} for Python has them in LiteRT's runtime"
+            )
         raise ModelError(f"the runtime of the file refuses it: {said[:400]}")
 
 
