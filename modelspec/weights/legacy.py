@@ -44,8 +44,9 @@ def legacy_arrays(file: Any) -> Iterator[tuple[str, str, str, Any]]:
             if not isinstance(array, h5py.Dataset):
                 raise TypeError(f"there is no array for the weight {ascii(name)[:80]}")
             yield layer, f"{place}{layer}", name, array
-            first, _, rest = name.partition("/")
-            if rest and first != layer:
+            # Some models put their name before those of their layers.
+            first, _, rest = name.removeprefix(f"{layer}/").partition("/")
+            if rest:
                 yield f"{layer}.{first}", f"{place}{layer}", name, array
 
 
@@ -73,14 +74,17 @@ def by_slot(
     """
     if not theirs or not all(slot.startswith(LEGACY) for slot in theirs):
         return theirs
-    top = f"{layer.rpartition('.')[2]}/"
-    named = {
-        slot.removeprefix(LEGACY).partition(":")[0].removeprefix(top): value
-        for slot, value in theirs.items()
-    }
+    top = layer.rpartition(".")[2]
+    named = {_within(slot.removeprefix(LEGACY), top): value for slot, value in theirs.items()}
     if named.keys() == {weight.name for weight in ours}:
         return {weight.slot: named[weight.name] for weight in ours}
     if len(theirs) != len(ours):
         return theirs
     ordered = sorted(ours, key=lambda weight: (not weight.learned, weight.index))
     return {weight.slot: value for weight, value in zip(ordered, theirs.values(), strict=True)}
+
+
+def _within(name: str, layer: str) -> str:
+    """The name of a weight in its layer: ``kernel`` of ``model/layer/kernel:0``."""
+    before, _, after = f"/{name.partition(':')[0]}".partition(f"/{layer}/")
+    return after or before.removeprefix("/")

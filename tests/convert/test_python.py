@@ -248,6 +248,9 @@ def test_tables_are_read_without_other_packages(tmp_path: Path) -> None:
         script["class_ids"](np.array([" b", "a", "b"], object)), [1, 0, 1]
     )
     np.testing.assert_array_equal(script["class_ids"](np.array([7.0, 2.0]), [7, 2]), [0, 1])
+    (tmp_path / "t.csv").write_text("a,b\n1,x\n?,y\n", "utf-8")
+    data = script["read_table"](tmp_path / "t.csv", missing={"a": ["?"]})
+    np.testing.assert_array_equal(data["a"], [1, np.nan])
 
 
 @pytest.mark.keras

@@ -4,20 +4,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from modelspec.convert.python.layout import Code, call, lines, sequence, string
+from modelspec.catalog.losses import outputs_of_one_hot
+from modelspec.convert.python.layout import Code, call, lines, mapping, sequence, string
 from modelspec.convert.python.names import Names
 from modelspec.graph.valid_spec import ValidSpec
-from modelspec.language.spec import ClassColumn
+from modelspec.language.spec import ColumnSource, Source
 from modelspec.problems.errors import ModelError
 
 _DELIMITERS: Mapping[str, str] = {".csv": ",", ".tsv": "\\t"}
 
-READ_TABLE = '''def read_table(path, text=()):
+READ_TABLE = '''def read_table(path, text=(), missing={{}}):
     """Return the columns of a table; those that are not ``text`` become numbers if they can."""
     with open(path, encoding="utf-8-sig", newline="") as file:
         header, *rows = csv.reader(file{more})
     columns = {{}}
     for name, cells in zip(header, zip(*rows)):
+        cells = ["" if cell in missing.get(name, ()) else cell for cell in cells]
         columns[name] = np.array(cells, object)
         if name not in text:
             try:
@@ -55,10 +57,22 @@ class Arrays:
     def __init__(self, valid: ValidSpec, names: ArrayNames | None) -> None:
         self._valid, self._names = valid, names
         sources = valid.spec.data
-        self._stacks = {name: each for name, each in sources.items() if isinstance(each, tuple)}
-        self._classes = {
-            name: each for name, each in sources.items() if isinstance(each, ClassColumn)
+        self._stacks = {
+            name: columns
+            for name, source in sources.items()
+            if isinstance(columns := _columns(source), tuple)
         }
+        self._classes = {
+            name: source
+            for name, source in sources.items()
+            if isinstance(source, ColumnSource)
+            and source.has_classes
+            and name in valid.graph.outputs
+        }
+        self._pinned = {
+            name: source for name, source in sources.items() if isinstance(source, ColumnSource)
+        }
+        self._one_hot = outputs_of_one_hot(valid.heads)
         suffix = PurePath(names.path).suffix.lower() if names else ""
         self._delimiter = _DELIMITERS.get(suffix)
         if suffix in {".parquet", ".pq"}:
@@ -90,13 +104,17 @@ class Arrays:
     def opened(self) -> Iterator[str]:
         """Lines that open the data, and make the arrays that consist of several."""
         if self.is_table:
-            text = [
-                string(self._column(name))
-                for name, entry in self._valid.graph.inputs.items()
-                if entry.dtype == "string"
-            ]
             arguments = [Code("data_path")]
-            arguments += [sequence(text).before("text=")] if text else []
+            if text := self._text_columns():
+                arguments.append(sequence(map(string, text)).before("text="))
+            missing = {
+                string(column): sequence(map(string, source.missing))
+                for source in self._pinned.values()
+                if source.missing
+                for column in _tuple(source.column)
+            }
+            if missing:
+                arguments.append(mapping(missing.items()).before("missing="))
             yield from lines(call("data = read_table", arguments), 4)
         else:
             yield "    data = np.load(data_path)"
@@ -104,11 +122,35 @@ class Arrays:
             stack = call("np.stack", [sequence(map(self._read, columns)), Code("axis=-1")])
             yield from lines(stack.before(f"{self._variables[name]} = "), 4)
         for name, source in self._classes.items():
-            column = self._read(source.column) if self._names is None else self._member(name)
-            arguments = [column]
+            arguments = [self._of_column(name)]
             if source.classes is not None:
                 arguments.append(sequence(map(_class_name, source.classes)))
-            yield from lines(call(f"{self._variables[name]} = class_ids", arguments), 4)
+            ids = call(f"{self._variables[name]} = class_ids", arguments)
+            yield from lines(ids, 4)
+            if name in self._one_hot:
+                variable = self._variables[name]
+                size = f"{variable}.max() + 1" if source.classes is None else len(source.classes)
+                yield f"    {variable} = np.eye({size})[{variable}]"
+
+    def _text_columns(self) -> list[str]:
+        """The columns of a table that stay text."""
+        inputs = self._valid.graph.inputs
+        names = [name for name, entry in inputs.items() if entry.dtype == "string"]
+        names += [name for name, source in self._pinned.items() if source.dtype == "string"]
+        sources = self._valid.spec.data
+        columns = [
+            column
+            for name in dict.fromkeys(names)
+            for column in (
+                _tuple(_columns(sources[name])) if name in sources else (self._column(name),)
+            )
+        ]
+        return list(dict.fromkeys(columns))
+
+    def _of_column(self, name: str) -> Code:
+        if self._names is None:
+            return self._read(self._column(name))
+        return Code(f"data[{string(self._column(name)).flat}]")
 
     def of(self, name: str, names: Mapping[str, str] | None) -> Code:
         """The array of an input, of an output or of weights; ``names`` are those of a part."""
@@ -121,15 +163,22 @@ class Arrays:
     def _column(self, name: str) -> str:
         if self._names is not None and name in self._names.training:
             return self._names.training[name]
-        return str(self._valid.spec.data.get(name, name))
-
-    def _member(self, name: str) -> Code:
-        return Code(f"data[{string(self._column(name)).flat}]")
+        source = self._valid.spec.data.get(name, name)
+        return str(_columns(source))
 
     def _read(self, column: str) -> Code:
         if self.is_table:
             return Code(f"data[{string(column).flat}]")
         return call("load", [Code("data"), string(column)])
+
+
+def _columns(source: Source) -> str | tuple[str, ...]:
+    columns: str | tuple[str, ...] = source.column if isinstance(source, ColumnSource) else source
+    return columns
+
+
+def _tuple(columns: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else columns
 
 
 def _class_name(name: str | int) -> Code:

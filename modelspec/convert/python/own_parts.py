@@ -19,8 +19,10 @@ def import_lines(body: str) -> Iterator[str]:
     Raises:
         ModelError: The file of a plugin has a name that Python cannot import.
     """
-    used = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
-    for plugin in active_plugins():
+    plugins = active_plugins()
+    tree = ast.parse(body if plugins else "")
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for plugin in plugins:
         parts = sorted(part.name for part in registered(plugin.tree()) if part.name in used)
         if not parts:
             continue
