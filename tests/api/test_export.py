@@ -188,8 +188,8 @@ def test_operations_of_tensorflow_are_refused(tmp_path: Path) -> None:
     except ModelError as error:
         assert "nothing proves it" in str(error)  # noqa: PT017 - a TensorFlow with Flex proves it
         assert list(tmp_path.iterdir()) == []
-        options = {"allow_flex": True, "force": True}
-        proof = modelspec.export(target, "litert", tmp_path / "flex.tflite", **options)
+        path = tmp_path / "flex.tflite"
+        proof = modelspec.export(target, "litert", path, allow_flex=True, force=True)
         assert not proof.passed
         assert "not proved" in proof.notes[-1]
     assert "(Flex)" in proof.notes[0]
