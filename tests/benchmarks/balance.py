@@ -146,8 +146,8 @@ def train(job: Job) -> dict[str, float]:
         epoch(tf.constant(feed.order(spec.training.seed, number)))
     if strategy:
         strategy.finish()
-    found: dict[str, float] = model.evaluate(*held, verbose=0, return_dict=True)
-    return found
+    metrics: dict[str, float] = model.evaluate(*held, verbose=0, return_dict=True)
+    return metrics
 
 
 def _calm() -> None:
@@ -166,8 +166,8 @@ def measure(name: str) -> dict[str, dict[str, float]]:
     from modelspec.api import balance as measuring
 
     source = modelspec.load(spec_of(name))
-    found = measuring.measure(source, data_of(name))
-    return {row: getattr(found, row) for row in MEASURED}
+    balance = measuring.measure(source, data_of(name))
+    return {row: getattr(balance, row) for row in MEASURED}
 
 
 def heads(name: str) -> tuple[list[Head], Any]:
@@ -177,9 +177,9 @@ def heads(name: str) -> tuple[list[Head], Any]:
     source = modelspec.load(spec_of(name))
     dataset, _ = source.load_data(data_of(name), "test")
     assert dataset is not None
-    found = [Head(each.output, each.metrics[0].value, dataset.samples) for each in source.heads]
+    set_heads = [Head(head.output, head.metrics[0].value, dataset.samples) for head in source.heads]
     own = source.require().spec.loss_weights
-    return found, None if isinstance(own, str) else own
+    return set_heads, None if isinstance(own, str) else own
 
 
 def rows(name: str, measured: Mapping[str, Weights]) -> Iterator[tuple[str, str]]:
@@ -220,7 +220,7 @@ class Results:
         self.values = values
 
     def of(self, row: str, head: Head) -> list[float]:
-        return [found[f"{head.output}_{head.metric}"] for found in self.values[row]]
+        return [metrics[f"{head.output}_{head.metric}"] for metrics in self.values[row]]
 
     def mean(self, row: str, head: Head) -> float:
         return statistics.mean(self.of(row, head))
@@ -238,13 +238,15 @@ class Results:
 
     def worse(self, row: str, than: str) -> list[str]:
         """Heads for which one row loses to another by more than both spreads."""
-        found = []
+        worse_heads = []
         for head in self.heads:
-            one, other = (list(map(head.error, self.of(each, head))) for each in (row, than))
+            one, other = (
+                list(map(head.error, self.of(compared, head))) for compared in (row, than)
+            )
             gap = statistics.mean(one) - statistics.mean(other)
             if gap > spread(one) + spread(other):
-                found.append(head.output)
-        return found
+                worse_heads.append(head.output)
+        return worse_heads
 
 
 def spread(values: Sequence[float]) -> float:
@@ -270,8 +272,10 @@ def main() -> None:
             for seed in range(options.seeds)
         ]
         missing = [job for job in jobs if job not in kept]
-        for number, (job, found) in enumerate(zip(missing, pool.imap(train, missing), strict=True)):
-            kept.add(job, found)
+        for number, (job, metrics) in enumerate(
+            zip(missing, pool.imap(train, missing), strict=True)
+        ):
+            kept.add(job, metrics)
             print(f"{number + 1}/{len(missing)} {job}", file=sys.stderr)
     results = {name: Results(heads(name)[0], kept.by_row(jobs, name)) for name in SETS}
     options.output.write_text(page(results, options.seeds), encoding="utf-8")
@@ -284,23 +288,23 @@ class Kept:
         self.path = path
         lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
         pairs = (json.loads(line) for line in lines)
-        self.found: dict[Job, dict[str, float]] = {Job(**job): found for job, found in pairs}
+        self.results: dict[Job, dict[str, float]] = {Job(**job): metrics for job, metrics in pairs}
 
     def __contains__(self, job: Job) -> bool:
-        return job in self.found
+        return job in self.results
 
-    def add(self, job: Job, found: dict[str, float]) -> None:
-        self.found[job] = found
+    def add(self, job: Job, metrics: dict[str, float]) -> None:
+        self.results[job] = metrics
         if self.path:
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([asdict(job), found]) + "\n")
+                file.write(json.dumps([asdict(job), metrics]) + "\n")
 
     def by_row(self, jobs: Sequence[Job], name: str) -> dict[str, list[dict[str, float]]]:
-        found: dict[str, list[dict[str, float]]] = {}
+        by_row: dict[str, list[dict[str, float]]] = {}
         for job in jobs:
             if job.name == name:
-                found.setdefault(job.row, []).append(self.found[job])
-        return found
+                by_row.setdefault(job.row, []).append(self.results[job])
+        return by_row
 
 
 def page(results: Mapping[str, Results], seeds: int) -> str:
@@ -309,7 +313,7 @@ def page(results: Mapping[str, Results], seeds: int) -> str:
         INTRODUCTION.format(seeds=seeds, date=f"{datetime.now(UTC):%Y-%m-%d}", versions=versions),
         overview(results),
     ]
-    parts += [section(name, found) for name, found in results.items()]
+    parts += [section(name, of_set) for name, of_set in results.items()]
     from modelspec.language.loss_weights import BEST
     from modelspec.language.loss_weights import STRATEGIES as KINDS
 
@@ -324,47 +328,47 @@ def overview(results: Mapping[str, Results]) -> str:
         "|---|" + "---:|" * (len(results) + 1),
     ]
     for row in (ONES, *STRATEGIES, *MEASURED.values(), BEST):
-        scores = [found.score(_real(row, found)) for found in results.values()]
+        scores = [of_set.score(_real(row, of_set)) for of_set in results.values()]
         overall = math.prod(scores) ** (1 / len(scores))
         cells = " | ".join(f"{score:.2f}" for score in (*scores, overall))
         lines.append(f"| {row} | {cells} |")
     return "\n".join([*lines, ""])
 
 
-def _real(row: str, found: Results) -> str:
-    return found.best_of_grid() if row == BEST else row
+def _real(row: str, results: Results) -> str:
+    return results.best_of_grid() if row == BEST else row
 
 
-def section(name: str, found: Results) -> str:
-    titles = [f"{head.output} {head.metric}" for head in found.heads]
+def section(name: str, results: Results) -> str:
+    titles = [f"{head.output} {head.metric}" for head in results.heads]
     lines = [f"## `{name}`", "", f"| | {' | '.join(titles)} | score |"]
     lines.append("|---|" + "---:|" * (len(titles) + 1))
-    single = [alone(head.output) for head in found.heads]
+    single = [alone(head.output) for head in results.heads]
     cells = " | ".join(
-        _cell(found.of(row, head)) for row, head in zip(single, found.heads, strict=True)
+        _cell(results.of(row, head)) for row, head in zip(single, results.heads, strict=True)
     )
     lines.append(f"| each head alone | {cells} | 1.00 |")
-    shown = [row for row in found.values if row not in single and not row.startswith("grid ")]
+    shown = [row for row in results.values if row not in single and not row.startswith("grid ")]
     for row in (*shown, BEST):
-        real = _real(row, found)
-        cells = " | ".join(_cell(found.of(real, head)) for head in found.heads)
+        real = _real(row, results)
+        cells = " | ".join(_cell(results.of(real, head)) for head in results.heads)
         label = f"{BEST}: `{real.removeprefix('grid ')}`" if row == BEST else row
-        lines.append(f"| {label} | {cells} | {found.score(real):.2f} |")
-    return "\n".join([*lines, "", *losses(found), ""])
+        lines.append(f"| {label} | {cells} | {results.score(real):.2f} |")
+    return "\n".join([*lines, "", *losses(results), ""])
 
 
 def _cell(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.3g} ± {spread(values):.2g}"
 
 
-def losses(found: Results) -> Iterator[str]:
+def losses(results: Results) -> Iterator[str]:
     """Where a strategy is worse than not having it, or than looking for weights."""
     for row in STRATEGIES:
-        against = ((ONES, ONES), (BEST, found.best_of_grid()))
+        against = ((ONES, ONES), (BEST, results.best_of_grid()))
         told = [
             f"to {label} on {', '.join(outputs)}"
             for label, other in against
-            if (outputs := found.worse(row, other))
+            if (outputs := results.worse(row, other))
         ]
         yield f"- `{row}` loses {' and '.join(told) if told else 'nowhere'}."
 

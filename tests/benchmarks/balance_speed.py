@@ -34,7 +34,7 @@ def epochs(name: str, weights: str) -> Measured:
     spec, graph = valid.spec, valid.graph
     dataset, problems = source.load_data(REPOSITORY / "data" / f"{SETS[name]}.npz")
     assert dataset is not None, problems
-    dtypes = {name: given.dtype for name, given in graph.inputs.items()}
+    dtypes = {name: entry.dtype for name, entry in graph.inputs.items()}
     feed = Batches(dataset, np.arange(dataset.samples), spec.training.batch_size, dtypes)
     model = source.build()
     strategy = make_strategy(model, source.require())
@@ -56,11 +56,13 @@ def epochs(name: str, weights: str) -> Measured:
 def compared(name: str, rounds: int) -> Iterator[Row]:
     outputs = [head.output for head in modelspec.load(REPOSITORY / "specs" / f"{name}.yaml").heads]
     fixed = "{" + ", ".join(f"{output}: 0.5" for output in outputs) + "}"
-    sides = {FIXED: epochs(name, fixed)} | {each: epochs(name, each) for each in BARS}
-    found = alternate(sides, rounds)
+    sides = {FIXED: epochs(name, fixed)} | {
+        strategy_name: epochs(name, strategy_name) for strategy_name in BARS
+    }
+    rates = alternate(sides, rounds)
     for strategy, bar in BARS.items():
         work = f"{name}, steady epoch, {strategy}"
-        yield Row(work, FIXED, "samples/s", found[strategy], found[FIXED], bar)
+        yield Row(work, FIXED, "samples/s", rates[strategy], rates[FIXED], bar)
 
 
 def main() -> None:

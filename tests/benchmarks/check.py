@@ -192,13 +192,13 @@ class Run:
     busy: float
     megabytes: float
 
-    def __init__(self, command: Sequence[str], given: str = "", cache: Path | None = None) -> None:
+    def __init__(self, command: Sequence[str], stdin: str = "", cache: Path | None = None) -> None:
         environment = dict(os.environ)
         if cache is not None:
             environment["XDG_CACHE_HOME"] = str(cache)
         ran = subprocess.run(
             [sys.executable, "-S", "-c", LAUNCH, *command],
-            input=given,
+            input=stdin,
             capture_output=True,
             text=True,
             check=True,

@@ -40,12 +40,12 @@ class Bench:
             return self.script("digits.py", str(data), str(folder), str(epochs))
         return self.script("train.py", name, str(data), str(folder), str(epochs))
 
-    def ours(self, *given: str, cache: Path | None = None) -> Run:
-        command = [python(), "-m", "modelspec", *given]
+    def ours(self, *arguments: str, cache: Path | None = None) -> Run:
+        command = [python(), "-m", "modelspec", *arguments]
         return _succeeded(Run(command, cache=cache or self.folder / "cache"), command)
 
-    def script(self, name: str, *given: str) -> Run:
-        command = [python(), str(FOLDER / "plain" / name), *given]
+    def script(self, name: str, *arguments: str) -> Run:
+        command = [python(), str(FOLDER / "plain" / name), *arguments]
         return _succeeded(Run(command), command)
 
     def _fresh(self, name: str) -> Path:
@@ -71,8 +71,8 @@ def spec_of(name: str) -> Path:
 
 def data_of(name: str) -> Path:
     """The file that the spec's own comment names."""
-    [found] = re.findall(r"--data (\S+)", spec_of(name).read_text(encoding="utf-8"))
-    return REPOSITORY / str(found)
+    [path] = re.findall(r"--data (\S+)", spec_of(name).read_text(encoding="utf-8"))
+    return REPOSITORY / str(path)
 
 
 def epochs_of(name: str) -> int:
@@ -111,7 +111,7 @@ def _compare(name: str, epochs: int, rounds: int, bar: float | None) -> Row:
         data = data_of(name)
         # The first of each fills the caches, modelspec's and the system's.
         here.train(name, data, 1), here.plain(name, data, 1)
-        found = alternate(
+        seconds = alternate(
             {
                 "ours": lambda: here.train(name, data, epochs).seconds,
                 "plain": lambda: here.plain(name, data, epochs).seconds,
@@ -119,7 +119,7 @@ def _compare(name: str, epochs: int, rounds: int, bar: float | None) -> Row:
             rounds,
         )
     work = f"`modelspec train specs/{name}.yaml`, {epochs:,} epoch{'s' if epochs > 1 else ''}"
-    return Row(work, PLAIN, "s", found["ours"], found["plain"], bar)
+    return Row(work, PLAIN, "s", seconds["ours"], seconds["plain"], bar)
 
 
 def summary(rounds: int) -> Iterator[Row]:
@@ -133,7 +133,7 @@ def summary(rounds: int) -> Iterator[Row]:
             return here.ours("summary", spec, cache=cache).seconds
 
         here.ours("summary", spec)
-        found = alternate(
+        seconds = alternate(
             {
                 "first": first,
                 "again": lambda: here.ours("summary", spec).seconds,
@@ -142,8 +142,8 @@ def summary(rounds: int) -> Iterator[Row]:
             rounds,
         )
     work, against = "`modelspec summary specs/author_profile.yaml`", "plain script that prints it"
-    yield Row(f"{work}, first time", against, "s", found["first"], found["plain"], 2.4)
-    yield Row(f"{work}, again", against, "s", found["again"], found["plain"], 12)
+    yield Row(f"{work}, first time", against, "s", seconds["first"], seconds["plain"], 2.4)
+    yield Row(f"{work}, again", against, "s", seconds["again"], seconds["plain"], 12)
 
 
 def memory(rounds: int, *, quick: bool) -> Iterator[Row]:
@@ -160,7 +160,7 @@ def memory(rounds: int, *, quick: bool) -> Iterator[Row]:
         megabytes = large.stat().st_size / 1e6
         for name, data, epochs in (("digits", data_of("digits"), 5), ("mlp", large, 1)):
             sides = {"ours": here.train, "plain": here.plain}
-            found = alternate(
+            peaks = alternate(
                 {
                     side: partial(_megabytes, train, name, data, epochs)
                     for side, train in sides.items()
@@ -169,7 +169,7 @@ def memory(rounds: int, *, quick: bool) -> Iterator[Row]:
             )
             of = f"{name} on {megabytes:.0f} MB" if data == large else name
             work = f"peak memory of training, {of}"
-            yield Row(work, PLAIN, "MB", found["ours"], found["plain"], 1.0)
+            yield Row(work, PLAIN, "MB", peaks["ours"], peaks["plain"], 1.0)
 
 
 def _megabytes(train: Callable[[str, Path, int], Run], name: str, data: Path, epochs: int) -> float:

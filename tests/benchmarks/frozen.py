@@ -39,14 +39,16 @@ def main(rounds: int) -> None:
         np.savez(folder / "d.npz", image=images, label=random.integers(0, 3, IMAGES))
         (folder / "s.yaml").write_text(SPEC, encoding="utf-8")
         for epochs in (5, 20):
-            found = [_round(folder, epochs) for _ in range(rounds)]
+            seconds = [_round(folder, epochs) for _ in range(rounds)]
             for position, what in ((1, "fit"), (2, "features by hand")):
-                ratio = median(times[position] / times[0] for times in found)
-                print(f"{epochs} epochs: plain Keras, {what}: {ratio:.2f} times our {_ours(found)}")
+                ratio = median(times[position] / times[0] for times in seconds)
+                print(
+                    f"{epochs} epochs: plain Keras, {what}: {ratio:.2f} times our {_ours(seconds)}"
+                )
 
 
-def _ours(found: list[tuple[float, float, float]]) -> str:
-    return f"{median(times[0] for times in found):.1f} s"
+def _ours(seconds: list[tuple[float, float, float]]) -> str:
+    return f"{median(times[0] for times in seconds):.1f} s"
 
 
 def _round(folder: Path, epochs: int) -> tuple[float, float, float]:

@@ -78,11 +78,11 @@ def _number(value: float) -> str:
 def alternate(sides: Mapping[str, Measured], rounds: int) -> dict[str, list[float]]:
     """Each side once a round, first the one and then the other first."""
     names = list(sides)
-    found: dict[str, list[float]] = {name: [] for name in names}
+    measured: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
         for name in names if number % 2 else reversed(names):
-            found[name].append(sides[name]())
-    return found
+            measured[name].append(sides[name]())
+    return measured
 
 
 class Worker:
@@ -91,8 +91,8 @@ class Worker:
     It prints a JSON object when it is ready, with a ``note`` or none, and one number a round.
     """
 
-    def __init__(self, python: str, script: str, *given: str, **changes: str) -> None:
-        command = [python, str(FOLDER / "workers" / script), *given]
+    def __init__(self, python: str, script: str, *arguments: str, **changes: str) -> None:
+        command = [python, str(FOLDER / "workers" / script), *arguments]
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the worker
         self._process = subprocess.Popen(
             command,
@@ -153,8 +153,8 @@ class Table:
 
     def made_by(self) -> str:
         names = ("keras-modelspec", "keras", "tensorflow", "jax", "numpy")
-        found = {name: version(name) for name in names} | dict(self.versions)
-        listed = ", ".join(f"{name} {number}" for name, number in found.items())
+        versions = {name: version(name) for name in names} | dict(self.versions)
+        listed = ", ".join(f"{name} {number}" for name, number in versions.items())
         return (
             f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores of {_processor()}, "
             f"{platform.system()}, CPython {platform.python_version()}, {listed}. "

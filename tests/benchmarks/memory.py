@@ -137,12 +137,12 @@ def _sample(process: "subprocess.Popen[bytes]", peak: list[float]) -> None:
 
 def commands(data: Path, run: Path) -> dict[str, list[str]]:
     cli = [sys.executable, "-m", "modelspec"]
-    given = ["--data", str(data)]
+    options = ["--data", str(data)]
     return {
-        "check": [*cli, "check", "spec.yaml", *given],
-        "train": [*cli, "train", "spec.yaml", *given, "--run", str(run)],
-        "evaluate": [*cli, "evaluate", str(run), *given],
-        "predict": [*cli, "predict", str(run), *given, "-o", f"{run}.npz"],
+        "check": [*cli, "check", "spec.yaml", *options],
+        "train": [*cli, "train", "spec.yaml", *options, "--run", str(run)],
+        "evaluate": [*cli, "evaluate", str(run), *options],
+        "predict": [*cli, "predict", str(run), *options, "-o", f"{run}.npz"],
     }
 
 
@@ -150,17 +150,17 @@ def memory(folder: Path, sizes: Sequence[float], megabytes: int) -> None:
     with limit(megabytes * 10**6) as enter:
         print(f"memory limit: {f'{megabytes} MB' if enter else 'none could be set'}")
         for kind, method in (("stored", ZIP_STORED), ("compressed", ZIP_DEFLATED)):
-            found: dict[str, list[tuple[float, float]]] = {}
+            taken_by_command: dict[str, list[tuple[float, float]]] = {}
             for size in sizes:
                 data = folder / f"{kind}.npz"
                 write(data, size, method)
                 forget(data)
                 for name, command in commands(data, folder / f"{kind}-{size}").items():
-                    found.setdefault(name, []).append(measure(command, folder, enter))
+                    taken_by_command.setdefault(name, []).append(measure(command, folder, enter))
                 data.unlink()
                 for file in (folder / "cache").rglob("*.array"):
                     file.unlink()
-            for name, runs in found.items():
+            for name, runs in taken_by_command.items():
                 taken = ", ".join(
                     f"{size:g} GB {peak:.0f} MB in {seconds:.1f} s"
                     for size, (seconds, peak) in zip(sizes, runs, strict=True)
@@ -188,7 +188,7 @@ def speed(folder: Path, size: float, rounds: int) -> None:
                 check=True,
             )
             samples, *seconds = map(float, ran.stdout.split())
-            taken[kind] += [samples / each for each in seconds]
+            taken[kind] += [samples / duration for duration in seconds]
     data.unlink()
     inside, streamed = (statistics.median(taken[kind]) for kind in taken)
     ratio = streamed / inside
@@ -196,7 +196,7 @@ def speed(folder: Path, size: float, rounds: int) -> None:
         f"{size:g} GB, samples per second: in memory {inside:,.0f}, streamed {streamed:,.0f}, "
         f"ratio {ratio:.2f}, bar 0.8: {'kept' if ratio >= 0.8 else 'MISSED'}"
     )
-    print(json.dumps({kind: [round(each) for each in values] for kind, values in taken.items()}))
+    print(json.dumps({kind: [round(rate) for rate in values] for kind, values in taken.items()}))
 
 
 def main() -> None:
@@ -205,14 +205,14 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=1500, help="in MB")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["memory", "speed"])
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
-        if given.only != "speed":
-            memory(folder, given.sizes, given.limit)
-        if given.only != "memory":
-            speed(folder, given.sizes[0], given.rounds)
+        if options.only != "speed":
+            memory(folder, options.sizes, options.limit)
+        if options.only != "memory":
+            speed(folder, options.sizes[0], options.rounds)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ class Peer:
     backend: str = "tensorflow"
     interpreter: str = ""
 
-    def start(self, *given: str) -> Worker:
+    def start(self, *arguments: str) -> Worker:
         interpreter = self.interpreter or python()
-        return Worker(interpreter, self.script, *given, *self.more, KERAS_BACKEND=self.backend)
+        return Worker(interpreter, self.script, *arguments, *self.more, KERAS_BACKEND=self.backend)
 
 
 def mlp(rounds: int, *, quick: bool, torch: str | None) -> Iterator[Row]:
@@ -62,9 +62,9 @@ def author_profile(rounds: int, *, quick: bool) -> Iterator[Row]:
             ),
             "peak": opened.enter_context(Worker(python(), "matmul.py")),
         }
-        found = alternate(workers, rounds)
-    yield Row(work, FIT, "samples/s", found["ours"], found["fit"], 1.0)
-    ours, peak = ([rate / 1e9 for rate in side] for side in (found["ours"], found["peak"]))
+        rates = alternate(workers, rounds)
+    yield Row(work, FIT, "samples/s", rates["ours"], rates["fit"], 1.0)
+    ours, peak = ([rate / 1e9 for rate in side] for side in (rates["ours"], rates["peak"]))
     ours = [flops * rate for rate in ours]
     yield Row("its arithmetic", "product of matrices of 3,000", "GFLOP/s", ours, peak)
 
@@ -86,9 +86,9 @@ def inference(rounds: int, *, quick: bool) -> Iterator[Row]:
             Worker(python(), "ours_infer.py", verb, ours) as mine,
             Worker(python(), "keras_infer.py", verb, theirs) as plain,
         ):
-            found = alternate({"ours": mine, "plain": plain}, rounds)
+            rates = alternate({"ours": mine, "plain": plain}, rounds)
         work, against = f"mlp, {verb}, batch 32, steady", f"model.{verb}"
-        yield Row(work, against, "samples/s", found["ours"], found["plain"], 10)
+        yield Row(work, against, "samples/s", rates["ours"], rates["plain"], 10)
 
 
 def _epochs(name: str, work: str, rows: int, peers: list[Peer], rounds: int) -> Iterator[Row]:
@@ -98,7 +98,7 @@ def _epochs(name: str, work: str, rows: int, peers: list[Peer], rounds: int) -> 
             for peer in [Peer("ours", "ours_fit.py", None), *peers]
         }
         sides: dict[str, Measured] = {**started}
-        found = alternate(sides, rounds)
+        rates = alternate(sides, rounds)
     for peer in peers:
         note = started[peer.name].note
-        yield Row(work, peer.name, "samples/s", found["ours"], found[peer.name], peer.bar, note)
+        yield Row(work, peer.name, "samples/s", rates["ours"], rates[peer.name], peer.bar, note)

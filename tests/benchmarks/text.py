@@ -82,7 +82,7 @@ def _run(command: list[str], cache: Path) -> Run:
 
 
 def _ratio(runs: list[dict[str, Run]], how: str, what: str) -> float:
-    ratios = [getattr(each[how], what) / getattr(each["ours"], what) for each in runs]
+    ratios = [getattr(run[how], what) / getattr(run["ours"], what) for run in runs]
     return float(median(ratios))
 
 

@@ -23,22 +23,22 @@ NAMES = (
 
 
 def main() -> None:
-    given = options()
-    rounds: int = 1 if given.quick else given.rounds
-    quick: bool = given.quick
-    table = Table(given.output, torch_version(given.torch))
+    arguments = options()
+    rounds: int = 1 if arguments.quick else arguments.rounds
+    quick: bool = arguments.quick
+    table = Table(arguments.output, torch_version(arguments.torch))
     print(table.made_by(), flush=True)
     benches = {
-        "mlp": lambda: steady.mlp(rounds, quick=quick, torch=given.torch),
+        "mlp": lambda: steady.mlp(rounds, quick=quick, torch=arguments.torch),
         "inference": lambda: steady.inference(rounds, quick=quick),
         "question_answering": lambda: steady.question_answering(rounds, quick=quick),
         "author_profile": lambda: steady.author_profile(rounds, quick=quick),
-        "digits": lambda: commands.digits(rounds, quick=quick, long=given.long),
+        "digits": lambda: commands.digits(rounds, quick=quick, long=arguments.long),
         "specs": lambda: commands.specs(rounds, quick=quick),
         "summary": lambda: commands.summary(rounds),
         "memory": lambda: commands.memory(rounds, quick=quick),
     }
-    for name in given.only or NAMES:
+    for name in arguments.only or NAMES:
         table.extend(benches[name]())
 
 

@@ -15,11 +15,11 @@ with np.load(sys.argv[1]) as data:
     image, digit = data["image_train"], data["digit_train"]
 
 keras.utils.set_random_seed(7)
-given = keras.Input((8, 8), name="image")
-x = layers.Flatten()(given)
+pixels = keras.Input((8, 8), name="image")
+x = layers.Flatten()(pixels)
 x = layers.Dense(128, activation="relu")(x)
 x = layers.Dropout(0.2)(x)
-model = keras.Model(given, layers.Dense(10, activation="softmax", name="digit")(x))
+model = keras.Model(pixels, layers.Dense(10, activation="softmax", name="digit")(x))
 
 model.compile(
     optimizer=keras.optimizers.Adam(3e-3),

@@ -21,11 +21,11 @@ trunk.trainable = False
 features = trunk(applications.mobilenet_v2.preprocess_input(image))
 head = keras.layers.Dense(3, activation="softmax", name="label")
 model = keras.Model(image, head(features))
-trained, given = model, arrays["image"]
+trained, x = model, arrays["image"]
 if HOW == "features":
-    given = keras.Model(image, features).predict(given, batch_size=32, verbose=0)
+    x = keras.Model(image, features).predict(x, batch_size=32, verbose=0)
     vector = keras.Input((1280,))
     trained = keras.Model(vector, head(vector))
 trained.compile("rmsprop", "sparse_categorical_crossentropy")
-trained.fit(given, arrays["label"], batch_size=32, epochs=int(EPOCHS), verbose=0)
+trained.fit(x, arrays["label"], batch_size=32, epochs=int(EPOCHS), verbose=0)
 model.save(PATH)

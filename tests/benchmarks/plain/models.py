@@ -99,8 +99,8 @@ def breast_cancer_heads() -> Any:
 def breast_cancer() -> Any:
     inputs = [keras.Input((10,), name=name) for name in ("mean", "error", "worst")]
     branches = []
-    for given, units in zip(inputs, (16, 8, 16), strict=True):
-        x = layers.BatchNormalization(momentum=0.9)(given)
+    for tensor, units in zip(inputs, (16, 8, 16), strict=True):
+        x = layers.BatchNormalization(momentum=0.9)(tensor)
         regularizer = keras.regularizers.L2(0.01)
         x = layers.Dense(units, activation="relu", kernel_regularizer=regularizer)(x)
         branches.append(x)

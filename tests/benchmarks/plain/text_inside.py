@@ -28,10 +28,10 @@ inside, rest = vectorize(review), ids
 for layer in layers:
     inside, rest = layer(inside), layer(rest)
 model = keras.Model(review, inside)
-trained, given = model, tf.constant(arrays["review"])
+trained, x = model, tf.constant(arrays["review"])
 if HOW == "first":
     trained = keras.Model(ids, rest)
-    given = vectorize(given).numpy()
+    x = vectorize(x).numpy()
 trained.compile("adam", "binary_crossentropy", metrics=["accuracy"])
-trained.fit(given, arrays["positive"], batch_size=32, epochs=int(EPOCHS), verbose=0)
+trained.fit(x, arrays["positive"], batch_size=32, epochs=int(EPOCHS), verbose=0)
 model.save(PATH)

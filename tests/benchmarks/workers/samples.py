@@ -44,6 +44,6 @@ def samples(name: str, rows: int) -> Arrays:
 
 def as_keras(name: str, arrays: Arrays) -> tuple[Any, Any]:
     """Inputs and targets as ``fit`` takes them."""
-    given = [arrays[each] for each in INPUTS[name]]
-    wanted = [arrays[each] for each in OUTPUTS[name]]
-    return (given if len(given) > 1 else given[0]), (wanted if len(wanted) > 1 else wanted[0])
+    inputs = [arrays[name_of_array] for name_of_array in INPUTS[name]]
+    wanted = [arrays[name_of_array] for name_of_array in OUTPUTS[name]]
+    return (inputs if len(inputs) > 1 else inputs[0]), (wanted if len(wanted) > 1 else wanted[0])
