@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from itertools import zip_longest
+from typing import Any
 
 import click
 
@@ -13,6 +14,7 @@ from modelspec.cli.streams import err, out, write
 from modelspec.language.document import read_stdin
 from modelspec.report.summaries import Shown, print_summary, summary_csv, summary_markdown
 from modelspec.results.costs import Costs
+from modelspec.results.scaling import predictions_json
 
 
 @click.command(cls=Verb)
@@ -25,6 +27,11 @@ from modelspec.results.costs import Costs
 )
 @shape_option("With --costs")
 @click.option("--measure", is_flag=True, help="With --costs: train briefly, and measure the time.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="With --costs: predict a step of this number of workers.",
+)
 @click.option("--nested", is_flag=True, help="Add the layers inside of models that are layers.")
 def summary(
     *,
@@ -35,16 +42,18 @@ def summary(
     batch_size: int | None,
     lengths: Lengths,
     measure: bool,
+    workers: int | None,
     nested: bool,
 ) -> None:
     """Show layers, shapes and parameters; without arguments, of what standard input holds."""
-    if not costs and (batch_size or lengths or measure):
-        raise click.UsageError("--batch-size, --shape and --measure need --costs")
+    if not costs and (batch_size or lengths or measure or workers):
+        raise click.UsageError("--batch-size, --shape, --measure and --workers need --costs")
     opened = [_open(target, overrides, batch_size) for target in targets or ("-",)]
     # What has started Keras lightly cannot train.
     summaries = [target.summary(light=not measure, nested=nested) for target in opened]
     estimates = [_costs(target, lengths, batch_size, measure=measure) for target in opened if costs]
     _check_used(lengths, estimates)
+    estimates = [_shared(estimated, workers) for estimated in estimates]
     _show(list(zip_longest(summaries, estimates)), form)
 
 
@@ -73,6 +82,15 @@ def _costs(target: Target, lengths: Lengths, batch_size: int | None, *, measure:
     return replace(estimated, measured=measure_training(target.source, estimated.lengths))
 
 
+def _shared(costs: Costs, workers: int | None) -> Costs:
+    """Costs of a batch that so many workers share."""
+    if workers and workers > costs.batch_size:
+        raise click.UsageError(
+            f"{workers} workers cannot share a batch of {costs.batch_size} samples (--batch-size)"
+        )
+    return replace(costs, workers=workers)
+
+
 def _check_used(lengths: Lengths, estimates: list[Costs]) -> None:
     known = {name for costs in estimates for name in costs.lengths}
     for name in lengths:
@@ -87,8 +105,7 @@ def _check_used(lengths: Lengths, estimates: list[Costs]) -> None:
 def _show(shown: list[Shown], form: str) -> None:
     if form == "json":
         data = [
-            model.as_json() | ({"costs": costs.as_json()} if costs else {})
-            for model, costs in shown
+            model.as_json() | ({"costs": _json(costs)} if costs else {}) for model, costs in shown
         ]
         write(json.dumps(data if len(data) > 1 else data[0], indent=2))
     elif form == "csv":
@@ -98,3 +115,9 @@ def _show(shown: list[Shown], form: str) -> None:
     else:
         for pair in shown:
             print_summary(out(), *pair)
+
+
+def _json(costs: Costs) -> dict[str, Any]:
+    if not costs.workers:
+        return costs.as_json()
+    return costs.as_json() | {"workers": predictions_json(costs, costs.workers)}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from modelspec.problems.units import size
 from modelspec.results.costs import Costs
+from modelspec.results.scaling import FLOPS, NETWORKS, predict
 
 _PREFIXES = ("", "K", "M", "G", "T", "P")
 
@@ -23,7 +24,7 @@ def _flop(count: float) -> str:
 
 
 def cost_lines(costs: Costs | None) -> Iterator[str]:
-    """One line each for arithmetic, memory, and time where it was measured."""
+    """One line each for arithmetic, memory, time where it was measured, and several workers."""
     if costs is None:
         return
     step = costs.batch_size * costs.training_flops
@@ -43,6 +44,27 @@ def cost_lines(costs: Costs | None) -> Iterator[str]:
             f"time in an epoch: {1000 * seconds:.3g} s for 1,000 samples, "
             f"{_flop(costs.training_flops / seconds)}/s, "
             f"measured here on {costs.measured.samples:,} random samples"
+        )
+
+    yield from _of_workers(costs)
+
+
+def _of_workers(costs: Costs) -> Iterator[str]:
+    """What several workers exchange, and one line for each network."""
+    if not costs.workers:
+        return
+    exchange, batch, count = costs.exchange, costs.batch_size, costs.workers
+    speed = "as measured here" if costs.measured else f"at {_flop(FLOPS)}/s a worker"
+    gathered = batch * exchange.gathered_per_sample
+    yield (
+        f"{count} workers sum {size(exchange.summed)} of gradients and gather {size(gathered)} "
+        f"in a step of {batch:,} samples; predicted {speed}:"
+    )
+    for network in NETWORKS:
+        step = predict(costs, count, network)
+        yield (
+            f"  {network.name}: {1000 * step.seconds:.3g} ms a step, {step.share:.0%} of it "
+            f"communication; {step.speed_up:.2g} times as fast as one worker"
         )
 
 

@@ -35,11 +35,27 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """What several workers exchange in a step.
+
+    ``summed`` are the bytes of gradients, whatever the batch; ``gathered_per_sample`` those of
+    outputs, and of the gradients of Embeddings, for each row of the whole batch. ``sums`` and
+    ``gathers`` are the numbers of operations.
+    """
+
+    summed: int = 0
+    gathered_per_sample: int = 0
+    sums: int = 0
+    gathers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Costs:
     """A whole model; bytes are those of training in the model's own precision.
 
     ``lengths`` are the shapes, without the batch, that stand in place of inputs' unknown ones.
-    ``optimizer`` is None where a model has none.
+    ``optimizer`` is None where a model has none. ``workers`` is how many shall train together,
+    where that is asked for.
     """
 
     name: str
@@ -49,7 +65,9 @@ class Costs:
     parameters: int
     gradients: int
     optimizer: int | None
+    exchange: Exchange = Exchange()
     measured: Measured | None = None
+    workers: int | None = None
 
     @property
     def flops(self) -> int:
@@ -108,4 +126,5 @@ def from_stored(stored: Mapping[str, Any]) -> Costs:
     """From what ``dataclasses.asdict`` made of it, by way of JSON."""
     lengths = {name: tuple(shape) for name, shape in stored["lengths"].items()}
     layers = tuple(LayerCosts(**layer) for layer in stored["layers"])
-    return Costs(**{**stored, "lengths": lengths, "layers": layers})
+    exchange = Exchange(**stored["exchange"])
+    return Costs(**{**stored, "lengths": lengths, "layers": layers, "exchange": exchange})

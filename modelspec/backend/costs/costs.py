@@ -1,14 +1,15 @@
 """Costs of a Keras model."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
+from modelspec.backend.costs.exchange import exchange
 from modelspec.backend.costs.flops import class_names, flops, kept, training_flops
-from modelspec.backend.costs.layer_calls import Call, calls
+from modelspec.backend.costs.layer_calls import Call, calls, outputs
+from modelspec.backend.costs.sizes import bytes_of, itemsize
 from modelspec.backend.keras_private import key_variables_by_identity
 from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.results.costs import Costs, LayerCosts
@@ -25,7 +26,8 @@ def costs(model: Any, optimizer: Any | None, lengths: Mapping[str, Shape] | None
         ModelError: A length is unknown.
     """
     made: dict[str, list[Call]] = {layer.name: [] for layer in model.layers}
-    for call in with_deep_stack(lambda: list(calls(model, lengths))):
+    all_calls = with_deep_stack(lambda: list(calls(model, lengths)))
+    for call in all_calls:
         # What is no layer, such as an addition of two tensors, has no row of its own.
         made.setdefault(call.owner, []).append(call)
     learned = model.trainable_weights
@@ -34,9 +36,10 @@ def costs(model: Any, optimizer: Any | None, lengths: Mapping[str, Shape] | None
         batch_size=1,
         lengths=dict(lengths or {}),
         layers=tuple(_of_layer(name, layer_calls) for name, layer_calls in made.items()),
-        parameters=_bytes(model.weights),
-        gradients=_bytes(learned),
+        parameters=bytes_of(model.weights),
+        gradients=bytes_of(learned),
         optimizer=None if optimizer is None else optimizer_bytes(optimizer, learned),
+        exchange=exchange(model, all_calls, outputs(model, lengths)),
     )
 
 
@@ -46,7 +49,7 @@ def _of_layer(name: str, made: Iterable[Call]) -> LayerCosts:
         name,
         flops=sum(map(flops, layer_calls)),
         training_flops=sum(map(training_flops, layer_calls)),
-        activations=sum(kept(call) * _itemsize(_dtype(call.layer)) for call in layer_calls),
+        activations=sum(kept(call) * itemsize(_dtype(call.layer)) for call in layer_calls),
     )
 
 
@@ -61,7 +64,7 @@ def optimizer_bytes(optimizer: Any, variables: Iterable[Any]) -> int:
     One that is not built is built on stand-ins for the weights, and good for nothing else after.
     """
     if optimizer.built:
-        return _bytes(variable for variable in optimizer.variables if len(variable.shape))
+        return bytes_of(variable for variable in optimizer.variables if len(variable.shape))
     slots: list[_Weight] = []
 
     def add_variable(shape: Shape, *_: Any, dtype: Any = None, **__: Any) -> None:
@@ -76,7 +79,7 @@ def optimizer_bytes(optimizer: Any, variables: Iterable[Any]) -> int:
     optimizer.build(
         [_Weight(tuple(variable.shape), variable.dtype, variable.path) for variable in variables]
     )
-    return _bytes(variable for variable in slots if variable.shape)
+    return bytes_of(variable for variable in slots if variable.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +93,6 @@ class _Weight:
     @property
     def name(self) -> str:
         return self.path.rpartition("/")[2]
-
-
-def _bytes(variables: Iterable[Any]) -> int:
-    return sum(math.prod(variable.shape) * _itemsize(variable.dtype) for variable in variables)
-
-
-def _itemsize(dtype: Any) -> int:
-    name = str(keras.backend.standardize_dtype(dtype))
-    digits = "".join(filter(str.isdigit, name.partition("_")[0]))
-    return int(digits) // 8 if digits else 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,16 @@ def calls(model: Any, lengths: Mapping[str, Shape] | None = None) -> Iterator[Ca
     yield from _walk(None, as_functional(model), inputs, [False] * len(inputs))
 
 
+def outputs(model: Any, lengths: Mapping[str, Shape] | None = None) -> list[Any]:
+    """The symbolic results of a model; ``lengths`` are as in ``calls``."""
+    if _known(model.outputs):
+        return list(model.outputs)
+    inputs = [_lengthened(tensor, (lengths or {}).get(tensor.name)) for tensor in model.inputs]
+    whole = as_functional(model)
+    with symbols_only():
+        return list(keras.tree.flatten(infer_output(whole.call, inputs)))
+
+
 def _lengthened(tensor: Any, shape: Shape | None) -> Any:
     if shape is None or None not in tensor.shape[1:]:
         return tensor

@@ -1,0 +1,79 @@
+"""What several workers exchange in a step: the sums and gathers of ``backend/workers``, counted.
+
+A strategy for loss weights adds sums of its own, which are not counted.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+
+from modelspec.backend.costs.layer_calls import Call
+from modelspec.backend.costs.sizes import bytes_of, itemsize
+from modelspec.backend.keras_private import all_layers, mask_of
+from modelspec.results.costs import Exchange
+
+_INDEX, _MASK = 4, 4
+"""Bytes of an index of an Embedding's gradient, and of an entry of a mask."""
+
+_SUMS_OF_MOMENTS = 5
+"""A number of entries, mean and variance, and the gradients of the last two."""
+
+
+def exchange(model: Any, calls: Sequence[Call], results: Iterable[Any]) -> Exchange:
+    """Count what the workers exchange for a step of a model with these calls and results."""
+    sliced = _sliced(calls)
+    dense = [weight for weight in model.trainable_weights if id(weight) not in sliced]
+    summed, sums = bytes_of(dense), len({weight.dtype for weight in dense})
+    statistics, operations = _batch_statistics(model, calls)
+    gathered, gathers = _outputs(results)
+    return Exchange(
+        summed=summed + statistics,
+        gathered_per_sample=gathered + sum(sliced.values()),
+        sums=sums + operations,
+        gathers=gathers + 2 * len(sliced),
+    )
+
+
+def _sliced(calls: Iterable[Call]) -> dict[int, int]:
+    """The weights whose gradients are slices, by identity: the bytes of them for one row."""
+    sizes: dict[int, int] = {}
+    for call in calls:
+        if type(call.layer) is not keras.layers.Embedding or not call.layer.trainable:
+            continue
+        weight = call.layer.trainable_weights[0]
+        if weight.regularizer is None:  # whose gradient is dense
+            slices = math.prod(call.input)
+            width = call.layer.output_dim * itemsize(weight.dtype)
+            sizes[id(weight)] = sizes.get(id(weight), 0) + slices * (width + _INDEX)
+    return sizes
+
+
+def _batch_statistics(model: Any, calls: Iterable[Call]) -> tuple[int, int]:
+    """Bytes and sums of layers that normalize a batch."""
+    total, sums = 0, 0
+    normalizing = keras.layers.BatchNormalization
+    for call in calls:
+        layer = call.layer
+        if isinstance(layer, normalizing) and layer.synchronized and layer.trainable:
+            moments = bytes_of([layer.moving_mean, layer.moving_variance])
+            total, sums = total + 2 * moments + 4, sums + _SUMS_OF_MOMENTS
+    own = [
+        variable
+        for layer in all_layers(model)
+        if isinstance(layer, normalizing) and layer.trainable and not layer.synchronized
+        for variable in layer.non_trainable_variables
+    ]
+    return total + bytes_of(own), sums + bool(own)
+
+
+def _outputs(results: Iterable[Any]) -> tuple[int, int]:
+    """Bytes of the outputs for one row, with their masks, and the gathers for them."""
+    total, gathers = 0, 0
+    for output in results:
+        shape = output.shape[1:]
+        total, gathers = total + math.prod(shape) * itemsize(output.dtype), gathers + 1
+        if mask_of(output) is not None:
+            total, gathers = total + _MASK * math.prod(shape[:-1]), gathers + 1
+    return total, gathers

@@ -1,0 +1,155 @@
+"""Writes ``modelspec/SCALE.md``: the costs of exchange, measured with 2 and 4 processes here.
+
+The constants in ``modelspec/results/scaling.py`` are the fit that this prints; where they differ, put
+them there and run it again. Steps of models are measured with 1, 2 and 4 processes of one thread.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from harness import FOLDER, REPOSITORY, environment
+from scale_text import page
+
+import modelspec
+from modelspec.api.costs import estimate, with_lengths
+from modelspec.api.target import Target
+from modelspec.api.timing import _arrays, _output_shapes
+from modelspec.results import scaling
+from modelspec.results.costs import Costs, Measured
+
+PROCESSES = (2, 4)
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+MODELS = {
+    "digits_conv": (512, 3, ["training.batch_size=512"]),
+    "author_profile": (64, 3, ["training.batch_size=64"]),
+}
+"""The rows of one epoch, the epochs, and what is set."""
+
+LENGTHS = {"posts": (280,)}
+
+
+class Operation(NamedTuple):
+    """One sum or gather of several processes."""
+
+    kind: str
+    workers: int
+    size: int
+    seconds: float
+
+    def terms(self) -> list[float]:
+        """What ``PER_OPERATION``, ``PER_MESSAGE`` and ``PER_BYTE`` are multiplied by."""
+        times = 2 if self.kind == "sum" else 1
+        hops = times * (self.workers - 1)
+        return [1.0, float(hops), hops / self.workers * self.size]
+
+
+def main() -> None:
+    operations = [operation for count in PROCESSES for operation in measured_operations(count)]
+    fitted = fit(operations)
+    print("PER_OPERATION, PER_MESSAGE, PER_BYTE =", ", ".join(f"{value:.2g}" for value in fitted))
+    steps = [measured_steps(name) for name in MODELS]
+    text = page(operations, steps, datetime.now(UTC).date().isoformat())
+    (REPOSITORY / "modelspec" / "SCALE.md").write_text(text, encoding="utf-8")
+
+
+def measured_operations(count: int) -> list[Operation]:
+    script = FOLDER / "workers" / "collective.py"
+    command = [sys.executable, str(script)]
+    where = free_addresses(count)
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [*command, str(index), *where],
+                    env=environment(**ONE_THREAD),
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for index in range(count)
+        ]
+        text = processes[0].communicate()[0]
+    return [Operation(kind, count, size, seconds) for kind, size, seconds in json.loads(text)]
+
+
+def free_addresses(count: int) -> list[str]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for single in sockets:
+            single.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{single.getsockname()[1]}" for single in sockets]
+
+
+def fit(operations: Iterable[Operation]) -> Sequence[float]:
+    """The constants with the smallest relative errors; none is negative."""
+    rows = [np.array(operation.terms()) / operation.seconds for operation in operations]
+    terms, ones = np.array(rows), np.ones(len(rows))
+    kept = [0, 1, 2]
+    while True:
+        solution = np.linalg.lstsq(terms[:, kept], ones, rcond=None)[0]
+        if (solution >= 0).all():
+            break
+        kept.pop(int(np.argmin(solution)))
+    values = np.zeros(3)
+    values[kept] = solution
+    return [float(value) for value in values]
+
+
+class Steps(NamedTuple):
+    """The steps of a model, by the number of processes that shared them."""
+
+    costs: Costs
+    seconds: dict[int, float]
+    predicted: dict[int, float]
+
+
+def measured_steps(name: str) -> Steps:
+    rows, epochs, settings = MODELS[name]
+    path = REPOSITORY / "specs" / f"{name}.yaml"
+    source = modelspec.load(path, [*settings, f"training.epochs={epochs}"])
+    costs = estimate(Target(source), lengths=LENGTHS)
+    steps = -(-rows // costs.batch_size)
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data.npz"
+        known = with_lengths(source.require().graph, costs.lengths)
+        arrays: dict[str, Any] = dict(_arrays(source, known, _output_shapes(source, known), rows))
+        np.savez(data, **arrays)
+        words = [*(word for setting in settings for word in ("--set", setting))]
+        words += ["--set", f"training.epochs={epochs}", "--set", "training.jit=false"]
+        seconds = {
+            count: epoch(path, data, Path(folder) / str(count), count, words) / steps
+            for count in (1, *PROCESSES)
+        }
+    alone = replace(costs, measured=Measured(rows, seconds[1] / costs.batch_size))
+    predicted = {count: on_shared_cores(alone, count) for count in PROCESSES}
+    return Steps(alone, seconds, predicted)
+
+
+def on_shared_cores(costs: Costs, count: int) -> float:
+    """The predicted step of processes on loopback, more of which than cores take turns."""
+    step = scaling.predict(costs, count, scaling.LOOPBACK)
+    return step.computing * max(1.0, count / (os.cpu_count() or 1)) + step.communicating
+
+
+def epoch(spec: Path, data: Path, run: Path, count: int, words: Sequence[str]) -> float:
+    """The seconds of the fastest epoch after the first."""
+    command = [sys.executable, "-m", "modelspec", "train", str(spec), "--data", str(data)]
+    more = ["--run", str(run), "--workers", str(count), "--quiet", *words]
+    subprocess.run([*command, *more], env=environment(**ONE_THREAD), check=True)
+    lines = (run / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    return float(min(json.loads(line)["seconds"] for line in lines[1:]))
+
+
+if __name__ == "__main__":
+    main()
