@@ -6,7 +6,7 @@ LOWEST := .venv-lowest
 RUN := runs/demo
 SUITE := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test sweep test-anywhere test-lowest lint bench balance deaths differential fuzz data clean
+.PHONY: demo test sweep test-anywhere test-lowest lint bench balance scale deaths differential fuzz data clean
 
 demo: $(READY)
 	rm -rf $(RUN)
@@ -47,6 +47,10 @@ bench: $(READY)
 balance: $(READY)
 	$(BIN)/python tests/benchmarks/balance.py
 	$(BIN)/python tests/benchmarks/balance_speed.py
+
+# What several workers exchange: modelspec/SCALE.md.
+scale: $(READY)
+	$(BIN)/python tests/benchmarks/scale.py
 
 deaths: $(READY)
 	$(BIN)/python tests/support/deaths.py --kills 100 --full-disks 20

@@ -54,9 +54,8 @@ class Counted(Collectives):
         return 2 * value
 
     def gather(self, value: Any) -> Any:
-        self.gathered.append(
-            self.count * size(tf.cast(value, tf.int32) if is_bool(value) else value)
-        )
+        sent = tf.cast(value, tf.int32) if value.dtype == tf.bool else value
+        self.gathered.append(self.count * size(sent))
         return tf.concat([value, value], 0)
 
 

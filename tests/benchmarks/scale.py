@@ -1,7 +1,7 @@
 """Writes ``modelspec/SCALE.md``: the costs of exchange, measured with 2 and 4 processes here.
 
-The constants in ``modelspec/results/scaling.py`` are the fit that this prints; where they differ, put
-them there and run it again. Steps of models are measured with 1, 2 and 4 processes of one thread.
+The constants in ``modelspec/results/scaling.py`` are the fit that this prints; where they differ,
+put them there and run it again. Steps are measured with 1, 2 and 4 processes of one thread.
 """
 
 import json

@@ -41,7 +41,7 @@ def shortest(workers: Any, kind: str, elements: int) -> float:
         def body(step: Any, total: Any) -> Any:
             if kind == "sum":
                 return step + 1, workers.sum(total) * 0.1
-            return step + 1, workers.gather(total)[:own]
+            return step + 1, tf.ensure_shape(workers.gather(total)[:own], [own])
 
         return tf.while_loop(lambda step, _: step < TIMES, body, [0, value])[1]
 
