@@ -1,12 +1,15 @@
 """Several workers in one training: compared, connected, and each with its own view of the run."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.target import Target
@@ -41,6 +44,12 @@ def too_many_workers(spec: Spec, workers: int, rows: int | None = None) -> str:
     return ""
 
 
+def _spec_without_seed(source: ModelSpec) -> str:
+    """What identifies a spec, apart from its seed, which is compared by itself."""
+    data = yaml.safe_load(source.resolved_text())
+    return key(json.dumps({**data, "training": {**data["training"], "seed": None}}))
+
+
 def connect(cluster: Cluster, source: ModelSpec, facts: Mapping[str, Any]) -> "Collectives":
     """Compare what the workers would train, and connect them. Keras starts here.
 
@@ -53,8 +62,7 @@ def connect(cluster: Cluster, source: ModelSpec, facts: Mapping[str, Any]) -> "C
     compare(
         cluster,
         {
-            # The seed is told by itself.
-            "spec": key(source.with_training(seed=0).resolved_text()),
+            "spec": _spec_without_seed(source),
             "data": facts["data"],
             "validation data": facts["validation"],
             "seed": facts["seed"],

@@ -12,10 +12,10 @@ from typing import Any
 from modelspec.results.costs import Costs, Exchange
 
 # Fitted by tests/benchmarks/scale.py to 2 and 4 processes on loopback, which has no wire.
-PER_OPERATION = 150e-6
+PER_OPERATION = 160e-6
 """Seconds of one sum or gather, however many workers and bytes."""
-PER_MESSAGE = 120e-6
-PER_BYTE = 1.0e-9
+PER_MESSAGE = 720e-6
+PER_BYTE = 3.4e-9
 
 FLOPS = 100e9
 """Operations a second of a worker whose speed nobody measured: eight cores of a processor."""

@@ -97,9 +97,8 @@ def step(source: modelspec.ModelSpec, lengths: Any) -> Counted:
     wanted = [targets[name] for name in source.trained_outputs()]
     shared = SharedModel(model, counted := Counted())
     model.run_eagerly = True
-    with shared.sharing(tf.constant(BATCH)) as share:
-        model.train_step((given, wanted if len(wanted) > 1 else wanted[0]))
-        shared.average_statistics(share)
+    batch = (given, wanted if len(wanted) > 1 else wanted[0])
+    shared.take(model.train_step, batch, tf.constant(BATCH), trains=True, own=False)
     return counted
 
 

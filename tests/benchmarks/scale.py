@@ -1,7 +1,8 @@
 """Writes ``modelspec/SCALE.md``: the costs of exchange, measured with 2 and 4 processes here.
 
+It needs quiet cores. On busy ones, ``chrt --rr 10`` before the command gives it precedence.
 The constants in ``modelspec/results/scaling.py`` are the fit that this prints; where they differ,
-put them there and run it again. Steps are measured with 1, 2 and 4 processes of one thread.
+put them there and run ``scale.py runs/scale.json``, which measures nothing again.
 """
 
 import json
@@ -10,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,11 +31,11 @@ from modelspec.results.costs import Costs, Measured
 
 PROCESSES = (2, 4)
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
-MODELS = {
-    "digits_conv": (512, 3, ["training.batch_size=512"]),
-    "author_profile": (64, 3, ["training.batch_size=64"]),
-}
-"""The rows of one epoch, the epochs, and what is set."""
+MODELS = {"digits_conv": (512, 6), "author_profile": (64, 4)}
+"""The rows of a batch, and the epochs."""
+
+STEPS = 4
+"""In an epoch."""
 
 LENGTHS = {"posts": (280,)}
 
@@ -55,12 +56,25 @@ class Operation(NamedTuple):
 
 
 def main() -> None:
-    operations = [operation for count in PROCESSES for operation in measured_operations(count)]
-    fitted = fit(operations)
-    print("PER_OPERATION, PER_MESSAGE, PER_BYTE =", ", ".join(f"{value:.2g}" for value in fitted))
-    steps = [measured_steps(name) for name in MODELS]
-    text = page(operations, steps, datetime.now(UTC).date().isoformat())
+    stored = Path(sys.argv[1]) if len(sys.argv) > 1 else REPOSITORY / "runs" / "scale.json"
+    if len(sys.argv) == 1:
+        stored.parent.mkdir(exist_ok=True)
+        stored.write_text(json.dumps(measured()), encoding="utf-8")
+    figures = json.loads(stored.read_text(encoding="utf-8"))
+    operations = [Operation(*values) for values in figures["operations"]]
+    fitted = ", ".join(f"{value:.2g}" for value in fit(operations))
+    print(f"PER_OPERATION, PER_MESSAGE, PER_BYTE = {fitted}")
+    steps = [steps_of(name, seconds) for name, seconds in figures["steps"].items()]
+    text = page(operations, steps, figures["date"])
     (REPOSITORY / "modelspec" / "SCALE.md").write_text(text, encoding="utf-8")
+
+
+def measured() -> dict[str, Any]:
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "operations": [one for count in PROCESSES for one in measured_operations(count)],
+        "steps": {name: measured_steps(name) for name in MODELS},
+    }
 
 
 def measured_operations(count: int) -> list[Operation]:
@@ -114,26 +128,44 @@ class Steps(NamedTuple):
     predicted: dict[int, float]
 
 
-def measured_steps(name: str) -> Steps:
-    rows, epochs, settings = MODELS[name]
-    path = REPOSITORY / "specs" / f"{name}.yaml"
-    source = modelspec.load(path, [*settings, f"training.epochs={epochs}"])
-    costs = estimate(Target(source), lengths=LENGTHS)
-    steps = -(-rows // costs.batch_size)
+def costs_of(name: str) -> Costs:
+    return estimate(Target(source_of(name)), lengths=LENGTHS)
+
+
+def source_of(name: str) -> modelspec.ModelSpec:
+    return modelspec.load(REPOSITORY / "specs" / f"{name}.yaml", settings_of(name))
+
+
+def settings_of(name: str) -> list[str]:
+    batch, epochs = MODELS[name]
+    return [
+        f"training.batch_size={batch}",
+        f"training.epochs={epochs}",
+        "training.jit=false",
+        "training.validation_split=0",
+    ]
+
+
+def measured_steps(name: str) -> dict[str, float]:
+    """The seconds of a step, by the number of processes."""
+    costs, source = costs_of(name), source_of(name)
+    rows = STEPS * costs.batch_size
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.npz"
         known = with_lengths(source.require().graph, costs.lengths)
         arrays: dict[str, Any] = dict(_arrays(source, known, _output_shapes(source, known), rows))
         np.savez(data, **arrays)
-        words = [*(word for setting in settings for word in ("--set", setting))]
-        words += ["--set", f"training.epochs={epochs}", "--set", "training.jit=false"]
-        seconds = {
-            count: epoch(path, data, Path(folder) / str(count), count, words) / steps
+        return {
+            str(count): epoch(name, data, Path(folder) / str(count), count) / STEPS
             for count in (1, *PROCESSES)
         }
-    alone = replace(costs, measured=Measured(rows, seconds[1] / costs.batch_size))
+
+
+def steps_of(name: str, seconds: Mapping[str, float]) -> Steps:
+    costs = costs_of(name)
+    alone = replace(costs, measured=Measured(costs.batch_size, seconds["1"] / costs.batch_size))
     predicted = {count: on_shared_cores(alone, count) for count in PROCESSES}
-    return Steps(alone, seconds, predicted)
+    return Steps(alone, {int(count): value for count, value in seconds.items()}, predicted)
 
 
 def on_shared_cores(costs: Costs, count: int) -> float:
@@ -142,9 +174,22 @@ def on_shared_cores(costs: Costs, count: int) -> float:
     return step.computing * max(1.0, count / (os.cpu_count() or 1)) + step.communicating
 
 
-def epoch(spec: Path, data: Path, run: Path, count: int, words: Sequence[str]) -> float:
+def epoch(name: str, data: Path, run: Path, count: int) -> float:
     """The seconds of the fastest epoch after the first."""
-    command = [sys.executable, "-m", "modelspec", "train", str(spec), "--data", str(data)]
+    spec = REPOSITORY / "specs" / f"{name}.yaml"
+    words = [word for setting in settings_of(name) for word in ("--set", setting)]
+    # One process would otherwise compute independent operations side by side.
+    one_core = ["taskset", "--cpu-list", "0"] if count == 1 else []
+    command = [
+        *one_core,
+        sys.executable,
+        "-m",
+        "modelspec",
+        "train",
+        str(spec),
+        "--data",
+        str(data),
+    ]
     more = ["--run", str(run), "--workers", str(count), "--quiet", *words]
     subprocess.run([*command, *more], env=environment(**ONE_THREAD), check=True)
     lines = (run / "history.jsonl").read_text(encoding="utf-8").splitlines()
