@@ -47,7 +47,9 @@ def too_many_workers(spec: Spec, workers: int, rows: int | None = None) -> str:
 def _spec_without_seed(source: ModelSpec) -> str:
     """What identifies a spec, apart from its seed, which is compared by itself."""
     data = yaml.safe_load(source.resolved_text())
-    return key(json.dumps({**data, "training": {**data["training"], "seed": None}}))
+    data["training"].pop("seed")
+    # What an option sets comes last among the keys.
+    return key(json.dumps(sorted(data.items())))
 
 
 def connect(cluster: Cluster, source: ModelSpec, facts: Mapping[str, Any]) -> "Collectives":

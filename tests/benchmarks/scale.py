@@ -6,14 +6,13 @@ put them there and run ``scale.py runs/scale.json``, which measures nothing agai
 """
 
 import json
-import os
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +26,7 @@ from modelspec.api.costs import estimate, with_lengths
 from modelspec.api.target import Target
 from modelspec.api.timing import _arrays, _output_shapes
 from modelspec.results import scaling
-from modelspec.results.costs import Costs, Measured
+from modelspec.results.costs import Costs, Measured, from_stored
 
 PROCESSES = (2, 4)
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -64,7 +63,10 @@ def main() -> None:
     operations = [Operation(*values) for values in figures["operations"]]
     fitted = ", ".join(f"{value:.2g}" for value in fit(operations))
     print(f"PER_OPERATION, PER_MESSAGE, PER_BYTE = {fitted}")
-    steps = [steps_of(name, seconds) for name, seconds in figures["steps"].items()]
+    steps = [
+        steps_of(from_stored(figures["costs"][name]), seconds)
+        for name, seconds in figures["steps"].items()
+    ]
     text = page(operations, steps, figures["date"])
     (REPOSITORY / "modelspec" / "SCALE.md").write_text(text, encoding="utf-8")
 
@@ -73,6 +75,7 @@ def measured() -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "operations": [one for count in PROCESSES for one in measured_operations(count)],
+        "costs": {name: asdict(costs_of(name)) for name in MODELS},
         "steps": {name: measured_steps(name) for name in MODELS},
     }
 
@@ -161,17 +164,16 @@ def measured_steps(name: str) -> dict[str, float]:
         }
 
 
-def steps_of(name: str, seconds: Mapping[str, float]) -> Steps:
-    costs = costs_of(name)
+def steps_of(costs: Costs, seconds: Mapping[str, float]) -> Steps:
     alone = replace(costs, measured=Measured(costs.batch_size, seconds["1"] / costs.batch_size))
     predicted = {count: on_shared_cores(alone, count) for count in PROCESSES}
     return Steps(alone, {int(count): value for count, value in seconds.items()}, predicted)
 
 
 def on_shared_cores(costs: Costs, count: int) -> float:
-    """The predicted step of processes on loopback, more of which than cores take turns."""
+    """The predicted step of processes that share the cores which one had for itself."""
     step = scaling.predict(costs, count, scaling.LOOPBACK)
-    return step.computing * max(1.0, count / (os.cpu_count() or 1)) + step.communicating
+    return step.alone + step.communicating
 
 
 def epoch(name: str, data: Path, run: Path, count: int) -> float:

@@ -16,13 +16,13 @@ WORKERS = (8, 64, 512)
 ROWS = 32
 """Rows of a batch for each worker, in the predictions."""
 
-GPU = 20e12
-"""Operations a second of a worker in the predictions: a GPU, in single precision."""
+SPEED = 1e12
+"""Operations a second of a worker in the predictions: a machine of about 32 cores."""
 
 
 def model(name: str, flops: float, exchange: Exchange) -> Costs:
     """A model of known size; ``flops`` are those of a sample in training."""
-    measured = Measured(1, flops / GPU)
+    measured = Measured(1, flops / SPEED)
     return Costs(name, 1, {}, (), 0, 0, None, exchange=exchange, measured=measured)
 
 
@@ -54,7 +54,7 @@ def page(operations: "Sequence[Operation]", steps: "Sequence[Steps]", date: str)
         operations="\n".join(_operation_rows(operations)),
         steps="\n".join(_step_rows(steps)),
         rows=ROWS,
-        gpu=GPU / 1e12,
+        speed=SPEED / 1e12,
         predictions=prediction_table(),
         ring=1e3 * 2 * 511 * scaling.PER_MESSAGE,
     )
@@ -69,7 +69,7 @@ def _operation_rows(operations: "Sequence[Operation]") -> Iterator[str]:
     yield "| operation | processes | bytes | measured | predicted |"
     yield "|---|---|---|---|---|"
     for single in operations:
-        times = f"{1e3 * single.seconds:.3g} ms | {1e3 * predicted(single):.3g} ms"
+        times = f"{_time(single.seconds)} | {_time(predicted(single))}"
         yield f"| {single.kind} | {single.workers} | {size(single.size)} | {times} |"
 
 
@@ -79,9 +79,9 @@ def _step_rows(steps: "Sequence[Steps]") -> Iterator[str]:
     for single in steps:
         for count, seconds in single.seconds.items():
             step = scaling.predict(single.costs, count, scaling.LOOPBACK)
-            guess = f"{1e3 * single.predicted[count]:.3g} ms" if count > 1 else ""
+            guess = _time(single.predicted[count]) if count > 1 else ""
             share = f"{step.communicating / single.predicted[count]:.0%}" if count > 1 else ""
-            cells = f"`{single.costs.name}` | {count} | {1e3 * seconds:.3g} ms | {guess} | {share}"
+            cells = f"`{single.costs.name}` | {count} | {_time(seconds)} | {guess} | {share}"
             yield f"| {cells} |"
 
 
@@ -94,11 +94,15 @@ def prediction_table() -> str:
             for network in scaling.NETWORKS:
                 step = scaling.predict(_of_batch(costs, ROWS * workers), workers, network)
                 lines.append(
-                    f"| {costs.name} | {workers} | {network.name} | {1e3 * step.seconds:.3g} ms "
-                    f"| {1e3 * step.communicating:.3g} ms | {1 - step.share:.0%} |"
+                    f"| {costs.name} | {workers} | {network.name} | {_time(step.seconds)} "
+                    f"| {_time(step.communicating)} | {1 - step.share:.0%} |"
                 )
     return "\n".join(lines)
 
 
 def _of_batch(costs: Costs, batch: int) -> Costs:
     return replace(costs, batch_size=batch)
+
+
+def _time(seconds: float) -> str:
+    return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.4g} s"
