@@ -1,5 +1,6 @@
 """``modelspec launch``."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -76,19 +77,24 @@ def _words(values: Mapping[str, Any], here: Path) -> Iterator[str]:
     """The arguments of ``train`` again, with paths that start from the folder ``here``."""
     for param in _OF_TRAIN:
         value = values[param.name or ""]
-        # What --model gives is the override that it stands for.
-        option = "--set" if param.name == "models" else param.opts[0]
         if isinstance(param, click.Argument):
             yield str(_portable(Path(value), here))
         elif value is True:
-            yield option
+            yield param.opts[0]
         elif value not in (None, False, param.default):
             for single in value if param.multiple else [value]:
-                text = _portable(single, here) if isinstance(single, Path) else single
-                yield from (option, str(text))
+                yield from (param.opts[0], _word(param.name, single, here))
     for plugin in active_plugins():
         path = plugin.written if plugin.module else _portable(Path(plugin.written), here)
         yield from ("--plugin", str(path))
+
+
+def _word(option: str | None, value: Any, here: Path) -> str:
+    """The value of an option as it is written on another machine."""
+    if option == "models":  # the override that the option has become
+        name, _, path = value.removeprefix("models.").partition(".path=")
+        return f"{name}={_portable(Path(json.loads(path)), here)}"
+    return str(_portable(value, here) if isinstance(value, Path) else value)
 
 
 def _portable(path: Path, here: Path) -> Path:
