@@ -62,23 +62,12 @@ def folder(tmp_path: Path) -> Path:
 
 def ended(folder: Path, *workers: Worker) -> list[str]:
     """What each worker writes; all end with 1, and none begins to train."""
+    command = [sys.executable, "-m", "modelspec", "train", "spec.yaml", "--run", "run"]
     processes = [
         subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "modelspec",
-                "train",
-                "spec.yaml",
-                "--run",
-                "run",
-                *worker.words,
-            ],
+            [*command, *worker.words],
             cwd=folder,
-            env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-            | {"PYTHONPATH": str(Path(__file__).parents[2])}
-            | QUIET
-            | worker.changes,
+            env={**os.environ, **QUIET, "PYTHONPATH": ROOT, **worker.changes},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
