@@ -93,6 +93,8 @@ def train(
     cluster = cluster_of(workers)
     if restarts and workers == 1:
         raise click.UsageError("--restarts needs --workers: it starts lost workers again")
+    if workers > 1 and devices not in (None, 1):
+        raise click.UsageError("--devices is for a single process: each worker has one device")
     options = replacing(
         spec, epochs=epochs, batch_size=batch_size, devices=devices, weights=weights
     )

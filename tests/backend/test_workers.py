@@ -193,6 +193,42 @@ def test_a_lost_worker_is_started_again_to_the_last_bit(tmp_path: Path, data: Pa
 
 
 @pytest.mark.sweep
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_process_that_started_the_workers_ends_them(
+    tmp_path: Path, data: Path, number: signal.Signals
+) -> None:
+    """By Ctrl-C or preemption, and where it is killed; the run continues as if nothing had been."""
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(EVERYTHING.replace("LOSS_WEIGHTS", "[1.0, 0.5]"), encoding="utf-8")
+    alone, ended = tmp_path / "alone", tmp_path / "ended"
+    more = ("--workers", "2", "--epochs", "30")
+    assert train(spec, data, alone, *more).returncode == 0
+    process = subprocess.Popen(
+        command(spec, data, ended, *more),
+        env=os.environ | QUIET,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (ended / "history.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    workers = children(process.pid)
+    began = time.monotonic()
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode == (-number if number == signal.SIGKILL else 130)
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() - began < 60
+        time.sleep(0.01)
+    assert json.loads((ended / "run.json").read_text())["status"] == "interrupted"
+    assert train(spec, data, ended, *more, "--resume").returncode == 0
+    assert history(ended) == history(alone)
+    ours, theirs = weights(ended), weights(alone)
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.sweep
 def test_a_worker_without_an_answer_is_named_without_a_leader(tmp_path: Path, data: Path) -> None:
     """As on several machines, where a connection is lost: nothing watches the processes."""
     spec, folder = tmp_path / "spec.yaml", tmp_path / "run"
@@ -235,6 +271,7 @@ def children(parent: int) -> list[int]:
     [
         (("--restarts", "1"), "--restarts needs --workers"),
         (("--workers", "0"), "0 is not in the range"),
+        (("--workers", "2", "--devices", "2"), "--devices is for a single process"),
     ],
 )
 def test_wrong_usage(tmp_path: Path, data: Path, more: tuple[str, ...], said: str) -> None:
