@@ -35,7 +35,7 @@ outputs: y
 losses: sparse_categorical_crossentropy
 metrics: accuracy
 optimizer: {SGD: {learning_rate: 0.01, momentum: 0.9}}
-training: {epochs: EPOCHS, batch_size: 48, steps_per_call: 6}
+training: {epochs: EPOCHS, batch_size: 24, steps_per_call: 6}
 """
 STEPS = 24
 WAYS = {"without": (), "--workers 1": ("--workers", "1"), "--workers 2": ("--workers", "2")}
@@ -58,7 +58,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "spec.yaml").write_text(SPEC.replace("EPOCHS", str(epochs)))
-        random, rows = np.random.default_rng(0), 48 * STEPS
+        random, rows = np.random.default_rng(0), 24 * STEPS
         images = random.random((rows, 32, 32, 3), np.float32)
         np.savez(folder / "data.npz", image=images, y=random.integers(0, 10, rows))
         for count in range(rounds):
