@@ -1,6 +1,7 @@
 """Rows of data larger than memory: a worker reads its own, and all workers together each once."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,8 @@ pytestmark = pytest.mark.keras
 ROWS, BATCH = 23, 5  # the last batch has fewer rows than there are workers
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True)
+class Place:
     """What the source asks of a worker: its number, and how many there are."""
 
     index: int
@@ -36,7 +38,7 @@ def test_each_row_is_read_by_one_worker(
     inputs = keras.Input((1,), name="x")
     model = keras.Model(inputs, keras.layers.Dense(1, name="y")(inputs))
     order = batches.order(seed=0, epoch=0)
-    workers = [steps_of(model, batches, order, done, Place(k, count)) for k in range(count)]
+    workers = [steps_of(model, batches, order, done, Place(index, count)) for index in range(count)]
     for step, parts in enumerate(zip(*workers, strict=True)):
         start = done + step * BATCH
         whole = order[start : start + BATCH]
