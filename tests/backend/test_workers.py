@@ -295,3 +295,43 @@ def test_an_error_of_the_spec_is_told_once(tmp_path: Path, data: Path) -> None:
     ran = train(spec, data, tmp_path / "run", "--workers", "2")
     assert ran.returncode == 1
     assert ran.stderr.count("unknown-layer") == 1
+
+
+FITTED = """\
+modelspec: 1
+inputs: {x: {shape: [6]}, word: {shape: [], dtype: string}}
+layers:
+  - {Normalization: , name: scaled, from: x, adapt: true}
+  - {StringLookup: {max_tokens: 5}, name: ids, from: word, adapt: true}
+  - {Embedding: {input_dim: 5, output_dim: 3}, name: e}
+  - {Concatenate: , from: [scaled, e]}
+  - {Dense: {units: 1}, name: y}
+outputs: y
+losses: mse
+optimizer: {SGD: {learning_rate: 0.01}}
+training: {epochs: 2, batch_size: 10, validation_split: 0.2}
+"""
+
+
+@pytest.mark.sweep
+def test_fitted_layers_and_their_resume(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    spec, data = tmp_path / "s.yaml", tmp_path / "d.npz"
+    spec.write_text(FITTED, encoding="utf-8")
+    words = np.array(["a", "b", "c", "d", "e"])[random.integers(0, 5, ROWS)]
+    x = random.normal(3, 2, (ROWS, 6)).astype("f")
+    np.savez(data, x=x, word=words, y=x[:, :1])
+    alone, several, parts = (tmp_path / name for name in ("alone", "several", "parts"))
+    assert train(spec, data, alone).returncode == 0
+    assert train(spec, data, several, "--workers", "2").returncode == 0
+    first = train(spec, data, parts, "--workers", "2", "--epochs", "1")
+    assert first.returncode == 0, first.stderr
+    assert train(spec, data, parts, "--workers", "2", "--resume").returncode == 0
+    with np.load(alone / "fitted.npz") as one, np.load(several / "fitted.npz") as two:
+        assert one.files == two.files
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], two[name])
+    for ours, theirs in zip(history(several), history(alone), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5)
+    assert distance(several, alone) < 1e-5
+    assert history(parts) == history(several)

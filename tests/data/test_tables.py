@@ -222,6 +222,10 @@ def test_classes(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=np.zeros(3), word=["a"] * 3, y=[" b", "a", "c"])
     data = load(tmp_path / "d.npz", {"y": ColumnSource(column="y")})
     assert data.classes == {"y": ("a", "b", "c")}
+    (tmp_path / "l.csv").write_text(f"x,word,y\n1,a,{10**20}\n1,a,{10**20 + 1}\n")
+    assert load(tmp_path / "l.csv", {"y": ColumnSource(column="y")}).classes == {
+        "y": (str(10**20), str(10**20 + 1))
+    }
 
 
 def test_missing_cells(tmp_path: Path) -> None:
@@ -336,6 +340,12 @@ MISTAKES: dict[str, tuple[bytes, str, str, str]] = {
     "thousands": (b'"1,234,567",a,1\n', "2:1", "mixed-column", "thousands separators"),
     "thousands and a point": (b'1,a,1\n2,b,"1,234.5"\n', "3:5", "mixed-column", "thousands"),
     "NA": (b"1,a,1\n1,a,NA\n", "3:5", "mixed-column", 'missing: ["NA"]'),
+    "more digits than 64 bits hold": (
+        b"1,a,1\n99999999999999999999,a,1\n",
+        "3:1",
+        "mixed-column",
+        "18 digits",
+    ),
     "a unit": (b"1,a,1\n2 kg,a,1\n", "3:1", "mixed-column", "dtype: string"),
     "a short row": (b"1,a,1\n1,a\n", "3:1", "bad-table", "one cell for each column"),
     "after lines in a cell": (b'1,"a\nb\nc",1\nz,a,1\n', "5:1", "mixed-column", "dtype: string"),
@@ -370,6 +380,7 @@ WHOLE: dict[str, tuple[str, bytes, str]] = {
     "equal headers": ("t.csv", b"x,word,x,y\n1,a,1,1\n", "two columns are called 'x'"),
     "equal but for a space": ("t.csv", b"x,word, x,y\n1,a,1,1\n", "two columns are called 'x'"),
     "UTF-16": ("t.csv", "x,word,y\n1,a,1\n".encode("utf-16"), "UTF-16"),
+    "carriage returns alone": ("t.csv", b"x,word,y\r1,a,1\r", "carriage return"),
     "gzip": ("t.csv", b"\x1f\x8b\x08", "gzip"),
     "a workbook": ("t.csv", b"PK\x03\x04....", "workbook"),
     "not Parquet": ("t.parquet", b"x,word,y\n1,a,1\n", "not a Parquet file"),

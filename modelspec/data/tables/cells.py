@@ -155,6 +155,9 @@ class ColumnType:
         if self.fractions or bool((bare.cast(pl.Int64, strict=False).is_null() & ~empty).any()):
             numbers = bare.cast(pl.Float64, strict=False)
             wrong = numbers.is_null() & ~empty
+            if self.pinned is None:  # float64 would make one number of several
+                whole = bare.str.contains(r"^[+-]?\d{19,}$")
+                wrong = wrong | (whole & bare.cast(pl.Int64, strict=False).is_null())
             if bool(wrong.any()):
                 flags = bare.str.to_lowercase().is_in(["true", "false"])
                 wrong = wrong & ~flags
@@ -206,6 +209,11 @@ def _number_hint(name: str, value: str, absent: tuple[str, ...]) -> str:
         return "write numbers without thousands separators, and with a decimal point"
     if _DECIMAL_COMMA.fullmatch(bare):
         return "write numbers with a decimal point, and without thousands separators"
+    if bare.lstrip("+-").isdecimal():
+        return (
+            "int64 holds 18 digits: declare the input of an id with dtype: string; to round the "
+            f"number, write data: {{NAME: {{column: {name}, dtype: float64}}}}"
+        )
     if bare.lower() in _MISSING:
         texts = ", ".join(json.dumps(text, ensure_ascii=False) for text in (*absent, bare))
         return (

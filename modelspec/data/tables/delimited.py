@@ -238,7 +238,13 @@ class Delimited:
         part = next(self._records(self.separator, PART_BYTES))
         part.check_text()
         head = part.data[: part.first_end].decode()
-        names = next(csv.reader(io.StringIO(head), delimiter=self.separator))
+        try:
+            names = next(csv.reader(io.StringIO(head), delimiter=self.separator))
+        except csv.Error:
+            message = "lines end with a carriage return alone"
+            hint = "save the table with line breaks, as current programs write them"
+            text, column = head.splitlines()[0], head.index("\r") + 1
+            raise TableError("bad-table", message, hint, column=column, text=text) from None
         names = [name.strip() for name in names]
         places = [head.find(name) + 1 for name in names]
         line = head.splitlines()[0]
