@@ -76,11 +76,14 @@ def check_dataset(
 ) -> list[Diagnostic]:
     """Compare arrays with the graph; arguments as for ``ModelSpec.check_dataset``."""
     from modelspec.checks.data import check_data
+    from modelspec.checks.reach import pace_of
 
     assert source.graph is not None
     assert source.spec is not None
     heads = source.heads if targets else ()
-    problems = check_data(source.graph, heads, dataset, outputs)
+    problems = check_data(
+        source.graph, heads, dataset, outputs, pace_of(source.spec, dataset.samples)
+    )
     if fast:
         return problems
     precision = source.spec.training.precision

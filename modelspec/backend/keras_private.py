@@ -248,6 +248,16 @@ def choose_direction(callback: Any) -> None:
     _part(callback, "_set_monitor_op", "a run that can be resumed")()
 
 
+def unseeded_draws() -> Any:
+    """The generator of draws without a seed; ``global_seed_generator`` of Keras.
+
+    It belongs to the process, and neither a model nor a layer lists it.
+    """
+    user = "a resumed run with own parts"
+    module = import_module("keras.src.random.seed_generator")
+    return _part(module, "global_seed_generator", user)()
+
+
 def saved_state(layers: Sequence[Any]) -> list[dict[str, Any]]:
     """The variables that Keras saves of each layer of a model; ``saving_lib._save_state``.
 

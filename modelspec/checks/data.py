@@ -10,6 +10,7 @@ from modelspec.catalog.losses import JudgedHead, Shape
 from modelspec.checks.ids import check_ids, feeds
 from modelspec.checks.judges import check_judges
 from modelspec.checks.missing import replaces_nan
+from modelspec.checks.reach import Pace
 from modelspec.checks.rows import first_outside, first_row, row_name
 from modelspec.checks.scale import check_scale
 from modelspec.checks.targets import (
@@ -47,11 +48,12 @@ def check_data(
     heads: Sequence[JudgedHead],
     dataset: Dataset,
     outputs: Mapping[str, Output],
+    pace: Pace | None = None,
 ) -> list[Diagnostic]:
     """Everything in ``dataset`` that contradicts the spec, each array read once, in blocks.
 
     ``outputs`` are the model's; an output not among them is of unknown shape, and its targets are
-    checked for what does not depend on that.
+    checked for what does not depend on that. ``pace`` is that of the training, if there is one.
     """
     named = list(_arrays(graph, heads, dataset))
     if named and all(array.ndim and not len(array) for _, array, _ in named):
@@ -67,7 +69,9 @@ def check_data(
         output = outputs.get(head.output)
         problems += _head(head, dataset, output.shape if output else None)
     problems += _groups(dataset)
-    return problems if has_errors(problems) else [*problems, *check_scale(graph, heads, dataset)]
+    if has_errors(problems):
+        return problems
+    return [*problems, *check_scale(graph, heads, dataset, pace)]
 
 
 def _groups(dataset: Dataset) -> list[Diagnostic]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from modelspec.catalog.losses import JudgedHead, is_regression
+from modelspec.checks.reach import FAR, LARGE, Pace, Reach, reach_of
 from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import Dataset
 from modelspec.graph.graph import Graph, Input, Node
@@ -21,12 +22,6 @@ from modelspec.problems.diagnostic import Diagnostic
 SCALE_CODES: Final = frozenset({"target-scale", "input-scale"})
 
 _ROWS = 4096
-_LARGE = 100.0
-"""Fresh heads give values of about 1, and a step moves a weight by the learning rate."""
-
-_FAR = 1000.0
-"""A mean is learned by one bias, a spread by all weights: it may be as much larger."""
-
 _SMALL = 1e-3
 _APART = 1000.0
 _MOST_COLUMNS = 12
@@ -64,9 +59,12 @@ class _Spread:
 
 
 def check_scale(
-    graph: Graph, heads: Sequence[JudgedHead], dataset: Dataset
+    graph: Graph, heads: Sequence[JudgedHead], dataset: Dataset, pace: Pace | None = None
 ) -> Iterator[Diagnostic]:
-    """Warnings about sound arrays that fresh weights are far from."""
+    """Warnings about sound arrays that fresh weights are far from.
+
+    With the ``pace`` of a training, a target is held against what the training can reach.
+    """
     for name, array in dataset.inputs.items():
         if name in graph.inputs:
             shown = dataset.array_names.get(name, name)
@@ -75,7 +73,7 @@ def check_scale(
         target = dataset.targets.get(head.output)
         if target is not None and is_regression(head.loss):
             shown = dataset.array_names.get(head.output, head.output)
-            yield from _target(graph, head.output, shown, target)
+            yield from _target(graph, head.output, shown, dataset, pace)
 
 
 def _spread(array: Column) -> _Spread | None:
@@ -99,25 +97,28 @@ def is_raw(target: Column) -> bool:
     spread = _spread(target)
     if spread is None:
         return False
-    return bool((spread.deviation > _LARGE).any() or (np.abs(spread.mean) > _FAR).any())
+    return bool((spread.deviation > LARGE).any() or (np.abs(spread.mean) > FAR).any())
 
 
-def _target(graph: Graph, output: str, name: str, target: Column) -> Iterator[Diagnostic]:
+def _target(
+    graph: Graph, output: str, name: str, dataset: Dataset, pace: Pace | None
+) -> Iterator[Diagnostic]:
     nodes = {node.name: node for node in graph.nodes}
     source = graph.outputs.get(output)
     node = nodes.get(source.name) if source is not None and source.index is None else None
-    spread = _spread(target)
+    spread = _spread(dataset.targets[output])
     if node is None or spread is None:
         return
-    reach = _reach(node, nodes)
-    if reach is None:
+    ending = _ending(node, nodes)
+    if ending is None:
         return
-    (scale, offset), last = reach
+    (scale, offset), last = ending
     if not {len(scale), len(offset)} <= {1, len(spread.mean)}:
         return
     outside = _outside(last, spread, scale, offset)
     mean, deviation = (spread.mean - offset) / scale, np.abs(spread.deviation / scale)
-    largest = np.maximum(np.abs(mean) / _FAR, deviation / _LARGE)
+    reach = reach_of(graph, node, dataset, pace)
+    largest = np.maximum(np.abs(mean) / reach.mean, deviation / reach.spread)
     tiny = max(np.abs(mean).max(), deviation.max()) < _SMALL and deviation.max() > 0
     if not outside and not tiny and largest.max() <= 1:
         return
@@ -126,7 +127,7 @@ def _target(graph: Graph, output: str, name: str, target: Column) -> Iterator[Di
     message = (
         f"the targets of {output} ({name}) have a mean of {_short(spread.mean[at])} and a standard "
         f"deviation of {_short(spread.deviation[at])}{column}, far from what the head gives: "
-    ) + (outside or "values about 1, until the weights have grown")
+    ) + (outside or _pace_text(reach, pace))
     hint = (
         f"let the head end in  - Rescaling: {_rescaling(spread)}  and give that layer the name "
         f"{output}" + ("; leave out the activation before it" if outside else "")
@@ -134,7 +135,13 @@ def _target(graph: Graph, output: str, name: str, target: Column) -> Iterator[Di
     yield Diagnostic("target-scale", message, node.route, "key", "warning", hint)
 
 
-def _reach(
+def _pace_text(reach: Reach, pace: Pace | None) -> str:
+    if pace is None or reach == Reach():
+        return "values about 1, until the weights have grown"
+    return f"values about 1, which {pace.steps:,} steps move by about {reach.mean:.0f}"
+
+
+def _ending(
     node: Node, nodes: Mapping[str, Node]
 ) -> tuple[tuple[Array, Array], Mapping[str, Any]] | None:
     """The scale and the offset that a head applies to its last layer's values, and that layer.
@@ -237,7 +244,7 @@ def _input(graph: Graph, declared: Input, name: str, array: Column) -> Iterator[
     images = array.ndim > 3 or (array.ndim == 3 and array.dtype == np.uint8)  # noqa: PLR2004
     largest = np.maximum(np.abs(spread.mean), spread.deviation)
     if images:
-        if spread.low >= 0 and _LARGE < spread.high <= _BYTE:
+        if spread.low >= 0 and LARGE < spread.high <= _BYTE:
             message = (
                 f"array {name} has values from {spread.low:g} to {spread.high:g}, as bytes have"
             )
@@ -247,7 +254,7 @@ def _input(graph: Graph, declared: Input, name: str, array: Column) -> Iterator[
     if len(largest) < 2:  # noqa: PLR2004
         return
     sizes = spread.deviation[spread.deviation > 0]
-    if not len(sizes) or sizes.max() <= _LARGE or sizes.max() / sizes.min() < _APART:
+    if not len(sizes) or sizes.max() <= LARGE or sizes.max() / sizes.min() < _APART:
         return
     large, small = (
         int(spread.deviation.argmax()),

@@ -42,6 +42,7 @@ from modelspec.backend.keras_private import (
     loss_tracker,
     saved_state,
     set_mask,
+    unseeded_draws,
 )
 from modelspec.backend.loss_weights.head_losses import HeadLosses
 from modelspec.backend.training import xla_random
@@ -471,3 +472,12 @@ def test_constants_of_a_function_are_found_by_their_names() -> None:
     [(name, value)] = captured_constants(function).items()
     assert name in {tensor.name for tensor in function.get_concrete_function().inputs}
     np.testing.assert_array_equal(value, [1.0, 2.0])
+
+
+def test_unseeded_draws_are_those_of_layers_without_a_seed() -> None:
+    state = unseeded_draws().state
+    before = keras.ops.convert_to_numpy(state)
+    first = keras.random.normal((3,))
+    assert np.any(keras.ops.convert_to_numpy(state) != before)
+    state.assign(before)
+    np.testing.assert_array_equal(keras.random.normal((3,)), first)

@@ -83,3 +83,36 @@ def test_an_inner_optimizer_by_name(inner: str) -> None:
     source = modelspec.loads(text)
     assert source.check() == []
     assert type(source.build().optimizer.inner_optimizer).__name__ in ("Adam", "SGD")
+
+
+LAYERS = {
+    "[null, 8, 8]": "[Flatten, {Dense: {units: 64}}, {Dense: {units: 2}, name: y}]",
+    "[32, 28, 28, 1]": "[{Conv2D: {filters: 2, kernel_size: 3}}, {Flatten: null, name: y}]",
+    "[null, 9, 4]": "[{LSTM: {units: 3}}, {Dense: {units: 2}, name: y}]",
+    "[null, 20]": "[{Reshape: {target_shape: [4, 5]}}, Flatten, {Dense: {units: 1}, name: y}]",
+}
+"""Where a shape begins with the batch, some layers work by chance: these do not."""
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("shape", LAYERS)
+def test_a_batch_axis_that_the_layers_contradict(shape: str) -> None:
+    text = (
+        f"{{modelspec: 1, inputs: {{x: {{shape: {shape}}}}}, layers: {LAYERS[shape]}, outputs: y}}"
+    )
+    [problem] = modelspec.loads(text).check()
+    assert problem.code == "shape-mismatch"
+    sample = shape.partition(", ")[2]
+    assert problem.hint == (
+        f"a shape is that of one sample: leave the batch out of x: shape: [{sample}"
+    )
+
+
+@pytest.mark.keras
+def test_a_shape_that_is_wrong_with_and_without_its_first_axis() -> None:
+    layers = "[{Conv2D: {filters: 2, kernel_size: 9}}, {Flatten: null, name: y}]"
+    text = (
+        f"{{modelspec: 1, inputs: {{x: {{shape: [null, 8, 8, 1]}}}}, layers: {layers}, outputs: y}}"
+    )
+    [problem] = modelspec.loads(text).check()
+    assert "batch" not in (problem.hint or "")

@@ -73,6 +73,52 @@ def test_no_alarm_of_targets(layers: list[str], y: Any, tmp_path: Path) -> None:
     assert check(spec(layers), tmp_path, y) == []
 
 
+LAYER = "Dense: {units: 64, activation: relu}"
+
+
+@pytest.mark.parametrize(
+    ("rows", "epochs", "optimizer", "mean", "deviation", "told"),
+    [
+        (1000, 30, "adam", 200, 90, True),  # not reached in 30 epochs of plain Keras
+        (300, 30, "adam", 10, 1, True),
+        (300, 30, "{RMSprop: {learning_rate: 1e-3}}", 30, 10, True),
+        (300, 30, "adam", 0, 50, True),
+        (300, 30, "adam", 3, 1, False),
+        (300, 30, "adam", 0, 10, False),
+        (1000, 30, "adam", 30, 10, False),
+        (5000, 30, "adam", 1000, 300, True),  # its spread is beyond 100
+        (5000, 30, "adam", 300, 40, False),
+        (1000, 30, "{Adam: {learning_rate: 0.01}}", 200, 90, False),
+        (1000, 30, "{Adam: {learning_rate: 1e-5}}", 20, 9, True),
+        (300, 30, "{SGD: {learning_rate: 0.001}}", 200, 90, False),
+    ],
+)
+def test_targets_that_the_steps_do_not_reach(
+    *,
+    rows: int,
+    epochs: int,
+    optimizer: str,
+    mean: float,
+    deviation: float,
+    told: bool,
+    tmp_path: Path,
+) -> None:
+    y = mean + deviation * _RANDOM.normal(size=(rows, 1))
+    more = f"optimizer: {optimizer}\ntraining: {{epochs: {epochs}}}\n"
+    problems = check(spec([LAYER, ONE], more=more), tmp_path, y)
+    assert [problem.code for problem in problems] == ["target-scale"] * told
+    if told:
+        [line] = re.findall(r"- (Rescaling: {.*?})", problems[0].hint or "")
+        assert check(spec([LAYER, ONE, line], more=more), tmp_path, y) == []
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint16"])
+def test_integers_are_judged_as_other_quantities(dtype: str, tmp_path: Path) -> None:
+    y = (100 + 9 * NORMAL).clip(0, 120).astype(dtype)
+    [problem] = check(spec([LAYER, ONE], more="training: {epochs: 5}\n"), tmp_path, y)
+    assert problem.code == "target-scale"
+
+
 @pytest.mark.parametrize("loss", ["poisson", "cosine_similarity"])
 def test_other_losses_have_no_scale(loss: str, tmp_path: Path) -> None:
     layers = ["Dense: {units: 1, activation: softplus}"]

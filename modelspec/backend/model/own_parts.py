@@ -10,6 +10,9 @@ from typing import Any
 from modelspec.catalog.plugins import Plugin
 from modelspec.problems.errors import PluginError
 
+PREFIX = "modelspec_plugin_"
+"""Begins the names of the modules that plugins become."""
+
 
 def import_plugins(plugins: tuple[Plugin, ...]) -> None:
     """Run the code of plugins, each once in a process.
@@ -39,7 +42,7 @@ def _imported(plugin: Plugin) -> ModuleType:
     try:
         if plugin.module is not None:
             return importlib.import_module(plugin.module)
-        name = f"modelspec_plugin_{plugin.path.stem}_{plugin.sha256[:8]}"
+        name = f"{PREFIX}{plugin.path.stem}_{plugin.sha256[:8]}"
         module = ModuleType(name)
         module.__file__ = str(plugin.path)
         sys.modules[name] = module

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,28 @@ def check_shapes(
             with _symbols():
                 model = make_functional(graph, assembly)
             problems += check_rates(model, rates)
-        return outputs, problems
+        return outputs, _with_batch_hint(problems, graph, catalog, precision)
 
     return with_deep_stack(check)
+
+
+def _with_batch_hint(
+    problems: list[Diagnostic], graph: Graph, catalog: Catalog, precision: str
+) -> list[Diagnostic]:
+    """Tell to leave the batch out of an input's shape, where every call then succeeds."""
+    if not any(problem.code == "shape-mismatch" for problem in problems):
+        return problems
+    for name, declared in graph.inputs.items():
+        sample = declared.shape[1:]
+        if not sample or _assemble(graph, catalog, {name: sample}, precision).problems:
+            continue
+        listed = ", ".join("null" if size is None else str(size) for size in sample)
+        hint = f"a shape is that of one sample: leave the batch out of {name}: shape: [{listed}]"
+        return [
+            replace(problem, hint=hint) if problem.code == "shape-mismatch" else problem
+            for problem in problems
+        ]
+    return problems
 
 
 def check_lengths(

@@ -4,18 +4,17 @@ Its settings, paths among them, come from the spec each time and are never part 
 The state in a file is compared with the callback and the model before any of it is used.
 """
 
+import dis
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from modelspec.backend.keras_private import choose_direction, has_direction
 from modelspec.data.concatenated import Array
-
-_MADE_LATER = frozenset({"_current_epoch"})
-"""Attributes that Keras makes in an epoch, and not before training."""
 
 Numbers = Mapping[str, bool | int | float | None]
 
@@ -43,6 +42,11 @@ def remember(callback: Any) -> Memory:
     )
 
 
+def is_kept(value: Any) -> bool:
+    """Whether a checkpoint holds an attribute of this value."""
+    return _is_number(value) or _are_arrays(value)
+
+
 def require_fit(callback: Any, memory: Memory, model: Any) -> None:
     """Hold a memory against the callback that is to have it.
 
@@ -50,12 +54,12 @@ def require_fit(callback: Any, memory: Memory, model: Any) -> None:
         ValueError: where another callback left it, or none.
     """
     kind = type(callback).__name__
-    known = _changing(callback) | _MADE_LATER
+    known = _changing(callback) | _made_later(callback)
     for name in (*memory.numbers, *memory.weights):
         if name not in known:
             raise ValueError(f"{kind} remembers no {name!r}")
     for name, value in memory.numbers.items():
-        if not _fits(vars(callback).get(name), value):
+        if not _fits(vars(callback).get(name, value), value):
             raise ValueError(f"{name!r} of {kind} cannot be {value!r}")
     if memory.armed and not hasattr(callback, "monitor"):
         raise ValueError(f"{kind} has no monitor")
@@ -76,18 +80,37 @@ def recall(callback: Any, memory: Memory) -> None:
 
 def _changing(callback: Any) -> set[str]:
     """The attributes that are not settings."""
+    return set(vars(callback)) - _settings(callback)
+
+
+def _settings(callback: Any) -> set[str]:
     settings = {"min_delta"}
     for kind in type(callback).__mro__[:-1]:
         settings |= inspect.signature(kind).parameters.keys()
-    return set(vars(callback)) - settings
+    return settings
+
+
+def _made_later(callback: Any) -> set[str]:
+    """Attributes that the methods of a callback assign, and that it may not have before training.
+
+    Keras's callbacks make some of theirs in an epoch, and so may those of a plugin.
+    """
+    methods = (member for kind in type(callback).__mro__ for member in vars(kind).values())
+    return {
+        step.argval
+        for method in methods
+        if isinstance(method, FunctionType)
+        for step in dis.get_instructions(method)
+        if step.opname == "STORE_ATTR"
+    } - _settings(callback)
 
 
 def _is_number(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float | np.floating)
+    return value is None or isinstance(value, bool | int | float | np.floating | np.integer)
 
 
 def _plain(value: Any) -> bool | int | float | None:
-    return float(value) if isinstance(value, np.floating) else value
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _are_arrays(value: Any) -> bool:

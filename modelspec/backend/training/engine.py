@@ -5,6 +5,7 @@ numbers, gathers their rows in the graph, and takes the model's own ``train_step
 the same arithmetic, without the way back to Python between steps.
 """
 
+import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
@@ -44,7 +45,9 @@ class Engine:
     ``step`` stands in for the model's own ``train_step``. With a ``SharedModel``, each step
     computes the rows of this worker alone, and has the results of all; with a ``SplitModel``, each
     device computes some rows. ``body`` is the part of the model that
-    goes on from precomputed values, which batches then hold in place of inputs.
+    goes on from precomputed values, which batches then hold in place of inputs. ``seed`` is for
+    what layers draw while they are traced. ``on_training_graph`` is given the graph of training
+    steps before the first one.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class Engine:
         step: Step | None = None,
         shared: SharedModel | SplitModel | None = None,
         body: Any = None,
+        seed: int = 0,
+        on_training_graph: Callable[[Any], None] | None = None,
     ) -> None:
         # The same run must give the same weights; by default TensorFlow sums the gradients of an
         # Embedding in whatever order its threads come.
@@ -70,6 +75,7 @@ class Engine:
             fuse_updates(model.optimizer)
         self._walks: dict[Any, Walk] = {}
         self._jit: Jit = "off" if jit == "optimizer" else jit
+        self._seed, self._on_training_graph = seed, on_training_graph
         self._built = False
         self.cost = StepCost(self.workers)
         self._reset: Callable[[], None] = tf.function(model.reset_metrics, autograph=False)
@@ -138,22 +144,39 @@ class Engine:
         ):
             raise StepError("XLA cannot compile a step that takes text: write training.jit: auto")
         key = (phase, jit, chunk.is_share, tuple(tf.nest.flatten(specs)))
-        if key not in self._walks:
-            trains = phase == "train"
-            taken = (
-                _plain_step(step)
-                if self.shared is None
-                else _shared_step(step, self.shared, trains=trains, own=chunk.is_share)
-            )
-            self._walks[key] = _walker(taken, specs, jit, guarded=trains)
-        walk = self._walks[key]
         way_out = "training.jit: false runs the step without XLA" if jit != "off" else ""
         with as_without_xla() if jit != "off" else nullcontext(), telling_of_lost(self.workers):
+            if key not in self._walks:
+                trains = phase == "train"
+                taken = (
+                    _plain_step(step)
+                    if self.shared is None
+                    else _shared_step(step, self.shared, trains=trains, own=chunk.is_share)
+                )
+                walk = _walker(taken, specs, jit, guarded=trains)
+                self._trace(walk, str(key), way_out, trains=trains)
+                self._walks[key] = walk
+            walk = self._walks[key]
             return run_step(
                 lambda: walk(chunk.data, chunk.rows, chunk.total, chunk.start, chunk.stop),
                 self.model,
                 way_out,
             )
+
+    def _trace(self, walk: Any, key: str, way_out: str, *, trains: bool) -> None:
+        """Make the graph of a walk, which its first call then finds.
+
+        AugMix draws with Python's generator while it is traced. A resumed run traces other walks
+        before this one, so each has draws of its own.
+        """
+        draws = random.getstate()
+        random.seed(f"{self._seed} {key}")
+        try:
+            made = run_step(walk.get_concrete_function, self.model, way_out)
+        finally:
+            random.setstate(draws)
+        if trains and self._on_training_graph is not None:
+            self._on_training_graph(made.graph)
 
 
 def _numbers(name: str, value: Array) -> Iterator[tuple[str, float]]:

@@ -5,6 +5,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import keras
+
+from modelspec.backend.keras_private import unseeded_draws
 from modelspec.backend.loss_weights.factory import Strategy, make_strategy
 from modelspec.backend.model.saved_arguments import save_vocabularies
 from modelspec.backend.model.saving import write_model
@@ -26,6 +29,10 @@ from modelspec.backend.training.loop import FitContext, Stopped, fit
 from modelspec.backend.training.loss_shares import LossShares
 from modelspec.backend.training.precompute import Parts, precomputed, split
 from modelspec.backend.training.sharing import share_batches, sum_of_strategy
+from modelspec.backend.training.unkept_state import (
+    tell_of_unkept_operations,
+    tell_of_unkept_parts,
+)
 from modelspec.backend.training.xla import extent
 from modelspec.backend.workers.collectives import Collectives
 from modelspec.backend.workers.step_cost import cost_text
@@ -70,7 +77,15 @@ def run_session(
     step = strategy.train_step if strategy else None
     jit = extent(model, jit=training.jit)
     body = parts.rest if parts is not None else None
-    engine = Engine(model, jit=jit, step=step, shared=shared, body=body)
+    engine = Engine(
+        model,
+        jit=jit,
+        step=step,
+        shared=shared,
+        body=body,
+        seed=training.seed,
+        on_training_graph=partial(tell_of_unkept_operations, valid, model, surroundings.listener),
+    )
     try:
         with saving_whole(model):
             fit(engine, context)
@@ -154,7 +169,14 @@ def _context(
     if phases.validation is None:
         for warning in idle(callbacks):
             listener.warn(warning)
-    state = State(model, callbacks, strategy.variables if strategy else ())
+    tell_of_unkept_parts(valid, model, callbacks, listener)
+    extra = list(strategy.variables if strategy else ())
+    if valid.catalog.plugins:
+        # The generator is the process's: an earlier run in it must not change this one.
+        draws = unseeded_draws().state
+        draws.assign(keras.random.SeedGenerator(training.seed).state)
+        extra.append(draws)
+    state = State(model, callbacks, extra)
     # TensorBoard's callback has no state of its own, and so no place in checkpoints.
     called = [*callbacks, *([tensorboard(run.path)] if surroundings.tensorboard else [])]
     return FitContext(

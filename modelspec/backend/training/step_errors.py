@@ -45,7 +45,7 @@ def reason(error: Exception) -> str:
 def layer_of(error: Exception, model: Any) -> str | None:
     """The name of the layer that the error's node belongs to, if the error names a node."""
     path = _node(error)
-    return _layer_on(path, model) if path else None
+    return layer_on(path, model) if path else None
 
 
 def _node(error: Exception) -> list[str]:
@@ -59,8 +59,11 @@ def _in_optimizer(error: Exception, model: Any) -> bool:
     return bool(name) and name in steps
 
 
-def _layer_on(path: Iterable[str], model: Any) -> str | None:
-    """TensorFlow adds the same number to the scopes of a model and its layers at each trace."""
+def layer_on(path: Iterable[str], model: Any) -> str | None:
+    """The layer that the scopes of a node name, if any is one of the model's.
+
+    TensorFlow adds the same number to the scopes of a model and its layers at each trace.
+    """
     names = {layer.name for layer in model.layers}
     number = ""
     for step in path:

@@ -6,7 +6,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from modelspec.backend.model.own_parts import PREFIX
+
 _OURS = ("keras", "modelspec")
+_KERAS_KINDS = (
+    keras.Layer,
+    keras.Loss,
+    keras.Metric,
+    keras.optimizers.Optimizer,
+    keras.random.SeedGenerator,
+)
+"""What is walked wherever its class is defined, in an installed plugin for example."""
 
 
 def all_variables(listed: Iterable[Any], owners: Sequence[Any]) -> list[Any]:
@@ -16,7 +26,9 @@ def all_variables(listed: Iterable[Any], owners: Sequence[Any]) -> list[Any]:
     Nadam of a LossScaleOptimizer does. The order follows from the objects' attributes.
     """
     variables = {_identity(variable): variable for variable in listed}
-    for variable in _reachable(owners):
+    for variable in reachable_values(owners):
+        if not isinstance(variable, keras.Variable | tf.Variable):
+            continue
         variables.setdefault(_identity(variable), variable)
     return list(variables.values())
 
@@ -30,8 +42,8 @@ def _is_keras(value: Any) -> bool:
     return isinstance(value, keras.Variable)
 
 
-def _reachable(owners: Sequence[Any]) -> Iterator[Any]:
-    """Variables in the attributes of Keras's objects, and in those of what these hold."""
+def reachable_values(owners: Sequence[Any]) -> Iterator[Any]:
+    """The attributes of Keras's objects and of own parts, and those of what these hold."""
     seen: set[int] = set()
     waiting = list(reversed(owners))
     while waiting:
@@ -39,9 +51,8 @@ def _reachable(owners: Sequence[Any]) -> Iterator[Any]:
         if id(value) in seen:
             continue
         seen.add(id(value))
-        if isinstance(value, keras.Variable | tf.Variable):
-            yield value
-        else:
+        yield value
+        if not isinstance(value, keras.Variable | tf.Variable):
             waiting.extend(reversed(list(_parts(value))))
 
 
@@ -50,6 +61,13 @@ def _parts(value: Any) -> Iterable[Any]:
         return list(value.values())
     if isinstance(value, list | tuple):
         return list(value)
-    if type(value).__module__.partition(".")[0] in _OURS and hasattr(value, "__dict__"):
+    if isinstance(value, tf.random.Generator):
+        return [value.state]
+    if _is_walked(value) and hasattr(value, "__dict__"):
         return [part for part in vars(value).values() if not isinstance(part, type)]
     return ()
+
+
+def _is_walked(value: Any) -> bool:
+    root = type(value).__module__.partition(".")[0]
+    return root in _OURS or root.startswith(PREFIX) or isinstance(value, _KERAS_KINDS)

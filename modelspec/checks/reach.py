@@ -1,0 +1,111 @@
+"""How far a training can move the values of a head from those of fresh weights.
+
+Measured with the defaults of Keras (Adam, a learning rate of 0.001, batches of 32) on a head over
+64 units: a mean of 30 is reached after 470 steps, 50 after 570, 100 after 700, 200 after 1,000.
+That is 3 times the width, times the square of learning rate times steps: bias, weights and the
+units below grow together. The spread suffers less: with a standard deviation of 30, 300 steps
+explain half of what they explain with 1, and 900 steps nearly all.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from modelspec.data.dataset import Dataset
+from modelspec.graph.graph import Graph, Node
+from modelspec.language.spec import Spec
+from modelspec.language.written import Written
+
+LARGE: Final = 100.0
+"""Fresh heads give values of about 1, and a step moves a weight by the learning rate."""
+
+FAR: Final = 1000.0
+"""A mean is learned by one bias, a spread by all weights: it may be as much larger."""
+
+_LEAST, _LEAST_SPREAD = 5.0, 15.0
+_GROWTH = 3.0
+_PART = 0.5
+"""A head that comes to its mean after more of the training has little left to learn the rest."""
+
+_SPREAD_IS_EASIER = 3.0
+_RATE = 1e-3
+_ADAPTIVE = frozenset({"adam", "adamw", "nadam", "adamax", "rmsprop", "lion"})
+"""Their steps have the size of the learning rate, whatever the gradients are."""
+
+_ROWS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The largest mean and standard deviation that a head is likely to learn."""
+
+    mean: float = FAR
+    spread: float = LARGE
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The steps of a training, and how far each moves a weight."""
+
+    steps: int
+    rate: float
+
+
+def pace_of(spec: Spec, samples: int) -> Pace | None:
+    """The pace of a spec's training; None where its optimizer tells no size of a step."""
+    written = Written.read(spec.optimizer)
+    if written is None or written.name.lower() not in _ADAPTIVE:
+        return None
+    rate = written.arguments.get("learning_rate", _RATE)
+    schedule = Written.read(rate)
+    if schedule is not None:
+        rate = schedule.arguments.get("initial_learning_rate")
+    if isinstance(rate, bool) or not isinstance(rate, int | float):
+        return None
+    batches = math.ceil(samples / spec.training.batch_size)
+    return Pace(spec.training.epochs * batches, float(rate))
+
+
+def reach_of(graph: Graph, node: Node, dataset: Dataset, pace: Pace | None) -> Reach:
+    """The reach of the head that ends in ``node``, by the width of the layer below it."""
+    width = _width_below(node, {node.name: node for node in graph.nodes})
+    if pace is None or width is None:
+        return Reach()
+    moved = _PART * pace.rate * pace.steps * max(1.0, _largest_input(graph, dataset))
+    mean = _GROWTH * width * moved**2
+    return Reach(
+        min(FAR, max(_LEAST, mean)), min(LARGE, max(_LEAST_SPREAD, _SPREAD_IS_EASIER * mean))
+    )
+
+
+def _width_below(node: Node, nodes: Mapping[str, Node]) -> int | None:
+    """The units or filters of the nearest layer with weights below a head's last one."""
+    below = False
+    while True:
+        owner = nodes.get(node.layer, node)
+        width = owner.arguments.get("units", owner.arguments.get("filters"))
+        if below and type(width) is int:
+            return width
+        below = below or width is not None
+        sources = list(node.sources())
+        if len(sources) != 1 or sources[0].name not in nodes:
+            return None
+        node = nodes[sources[0].name]
+
+
+def _largest_input(graph: Graph, dataset: Dataset) -> float:
+    """The root mean square of the largest input of quantities, which scales all that follows."""
+    return max((_size(name, graph, dataset) for name in dataset.inputs), default=1.0)
+
+
+def _size(name: str, graph: Graph, dataset: Dataset) -> float:
+    array: Any = dataset.inputs[name]
+    if name not in graph.inputs or "float" not in graph.inputs[name].dtype or not len(array):
+        return 1.0
+    rows = array[np.linspace(0, len(array) - 1, min(_ROWS, len(array))).astype(np.int64)]
+    if rows.dtype.kind not in "biuf" or not rows.size:
+        return 1.0
+    return float(np.sqrt(np.nanmean(np.square(rows.astype(np.float64)))))

@@ -1,0 +1,192 @@
+"""Every argument of Keras's objects at a value that is not its default, saved and loaded again."""
+
+import ast
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import yaml
+from sweep_layers import LAYERS
+
+from modelspec import catalog
+from modelspec.backend.model.objects import make
+from modelspec.catalog import Argument, Entry, Family
+
+CATALOG = catalog.load()
+FAMILIES: tuple[Family, ...] = (
+    "loss",
+    "metric",
+    "optimizer",
+    "schedule",
+    "regularizer",
+    "initializer",
+    "constraint",
+    "layer",
+)
+REQUIRED: dict[Family, dict[str, Any]] = {
+    "schedule": {
+        "initial_learning_rate": 0.1,
+        "decay_steps": 10,
+        "decay_rate": 0.5,
+        "boundaries": [10],
+        "values": [0.1, 0.01],
+        "first_decay_steps": 5,
+        "end_learning_rate": 0.001,
+    },
+    "metric": {
+        "num_classes": 3,
+        "target_class_ids": [0, 1],
+        "recall": 0.5,
+        "precision": 0.5,
+        "sensitivity": 0.5,
+        "specificity": 0.5,
+        "name": "measured",
+    },
+    "optimizer": {"inner_optimizer": {"SGD": {"momentum": 0.3}}},
+}
+OBJECTS: dict[str, Any] = {
+    "regularizer": {"L1L2": {"l1": 0.03, "l2": 0.02}},
+    "initializer": {"VarianceScaling": {"scale": 0.7, "seed": 5}},
+    "constraint": {"MaxNorm": {"max_value": 1.5, "axis": 0}},
+    "activation": "elu",
+    "schedule": {
+        "ExponentialDecay": {"initial_learning_rate": 0.2, "decay_steps": 3, "decay_rate": 0.7}
+    },
+}
+
+
+def cases(family: Family) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The name, the argument, and arguments that Keras takes with another value of that one."""
+    for name in CATALOG.names(family):
+        entry = CATALOG.find(family, name)
+        if entry is None or entry.refused or entry.function or entry.module:
+            continue
+        required = _required(entry)
+        for argument in entry.arguments.values():
+            if argument.name in required and argument.name in ("layer", "cell", "cells", "layers"):
+                continue
+            arguments = _accepted(entry, argument, required)
+            if arguments is not None:
+                yield name, argument.name, arguments
+
+
+def _required(entry: Entry) -> dict[str, Any]:
+    if entry.family == "layer":
+        case = LAYERS.get(entry.name)
+        return dict(yaml.safe_load(case.arguments) or {}) if case else {}
+    known = REQUIRED.get(entry.family, {})
+    return {
+        argument.name: known.get(argument.name, 0.5)
+        for argument in entry.arguments.values()
+        if argument.required
+    }
+
+
+def _accepted(
+    entry: Entry, argument: Argument, required: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """The first candidate with which Keras makes the object; None where it refuses all."""
+    for value in _candidates(argument, required.get(argument.name)):
+        arguments = {**required, argument.name: value}
+        try:
+            make(CATALOG, entry.family, {entry.name: arguments})
+        except Exception:  # noqa: BLE001 - what a constructor refuses is Keras's choice
+            continue
+        return arguments
+    return None
+
+
+def _candidates(argument: Argument, now: Any) -> Iterator[Any]:
+    default = _default(argument) if now is None else now
+    if argument.family in OBJECTS:
+        yield OBJECTS[argument.family]
+    yield from (choice for choice in argument.choices if choice != default)
+    if isinstance(default, bool):
+        yield not default
+    elif isinstance(default, int):
+        yield from (default + 1, 2 * default + 2, default - 1)
+    elif isinstance(default, float):
+        yield from (default * 0.5 or 0.25, default + 0.125)
+    elif isinstance(default, list | tuple) and default:
+        yield [item + 1 if isinstance(item, int) else item for item in default]
+    if "bool" in argument.kinds:
+        yield from (True, False)
+    yield from (2, 1, 0.25, [1], [2, 2], "written", True)
+
+
+def _default(argument: Argument) -> Any:
+    try:
+        return ast.literal_eval(argument.default or "None")
+    except (ValueError, SyntaxError):
+        return None
+
+
+def loaded(made: Any) -> Any:
+    """An object as a model's file gives it back."""
+    written = json.dumps(keras.saving.serialize_keras_object(made))
+    return keras.saving.deserialize_keras_object(json.loads(written))
+
+
+def differences(made: Any, again: Any, path: str = "") -> Iterator[str]:
+    """The plain attributes in which two objects differ, and those of the objects in them."""
+    for name, value in vars(made).items():
+        if name in _PASSING or not hasattr(again, name):
+            continue
+        yield from _different(value, getattr(again, name), f"{path}{name}")
+
+
+_PASSING = frozenset(
+    {"_path", "_inbound_nodes", "_outbound_nodes", "_lock", "_tracker", "_auto_config"}
+)
+"""Attributes that are about a place in a graph, and no setting."""
+
+
+def _different(one: Any, other: Any, path: str) -> Iterator[str]:
+    if callable(one) and not _is_keras(one):
+        if getattr(one, "__name__", None) != getattr(other, "__name__", None):
+            yield f"{path} is {other}, and was {one}"
+    elif isinstance(one, keras.Variable):
+        if not np.array_equal(np.asarray(one), np.asarray(other)):
+            yield f"{path} has other values"
+    elif isinstance(one, Mapping) and isinstance(other, Mapping):
+        if _plain(dict(one)) is not None and _plain(dict(one)) != _plain(dict(other)):
+            yield f"{path} is {other}, and was {one}"
+    elif isinstance(one, list | tuple) and any(_is_keras(item) for item in one):
+        for position, (left, right) in enumerate(zip(one, other, strict=True)):
+            yield from _different(left, right, f"{path}.{position}")
+    elif _is_keras(one):
+        if type(one) is not type(other):
+            yield f"{path} is {other}, and was {one}"
+        else:
+            yield from differences(one, other, f"{path}.")
+    elif _plain(one) is not None and _plain(one) != _plain(other):
+        yield f"{path} is {other!r}, and was {one!r}"
+
+
+def _is_keras(value: Any) -> bool:
+    return type(value).__module__.startswith("keras") and hasattr(value, "get_config")
+
+
+def _plain(value: Any) -> str | None:
+    """A value as text that tells numbers apart; None of what is no plain value."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    try:
+        return json.dumps(value, sort_keys=True)
+    except (TypeError, ValueError):
+        return None
+
+
+def judge(family: Family, name: str, arguments: Mapping[str, Any]) -> list[str]:
+    """What is lost of an object on the way through a file."""
+    made = make(CATALOG, family, {name: dict(arguments)})
+    return list(differences(made, loaded(made)))
+
+
+def unused(entry: Entry) -> list[str]:
+    """For a look: the arguments of a constructor that the catalogue does not have."""
+    signature = inspect.signature(getattr(keras.layers, entry.name))
+    return [key for key in signature.parameters if key not in entry.arguments]
