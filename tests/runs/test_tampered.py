@@ -131,7 +131,13 @@ def judge(commands: dict[str, list[str]], places: dict[str, Path], folder: Path)
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "TMPDIR": str(folder / "tmp"), "MPLBACKEND": "agg"},
+        # Modules that nothing has imported yet would be compiled, beside their source.
+        env={
+            **os.environ,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "TMPDIR": str(folder / "tmp"),
+            "MPLBACKEND": "agg",
+        },
         timeout=1200,
     )
     assert "RESULTS" in done.stdout, done.stderr[-3000:]
@@ -145,7 +151,8 @@ def judge(commands: dict[str, list[str]], places: dict[str, Path], folder: Path)
     ]
     for name, (_, writes) in results.items():
         own = (str(places[name] / "run"), str(folder / "tmp"))
-        ours = (*own, os.devnull, str(Path.home() / ".cache"))
+        # Our cache too: a value is stored anew where a file of the package is newer than it.
+        ours = (*own, os.devnull, os.environ["XDG_CACHE_HOME"], str(Path.home() / ".cache"))
         wrong += [
             f"{name}: {event} {paths}"
             for event, paths in writes
