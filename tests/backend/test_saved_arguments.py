@@ -7,11 +7,24 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from saved_arguments import FAMILIES, cases, judge, loaded
 
 import modelspec
 from modelspec import catalog
 from modelspec.backend.model.objects import make
 from modelspec.catalog import Family
+
+LEAST: dict[Family, int] = {
+    "loss": 70,
+    "metric": 100,
+    "optimizer": 200,
+    "schedule": 28,
+    "regularizer": 5,
+    "initializer": 38,
+    "constraint": 6,
+    "layer": 900,
+}
+"""Arguments of which each family is known to have at least so many."""
 
 pytestmark = pytest.mark.keras
 
@@ -39,6 +52,9 @@ FORGOTTEN: list[tuple[Family, str, dict[str, Any]]] = [
     ("metric", "CosineSimilarity", {"axis": 1}),
     ("metric", "SparseTopKCategoricalAccuracy", {"k": 2, "from_sorted_ids": True}),
     ("metric", "AUC", {"thresholds": [0.2, 0.6]}),
+    ("metric", "AUC", {"multi_label": True, "num_labels": 2, "label_weights": [0.2, 0.8]}),
+    ("layer", "Identity", {"activity_regularizer": {"L2": {"l2": 0.1}}}),
+    ("layer", "ELU", {"alpha": 0.5, "activity_regularizer": {"L2": {"l2": 0.1}}}),
     ("initializer", "Identity", {"gain": 3.0}),
     ("layer", "Flatten", {"activity_regularizer": {"L2": {"l2": 0.1}}}),
     ("layer", "Concatenate", {"activity_regularizer": "l1"}),
@@ -50,7 +66,7 @@ def test_the_config_holds_what_was_written(
     family: Family, name: str, arguments: dict[str, Any]
 ) -> None:
     made = make(CATALOG, family, {name: arguments})
-    again = type(made).from_config(made.get_config())
+    again = loaded(made)
     for argument in arguments:
         assert argument in made.get_config()
     # What matters is what it computes.
@@ -64,6 +80,16 @@ def test_the_config_holds_what_was_written(
         np.testing.assert_array_equal(again((2, 2)), 3 * np.eye(2))
     if family == "layer":
         assert again.activity_regularizer.get_config() == made.activity_regularizer.get_config()
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_argument_survives_saving(family: Family) -> None:
+    """Each at a value that is not its default, on its way through the text of a model's file."""
+    tried = list(cases(family))
+    assert len(tried) >= LEAST[family]
+    lost = {(name, key): judge(family, name, arguments) for name, key, arguments in tried}
+    assert {case: told for case, told in lost.items() if told} == {}
 
 
 def spec(loss: str = "mse", metric: str = "mae", layer: str = "Flatten") -> str:

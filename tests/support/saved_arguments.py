@@ -1,7 +1,6 @@
 """Every argument of Keras's objects at a value that is not its default, saved and loaded again."""
 
 import ast
-import inspect
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -98,12 +97,17 @@ def _accepted(
     """The first candidate with which Keras makes the object; None where it refuses all."""
     for value in _candidates(argument, required.get(argument.name)):
         arguments = {**required, argument.name: value}
-        try:
-            make(CATALOG, entry.family, {entry.name: arguments})
-        except Exception:  # noqa: BLE001 - what a constructor refuses is Keras's choice
-            continue
-        return arguments
+        if _is_taken(entry, arguments):
+            return arguments
     return None
+
+
+def _is_taken(entry: Entry, arguments: Mapping[str, Any]) -> bool:
+    try:
+        make(CATALOG, entry.family, {entry.name: arguments})
+    except Exception:  # noqa: BLE001 - what a constructor refuses is Keras's choice
+        return False
+    return True
 
 
 def _candidates(argument: Argument, now: Any) -> Iterator[Any]:
@@ -120,7 +124,7 @@ def _candidates(argument: Argument, now: Any) -> Iterator[Any]:
     elif isinstance(default, float):
         yield from (default * 0.5 or 0.25, default + 0.125)
     elif isinstance(default, list | tuple) and default:
-        yield [1.5 * item if isinstance(item, float) else item + 1 if isinstance(item, int) else item for item in default]
+        yield [item if isinstance(item, str | None) else item + 1 for item in default]
     if "bool" in argument.kinds:
         yield from (True, False)
     yield from (2, 1, 0.25, [1], [2, 2], "written", True)
@@ -153,53 +157,47 @@ def differences(made: Any, again: Any, path: str = "") -> Iterator[str]:
 _PASSING = frozenset(
     {"_path", "_inbound_nodes", "_outbound_nodes", "_lock", "_tracker", "_auto_config"}
     | {"_seed_generators", "seed_generator", "_random_generator", "generator", "_layers"}
-    | {"seed", "_init_seed", "_dtype_policy", "built", "_metrics", "_losses", "_object_type"}
+    | {
+        "seed",
+        "_init_seed",
+        "_dtype_policy",
+        "built",
+        "_metrics",
+        "_losses",
+        "_object_type",
+        "_tracked",
+    }
 )
 """Attributes about a place in a graph, draws of their own, and lists of what has another name."""
 
 
 def _different(one: Any, other: Any, path: str) -> Iterator[str]:
-    if callable(one) and not _is_keras(one):
-        if getattr(one, "__name__", None) != getattr(other, "__name__", None):
-            yield f"{path} is {other}, and was {one}"
-    elif isinstance(one, keras.Variable):
-        pass  # the values of a layer are saved beside its config
-    elif isinstance(one, Mapping) and isinstance(other, Mapping):
-        if _plain(dict(one)) is not None and _plain(dict(one)) != _plain(dict(other)):
-            yield f"{path} is {other}, and was {one}"
-    elif isinstance(one, list | tuple) and any(_is_keras(item) for item in one):
+    if isinstance(one, keras.Variable):
+        return  # the values of a layer are saved beside its config
+    if isinstance(one, list | tuple) and any(_is_keras(item) for item in one):
         for position, (left, right) in enumerate(zip(one, other, strict=True)):
             yield from _different(left, right, f"{path}.{position}")
-    elif _is_keras(one):
-        if type(one) is not type(other):
-            yield f"{path} is {other}, and was {one}"
-        else:
-            yield from differences(one, other, f"{path}.")
-    elif _plain(one) is not None and _plain(one) != _plain(other):
-        yield f"{path} is {other!r}, and was {one!r}"
+    elif _is_keras(one) and type(one) is type(other):
+        yield from differences(one, other, f"{path}.")
+    elif _text(one) != _text(other):
+        yield f"{path} is {_text(other)}, and was {_text(one)}"
 
 
 def _is_keras(value: Any) -> bool:
     return type(value).__module__.startswith("keras") and hasattr(value, "get_config")
 
 
-def _plain(value: Any) -> str | None:
-    """A value as text that tells numbers apart; None of what is no plain value."""
+def _text(value: Any) -> str:
+    """A value as text that tells numbers apart; of other objects, their name or kind."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     try:
         return json.dumps(value, sort_keys=True)
     except (TypeError, ValueError):
-        return None
+        return str(getattr(value, "__name__", type(value).__name__))
 
 
 def judge(family: Family, name: str, arguments: Mapping[str, Any]) -> list[str]:
     """What is lost of an object on the way through a file."""
     made = make(CATALOG, family, {name: dict(arguments)})
     return list(differences(made, loaded(made)))
-
-
-def unused(entry: Entry) -> list[str]:
-    """For a look: the arguments of a constructor that the catalogue does not have."""
-    signature = inspect.signature(getattr(keras.layers, entry.name))
-    return [key for key in signature.parameters if key not in entry.arguments]

@@ -3,10 +3,12 @@
 In Keras 3.15, ``Huber(delta=0.2).get_config()`` has no ``delta``, so a saved model is loaded with
 the default, and tells another loss. The same holds of ``axis`` of ``CosineSimilarity`` and
 ``SparseCategoricalCrossentropy``, of ``gain`` of ``Identity``, and of ``activity_regularizer`` of
-most layers.
+most layers. ``label_weights`` of ``AUC`` are saved as a tensor, which Keras cannot load. All
+arguments of all objects are tried in ``tests/backend/test_saved_arguments.py``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -24,12 +26,26 @@ def with_saved_arguments(instance: Any, arguments: Mapping[str, Any]) -> Any:
         return instance
     try:
         config = instance.get_config()
-    except NotImplementedError:  # an object that Keras cannot save at all
+    except NotImplementedError:
+        # Keras writes the config of ELU, Identity and the like from their arguments, and gives up
+        # where one of them is an object.
+        if isinstance(instance, keras.Layer):
+            _extend_config(instance, arguments, partial(_layer_config, instance))
         return instance
-    lost = {name: value for name, value in arguments.items() if name not in config}
+    lost = {
+        name: value
+        for name, value in arguments.items()
+        if name not in config or keras.ops.is_tensor(config[name])
+    }
     if lost:
-        _extend_config(instance, lost)
+        _extend_config(instance, lost, instance.get_config)
     return instance
+
+
+def _layer_config(layer: Any) -> dict[str, Any]:
+    """What the config of every layer has."""
+    dtype = keras.saving.serialize_keras_object(layer.dtype_policy)
+    return {"name": layer.name, "trainable": layer.trainable, "dtype": dtype}
 
 
 def save_vocabularies(layers: Iterable[Any]) -> None:
@@ -63,9 +79,9 @@ def _survives(entries: Sequence[str | int]) -> bool:
     return "\n".join(lines).splitlines() == lines and lines[-1:] != [""]
 
 
-def _extend_config(instance: Any, lost: Mapping[str, Any]) -> None:
-    own_config = instance.get_config
-
+def _extend_config(
+    instance: Any, lost: Mapping[str, Any], own_config: Callable[[], dict[str, Any]]
+) -> None:
     def get_config() -> dict[str, Any]:
         saved = {name: keras.saving.serialize_keras_object(item) for name, item in lost.items()}
         return {**own_config(), **saved}

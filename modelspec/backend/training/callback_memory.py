@@ -110,7 +110,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _plain(value: Any) -> bool | int | float | None:
-    return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, np.integer):
+        return int(value)
+    return float(value) if isinstance(value, np.floating) else value
 
 
 def _are_arrays(value: Any) -> bool:
