@@ -17,12 +17,16 @@ def place_step_errors(source: ModelSpec | None) -> Iterator[None]:
     try:
         yield
     except StepError as error:
-        raise ModelError(f"{_where(error.layer, source)}{error}") from error
+        raise ModelError(f"{_where(error, source)}{error}") from error
 
 
-def _where(layer: str | None, source: ModelSpec | None) -> str:
+def _where(error: StepError, source: ModelSpec | None) -> str:
+    layer = error.layer
     if layer is None:
-        return ""
+        if not error.in_optimizer or source is None or source.document is None:
+            return ""
+        place = source.document.locate(("optimizer",), "value")
+        return f"{place.file}:{place.span.line}: "
     nodes = source.graph.nodes if source and source.graph else ()
     route = next((node.route for node in nodes if node.name == layer), None)
     if route is None or source is None or source.document is None:

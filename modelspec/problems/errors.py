@@ -47,10 +47,15 @@ class PluginError(Exception):
 
 
 class StepError(ModelError):
-    """A step cannot be computed; ``layer`` is where that happened, if it is known."""
+    """A step cannot be computed; ``layer`` is where that happened, if it is known.
 
-    def __init__(self, message: str, layer: str | None = None) -> None:
-        self.layer = layer
+    ``in_optimizer`` says that it happened in the optimizer, which belongs to no layer.
+    """
+
+    def __init__(
+        self, message: str, layer: str | None = None, *, in_optimizer: bool = False
+    ) -> None:
+        self.layer, self.in_optimizer = layer, in_optimizer
         super().__init__(message)
 
 

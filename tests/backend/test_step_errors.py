@@ -197,3 +197,28 @@ def test_layers_that_fail_before_the_first_step_have_their_line(
     with pytest.raises(ModelError, match=f"unfit.yaml:{place}: ") as raised:
         modelspec.train(source, data, run=tmp_path / "run")
     assert "a loss or a metric" not in str(raised.value)
+
+
+REFUSING = '''
+import keras
+
+
+@keras.saving.register_keras_serializable(package="refusing")
+class Refusing(keras.optimizers.SGD):
+    """Updates no weights."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        raise ValueError("there are no such updates")
+'''
+
+
+def test_an_error_of_the_optimizer_has_its_line(tmp_path: Path) -> None:
+    (tmp_path / "refusing.py").write_text(REFUSING, encoding="utf-8")
+    text = (
+        "modelspec: 1\ninputs: {x: {shape: [2]}}\nlayers: [{Dense: {units: 1}, name: y}]\n"
+        "outputs: y\nlosses: mse\noptimizer: Refusing\ntraining: {epochs: 1}\n"
+    )
+    source = modelspec.loads(text, plugins=[tmp_path / "refusing.py"])
+    data = {"x": np.ones((4, 2), "f"), "y": np.ones((4, 1), "f")}
+    with pytest.raises(ModelError, match=r"<text>:6: .*there are no such updates"):
+        modelspec.train(source, data, run=tmp_path / "run")

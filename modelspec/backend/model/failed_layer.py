@@ -30,7 +30,16 @@ def first_error(error: Exception) -> Exception:
 def failed_layer(error: Exception, model: Any) -> str | None:
     """The name of the innermost layer of a model whose call raised an error, if one did."""
     names = {id(layer): layer.name for layer in model.layers}
-    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
-    owners = (id(frame.f_locals.get("self")) for frame in frames)
-    called = [names[owner] for owner in owners if owner in names]
+    called = [names[id(owner)] for owner in _owners(error) if id(owner) in names]
     return called[-1] if called else None
+
+
+def failed_in_optimizer(error: Exception) -> bool:
+    """Whether an optimizer raised an error as it updated weights."""
+    return any(isinstance(owner, keras.optimizers.Optimizer) for owner in _owners(error))
+
+
+def _owners(error: Exception) -> Iterator[Any]:
+    """The objects whose methods an error went through, outermost first."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        yield frame.f_locals.get("self")

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from modelspec.backend.model.failed_layer import all_frames, failed_layer
+from modelspec.backend.model.failed_layer import all_frames, failed_in_optimizer, failed_layer
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.problems.errors import StepError
 
@@ -96,12 +96,15 @@ def run_step(step: Callable[[], T], model: Any, way_out: str = "") -> T:
         hint = next((hint for kind, hint in _HINTS.items() if isinstance(error, kind)), way_out)
         if "NHWC" in str(error):
             hint = _CHANNELS_FIRST
-        what = "a step of the optimizer" if _in_optimizer(error, model) else "a step"
-        raise StepError(_sentence(what, error, hint), layer_of(error, model)) from error
+        updates = _in_optimizer(error, model)
+        what = "a step of the optimizer" if updates else "a step"
+        layer = layer_of(error, model)
+        raise StepError(_sentence(what, error, hint), layer, in_optimizer=updates) from error
     except (TypeError, ValueError) as error:
         # Raised while TensorFlow traces: dtypes that Keras mixes, or shapes that do not fit.
         said = f"Keras cannot compute a step: {error_text(error)}"
-        raise StepError(said, layer_of(error, model) or failed_layer(error, model)) from error
+        layer = layer_of(error, model) or failed_layer(error, model)
+        raise StepError(said, layer, in_optimizer=failed_in_optimizer(error)) from error
 
 
 def _sentence(what: str, error: Exception, hint: str) -> str:
