@@ -37,6 +37,18 @@ _ADAPTIVE = frozenset({"adam", "adamw", "nadam", "adamax", "rmsprop", "lion"})
 """Their steps have the size of the learning rate, whatever the gradients are."""
 
 _ROWS = 1024
+KEEP_VALUES = frozenset(
+    {"Flatten", "Reshape", "Permute", "Identity", "Concatenate", "RepeatVector", "Dropout"}
+    | {f"{kind}{rank}D" for kind in ("Cropping", "ZeroPadding", "UpSampling") for rank in "123"}
+    | {f"{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in "123"}
+    | {f"Random{kind}" for kind in ("Flip", "Rotation", "Translation", "Zoom", "Crop")}
+    | {"Resizing", "CenterCrop", "Masking"}
+)
+_WEIGHTED = frozenset(
+    {"Dense", "EinsumDense", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "MultiHeadAttention"}
+    | {f"{kind}Conv{rank}D" for kind in ("", "Separable", "Depthwise") for rank in "123"}
+    | {f"ConvLSTM{rank}D" for rank in "123"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +114,27 @@ def _largest_input(graph: Graph, dataset: Dataset) -> float:
 
 def _size(name: str, graph: Graph, dataset: Dataset) -> float:
     array: Any = dataset.inputs[name]
-    if name not in graph.inputs or "float" not in graph.inputs[name].dtype or not len(array):
+    declared = graph.inputs.get(name)
+    if declared is None or "float" not in declared.dtype or not len(array):
+        return 1.0
+    if not reaches_weights(graph, name):  # a layer brings its values to another scale first
         return 1.0
     rows = array[np.linspace(0, len(array) - 1, min(_ROWS, len(array))).astype(np.int64)]
     if rows.dtype.kind not in "biuf" or not rows.size:
         return 1.0
     return float(np.sqrt(np.nanmean(np.square(rows.astype(np.float64)))))
+
+
+def reaches_weights(graph: Graph, name: str) -> bool:
+    """Whether an input comes to a layer with weights over layers that keep its values alone."""
+    raw = {name}
+    owners = {node.name: node for node in graph.nodes}
+    for node in graph.nodes:
+        if not any(source.name in raw for source in node.sources()):
+            continue
+        kind = owners.get(node.layer, node).type
+        if kind in _WEIGHTED:
+            return True
+        if kind in KEEP_VALUES:
+            raw.add(node.name)
+    return False

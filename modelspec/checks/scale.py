@@ -12,7 +12,15 @@ from typing import Any, Final
 import numpy as np
 
 from modelspec.catalog.losses import JudgedHead, is_regression
-from modelspec.checks.reach import FAR, LARGE, Pace, Reach, reach_of
+from modelspec.checks.reach import (
+    FAR,
+    KEEP_VALUES,
+    LARGE,
+    Pace,
+    Reach,
+    reach_of,
+    reaches_weights,
+)
 from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import Dataset
 from modelspec.graph.graph import Graph, Input, Node
@@ -34,18 +42,6 @@ _BOUNDS = {
     "relu": (0.0, math.inf),
     "softplus": (0.0, math.inf),
 }
-_KEEP_VALUES = frozenset(
-    {"Flatten", "Reshape", "Permute", "Identity", "Concatenate", "RepeatVector", "Dropout"}
-    | {f"{kind}{rank}D" for kind in ("Cropping", "ZeroPadding", "UpSampling") for rank in "123"}
-    | {f"{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in "123"}
-    | {f"Random{kind}" for kind in ("Flip", "Rotation", "Translation", "Zoom", "Crop")}
-    | {"Resizing", "CenterCrop", "Masking"}
-)
-_WEIGHTED = frozenset(
-    {"Dense", "EinsumDense", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "MultiHeadAttention"}
-    | {f"{kind}Conv{rank}D" for kind in ("", "Separable", "Depthwise") for rank in "123"}
-    | {f"ConvLSTM{rank}D" for rank in "123"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +156,7 @@ def _ending(
                 _numbers(arguments.get("offset"), 0.0),
             )
             scale, offset = scale * factor, offset + scale * more
-        elif owner.type not in _KEEP_VALUES and arguments != {"activation": "linear"}:
+        elif owner.type not in KEEP_VALUES and arguments != {"activation": "linear"}:
             return None
         sources = list(node.sources())
         if len(sources) != 1 or sources[0].name not in nodes or not scale.all():
@@ -236,7 +232,7 @@ def _near(value: float, deviation: float) -> str:
 
 
 def _input(graph: Graph, declared: Input, name: str, array: Column) -> Iterator[Diagnostic]:
-    if "float" not in declared.dtype or not _reaches_weights(graph, declared.name):
+    if "float" not in declared.dtype or not reaches_weights(graph, declared.name):
         return
     spread = _spread(array)
     if spread is None:
@@ -271,18 +267,3 @@ def _input(graph: Graph, declared: Input, name: str, array: Column) -> Iterator[
         means, variances = _list(spread.mean), _list(variance)
         hint = f"begin with  - Normalization: {{mean: {means}, variance: {variances}}}"
     yield Diagnostic("input-scale", message, declared.route, "key", "warning", hint)
-
-
-def _reaches_weights(graph: Graph, name: str) -> bool:
-    """Whether an input comes to a layer with weights over layers that keep its values alone."""
-    raw = {name}
-    owners = {node.name: node for node in graph.nodes}
-    for node in graph.nodes:
-        if not any(source.name in raw for source in node.sources()):
-            continue
-        kind = owners.get(node.layer, node).type
-        if kind in _WEIGHTED:
-            return True
-        if kind in _KEEP_VALUES:
-            raw.add(node.name)
-    return False

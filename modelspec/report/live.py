@@ -71,10 +71,14 @@ class LiveTable:
         print_account(self._console, account)
 
     def note(self, text: str) -> None:
-        self._print(Text(f"note: {text}"))
+        self._print_text(Text(f"note: {text}"))
 
     def warn(self, text: str) -> None:
-        self._print(Text(f"warning: {text}", style="yellow"))
+        self._print_text(Text(f"warning: {text}", style="yellow"))
+
+    def _print_text(self, text: Text) -> None:
+        """Broken between words; rows of the table fit, and are not broken."""
+        self._console.print(text, highlight=False)
 
     def close(self) -> None:
         if self._waiting is not None:

@@ -124,6 +124,15 @@ def test_deeper_heads_reach_farther(*, units: int, rows: int, told: bool, tmp_pa
     assert [problem.code for problem in problems] == ["target-scale"] * told
 
 
+def test_raw_inputs_move_a_head_farther_unless_a_layer_scales_them(tmp_path: Path) -> None:
+    x, y = 100 * _RANDOM.normal(size=(300, 4)), 100 + 9 * _RANDOM.normal(size=(300, 1))
+    told = [
+        [problem.code for problem in check(spec([*first, LAYER, ONE]), tmp_path, y, x)]
+        for first in ([], ["BatchNormalization"])
+    ]
+    assert told == [[], ["target-scale"]]
+
+
 SPECS = Path(__file__).parents[2] / "specs"
 
 
