@@ -54,7 +54,8 @@ def _node(error: Exception) -> list[str]:
 
 
 def _in_optimizer(error: Exception, model: Any) -> bool:
-    name = getattr(getattr(model, "optimizer", None), "name", "").replace("_", "")
+    # The second optimizer of a process is rm_sprop_1, and its nodes may have a number more or less.
+    name = _without_number(getattr(getattr(model, "optimizer", None), "name", "")).replace("_", "")
     steps = (_without_number(step).replace("_", "") for step in _node(error))
     return bool(name) and name in steps
 
@@ -98,6 +99,8 @@ def run_step(step: Callable[[], T], model: Any, way_out: str = "") -> T:
             hint = _CHANNELS_FIRST
         updates = _in_optimizer(error, model)
         what = "a step of the optimizer" if updates else "a step"
+        if updates and hint == way_out:
+            hint = way_out or "another optimizer, or this one with fewer arguments, may do it"
         layer = layer_of(error, model)
         raise StepError(_sentence(what, error, hint), layer, in_optimizer=updates) from error
     except (TypeError, ValueError) as error:
