@@ -222,19 +222,3 @@ def test_an_error_of_the_optimizer_has_its_line(tmp_path: Path) -> None:
     data = {"x": np.ones((4, 2), "f"), "y": np.ones((4, 1), "f")}
     with pytest.raises(ModelError, match=r"<text>:6: .*there are no such updates"):
         modelspec.train(source, data, run=tmp_path / "run")
-
-
-def test_sparse_updates_that_keras_cannot_compute_have_a_line(tmp_path: Path) -> None:
-    """RMSprop subtracts means from the gradient of an Embedding, whose rows Keras then mixes up."""
-    text = (
-        "modelspec: 1\ninputs: {x: {shape: [2], dtype: int32}}\nlayers:\n"
-        "  - Embedding: {input_dim: 101, output_dim: 2}\n  - Flatten\n"
-        "  - Dense: {units: 1}\n    name: y\noutputs: y\nlosses: mse\n"
-        "optimizer: {RMSprop: {centered: true}}\ntraining: {epochs: 1, jit: false}\n"
-    )
-    keras.optimizers.RMSprop()  # so that the next one has a number in its name
-    data = {"x": np.array([[100, 3], [7, 99]]), "y": np.ones((2, 1), "f")}
-    with pytest.raises(
-        ModelError, match=r"<text>:10: .*a step of the optimizer: .*fewer arguments"
-    ):
-        modelspec.train(modelspec.loads(text), data, run=tmp_path / "run")
