@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 import modelspec
 from modelspec.api.python import to_python
@@ -165,7 +166,7 @@ def test_names_of_users_become_identifiers(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("addition", "said"),
     [
-        ("weights: {from: runs/x}\n", "starting weights"),
+        ("weights: {layers: {y.kernel: {array: k}}}\n", "arrays for single weights"),
     ],
 )
 def test_what_a_script_cannot_have_is_refused(addition: str, said: str) -> None:
@@ -251,6 +252,19 @@ def test_tables_are_read_without_other_packages(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1,x\n?,y\n", "utf-8")
     data = script["read_table"](tmp_path / "t.csv", missing={"a": ["?"]})
     np.testing.assert_array_equal(data["a"], [1, np.nan])
+
+
+@pytest.mark.keras
+def test_a_script_starts_from_the_same_weights(tmp_path: Path) -> None:
+    saved = modelspec.load("specs/digits.yaml", ["training.seed=9"]).build()
+    saved.save(tmp_path / "saved.keras")
+    kernel = saved.layers[-1].name
+    options = ["training.epochs=1", "training.shuffle=false", "training.jit=false"]
+    path = yaml.safe_dump(str(tmp_path / "saved.keras")).partition("\n")[0]
+    weights = f"weights={{from: {path}, skip: [{kernel}]}}"
+    source = modelspec.load("specs/digits.yaml", [*options, weights])
+    assert f'"{kernel}"]' not in to_python(source)
+    assert trained_apart(source, Path("data/digits.npz"), tmp_path) < 1e-6
 
 
 @pytest.mark.keras

@@ -6,6 +6,7 @@ from modelspec.convert.python.arrays import ArrayNames
 from modelspec.convert.python.layout import Code, lines, string
 from modelspec.convert.python.model import write_model
 from modelspec.convert.python.own_parts import import_lines, part_names
+from modelspec.convert.python.starting import StartingModel
 from modelspec.convert.python.strategies import chosen_strategy, shared_layer
 from modelspec.convert.python.training import Main
 from modelspec.convert.python.values import UnwrittenError, Values
@@ -22,7 +23,10 @@ _OWN = (
 
 
 def python_script(
-    valid: ValidSpec, arrays: ArrayNames | None = None, weighted: frozenset[str] = frozenset()
+    valid: ValidSpec,
+    arrays: ArrayNames | None = None,
+    weighted: frozenset[str] = frozenset(),
+    start: StartingModel | None = None,
 ) -> str:
     """A Python script that builds, trains and saves the model of a spec, with Keras alone.
 
@@ -30,6 +34,7 @@ def python_script(
         valid: The spec.
         arrays: The arrays of the data; without them, the names of the spec, or ``NAME_train``.
         weighted: The layers with weights that are trained, for the strategy of a spec that has one.
+        start: What the model starts from, where the spec says it.
 
     Raises:
         ModelError: The spec has parts that such a script cannot have.
@@ -37,10 +42,12 @@ def python_script(
     _require_plain(valid)
     values = Values(valid.catalog, str)
     strategy = chosen_strategy(valid, weighted)
-    main = Main(valid, arrays, values, strategy, weighted)
+    main = Main(valid, arrays, values, strategy=strategy, weighted=weighted, start=start)
     named = {node.name for node in valid.graph.adapted}
     if isinstance(strategy, GradNorm) and (shared := shared_layer(valid, weighted)):
         named.add(shared)
+    if start is not None:
+        named |= start.layers.keys()
     try:
         script = write_model(valid, [*_OWN, *part_names()], frozenset(named))
     except UnwrittenError as error:
@@ -54,12 +61,12 @@ def python_script(
     parts = [*script.functions, *main.helpers(), "\n".join(main.lines())]
     body = "\n\n\n".join([*parts, 'if __name__ == "__main__":\n    main(*sys.argv[1:])'])
     imports = ["import keras", *(["import numpy as np"] if "np." in body else [])]
-    imports += ["import tensorflow as tf"] if "tf." in body else []
+    imports += ["import tensorflow as tf"] if "tf.GradientTape" in body else []
     used = [name for name in ("layers", "ops") if f"{name}." in body]
     imports += [f"from keras import {', '.join(used)}"] if used else []
     imports += import_lines(body)
     head = "".join(_head(valid))
-    modules = {"csv": "csv.", "os": "os.environ"}
+    modules = {"csv": "csv.reader(", "os": "os.environ"}
     standard = "".join(f"import {name}\n" for name, use in modules.items() if use in body)
     standard += "import sys"
     return f"{head}{standard}\n\n" + "\n".join(imports) + f"\n\n{constants}\n\n\n{body}\n"
@@ -67,8 +74,6 @@ def python_script(
 
 def _require_plain(valid: ValidSpec) -> None:
     spec = valid.spec
-    if spec.weights != type(spec.weights)():
-        raise ModelError("starting weights (weights) cannot be written to Python yet")
     for node in valid.graph.nodes:
         entry = valid.catalog.find("layer", node.type)
         if entry is not None and entry.is_model:

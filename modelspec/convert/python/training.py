@@ -7,6 +7,7 @@ from modelspec.convert.python.arrays import ArrayNames, Arrays
 from modelspec.convert.python.fitting import fitting_lines
 from modelspec.convert.python.layout import Code, call, lines, sequence, string
 from modelspec.convert.python.outputs import in_form
+from modelspec.convert.python.starting import StartingModel, starting_lines
 from modelspec.convert.python.strategies import balance_function, balance_lines
 from modelspec.convert.python.values import Values
 from modelspec.graph.heads import Head
@@ -49,10 +50,12 @@ class Main:
         valid: ValidSpec,
         arrays: ArrayNames | None,
         values: Values,
+        *,
         strategy: Strategy | None = None,
         weighted: frozenset[str] = frozenset(),
+        start: StartingModel | None = None,
     ) -> None:
-        self._strategy, self._weighted = strategy, weighted
+        self._strategy, self._weighted, self._start = strategy, weighted, start
         self._valid, self._arrays, self._values = valid, arrays, values
         self._training = valid.spec.training
         self._heads = [head for head in valid.heads if head.loss is not None or head.metrics]
@@ -79,7 +82,12 @@ class Main:
         yield "def main(data_path=DATA, model_path=MODEL):"
         if not _is_trained(self._valid):
             yield "    keras.utils.set_random_seed(SEED)"
-            yield "    build_model().save(model_path)"
+            if self._start is None:
+                yield "    build_model().save(model_path)"
+                return
+            yield "    model = build_model()"
+            yield from starting_lines(self._start)
+            yield "    model.save(model_path)"
             return
         yield "    # TensorFlow then adds numbers in the same order in every run."
         yield '    os.environ["TF_DETERMINISTIC_OPS"] = "1"'
@@ -88,6 +96,8 @@ class Main:
         yield from self._split()
         yield "    keras.utils.set_random_seed(SEED)"
         yield "    model = build_model()"
+        if self._start is not None:
+            yield from starting_lines(self._start)
         names = self._arrays.training if self._arrays else None
         rows = "~held_out" if self._is_split() else None
         yield from fitting_lines(self._valid, self._data, names, rows)
