@@ -92,7 +92,7 @@ def _text_readers(model: Any) -> Iterator[Any]:
 def _sentences(random: np.random.Generator, words: Array, shape: tuple[int, ...]) -> Array:
     """Texts of known words and one that is unknown, as people write them."""
     count = math.prod(shape)
-    drawn = random.choice([*words, "unknown-word"], (count, _SENTENCE))
+    drawn = random.choice([*words, "unknown_word"], (count, _SENTENCE))
     texts = [f"{' '.join(map(str, row))}!".capitalize() for row in drawn]
     return np.asarray(texts, object).reshape(shape)
 
