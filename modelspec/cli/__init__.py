@@ -1,11 +1,11 @@
 """The command line: options → one call of the API → one report."""
 
+import atexit
 import gc
 import os
 import sys
+import threading
 import warnings
-from contextlib import suppress
-from typing import NoReturn
 
 import click
 
@@ -36,16 +36,26 @@ def main() -> None:
     if PULSE in os.environ:
         start_pulse()  # before slow imports, in which the process would seem to hang
     code = _run()
-    if _TF_CONFIG in os.environ and "tensorflow" in sys.modules:
+    if "tensorflow" in sys.modules:
         _leave(code)
     sys.exit(code)
 
 
-def _leave(code: int) -> NoReturn:
-    """End a worker at once: TensorFlow's own end waits for workers that may not live any more."""
+def _leave(code: int) -> None:
+    """End without taking TensorFlow's objects apart, which takes Python a second and more.
+
+    TensorFlow's own end in a worker waits for other workers, which may not live any more.
+    """
+    if _TF_CONFIG not in os.environ:
+        if any(not thread.daemon for thread in threading.enumerate()[1:]):
+            return  # a plugin's, perhaps, which Python waits for
+        atexit._run_exitfuncs()  # noqa: SLF001 - what Python does, too, before it takes all apart
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
+        try:
             stream.flush()
+        except (OSError, ValueError):
+            if _TF_CONFIG not in os.environ:
+                return  # Python itself says so, with an exit code of its own
     os._exit(code)
 
 

@@ -92,11 +92,11 @@ def test_training_is_that_of_the_whole_model_and_resumes_to_the_last_bit(tmp_pat
 def test_more_than_the_bound_lies_in_a_file_without_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from modelspec.backend.training import batch_source, precompute
+    from modelspec.backend.training import batch_source, frozen_values
 
     spec = modelspec.loads(SPEC.replace("epochs: 4", "epochs: 1"))
     small = modelspec.train(spec, ARRAYS, run=tmp_path / "small")
-    monkeypatch.setattr(precompute, "RESIDENT_BYTES", 100)
+    monkeypatch.setattr(frozen_values, "RESIDENT_BYTES", 100)
     monkeypatch.setattr(batch_source, "RESIDENT_BYTES", 100)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     large = modelspec.train(spec, ARRAYS, run=tmp_path / "large")

@@ -5,14 +5,11 @@ has the same values in all epochs. They take the place of the model's inputs whi
 model itself stays whole.
 """
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from modelspec.backend.keras_private import (
@@ -23,17 +20,10 @@ from modelspec.backend.keras_private import (
     mask_of,
     takes_training,
 )
-from modelspec.backend.model.model_io import input_arrays
-from modelspec.backend.training.batch_source import RESIDENT_BYTES
-from modelspec.data.batches import Batches
-from modelspec.data.concatenated import Array
-from modelspec.problems.units import size
-from modelspec.storage import cache
 
 _EPOCHS = 3
 """Epochs from which the values pay for the pass that computes them."""
 
-_ROWS = 64
 _RATES = ("dropout", "recurrent_dropout")
 _CHANGES = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
 """Layers that change their state in training; a frozen BatchNormalization does not."""
@@ -206,54 +196,3 @@ def _adds_loss(layer: Any) -> bool:
     """Whether a layer adds to the loss, which a call of its own would not keep."""
     regularized = getattr(layer, "activity_regularizer", None) is not None
     return regularized or isinstance(layer, keras.layers.ActivityRegularization)
-
-
-def precomputed(
-    parts: Parts, batches: Batches, say: Callable[[str], None], stopped: Callable[[], bool]
-) -> Batches:
-    """The same rows with the values of the beginning in place of the inputs.
-
-    Values up to the bound of rows in memory stay there; more lie in a file of the cache folder that
-    is gone when the process ends.
-
-    Raises:
-        KeyboardInterrupt: A stop was requested.
-        OSError: The disk has no room for the file.
-    """
-    names = [tensor.name for tensor in parts.rest.inputs]
-    dtypes = {tensor.name: tensor.dtype for tensor in parts.rest.inputs}
-    forward = tf.function(parts.beginning)
-    whole = replace(batches, rows=np.arange(batches.dataset.samples))
-    arrays: dict[str, Array] = {}
-    for start in range(0, whole.samples, _ROWS):
-        if stopped():
-            raise KeyboardInterrupt
-        wanted = np.arange(start, min(start + _ROWS, whole.samples))
-        # Always as many rows: the sums of a short batch may differ in their last bits.
-        inputs = input_arrays(parts.model, whole.gather(np.resize(wanted, _ROWS)))
-        results = forward(tf.nest.map_structure(tf.convert_to_tensor, inputs))
-        values = [np.asarray(result)[: len(wanted)] for result in results]
-        if not arrays:
-            arrays = dict(zip(names, _room(values, whole.samples, say), strict=True))
-        for array, value in zip(arrays.values(), values, strict=True):
-            array[start : start + len(wanted)] = value
-    dataset = replace(batches.dataset, inputs=arrays)
-    return replace(batches, dataset=dataset, dtypes=dtypes)
-
-
-def _room(values: list[Array], rows: int, say: Callable[[str], None]) -> list[Array]:
-    shapes = [(rows, *value.shape[1:]) for value in values]
-    needed = sum(rows * value[:1].nbytes for value in values)
-    if needed <= RESIDENT_BYTES:
-        return [np.empty(shape, value.dtype) for shape, value in zip(shapes, values, strict=True)]
-    folder = cache.folder("precomputed")
-    folder.mkdir(parents=True, exist_ok=True)
-    if shutil.disk_usage(folder).free < needed:
-        raise OSError(28, "no room for precomputed values: training.precompute: false", str(folder))
-    say(f"the frozen layers' values, {size(needed)}, lie in a file in {folder} while this trains")
-    arrays: list[Array] = []
-    for shape, value in zip(shapes, values, strict=True):
-        # The file has no name any more, so that it is gone with the process, however that ends.
-        with tempfile.TemporaryFile(dir=folder) as file:
-            arrays.append(np.memmap(file, value.dtype, "w+", shape=shape))
-    return arrays

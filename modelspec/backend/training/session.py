@@ -25,9 +25,10 @@ from modelspec.backend.training.checkpoints import State
 from modelspec.backend.training.ending import end_reason, model_epoch
 from modelspec.backend.training.engine import Engine
 from modelspec.backend.training.fitted_values import load_fitted, save_fitted
+from modelspec.backend.training.frozen_values import precomputed
 from modelspec.backend.training.loop import FitContext, Stopped, fit
 from modelspec.backend.training.loss_shares import LossShares
-from modelspec.backend.training.precompute import Parts, precomputed, split
+from modelspec.backend.training.precompute import Parts, split
 from modelspec.backend.training.sharing import share_batches, sum_of_strategy
 from modelspec.backend.training.unkept_state import (
     tell_of_unkept_operations,

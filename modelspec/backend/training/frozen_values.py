@@ -1,0 +1,99 @@
+"""The values of a frozen beginning for all rows, in memory or in a file of the cache folder."""
+
+import math
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from modelspec.backend.keras_private import GraphNode, as_functional, graph_nodes
+from modelspec.backend.model.model_io import input_arrays
+from modelspec.backend.training.batch_source import RESIDENT_BYTES
+from modelspec.backend.training.precompute import Parts
+from modelspec.data.batches import Batches
+from modelspec.data.concatenated import Array
+from modelspec.problems.units import size
+from modelspec.storage import cache
+
+_LARGEST = 4 * 2**20
+"""Numbers in the largest result within the beginning: more fall out of the processor's caches."""
+
+_MOST_ROWS = 512
+_UNKNOWN = 64
+
+
+def precomputed(
+    parts: Parts, batches: Batches, say: Callable[[str], None], stopped: Callable[[], bool]
+) -> Batches:
+    """The same rows with the values of the beginning in place of the inputs.
+
+    Values up to the bound of rows in memory stay there; more lie in a file of the cache folder that
+    is gone when the process ends.
+
+    Raises:
+        KeyboardInterrupt: A stop was requested.
+        OSError: The disk has no room for the file.
+    """
+    names = [tensor.name for tensor in parts.rest.inputs]
+    dtypes = {tensor.name: tensor.dtype for tensor in parts.rest.inputs}
+    forward = tf.function(parts.beginning, autograph=False)
+    whole = replace(batches, rows=np.arange(batches.dataset.samples))
+    arrays: dict[str, Array] = {}
+    rows = _rows(parts, whole.samples)
+    for start in range(0, whole.samples, rows):
+        if stopped():
+            raise KeyboardInterrupt
+        wanted = np.arange(start, min(start + rows, whole.samples))
+        # Always as many rows: the sums of a short batch may differ in their last bits.
+        inputs = input_arrays(parts.model, whole.gather(np.resize(wanted, rows)))
+        results = forward(tf.nest.map_structure(tf.convert_to_tensor, inputs))
+        values = [np.asarray(result)[: len(wanted)] for result in results]
+        if not arrays:
+            arrays = dict(zip(names, _room(values, whole.samples, say), strict=True))
+        for array, value in zip(arrays.values(), values, strict=True):
+            array[start : start + len(wanted)] = value
+    dataset = replace(batches.dataset, inputs=arrays)
+    return replace(batches, dataset=dataset, dtypes=dtypes)
+
+
+def _rows(parts: Parts, samples: int) -> int:
+    """How many rows are computed at once, by shapes alone, so that a resumed run does the same."""
+    widest = max(map(_numbers, _results(parts.nodes)))
+    most = max(1, min(_MOST_ROWS, samples, _LARGEST // max(widest, 1)))
+    # Equal parts, so that the last one is nearly full.
+    return -(-samples // -(-samples // most))
+
+
+def _results(nodes: Iterable[GraphNode]) -> Iterator[Any]:
+    """The results of operations, and of those in nested models."""
+    for node in nodes:
+        yield from node.outputs
+        inner = as_functional(node.operation)
+        if inner is not None:
+            yield from _results(graph_nodes(inner))
+
+
+def _numbers(tensor: Any) -> int:
+    return math.prod(_UNKNOWN if axis is None else axis for axis in tensor.shape[1:])
+
+
+def _room(values: list[Array], rows: int, say: Callable[[str], None]) -> list[Array]:
+    shapes = [(rows, *value.shape[1:]) for value in values]
+    needed = sum(rows * value[:1].nbytes for value in values)
+    if needed <= RESIDENT_BYTES:
+        return [np.empty(shape, value.dtype) for shape, value in zip(shapes, values, strict=True)]
+    folder = cache.folder("precomputed")
+    folder.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(28, "no room for precomputed values: training.precompute: false", str(folder))
+    say(f"the frozen layers' values, {size(needed)}, lie in a file in {folder} while this trains")
+    arrays: list[Array] = []
+    for shape, value in zip(shapes, values, strict=True):
+        # The file has no name any more, so that it is gone with the process, however that ends.
+        with tempfile.TemporaryFile(dir=folder) as file:
+            arrays.append(np.memmap(file, value.dtype, "w+", shape=shape))
+    return arrays
