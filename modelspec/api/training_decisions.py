@@ -44,12 +44,13 @@ def _with_precompute(source: ModelSpec, model: Any, listener: Listener) -> Model
     """Return the spec with ``precompute`` decided, so that the spec of the run repeats it."""
     from modelspec.backend.training.precompute import pays, split
 
-    valid = source.require()
-    training = valid.spec.training
-    if training.precompute is True and (valid.strategy is not None or split(model) is None):
-        why = "a strategy sets loss_weights" if valid.strategy else "no beginning is frozen"
-        listener.warn(f"training.precompute: true changes nothing: {why}")
+    training = source.require().spec.training
+    if training.precompute is True and split(model) is None:
+        listener.warn(
+            "training.precompute: true changes nothing: no layer at the beginning gives the same "
+            "values in every epoch (trained weights, randomness, changing state, and what adds to "
+            "the loss are computed in each)"
+        )
     if training.precompute != "auto":
         return source
-    chosen = valid.strategy is None and pays(model, training.epochs)
-    return source.with_training(precompute=chosen)
+    return source.with_training(precompute=pays(model, training.epochs))

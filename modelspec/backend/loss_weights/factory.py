@@ -28,10 +28,12 @@ from modelspec.problems.diagnostic import Diagnostic
 class Strategy(Protocol):
     """Trains a compiled model while it sets the weights of its losses.
 
-    ``total_gradients`` sums gradients over the workers, where there are several.
+    ``total_gradients`` sums gradients over the workers, where there are several. ``forward`` gives
+    the outputs for the inputs of a batch: the model, or what goes on from precomputed values.
     """
 
     total_gradients: Callable[[list[Any]], list[Any]]
+    forward: Callable[..., Any]
 
     @property
     def variables(self) -> Sequence[Any]:

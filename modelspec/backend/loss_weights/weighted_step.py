@@ -35,6 +35,8 @@ class Balancer:
         self._optimizers: list[Any] = []
         # Several workers sum them: each has the gradients of its own rows.
         self.total_gradients: Callable[[list[Any]], list[Any]] = list
+        # Where the beginning is computed once, what goes on from its values.
+        self.forward: Callable[..., Any] = model
         self.current = self.state([1.0] * self.count, "loss_weights")
         self.steps = self.state(0.0, "steps")
         # Where Keras lets others compute a loss: validation and saved models have the weights too.
@@ -95,7 +97,7 @@ class Balancer:
         model, optimizer = self.model, self.model.optimizer
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape(persistent=True) as tape:
-            y_pred = model(x, training=True)
+            y_pred = self.forward(x, training=True)
             losses = self.losses(x, y, y_pred, sample_weight)
             # Weights are chosen from the losses, and no gradient goes through the choice.
             with tape.stop_recording():

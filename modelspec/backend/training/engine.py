@@ -69,7 +69,7 @@ class Engine:
         self._train = step or model.train_step
         self._test = model.test_step
         if body is not None:
-            self._train = partial(type(model).train_step, body)
+            self._train = step or partial(type(model).train_step, body)
             self._test = partial(type(model).test_step, body)
         if jit == "optimizer":
             fuse_updates(model.optimizer)

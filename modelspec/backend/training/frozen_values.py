@@ -3,16 +3,17 @@
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from modelspec.backend.keras_private import GraphNode, as_functional, graph_nodes
+from modelspec.backend.keras_private import as_functional
 from modelspec.backend.model.model_io import input_arrays
 from modelspec.backend.training.batch_source import RESIDENT_BYTES
+from modelspec.backend.training.fixed_calls import calls_in
 from modelspec.backend.training.precompute import Parts
 from modelspec.data.batches import Batches
 from modelspec.data.concatenated import Array
@@ -62,19 +63,18 @@ def precomputed(
 
 def _rows(parts: Parts, samples: int) -> int:
     """How many rows are computed at once, by shapes alone, so that a resumed run does the same."""
-    widest = max(map(_numbers, _results(parts.nodes)))
+    widest = max(map(_numbers, _results(parts)))
     most = max(1, min(_MOST_ROWS, samples, _LARGEST // max(widest, 1)))
     # Equal parts, so that the last one is nearly full.
     return -(-samples // -(-samples // most))
 
 
-def _results(nodes: Iterable[GraphNode]) -> Iterator[Any]:
-    """The results of operations, and of those in nested models."""
-    for node in nodes:
-        yield from node.outputs
-        inner = as_functional(node.operation)
-        if inner is not None:
-            yield from _results(graph_nodes(inner))
+def _results(parts: Parts) -> Iterator[Any]:
+    """The results of the beginning's operations, and of those in nested models."""
+    for call in parts.calls:
+        yield from call.outputs
+        if (inner := as_functional(call.operation)) is not None:
+            yield from (tensor for inside in calls_in(inner) for tensor in inside.outputs)
 
 
 def _numbers(tensor: Any) -> int:

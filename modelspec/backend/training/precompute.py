@@ -5,28 +5,19 @@ has the same values in all epochs. They take the place of the model's inputs whi
 model itself stays whole.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from modelspec.backend.keras_private import (
-    GraphNode,
-    all_layers,
-    as_functional,
-    graph_nodes,
-    mask_of,
-    takes_training,
-)
+from modelspec.backend.keras_private import mask_of, set_mask, takes_training
+from modelspec.backend.training.fixed_calls import Call, calls_in, is_fixed
 
 _EPOCHS = 3
 """Epochs from which the values pay for the pass that computes them."""
-
-_RATES = ("dropout", "recurrent_dropout")
-_CHANGES = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
-"""Layers that change their state in training; a frozen BatchNormalization does not."""
 
 _LOOKUPS = (
     keras.layers.HashedCrossing,
@@ -48,16 +39,37 @@ class _Named:
     dtype: str
 
 
+class _Whole(keras.Layer):
+    """Runs calls as one call of a model does.
+
+    Layers inside see whether it trains, and what they add to the loss is kept until the next call.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(name=model.name)
+        self._model = model
+        self.built = True
+
+    def call(self, run: Callable[[], Any], training: bool | None = None) -> Any:  # noqa: FBT001 - as Keras calls it
+        del training
+        return run()
+
+
 class Rest:
     """A model that goes on from the results of its beginning; all else is the model's own."""
 
-    def __init__(self, model: Any, tensors: Sequence[Any], nodes: Sequence[GraphNode]) -> None:
-        self._model, self.tensors, self._nodes = model, tensors, nodes
+    def __init__(self, model: Any, tensors: Sequence[Any], calls: Sequence[Call]) -> None:
+        self._model, self.tensors, self._calls = model, tensors, calls
+        self._masked, self._whole = list(filter(_masked, tensors)), _Whole(model)
         self.inputs = [_Named(f"value_{index}", _dtype(t)) for index, t in enumerate(tensors)]
+        self.inputs += [_Named(f"mask_{index}", "bool") for index, _ in enumerate(self._masked)]
 
     def __call__(self, inputs: Any, *, training: bool | None = None) -> Any:
-        values = dict(zip(map(id, self.tensors), keras.tree.flatten(inputs), strict=True))
-        _run(self._nodes, values, training=training)
+        flat = keras.tree.flatten(inputs)
+        values = dict(zip(map(id, self.tensors), flat, strict=False))
+        for tensor, mask in zip(self._masked, flat[len(self.tensors) :], strict=True):
+            set_mask(values[id(tensor)], mask)
+        self._whole(run=partial(_run, self._calls, values, training), training=training)
         return keras.tree.map_structure(lambda tensor: values[id(tensor)], self._model.output)
 
     def __getattr__(self, name: str) -> Any:
@@ -74,18 +86,21 @@ class Parts:
 
     model: Any
     layers: Sequence[Any]
-    nodes: Sequence[GraphNode]
+    calls: Sequence[Call]
     tensors: Sequence[Any]
     rest: Rest
     costly: bool
 
     def beginning(self, inputs: Any) -> list[Any]:
+        """Compute the tensors that the rest takes, and then the masks of those that have one."""
         values = {
             id(symbol): _as_declared(tensor, symbol)
             for symbol, tensor in zip(self.model.inputs, keras.tree.flatten(inputs), strict=True)
         }
-        _run(self.nodes, values, training=False)
-        return [values[id(tensor)] for tensor in self.tensors]
+        _Whole(self.model)(run=partial(_run, self.calls, values, False), training=False)
+        results = [values[id(tensor)] for tensor in self.tensors]
+        pairs = zip(self.tensors, results, strict=True)
+        return [*results, *(mask_of(result) for tensor, result in pairs if _masked(tensor))]
 
 
 def _as_declared(tensor: Any, symbol: Any) -> Any:
@@ -98,38 +113,36 @@ def _as_declared(tensor: Any, symbol: Any) -> Any:
     return tensor[..., 0] if rank == declared + 1 and tensor.shape[-1] == 1 else tensor
 
 
-def _run(nodes: Sequence[GraphNode], values: dict[int, Any], *, training: bool | None) -> None:
-    """Call operations in order, as Keras's functional models do."""
-    for node in nodes:
-        args, kwargs = node.fill_in(values)
-        if training is not None and takes_training(node.operation):
-            kwargs["training"] = training
-        results = keras.tree.flatten(node.operation(*args, **kwargs))
-        values.update(zip(map(id, node.outputs), results, strict=True))
+def _run(calls: Sequence[Call], values: dict[int, Any], training: bool | None) -> None:  # noqa: FBT001 - of a partial
+    """Make calls in order, as Keras's functional models do."""
+    for call in calls:
+        if call.node is None:
+            results = [values[id(tensor)] for tensor in call.inputs]
+        else:
+            args, kwargs = call.node.fill_in(values)
+            if training is not None and takes_training(call.node.operation):
+                kwargs["training"] = training
+            results = keras.tree.flatten(call.node.operation(*args, **kwargs))
+        values.update(zip(map(id, call.outputs), results, strict=True))
 
 
 def split(model: Any) -> Parts | None:
     """The largest frozen beginning of a model; None where there is none."""
-    if any(map(_adds_loss, all_layers(model))):
-        return None
     fixed = {id(tensor): tensor for tensor in model.inputs}
-    inside: list[GraphNode] = []
-    after: list[GraphNode] = []
-    for node in graph_nodes(model):
-        if node.is_input:
-            continue
-        known = all(id(tensor) in fixed for tensor in node.inputs)
-        if known and _is_fixed(node.operation) and _stays_inside(model, node):
-            fixed |= {id(tensor): tensor for tensor in node.outputs}
-            inside.append(node)
+    inside: list[Call] = []
+    after: list[Call] = []
+    for call in calls_in(model, closed=is_fixed):
+        if all(id(tensor) in fixed for tensor in call.inputs) and is_fixed(call.operation):
+            fixed |= {id(tensor): tensor for tensor in call.outputs}
+            inside.append(call)
         else:
-            after.append(node)
-    layers = [node.operation for node in inside if isinstance(node.operation, keras.Layer)]
-    used = {id(t): t for node in after for t in node.inputs if id(t) in fixed}
-    tensors = list(used.values())
-    if not layers or not tensors or any(id(tensor) in fixed for tensor in model.outputs):
+            after.append(call)
+    layers = [call.operation for call in inside if isinstance(call.operation, keras.Layer)]
+    taken = [*(tensor for call in after for tensor in call.inputs), *model.outputs]
+    tensors = list({id(tensor): tensor for tensor in taken if id(tensor) in fixed}.values())
+    if not layers or not after or not tensors:
         return None
-    if any(_masked(tensor) or _dtype(tensor) not in _DTYPES for tensor in tensors):
+    if any(_dtype(tensor) not in _DTYPES for tensor in tensors):
         return None
     costly = any(layer.weights or isinstance(layer, _LOOKUPS) for layer in layers)
     return Parts(model, layers, inside, tensors, Rest(model, tensors, after), costly)
@@ -145,54 +158,5 @@ def _masked(tensor: Any) -> bool:
     return mask_of(tensor) is not None
 
 
-def _stays_inside(model: Any, node: Any) -> bool:
-    """Whether no mask leaves the beginning: what stands for an input has none."""
-    if not any(map(_masked, node.outputs)):
-        return True
-    made = {id(tensor) for tensor in node.outputs}
-    takers = [taker for taker in graph_nodes(model) if made & {id(t) for t in taker.inputs}]
-    return all(_is_fixed(taker.operation) for taker in takers)
-
-
 def _dtype(tensor: Any) -> str:
     return str(keras.backend.standardize_dtype(tensor.dtype))
-
-
-def _is_fixed(operation: Any) -> bool:
-    """Whether an operation gives the same result for a row in every epoch."""
-    if not isinstance(operation, keras.Layer):
-        return True
-    inside = all_layers(operation) if as_functional(operation) is not None else []
-    layers = [operation, *inside, *_wrapped(operation)]
-    return not operation.trainable_weights and all(map(_is_constant, layers))
-
-
-def _wrapped(layer: Any) -> Iterator[Any]:
-    for inner in getattr(layer, "_layers", ()):
-        if isinstance(inner, keras.Layer):
-            yield inner
-            yield from _wrapped(inner)
-
-
-def _is_constant(layer: Any) -> bool:
-    if _is_random(layer):
-        return False
-    changing = isinstance(layer, _CHANGES) and (
-        layer.trainable or isinstance(layer, keras.layers.SpectralNormalization)
-    )
-    return not (changing or getattr(layer, "stateful", False))
-
-
-def _is_random(layer: Any) -> bool:
-    """Whether a layer draws numbers; recurrent cells hold a generator without dropout too."""
-    if not any(isinstance(value, keras.random.SeedGenerator) for value in vars(layer).values()):
-        return False
-    values = (getattr(layer, name, None) for name in _RATES)
-    rates = [rate for rate in values if isinstance(rate, int | float)]
-    return not rates or any(rates)
-
-
-def _adds_loss(layer: Any) -> bool:
-    """Whether a layer adds to the loss, which a call of its own would not keep."""
-    regularized = getattr(layer, "activity_regularizer", None) is not None
-    return regularized or isinstance(layer, keras.layers.ActivityRegularization)

@@ -69,9 +69,11 @@ def run_session(
     assert training.jit != "auto"
     _fit_layers(model, valid, phases, surroundings)
     strategy = make_strategy(model, valid)
-    parts = split(model) if training.precompute is True and strategy is None else None
+    parts = split(model) if training.precompute is True else None
     if parts is not None:
         phases = _precomputed(parts, phases, surroundings)
+        if strategy:
+            strategy.forward = parts.rest
     context = _context(model, valid, strategy, phases, surroundings, workers=workers)
     shared = share_batches(model, workers, devices, surroundings.listener.warn)
     sum_of_strategy(strategy, shared)
