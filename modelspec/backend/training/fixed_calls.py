@@ -44,7 +44,7 @@ def _calls_in(model: Any, closed: Callable[[Any], bool], opened: set[int]) -> It
         inner = None if closed(node.operation) else as_functional(node.operation)
         tensors = None if inner is None else _taken_by(node, inner)
         # The tensors inside a model stand for those of one call.
-        if tensors is None or id(inner) in opened:
+        if inner is None or tensors is None or id(inner) in opened:
             yield Call(node.inputs, node.outputs, node)
         else:
             opened.add(id(inner))

@@ -39,7 +39,7 @@ class _Named:
     dtype: str
 
 
-class _Whole(keras.Layer):
+class _Whole(keras.Layer):  # type: ignore[misc]
     """Runs calls as one call of a model does.
 
     Layers inside see whether it trains, and what they add to the loss is kept until the next call.
@@ -59,15 +59,16 @@ class Rest:
     """A model that goes on from the results of its beginning; all else is the model's own."""
 
     def __init__(self, model: Any, tensors: Sequence[Any], calls: Sequence[Call]) -> None:
-        self._model, self.tensors, self._calls = model, tensors, calls
+        self._model, self._values, self._calls = model, tensors, calls
         self._masked, self._whole = list(filter(_masked, tensors)), _Whole(model)
+        self.tensors = [*tensors, *map(mask_of, self._masked)]
         self.inputs = [_Named(f"value_{index}", _dtype(t)) for index, t in enumerate(tensors)]
         self.inputs += [_Named(f"mask_{index}", "bool") for index, _ in enumerate(self._masked)]
 
     def __call__(self, inputs: Any, *, training: bool | None = None) -> Any:
         flat = keras.tree.flatten(inputs)
-        values = dict(zip(map(id, self.tensors), flat, strict=False))
-        for tensor, mask in zip(self._masked, flat[len(self.tensors) :], strict=True):
+        values = dict(zip(map(id, self._values), flat, strict=False))
+        for tensor, mask in zip(self._masked, flat[len(self._values) :], strict=True):
             set_mask(values[id(tensor)], mask)
         self._whole(run=partial(_run, self._calls, values, training), training=training)
         return keras.tree.map_structure(lambda tensor: values[id(tensor)], self._model.output)
