@@ -1,5 +1,8 @@
 """Frozen beginnings that are computed once, against training of the whole model."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +105,58 @@ def test_more_than_the_bound_lies_in_a_file_without_a_name(
     large = modelspec.train(spec, ARRAYS, run=tmp_path / "large")
     np.testing.assert_allclose(losses(large), losses(small), rtol=1e-5)
     assert list((tmp_path / "cache" / "modelspec" / "precomputed").iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+import modelspec
+from modelspec.backend.start import start
+from modelspec.runs.progress import NullListener
+
+start()
+from modelspec.backend.training import frozen_values
+
+folder, when = sys.argv[1:]
+frozen_values.RESIDENT_BYTES = 100
+
+
+class Killer(NullListener):
+    def note(self, message):
+        if when == "during" and "lie in a file" in message:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def epoch_finished(self, record):
+        if when == "after" and record["epoch"] == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+spec = modelspec.load(f"{folder}/spec.yaml")
+modelspec.train(spec, f"{folder}/d.npz", run=f"{folder}/run", listener=Killer(), resume=True)
+"""
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the pass over the frozen layers, and in training after it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    np.savez(tmp_path / "d.npz", **ARRAYS)  # type: ignore[arg-type]
+    spec, kept = modelspec.load(tmp_path / "spec.yaml"), tmp_path / "cache/modelspec/precomputed"
+    for when, epochs in (("during", False), ("after", True)):
+        command = [sys.executable, "-c", KILLED, str(tmp_path), when]
+        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+        assert any((tmp_path / "run" / "checkpoints").glob("*.npz")) == epochs
+        assert list(kept.iterdir()) == []
+    again = modelspec.train(spec, tmp_path / "d.npz", run=tmp_path / "run", resume=True)
+    whole = modelspec.train(spec, tmp_path / "d.npz", run=tmp_path / "whole")
+    assert losses(again) == losses(whole)
+    ours, theirs = (keras.saving.load_model(run.model_path) for run in (again, whole))
+    for one, other in zip(ours.weights, theirs.weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
 def fixed(*layers: Any, shape: tuple[int | None, ...] = (4,), dtype: str = "float32") -> Any:
@@ -278,8 +333,8 @@ def plain(form: str, regularizer: Any, precision: str) -> Any:
 @pytest.mark.parametrize(
     ("form", "frozen"),
     [
-        ("single", "use_bias: true"),
-        ("list", "use_bias: true"),
+        pytest.param("single", "use_bias: true", marks=pytest.mark.sweep),
+        pytest.param("list", "use_bias: true", marks=pytest.mark.sweep),
         ("dict", "use_bias: true"),
         ("list", "activity_regularizer: {L2: {l2: 0.1}}"),
     ],
@@ -343,7 +398,14 @@ training: {epochs: 3, batch_size: 8, precision: float64, jit: false, precompute:
 """
 
 
-@pytest.mark.parametrize("strategy", ["uncertainty", "gradnorm", "equal_contribution"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param("uncertainty", marks=pytest.mark.sweep),
+        "gradnorm",
+        pytest.param("equal_contribution", marks=pytest.mark.sweep),
+    ],
+)
 def test_strategies_of_loss_weights_go_on_from_values(strategy: str, tmp_path: Path) -> None:
     runs = []
     for once in ("true", "false"):
