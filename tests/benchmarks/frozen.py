@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -99,7 +100,7 @@ def _compare(title: str, folder: Path, case: Case, epochs: int, rounds: int) -> 
         busy[name].append(run.busy)
         return run.seconds
 
-    seconds = alternate({name: lambda name=name: side(name) for name in busy}, rounds)
+    seconds = alternate({name: partial(side, name) for name in busy}, rounds)
     for name, bar in bars.items():
         wall, processor = (_ratio(times[name], times["ours"]) for times in (seconds, busy))
         verdict = "kept" if wall >= bar else "MISSED"
