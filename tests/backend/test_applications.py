@@ -141,7 +141,7 @@ def imagenet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[modelspec
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     assert keras_home() == tmp_path
     text = SPEC.replace("TRAINABLE", "false").replace("weights: null", "weights: imagenet")
-    text = text.replace("32", "96")
+    text = text.replace("[32, 32, 3]", "[96, 96, 3]")
     name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5"
     return modelspec.loads(text), tmp_path / "models" / name
 
