@@ -6,7 +6,7 @@ LOWEST := .venv-lowest
 RUN := runs/demo
 SUITE := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test sweep test-anywhere test-lowest lint bench balance scale deaths differential fuzz data clean
+.PHONY: demo test sweep test-anywhere test-lowest lint bench balance transfer scale deaths differential fuzz data clean
 
 demo: $(READY)
 	rm -rf $(RUN)
@@ -47,6 +47,9 @@ bench: $(READY)
 balance: $(READY)
 	$(BIN)/python tests/benchmarks/balance.py
 	$(BIN)/python tests/benchmarks/balance_speed.py
+
+transfer: $(READY)
+	$(BIN)/python tests/benchmarks/transfer.py
 
 # What several workers exchange: modelspec/SCALE.md.
 scale: $(READY)

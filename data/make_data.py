@@ -1,7 +1,8 @@
 """Makes every .npz and .csv beside it: ``python data/make_data.py [FOLDER]``.
 
-digits, digits_heads, digit_pairs, breast_cancer and wine are real measurements, bundled with
-scikit-learn; mlp, question_answering, author_profile and reviews are generated.
+digits, digits_first, digits_few, digits_heads, digit_pairs, breast_cancer and wine are real
+measurements, bundled with scikit-learn; mlp, question_answering, author_profile and reviews are
+generated.
 README.md describes all.
 The same versions of Python and NumPy write the same bytes again.
 """
@@ -23,6 +24,9 @@ Arrays = dict[str, Array]
 MIXED = 0.2
 """The share of adjectives of the other kind in a review."""
 
+LAST_OF_FIRST = 4
+"""The last digit of ``digits_first``; the others are those of ``digits_few``."""
+
 MISSING = 0.1
 """The share of empty cells in a column of wines."""
 
@@ -41,6 +45,30 @@ def digits_heads() -> Arrays:
         "ink": column(16 * images.sum(axis=(1, 2))),  # the original 0..16 units
     }
     return parts(heads, stratified(digit))
+
+
+def digits_first() -> Arrays:
+    """The digits 0 to 4, from which a model learns what helps with the others."""
+    arrays = digits()
+    kept = {part: arrays[f"digit_{part}"] <= LAST_OF_FIRST for part in ("train", "test")}
+    return {
+        f"{name}_{part}": arrays[f"{old}_{part}"][rows]
+        for part, rows in kept.items()
+        for name, old in (("image", "image"), ("first", "digit"))
+    }
+
+
+def digits_few() -> Arrays:
+    """The digits 5 to 9, as classes from 0: three images of each to train on."""
+    arrays = digits()
+    classes = {part: arrays[f"digit_{part}"] - (LAST_OF_FIRST + 1) for part in ("train", "test")}
+    train = np.concatenate([np.flatnonzero(classes["train"] == each)[:3] for each in range(5)])
+    rows = {"train": train, "test": np.flatnonzero(classes["test"] >= 0)}
+    return {
+        f"{name}_{part}": array[rows[part]]
+        for part in ("train", "test")
+        for name, array in (("image", arrays[f"image_{part}"]), ("digit", classes[part]))
+    }
 
 
 def digit_pairs() -> Arrays:
@@ -217,6 +245,8 @@ def parts(arrays: Mapping[str, Array], rows: tuple[Any, Any]) -> Arrays:
 SETS: dict[str, Callable[[], Arrays]] = {
     "digits": digits,
     "digits_heads": digits_heads,
+    "digits_first": digits_first,
+    "digits_few": digits_few,
     "digit_pairs": digit_pairs,
     "breast_cancer": breast_cancer,
     "mlp": mlp,

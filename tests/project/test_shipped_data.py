@@ -96,6 +96,8 @@ def test_no_array_needs_unpickling(path: Path) -> None:
     [
         ("digits", ["image"]),
         ("digits_heads", ["image"]),
+        ("digits_first", ["image"]),
+        ("digits_few", ["image"]),
         ("digit_pairs", ["left", "right"]),
         ("breast_cancer", ["mean"]),
         ("mlp", ["features"]),
@@ -115,6 +117,8 @@ def test_sets_of_digits_share_one_split() -> None:
     train, test = (samples(DATA / "digits.npz", f"image_{part}") for part in ("train", "test"))
     for file, name in (
         ("digits_heads", "image"),
+        ("digits_first", "image"),
+        ("digits_few", "image"),
         ("digit_pairs", "left"),
         ("digit_pairs", "right"),
     ):
