@@ -10,11 +10,12 @@ from typing import Any
 from modelspec.catalog import Catalog
 from modelspec.catalog.entries import item_family
 from modelspec.catalog.file_models import FileModel
+from modelspec.catalog.tensorflow_only import needs_tensorflow
 from modelspec.convert.archive import ZIP_MAGIC, UnsafeArchiveError, read_saved_model
 from modelspec.convert.cutting import NoSuchLayerError, interface
 from modelspec.convert.saved_reader import read_graph
 from modelspec.convert.trusted import find_untrusted
-from modelspec.graph.graph import Graph
+from modelspec.graph.graph import Graph, ModelFacts
 from modelspec.language.document import Document
 from modelspec.language.paths import folder_of, path_from
 from modelspec.language.spec import ModelSource, Spec
@@ -71,11 +72,20 @@ def _wrong_name(name: str, spec: Spec, catalog: Catalog) -> Diagnostic | None:
     return Diagnostic("duplicate-name", message, ("models", name), "key")
 
 
-def without_calls(graph: Graph, spec: Spec, models: Iterable[FileModel]) -> Graph:
-    """The graph in which nothing is called that a model could not be read for."""
-    failed = spec.models.keys() - {model.name for model in models}
+def with_models(graph: Graph, spec: Spec, models: Iterable[FileModel]) -> Graph:
+    """The graph with what checks need of its models; nothing calls one that cannot be read."""
+    facts = {
+        model.name: ModelFacts(model.inputs, model.ids, _needs_tensorflow(model.config))
+        for model in models
+    }
+    failed = spec.models.keys() - facts.keys()
     nodes = tuple(replace(node, inputs={}) if node.type in failed else node for node in graph.nodes)
-    return replace(graph, nodes=nodes)
+    return replace(graph, nodes=nodes, models=facts)
+
+
+def _needs_tensorflow(config: Mapping[str, Any]) -> bool:
+    """Whether only TensorFlow computes a saved model; operations are not looked at one by one."""
+    return needs_tensorflow(config["config"]) or "keras.src.ops." in json.dumps(config["config"])
 
 
 def unused_models(graph: Graph, spec: Spec, catalog: Catalog) -> list[Diagnostic]:

@@ -497,12 +497,12 @@ def _with_models(
     spec: Spec, document: Document, graph: Graph, catalog: keras_catalog.Catalog
 ) -> tuple[Graph, keras_catalog.Catalog, list[Diagnostic]]:
     """Take the models of a spec from their files; nothing calls what cannot be read."""
-    from modelspec.api.file_models import read_models, unused_models, without_calls
+    from modelspec.api.file_models import read_models, unused_models, with_models
 
     models, problems = read_models(spec, document, catalog)
     catalog = catalog.with_models(models)
     problems += unused_models(graph, spec, catalog)
-    return without_calls(graph, spec, models), catalog, problems
+    return with_models(graph, spec, models), catalog, problems
 
 
 def _outputs(spec: Spec) -> list[str]:

@@ -1,13 +1,13 @@
 """Ids of the data against the embeddings that look them up."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from modelspec.catalog.operation_facts import plain_name
 from modelspec.checks.rows import find_row, first_outside
 from modelspec.data.arrays import Values, row_blocks
 from modelspec.data.concatenated import Array, Column
-from modelspec.graph.graph import Graph, Node
+from modelspec.graph.graph import Graph, ModelFacts, Node, Source
 from modelspec.language.slices import Key, SliceError, read_slices
 from modelspec.problems.diagnostic import Diagnostic
 
@@ -46,6 +46,23 @@ def _followed(
             yield from _followed(graph, owners, node.name, keys)
         elif owner.type == "ops.get_item" and (key := _key_of(owner)):
             yield from _followed(graph, owners, node.name, (*keys, key))
+        elif owner.type in graph.models:
+            size = _looked_up(node, graph.models[owner.type], name)
+            if size is not None:
+                yield Feed(replace(owner, arguments={"input_dim": size}), keys)
+
+
+def _looked_up(node: Node, model: ModelFacts, name: str) -> int | None:
+    """The size of the Embedding in a model that looks up what ``name`` is; None without one."""
+    first = node.inputs.get(None)
+    given = first if isinstance(first, tuple) else (first,)
+    named = dict(zip(model.inputs, given, strict=False)) | dict(node.inputs)
+    sizes = [
+        size
+        for key, size in model.ids.items()
+        if isinstance(source := named.get(key), Source) and source.name == name
+    ]
+    return min(sizes, default=None)
 
 
 def _key_of(node: Node) -> tuple[Key, ...] | None:

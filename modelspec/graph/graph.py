@@ -5,7 +5,7 @@ up when a problem is shown.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from modelspec.problems.diagnostic import Route
@@ -70,10 +70,22 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What checks need of a model that is a layer: the names of its inputs, in their order.
+
+    ``ids`` is the size of the Embedding that looks up an input, by the input's name.
+    """
+
+    inputs: tuple[str, ...]
+    ids: Mapping[str, int]
+    needs_tensorflow: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
     """Inputs, layer calls in an order in which they can be made, and outputs, all by name.
 
-    ``form`` is how the spec writes its outputs.
+    ``form`` is how the spec writes its outputs, ``models`` are those from files, by their names.
     """
 
     name: str
@@ -81,6 +93,7 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: Mapping[str, Source]
     form: Literal["name", "list", "mapping"]
+    models: Mapping[str, ModelFacts] = field(default_factory=dict)
 
     @property
     def adapted(self) -> tuple[Node, ...]:

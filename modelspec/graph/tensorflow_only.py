@@ -17,5 +17,6 @@ def requires_tensorflow(graph: Graph, precision: str) -> bool:
     special = any(
         needs_tensorflow({node.type: node.arguments}) for node in graph.nodes if node.inputs
     )
+    inside = any(model.needs_tensorflow for model in graph.models.values())
     typed = any(node.options.get("dtype", "float32") != "float32" for node in graph.nodes)
-    return wide or special or typed or precision != "float32"
+    return wide or special or inside or typed or precision != "float32"

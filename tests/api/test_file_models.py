@@ -192,6 +192,30 @@ def test_a_run_is_a_model(tmp_path: Path) -> None:
     assert (problem.code, "--resume ends it" in str(problem.hint)) == ("model-unreadable", True)
 
 
+def test_ids_outside_an_embedding_of_the_model_are_found(tmp_path: Path) -> None:
+    words = keras.Input((4,), dtype="int32", name="words")
+    inner = keras.layers.Embedding(10, 3, name="table")(words)
+    keras.Model(words, keras.layers.Flatten(name="flat")(inner)).save(tmp_path / "m.keras")
+    text = CHAIN.replace("trunk.keras", str(tmp_path / "m.keras")).replace("hidden", "flat")
+    text = text.replace("x: {shape: [8]}", "x: {shape: [4], dtype: int32}")
+    ids = np.array([[0, 1, 2, 9], [0, 1, 2, 10]], "int32")
+    problems = modelspec.loads(text).check({"x": ids, "a": np.zeros((2, 1), "f")})
+    wrong = [problem for problem in problems if problem.severity == "error"]
+    assert [(p.code, p.place.span.line) for p in wrong] == [("id-out-of-range", 7)]
+
+
+def test_a_model_with_a_vocabulary_is_checked_on_tensorflow(tmp_path: Path) -> None:
+    word = keras.Input((1,), dtype="string", name="word")
+    number = keras.layers.StringLookup(vocabulary=["a", "b"], name="hidden")(word)
+    keras.Model(word, number).save(tmp_path / "m.keras")
+    text = CHAIN.replace("trunk.keras", str(tmp_path / "m.keras"))
+    text = text.replace("x: {shape: [8]}", "x: {shape: [1], dtype: string}")
+    source = modelspec.loads(text.replace("a\nlosses: mse", "trunk"))
+    assert source.requires_tensorflow
+    model = source.build()
+    assert np.asarray(model([np.array([["b"], ["c"]])])).tolist() == [[2], [0]]
+
+
 def layer(model: dict[str, Any], **changes: Any) -> None:
     model["config"]["layers"][1].update(changes)
 
