@@ -21,7 +21,7 @@ from modelspec.language.paths import folder_of, path_from
 from modelspec.language.spec import ModelSource, Spec
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean
 from modelspec.problems.errors import ModelError, RunError
-from modelspec.runs.layout import RECORD, SPEC
+from modelspec.runs.layout import MODEL, RECORD, SPEC
 from modelspec.runs.models import kept_model
 from modelspec.runs.run import Run
 from modelspec.weights.files import UnsafeFileError, WeightFileError, read_weight_file
@@ -108,12 +108,11 @@ def _read(name: str, source: ModelSource, document: Document, catalog: Catalog) 
     folder = folder_of(document)
     path = path_from(folder, source.path)
     kept = kept_model(folder, name) if Path(document.name).name == SPEC else None
-    if kept is not None:
-        config, elements = kept.config, kept.elements
-        file = path / "model.keras" if path.is_dir() else path
-    else:
+    if kept is None:
         file = _file(path, name)
-        config, elements = _contents(file)
+        config = _config(file)
+    else:
+        file, config = path / MODEL if path.is_dir() else path, kept.config
     try:
         graph = read_graph(config)
     except ModelError as error:
@@ -121,6 +120,7 @@ def _read(name: str, source: ModelSource, document: Document, catalog: Catalog) 
     if untrusted := find_untrusted(config, catalog):
         hint = "a model is data: what it names must be Keras's own, or a plugin's"
         raise _Refused("unsafe-model", f"{path}: {untrusted}", hint)
+    elements = kept.elements if kept is not None else _elements(file)
     found = interface(graph, source.until)
     return FileModel(
         name=name,
@@ -162,26 +162,32 @@ def _near(path: Path) -> str | None:
         return None
 
 
-def _contents(file: Path) -> tuple[Mapping[str, Any], int]:
-    """The config of a ``.keras`` file, and how many values its weights have."""
+def _config(file: Path) -> Mapping[str, Any]:
+    """The config of a ``.keras`` file."""
     try:
         with file.open("rb") as opened:
             start = opened.read(16)
         if start.startswith(ZIP_MAGIC):
-            return read_saved_model(file).config, read_weight_file(file).elements
+            return read_saved_model(file).config
     except ModelError as error:
-        hint = None if isinstance(error, UnsafeArchiveError) else _PATH
-        code = "unsafe-model" if isinstance(error, UnsafeArchiveError) else "model-unreadable"
-        raise _Refused(code, str(error), hint) from error
-    except WeightFileError as error:
-        code = "unsafe-model" if isinstance(error, UnsafeFileError) else "model-unreadable"
-        raise _Refused(code, str(error), error.hint) from error
+        unsafe = isinstance(error, UnsafeArchiveError)
+        code = "unsafe-model" if unsafe else "model-unreadable"
+        raise _Refused(code, str(error), None if unsafe else _PATH) from error
     except OSError as error:
         raise _Refused("model-unreadable", f"cannot read {file}: {error.strerror}") from error
     if start.startswith(b"\x89HDF"):
         hint = "load it in Python, and save it as NAME.keras"
         raise _Refused("model-unreadable", f"{file} is an HDF5 file, not a .keras file", hint)
     raise _Refused("model-unreadable", f"{file} is not a .keras file", _PATH)
+
+
+def _elements(file: Path) -> int:
+    """How many values the weights of a ``.keras`` file have."""
+    try:
+        return read_weight_file(file).elements
+    except WeightFileError as error:
+        code = "unsafe-model" if isinstance(error, UnsafeFileError) else "model-unreadable"
+        raise _Refused(code, str(error), error.hint) from error
 
 
 def _digest(config: Mapping[str, Any]) -> str:

@@ -192,6 +192,16 @@ def test_a_run_is_a_model(tmp_path: Path) -> None:
     assert (problem.code, "--resume ends it" in str(problem.hint)) == ("model-unreadable", True)
 
 
+@pytest.mark.parametrize("until", [", until: hidden", ""])
+def test_a_sequential_model_is_a_layer(tmp_path: Path, until: str) -> None:
+    saved_model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3, name="hidden")])
+    saved_model.save(tmp_path / "m.keras")
+    text = CHAIN.replace("trunk.keras, until: hidden", f"{tmp_path / 'm.keras'}{until}")
+    model = modelspec.loads(text).build()
+    ours = model.get_layer("trunk")(X)
+    np.testing.assert_array_equal(np.asarray(ours), np.asarray(saved_model(X)))
+
+
 def test_ids_outside_an_embedding_of_the_model_are_found(tmp_path: Path) -> None:
     words = keras.Input((4,), dtype="int32", name="words")
     inner = keras.layers.Embedding(10, 3, name="table")(words)

@@ -73,6 +73,7 @@ def _moved(found: FileModel) -> str:
 
 
 def _cut(model: Any, found: FileModel, name: str) -> Any:
+    model = as_functional(model)  # a Sequential has outputs of its own only once it is called
     by_name = {tensor.name: tensor for tensor in model.inputs}
     inputs = [by_name[key] for key in found.inputs]
     outputs = _results(model, found.until) if found.until else _outputs(model, found)
@@ -86,7 +87,7 @@ def _one_or_many(tensors: list[Any]) -> Any:
 
 def _results(model: Any, until: str) -> list[Any]:
     """What the one call of a layer returns."""
-    nodes = graph_nodes(as_functional(model))
+    nodes = graph_nodes(model)
     return next(node.outputs for node in nodes if node.operation.name == until)
 
 
