@@ -47,9 +47,9 @@ def write_tables(proto: Any, tables: Mapping[str, Table]) -> None:
 def _require(proto: Any, domain: str, version: int) -> None:
     from onnx import helper
 
-    for each in proto.opset_import:
-        if (each.domain or "") == domain:
-            each.version = max(each.version, version)
+    for imported in proto.opset_import:
+        if (imported.domain or "") == domain:
+            imported.version = max(imported.version, version)
             return
     if version:
         proto.opset_import.append(helper.make_opsetid(domain, version))
@@ -60,7 +60,9 @@ class _Writer:
 
     def __init__(self, node: Any, tables: Mapping[str, Table]) -> None:
         [self._input], [self._output] = node.input, node.output
-        token = next(each.s.decode() for each in node.attribute if each.name == "token")
+        token = next(
+            attribute.s.decode() for attribute in node.attribute if attribute.name == "token"
+        )
         self._table, self._name, self._count = tables[token], node.name or token, 0
         self._nodes: list[Any] = []
 

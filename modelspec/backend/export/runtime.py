@@ -78,8 +78,8 @@ def load_onnx(path: Path) -> Loaded:
 
     def run(arrays: Mapping[str, Array]) -> dict[str, Array]:
         # onnxruntime makes of bytes what Python prints of them.
-        given = {name: _plain(array).astype(array.dtype) for name, array in arrays.items()}
-        return dict(zip(outputs, session.run(None, given), strict=True))
+        inputs = {name: _plain(array).astype(array.dtype) for name, array in arrays.items()}
+        return dict(zip(outputs, session.run(None, inputs), strict=True))
 
     inputs = [value.name for value in session.get_inputs()]
     return Loaded(f"onnxruntime {onnxruntime.__version__}", inputs, outputs, run)
@@ -154,8 +154,8 @@ def _plain(array: Array) -> Array:
     if array.dtype != object:
         return array
     texts = [
-        each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each)
-        for each in array.ravel()
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        for value in array.ravel()
     ]
     return np.asarray(texts, np.str_).reshape(array.shape)
 

@@ -100,32 +100,32 @@ class _Call:
 
     def __call__(self, inputs: Any) -> Any:
         config, mode = self.config, self.config["output_mode"]
-        given = tf.cast(inputs, self.keys) if self.keys != tf.string else inputs
-        shape = list(given.shape)
+        entries = tf.cast(inputs, self.keys) if self.keys != tf.string else inputs
+        shape = list(entries.shape)
         if config.get("split"):
-            given = tf.reshape(given, [-1])
+            entries = tf.reshape(entries, [-1])
             shape = [None, None]
-        [found] = tf.raw_ops.PyFunc(input=[given], token=self.token, Tout=[self.result])
-        found = tf.ensure_shape(found, shape)
-        found = self._out_of_vocabulary(found, given)
+        [positions] = tf.raw_ops.PyFunc(input=[entries], token=self.token, Tout=[self.result])
+        positions = tf.ensure_shape(positions, shape)
+        positions = self._out_of_vocabulary(positions, entries)
         if mode != "int":
-            return self._encoded(found)
+            return self._encoded(positions)
         length = config.get("output_sequence_length")
         if config.get("split") and length is not None:
-            found = tf.ensure_shape(
-                tf.pad(found, [[0, 0], [0, length]])[:, :length], [None, length]
+            positions = tf.ensure_shape(
+                tf.pad(positions, [[0, 0], [0, length]])[:, :length], [None, length]
             )
-        return found
+        return positions
 
-    def _out_of_vocabulary(self, found: Any, given: Any) -> Any:
+    def _out_of_vocabulary(self, positions: Any, entries: Any) -> Any:
         """Ids of unknown integers, where several ids are kept for them."""
         count = self.config.get("num_oov_indices", 1)
         if count <= 1:
-            return found
+            return positions
         first = 1 if self.config["mask_token"] is not None and self._is_int() else 0
         # ONNX takes the remainder with the sign of the value.
-        bucket = tf.math.floormod(tf.math.floormod(given, count) + count, count)
-        return tf.where(found == _NO_ID, bucket + first, found)
+        bucket = tf.math.floormod(tf.math.floormod(entries, count) + count, count)
+        return tf.where(positions == _NO_ID, bucket + first, positions)
 
     def _is_int(self) -> bool:
         return bool(self.config["output_mode"] == "int")

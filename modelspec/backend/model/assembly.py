@@ -190,13 +190,13 @@ def _call_layer(node: Node, assembly: Assembly, catalog: Catalog) -> Any:
     return value
 
 
-def _require_shapes(model: Any, given: Sequence[Any]) -> None:
+def _require_shapes(model: Any, inputs: Sequence[Any]) -> None:
     """Refuse an input with one channel in place of several, which Keras lets pass on symbols.
 
     Raises:
         ValueError: An axis has another length than that of the model's input.
     """
-    for own, tensor in zip(model.inputs, keras.tree.flatten(list(given)), strict=False):
+    for own, tensor in zip(model.inputs, keras.tree.flatten(list(inputs)), strict=False):
         lengths = zip(own.shape[1:], tensor.shape[1:], strict=False)
         differs = any(None not in pair and pair[0] != pair[1] for pair in lengths)
         if len(own.shape) == len(tensor.shape) and differs:

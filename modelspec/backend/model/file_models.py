@@ -24,19 +24,19 @@ class FileModelError(ValueError):
         self.hint = hint
 
 
-def make_file_model(found: FileModel, name: str) -> Any:
+def make_file_model(source: FileModel, name: str) -> Any:
     """A functional model named ``name``; where no values exist, its weights are not read.
 
     Raises:
         FileModelError: The file is gone, has changed, or its weights do not fit its config.
     """
-    model = _symbolic(found) if is_without_values() else _loaded(found)
-    return _cut(model, found, name)
+    model = _symbolic(source) if is_without_values() else _loaded(source)
+    return _cut(model, source, name)
 
 
-def _symbolic(found: FileModel) -> Any:
+def _symbolic(source: FileModel) -> Any:
     # Keras takes entries out of what it reads.
-    shown = deepcopy({key: part for key, part in found.config.items() if key != "compile_config"})
+    shown = deepcopy({key: part for key, part in source.config.items() if key != "compile_config"})
     try:
         with (
             keras.StatelessScope(initialize_variables=False),
@@ -46,37 +46,37 @@ def _symbolic(found: FileModel) -> Any:
     except Exception as error:
         raise FileModelError(f"Keras cannot build it: {error_text(error)}") from error
     elements = sum(math.prod(weight.shape) for weight in model.weights)
-    if elements > found.elements + _SLACK:
+    if elements > source.elements + _SLACK:
         raise FileModelError(
-            f"its layers have {elements:,} weights, and its file has {found.elements:,}"
+            f"its layers have {elements:,} weights, and its file has {source.elements:,}"
         )
     return model
 
 
-def _loaded(found: FileModel) -> Any:
-    if not found.path.exists():
-        raise FileModelError(f"there is no {found.path}", _moved(found))
-    if found.kept is not None and file_sha256(found.path) != found.kept:
+def _loaded(source: FileModel) -> Any:
+    if not source.path.exists():
+        raise FileModelError(f"there is no {source.path}", _moved(source))
+    if source.kept is not None and file_sha256(source.path) != source.kept:
         raise FileModelError(
-            f"{found.path} is not the file that the run was trained with", _moved(found)
+            f"{source.path} is not the file that the run was trained with", _moved(source)
         )
-    _symbolic(found)  # before Keras makes weights of the sizes that the config says
+    _symbolic(source)  # before Keras makes weights of the sizes that the config says
     try:
         with warnings.catch_warnings(action="ignore"):
-            return keras.saving.load_model(found.path, compile=False, safe_mode=True)
+            return keras.saving.load_model(source.path, compile=False, safe_mode=True)
     except Exception as error:
-        raise FileModelError(f"Keras cannot load {found.path}: {error_text(error)}") from error
+        raise FileModelError(f"Keras cannot load {source.path}: {error_text(error)}") from error
 
 
-def _moved(found: FileModel) -> str:
-    return f"--model {found.name}=PATH says where it is now"
+def _moved(source: FileModel) -> str:
+    return f"--model {source.name}=PATH says where it is now"
 
 
-def _cut(model: Any, found: FileModel, name: str) -> Any:
+def _cut(model: Any, source: FileModel, name: str) -> Any:
     model = as_functional(model)  # a Sequential has outputs of its own only once it is called
     by_name = {tensor.name: tensor for tensor in model.inputs}
-    inputs = [by_name[key] for key in found.inputs]
-    outputs = _results(model, found.until) if found.until else _outputs(model, found)
+    inputs = [by_name[key] for key in source.inputs]
+    outputs = _results(model, source.until) if source.until else _outputs(model, source)
     return keras.Model(_one_or_many(inputs), _one_or_many(outputs), name=name)
 
 
@@ -91,7 +91,7 @@ def _results(model: Any, until: str) -> list[Any]:
     return next(node.outputs for node in nodes if node.operation.name == until)
 
 
-def _outputs(model: Any, found: FileModel) -> list[Any]:
-    if isinstance(model.output, dict) and set(model.output) == set(found.outputs):
-        return [model.output[key] for key in found.outputs]
+def _outputs(model: Any, source: FileModel) -> list[Any]:
+    if isinstance(model.output, dict) and set(model.output) == set(source.outputs):
+        return [model.output[key] for key in source.outputs]
     return list(model.outputs)

@@ -30,10 +30,10 @@ def check_rates(model: Any, rates: Mapping[str, float]) -> list[Diagnostic]:
         if not matching(pattern, known)
     ]
     for name, names in layers.items():
-        found = [pattern for pattern in rates if matching(pattern, names)]
-        if len({rates[pattern] for pattern in found}) > 1:
-            message = f"{name} has two factors: {found[0]} and {found[1]} both match it"
-            problems.append(Diagnostic("rate-set-twice", message, (*_ROUTE, found[1]), "key"))
+        matches = [pattern for pattern in rates if matching(pattern, names)]
+        if len({rates[pattern] for pattern in matches}) > 1:
+            message = f"{name} has two factors: {matches[0]} and {matches[1]} both match it"
+            problems.append(Diagnostic("rate-set-twice", message, (*_ROUTE, matches[1]), "key"))
             break
     return problems
 
