@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from modelspec.api.export import ExportError, export
     from modelspec.api.importing import ImportedSpec, import_model
     from modelspec.api.inference import evaluate, predict
-    from modelspec.api.model_spec import ModelSpec, load, loads
+    from modelspec.api.model_spec import ModelSpec
     from modelspec.api.plot import plot
     from modelspec.api.python import to_python
+    from modelspec.api.reading import load, loads
     from modelspec.api.report import make_report
     from modelspec.api.target import open_target
     from modelspec.api.train import train
@@ -77,7 +78,8 @@ _LATER = {
     "api.plot": ("plot",),
     "api.report": ("make_report",),
     "api.target": ("open_target",),
-    "api.model_spec": ("ModelSpec", "load", "loads"),
+    "api.model_spec": ("ModelSpec",),
+    "api.reading": ("load", "loads"),
     "problems.errors": (
         "KerasError",
         "ModelError",

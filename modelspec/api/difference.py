@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from modelspec import catalog as keras_catalog
-from modelspec.api.model_spec import ModelSpec, load, loads
+from modelspec.api.model_spec import ModelSpec
+from modelspec.api.reading import load, loads
 from modelspec.comparison.graphs import Compared, GraphComparison, changes
 from modelspec.comparison.settings import compare_settings
 from modelspec.graph.graph import Node

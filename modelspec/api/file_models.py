@@ -24,7 +24,8 @@ from modelspec.problems.errors import ModelError, RunError
 from modelspec.runs.layout import MODEL, RECORD, SPEC
 from modelspec.runs.models import kept_model
 from modelspec.runs.run import Run
-from modelspec.weights.files import UnsafeFileError, WeightFileError, read_weight_file
+from modelspec.weights.files import read_weight_file
+from modelspec.weights.stored import UnsafeFileError, WeightFileError
 
 _PATH = "path: the folder of a run, or a .keras file"
 

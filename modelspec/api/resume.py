@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from modelspec.api.model_spec import ModelSpec, load
+from modelspec.api.model_spec import ModelSpec
+from modelspec.api.reading import load
 from modelspec.language.paths import folder_of, moved
 from modelspec.problems.errors import RunError
 from modelspec.runs.layout import SPEC

@@ -16,12 +16,9 @@ from modelspec.data.shards import Data
 from modelspec.graph.graph import Graph
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.results.weights import Account, Layout
-from modelspec.weights.files import (
-    WeightFileError,
-    WeightSource,
-)
 from modelspec.weights.legacy import by_slot
 from modelspec.weights.plan import Plan, make_plan
+from modelspec.weights.stored import WeightFileError, WeightSource
 
 if TYPE_CHECKING:
     from modelspec.backend.model.layout import Values

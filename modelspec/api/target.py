@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modelspec.api.model_spec import ModelSpec, load, loads, offered
+from modelspec.api.model_spec import ModelSpec
+from modelspec.api.reading import load, loads, offered
 from modelspec.catalog.plugins import Plugin, active_plugins
 from modelspec.data.shards import Say
 from modelspec.language.other_files import is_hdf5

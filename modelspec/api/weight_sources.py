@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from modelspec.api.model_cache import remember_layout
-from modelspec.api.model_spec import ModelSpec, load
+from modelspec.api.model_spec import ModelSpec
+from modelspec.api.reading import load
 from modelspec.language.paths import folder_of, path_from
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, has_errors
 from modelspec.problems.errors import RunError
@@ -13,13 +14,9 @@ from modelspec.results.weights import Layout
 from modelspec.runs.commands import resume_words
 from modelspec.runs.layout import CHECKPOINTS, RECORD
 from modelspec.runs.run import Run
-from modelspec.weights.files import (
-    CheckpointWeights,
-    Stored,
-    WeightFileError,
-    WeightSource,
-    read_weight_file,
-)
+from modelspec.weights.checkpoint import CheckpointWeights
+from modelspec.weights.files import read_weight_file
+from modelspec.weights.stored import Stored, WeightFileError, WeightSource
 
 _FROM: Route = ("weights", "from")
 

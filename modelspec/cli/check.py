@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from modelspec.api.model_spec import load
+from modelspec.api.reading import load
 from modelspec.cli.commands import Verb
 from modelspec.cli.options import (
     PATH,

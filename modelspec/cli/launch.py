@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from modelspec.api.launch import check_launch
-from modelspec.api.model_spec import ModelSpec, load
+from modelspec.api.model_spec import ModelSpec
+from modelspec.api.reading import load
 from modelspec.catalog.plugins import active_plugins
 from modelspec.cli.commands import Verb
 from modelspec.cli.options import note, show

@@ -9,7 +9,8 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from modelspec.api.model_spec import ModelSpec, load
+from modelspec.api.model_spec import ModelSpec
+from modelspec.api.reading import load
 from modelspec.cli.streams import err, is_plain, write_error
 from modelspec.language.paths import written_from
 from modelspec.problems.problem import Problem

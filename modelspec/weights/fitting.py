@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from modelspec.results.weights import Weight
-from modelspec.weights.files import Stored
+from modelspec.weights.stored import Stored
 
 
 def difference_of(ours: Sequence[Weight], theirs: Mapping[str, Stored]) -> str:

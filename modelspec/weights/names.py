@@ -6,7 +6,7 @@ from modelspec.language.patterns import matching, renamed
 from modelspec.language.spec import StartingWeights
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
 from modelspec.results.weights import Layout
-from modelspec.weights.files import Headers
+from modelspec.weights.stored import Headers
 
 _LISTED = 8
 

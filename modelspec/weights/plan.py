@@ -8,11 +8,11 @@ from modelspec.language.patterns import matching
 from modelspec.language.spec import StartingWeights
 from modelspec.problems.diagnostic import Diagnostic, Related, Route
 from modelspec.results.weights import LayerStart, Layout, State, Weight
-from modelspec.weights.files import Headers
 from modelspec.weights.fitting import cast_of, difference_of
 from modelspec.weights.legacy import by_slot
 from modelspec.weights.names import listed, their_names, unmatched_skips
 from modelspec.weights.places import Place, find_places
+from modelspec.weights.stored import Headers
 
 _FROM: Route = ("weights", "from")
 

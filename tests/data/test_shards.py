@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelspec.api.model_spec import loads
+from modelspec.api.reading import loads
 from modelspec.data.arrays import digest
 from modelspec.data.dataset import Dataset, load_dataset
 from modelspec.data.shards import Paths, files_of

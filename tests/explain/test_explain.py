@@ -79,7 +79,7 @@ FRAME = {
 JUDGE = """
 import json, os, sys
 import numpy as np
-from modelspec.api.model_spec import load
+from modelspec.api.reading import load
 found = {}
 for folder in sorted(os.scandir("."), key=lambda entry: entry.name):
     os.chdir(folder.path)

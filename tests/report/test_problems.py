@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from modelspec.api.model_spec import load, loads
+from modelspec.api.reading import load, loads
 from modelspec.problems.problem import Problem
 from modelspec.report.problems import print_problems
 

@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from modelspec import catalog
-from modelspec.api.model_spec import loads
+from modelspec.api.reading import loads
 from modelspec.language.document import read, read_text
 from modelspec.language.spec import LAYER_KEYS, BlockSpec, InputSpec, Spec, Training
 from modelspec.schema import language_schema, schema_text

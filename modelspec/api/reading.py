@@ -1,0 +1,158 @@
+"""Text → a spec: read, with overrides and parameters, as far as that goes without Keras."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+
+from modelspec import catalog as keras_catalog
+from modelspec.api.model_spec import ModelSpec
+from modelspec.catalog.plugins import active_plugins, read_plugins, using
+from modelspec.checks.semantics import check_semantics
+from modelspec.graph.expansion import expand
+from modelspec.graph.graph import Graph
+from modelspec.graph.heads import make_heads
+from modelspec.language.document import Document, read, read_bytes, read_text
+from modelspec.language.overrides import apply_overrides
+from modelspec.language.parameters import put_parameters
+from modelspec.language.recovery import new_problems
+from modelspec.language.spec import Spec
+from modelspec.problems.diagnostic import Diagnostic
+from modelspec.problems.errors import RunError
+from modelspec.runs.layout import SPEC
+from modelspec.runs.plugins import require_plugins
+from modelspec.runs.run import Run
+
+
+def load(
+    path: str | Path, overrides: Sequence[str] = (), plugins: Sequence[str | Path] | None = None
+) -> ModelSpec:
+    """Read a spec from a file.
+
+    Args:
+        path: The path of the spec, or ``-`` for standard input.
+        overrides: ``PATH=VALUE``, as for the option ``--set``.
+        plugins: Python files or modules with own parts, as for the option ``--plugin``.
+
+    Returns:
+        The spec and its problems. Mistakes raise no exception here, not even a missing file.
+
+    Raises:
+        PluginError: A plugin cannot be read.
+
+    Example:
+        >>> import modelspec
+        >>> spec = modelspec.load("specs/digits.yaml", ["training.epochs=2"])
+        >>> spec.name, spec.problems
+        ('digits', [])
+    """
+    stem = "model" if str(path) == "-" else Path(path).stem
+    with offered(plugins):
+        _require_plugins_of_run(Path(path))
+        return _compile(*read(path), overrides, stem)
+
+
+def loads(
+    text: str | bytes,
+    overrides: Sequence[str] = (),
+    name: str = "<text>",
+    plugins: Sequence[str | Path] | None = None,
+) -> ModelSpec:
+    """Read a spec from text.
+
+    Args:
+        text: The YAML text.
+        overrides: ``PATH=VALUE``, as for the option ``--set``.
+        name: The name of the text in messages.
+        plugins: Python files or modules with own parts, as for the option ``--plugin``.
+
+    Returns:
+        The spec and its problems. Mistakes raise no exception here.
+
+    Raises:
+        PluginError: A plugin cannot be read.
+
+    Example:
+        >>> import modelspec
+        >>> [problem] = modelspec.loads("[1, 2]").problems
+        >>> problem.code, problem.place.span.line
+        ('not-a-mapping', 1)
+    """
+    with offered(plugins):
+        if isinstance(text, bytes):
+            return _compile(*read_bytes(text, name), overrides, "model")
+        return _compile(*read_text(text, name), overrides, "model")
+
+
+def _require_plugins_of_run(path: Path) -> None:
+    """Tell which plugin the spec of a run needs, before all that it lacks without is an error.
+
+    Raises:
+        PluginError: One is not offered.
+    """
+    run = Run(path.parent)
+    if path.name == SPEC and run.exists():
+        with suppress(RunError):  # a record that cannot be read is told by whoever needs it
+            require_plugins(run, active_plugins())
+
+
+def offered(plugins: Sequence[str | Path] | None) -> AbstractContextManager[None]:
+    """Offer the plugins of a call; without any, those of the command line stay."""
+    if plugins is None:
+        return nullcontext()
+    return using(read_plugins([str(plugin) for plugin in plugins]))
+
+
+def _compile(
+    document: Document | None,
+    problems: list[Diagnostic],
+    overrides: Sequence[str],
+    stem: str,
+) -> ModelSpec:
+    """Process a document as far as possible without Keras."""
+    if document is None:
+        return ModelSpec(None, diagnostics=tuple(problems))
+    document, refused = apply_overrides(document, overrides)
+    written = document
+    document, unset = put_parameters(document)
+    spec, invalid = Spec.from_document(document)
+    problems = [*problems, *refused, *unset, *invalid]
+    if spec is None:
+        spec = Spec.without_mistakes(document, invalid)
+    if spec is None:
+        return ModelSpec(document, diagnostics=tuple(problems))
+    graph, unresolved = expand(spec, model_name(stem))
+    if graph is None:
+        problems += new_problems(invalid, unresolved)
+        return ModelSpec(document, spec, diagnostics=tuple(problems))
+    catalog = keras_catalog.load()
+    unread: list[Diagnostic] = []
+    if spec.models:
+        graph, catalog, unread = _with_models(spec, document, graph, catalog)
+    heads, mismatched = make_heads(spec, _outputs(spec), catalog)
+    meant = check_semantics(spec, graph, heads, catalog)
+    problems += new_problems(invalid, [*unresolved, *unread, *mismatched, *meant])
+    return ModelSpec(
+        document, spec, graph, heads, tuple(problems), catalog, written, tuple(overrides)
+    )
+
+
+def _with_models(
+    spec: Spec, document: Document, graph: Graph, catalog: keras_catalog.Catalog
+) -> tuple[Graph, keras_catalog.Catalog, list[Diagnostic]]:
+    """Take the models of a spec from their files; nothing calls what cannot be read."""
+    from modelspec.api.file_models import read_models, unused_models, with_models
+
+    models, problems = read_models(spec, document, catalog)
+    catalog = catalog.with_models(models)
+    problems += unused_models(graph, spec, catalog)
+    return with_models(graph, spec, models), catalog, problems
+
+
+def _outputs(spec: Spec) -> list[str]:
+    return [spec.outputs] if isinstance(spec.outputs, str) else list(spec.outputs)
+
+
+def model_name(stem: str) -> str:
+    """Convert the stem of a file to a name that Keras and file systems accept."""
+    kept = "".join(char if char.isascii() and char.isalnum() else "_" for char in stem).strip("_")
+    return kept if kept[:1].isalpha() else f"model_{kept}".strip("_")
