@@ -28,14 +28,20 @@ def resuming(run: Path) -> str:
 
 
 @contextmanager
-def telling_how_to_resume() -> Iterator[None]:
-    """Name the whole command in the messages of runs that can be continued."""
+def telling_how_to_resume(run: Path | None) -> Iterator[None]:
+    """Name the whole command in the messages of runs that can be continued.
+
+    ``run`` is the folder that the command names. A worker that is not the chief has a copy, which is
+    gone when the message is read.
+    """
     try:
         yield
     except RunInterrupted as stop:
-        raise RunInterrupted(stop.path, resuming(stop.path)) from None
+        path = run or stop.path
+        raise RunInterrupted(path, resuming(path)) from None
     except ResumableError as error:
-        raise ResumableError(error.reason, error.path, resuming(error.path)) from error
+        path = run or error.path
+        raise ResumableError(error.reason, path, resuming(path)) from error
 
 
 def _words(context: click.Context) -> Iterator[str]:

@@ -107,7 +107,7 @@ def train(
     set_threads(source)
     with (
         leaving_at_once(),
-        telling_how_to_resume(),
+        telling_how_to_resume(run),
         listening(cluster, run, quiet=quiet) as listener,
     ):
         finished = train_spec(
