@@ -31,8 +31,8 @@ def resuming(run: Path) -> str:
 def telling_how_to_resume(run: Path | None) -> Iterator[None]:
     """Name the whole command in the messages of runs that can be continued.
 
-    ``run`` is the folder that the command names. A worker that is not the chief has a copy, which is
-    gone when the message is read.
+    ``run`` is the folder that the command names. A worker that is not the chief has a copy, which
+    is gone when the message is read.
     """
     try:
         yield
