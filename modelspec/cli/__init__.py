@@ -47,7 +47,8 @@ def _leave(code: int) -> None:
     TensorFlow's own end in a worker waits for other workers, which may not live any more.
     """
     if _TF_CONFIG not in os.environ:
-        if any(not thread.daemon for thread in threading.enumerate()[1:]):
+        main_thread = threading.main_thread()
+        if any(not (t.daemon or t is main_thread) for t in threading.enumerate()):
             return  # a plugin's, perhaps, which Python waits for
         atexit._run_exitfuncs()  # noqa: SLF001 - what Python does, too, before it takes all apart
     for stream in (sys.stdout, sys.stderr):
