@@ -28,6 +28,9 @@ _FOLLOWING = frozenset(
 )
 """Codes of problems that can follow from a mistake in a key or its type."""
 
+_APART = frozenset({"training", "optimizer", "data", "description"})
+"""Keys whose mistakes change no name of a layer or an output."""
+
 
 def without_mistakes(data: Any, problems: Sequence[Diagnostic]) -> Any:
     """A copy of a spec's data with each mistake replaced or left out."""
@@ -91,10 +94,11 @@ def new_problems(
     """The problems of a changed spec that do not follow from the mistakes in the written one."""
     if not mistakes:
         return list(problems)
+    apart = all(mistake.route and mistake.route[0] in _APART for mistake in mistakes)
     return [
         problem
         for problem in problems
-        if problem.code not in _FOLLOWING
+        if (apart or problem.code not in _FOLLOWING)
         and problem.severity == "error"
         and not any(_touches(mistake.route, problem.route) for mistake in mistakes)
     ]

@@ -116,3 +116,11 @@ def test_a_shape_that_is_wrong_with_and_without_its_first_axis() -> None:
     )
     [problem] = modelspec.loads(text).check()
     assert "batch" not in (problem.hint or "")
+
+
+@pytest.mark.parametrize("mistake", ["training: {epoch: 3}", "training: {epochs: x}"])
+def test_a_wrong_setting_hides_no_wrong_name(mistake: str) -> None:
+    text = SPEC.replace("losses: mse", "losses: {yy: mse}")
+    text = text.replace("- LeakyReLU", "- LeakyReLU:\n    from: q")
+    codes = {code for code, _ in problems(f"{text}{mistake}\n")}
+    assert codes >= {"unknown-name", "unknown-output"}
