@@ -80,12 +80,12 @@ def diff(a: str | Path, b: str | Path, *, light: bool = False) -> Difference:
 
 def _settings(one: _Opened, other: _Opened) -> Iterator[Change]:
     """Settings that differ; of a model file, only those that such a file holds."""
-    found = compare_settings(one.source.require(), other.source.require())
+    changes = compare_settings(one.source.require(), other.source.require())
     if one.has_lines and other.has_lines:
-        return found
+        return changes
     return (
         change
-        for change in found
+        for change in changes
         if change.name == "training.precision"
         or change.name.partition(".")[0] not in _NOT_IN_MODELS
     )

@@ -122,18 +122,18 @@ def _read(name: str, source: ModelSource, document: Document, catalog: Catalog) 
         hint = "a model is data: what it names must be Keras's own, or a plugin's"
         raise _Refused("unsafe-model", f"{path}: {untrusted}", hint)
     elements = kept.elements if kept is not None else _elements(file)
-    found = interface(graph, source.until)
+    tensors = interface(graph, source.until)
     return FileModel(
         name=name,
         path=file,
         until=source.until,
         config=config,
         digest=_digest(config),
-        inputs=found.inputs,
-        outputs=found.outputs,
+        inputs=tensors.inputs,
+        outputs=tensors.outputs,
         elements=elements,
         kept=kept.sha256 if kept else None,
-        ids=found.ids,
+        ids=tensors.ids,
     )
 
 

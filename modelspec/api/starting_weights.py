@@ -83,16 +83,16 @@ def plan_start(source: ModelSpec, layout: Layout, data: Data | None = None) -> S
 
 def _pretrained(source: ModelSpec, graph: Graph) -> dict[str, str]:
     """What each layer that is a trained model starts from, whatever ``weights`` says."""
-    found: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for node in graph.nodes:
         entry = source.catalog.find("layer", node.type)
         if entry is None or not entry.is_model:
             continue
         if entry.model is not None:
-            found[node.layer] = str(entry.model.path)
+            origins[node.layer] = str(entry.model.path)
         elif node.arguments.get("weights", IMAGENET) == IMAGENET:
-            found[node.layer] = IMAGENET
-    return found
+            origins[node.layer] = IMAGENET
+    return origins
 
 
 def _chosen(graph: Graph) -> set[str]:

@@ -68,15 +68,17 @@ def set_option(command: Command) -> Command:
     return cast("Command", change(model(with_overrides)))
 
 
-def _model_paths(_context: Any, _option: Any, given: tuple[str, ...]) -> tuple[str, ...]:
+def _model_paths(_context: Any, _option: Any, texts: tuple[str, ...]) -> tuple[str, ...]:
     """The overrides that ``--model`` stands for; its paths start from the current folder."""
-    found = []
-    for text in given:
+    overrides = []
+    for text in texts:
         name, _, path = text.partition("=")
         if not name or not path:
             raise click.BadParameter(f"{text!r} is not NAME=PATH, for example trunk=runs/digits")
-        found.append(f"models.{name}.path={json.dumps(str(Path(path).expanduser().absolute()))}")
-    return tuple(found)
+        overrides.append(
+            f"models.{name}.path={json.dumps(str(Path(path).expanduser().absolute()))}"
+        )
+    return tuple(overrides)
 
 
 Lengths = Mapping[str, tuple[int, ...]]

@@ -34,13 +34,13 @@ def interface(graph: SavedGraph, until: str | None) -> Interface:
     """
     if until is None:
         names = tuple(name for name, _ in graph.outputs)
-        inputs = tuple(given.name for given in graph.inputs)
+        inputs = tuple(entry.name for entry in graph.inputs)
         return Interface(inputs, names, _embeddings(graph, inputs))
     calls = [call for call in graph.calls if call.layer.name == until]
     if len(calls) != 1:
         raise _cannot_cut(graph, until, len(calls))
     needed = _inputs_of(graph, calls[0])
-    inputs = tuple(given.name for given in graph.inputs if given.name in needed)
+    inputs = tuple(entry.name for entry in graph.inputs if entry.name in needed)
     return Interface(inputs, (until,), _embeddings(graph, inputs))
 
 
@@ -48,7 +48,7 @@ def _cannot_cut(graph: SavedGraph, until: str, calls: int) -> NoSuchLayerError:
     names = list(dict.fromkeys(call.layer.name for call in graph.calls))
     if calls:
         return NoSuchLayerError(f"{until} is called {calls} times, so its result is not one")
-    if any(given.name == until for given in graph.inputs):
+    if any(entry.name == until for entry in graph.inputs):
         return NoSuchLayerError(f"{until} is an input of the model", f"its layers: {_list(names)}")
     for call in graph.calls:
         inner = call.layer.inner
@@ -67,30 +67,30 @@ def _list(names: list[str]) -> str:
 def _inputs_of(graph: SavedGraph, call: SavedCall) -> set[str]:
     """The inputs on which a call depends."""
     by_id = {one.id: one for one in graph.calls}
-    waiting, seen, found = [call], {call.id}, set[str]()
+    waiting, seen, names = [call], {call.id}, set[str]()
     while waiting:
         for ref in waiting.pop().refs():
             if isinstance(ref.source, str):
-                found.add(ref.source)
+                names.add(ref.source)
             elif ref.source not in seen:
                 seen.add(ref.source)
                 waiting.append(by_id[ref.source])
-    return found
+    return names
 
 
 def _embeddings(graph: SavedGraph, inputs: tuple[str, ...]) -> dict[str, int]:
     """The smallest Embedding that looks up an input itself, by the input."""
-    found: dict[str, int] = {}
+    sizes_by_input: dict[str, int] = {}
     for call in graph.calls:
         size = call.layer.config.get("input_dim")
         match call.args:
             case [Ref(source=str(name))] if call.layer.kind == "Embedding" and name in inputs:
                 if type(size) is int:
-                    found[name] = min(size, found.get(name, size))
+                    sizes_by_input[name] = min(size, sizes_by_input.get(name, size))
             case [Ref(source=str(name))] if call.layer.inner is not None and name in inputs:
                 inner = call.layer.inner
-                own = tuple(given.name for given in inner.inputs)
+                own = tuple(entry.name for entry in inner.inputs)
                 sizes = _embeddings(inner, own).values()
                 if sizes:
-                    found[name] = min(*sizes, found.get(name, min(sizes)))
-    return found
+                    sizes_by_input[name] = min(*sizes, sizes_by_input.get(name, min(sizes)))
+    return sizes_by_input

@@ -91,11 +91,11 @@ def _refused_name(
 
 def _entry(name: str, saved: Mapping[str, Any], catalog: Catalog) -> Entry | None:
     """What the catalogue has of this name; a plugin's only under the name that it registers."""
-    found = [entry for family in FAMILIES if (entry := catalog.find(family, name)) is not None]
-    own = [entry for entry in found if entry.plugin is not None]
+    entries = [entry for family in FAMILIES if (entry := catalog.find(family, name)) is not None]
+    own = [entry for entry in entries if entry.plugin is not None]
     if own and ">" in str(saved.get("registered_name") or ""):
         return own[0]
-    return next((entry for entry in found if entry.plugin is None and entry.model is None), None)
+    return next((entry for entry in entries if entry.plugin is None and entry.model is None), None)
 
 
 def _is_known(kind: str, module: str | None) -> bool:

@@ -43,7 +43,7 @@ class KeptModel:
 
 def describe_models(models: Iterable[NamedModel]) -> dict[str, Any] | None:
     """What the record of a run says of models from files."""
-    found = {
+    described = {
         model.name: {
             "path": str(model.path),
             "until": model.until,
@@ -52,7 +52,7 @@ def describe_models(models: Iterable[NamedModel]) -> dict[str, Any] | None:
         }
         for model in models
     }
-    return found or None
+    return described or None
 
 
 def keep_models(run: Run, models: Iterable[NamedModel], record: Mapping[str, Any] | None) -> None:

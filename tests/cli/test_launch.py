@@ -104,13 +104,13 @@ def test_wrong_usage(folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[
 def test_options_of_train_are_repeated_as_they_were_written(folder: Path) -> None:
     from modelspec.cli.launch import _words, launch
 
-    given = [
+    arguments = [
         *("s.yaml", "--data", "a.npz", "--data", str(folder / "b.npz"), "--model", "trunk=runs/t"),
         *("--epochs", "2", "--checkpoint-minutes", "5.0", "--quiet", "--set", "params.n=3"),
     ]
-    words = [*given, "--print", "slurm", "--workers", "2"]
+    words = [*arguments, "--print", "slurm", "--workers", "2"]
     values = launch.make_context("launch", words).params
-    repeated = ["b.npz" if word == str(folder / "b.npz") else word for word in given]
+    repeated = ["b.npz" if word == str(folder / "b.npz") else word for word in arguments]
     assert sorted(_words(values, folder)) == sorted(repeated)
 
 

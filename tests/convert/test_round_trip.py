@@ -279,9 +279,10 @@ def test_a_spec_of_an_hdf5_file_starts_from_its_weights(make: Any, tmp_path: Pat
     spec = modelspec.load(tmp_path / "s.yaml")
     assert [problem.message for problem in spec.check() if problem.severity == "error"] == []
     again = spec.build()
-    given = [random.random((2, *tensor.shape[1:]), np.float32) for tensor in model.inputs]
+    arrays = [random.random((2, *tensor.shape[1:]), np.float32) for tensor in model.inputs]
     theirs, ours = (
-        keras.tree.flatten(each(_in_form(each, given), training=False)) for each in (model, again)
+        keras.tree.flatten(one_model(_in_form(one_model, arrays), training=False))
+        for one_model in (model, again)
     )
     for one, other in zip(theirs, ours, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
