@@ -9,6 +9,8 @@ from worker_runs import free_addresses
 
 from modelspec.backend.workers.own_address import only_at
 
+pytestmark = [pytest.mark.keras, pytest.mark.process]
+
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has filters")
 OTHER = "127.0.0.2"
 

@@ -10,6 +10,8 @@ import pytest
 
 from modelspec.backend.model.saving import read_model, write_model
 
+pytestmark = pytest.mark.keras
+
 
 def model_file(path: Path, **changes: Any) -> Path:
     """A saved model whose configuration says something else of its Dense layer."""
