@@ -202,6 +202,19 @@ def test_a_sequential_model_is_a_layer(tmp_path: Path, until: str) -> None:
     np.testing.assert_array_equal(np.asarray(ours), np.asarray(saved_model(X)))
 
 
+def test_a_difference_of_models_is_told(tmp_path: Path) -> None:
+    for name, until in (("one", "hidden"), ("other", "norm")):
+        text = CHAIN.replace("trunk.keras", str(SAVED)).replace("hidden", until)
+        (tmp_path / f"{name}.yaml").write_text(text)
+    (tmp_path / "moved").mkdir()
+    shutil.copy(SAVED, tmp_path / "moved" / "trunk.keras")
+    (tmp_path / "moved" / "same.yaml").write_text(CHAIN)
+    one, other, same = (tmp_path / name for name in ("one.yaml", "other.yaml", "moved/same.yaml"))
+    assert modelspec.diff(one, same).is_empty
+    [change] = modelspec.diff(one, other).settings
+    assert (change.name, change.a["until"], change.b["until"]) == ("models.trunk", "hidden", "norm")
+
+
 def test_ids_outside_an_embedding_of_the_model_are_found(tmp_path: Path) -> None:
     words = keras.Input((4,), dtype="int32", name="words")
     inner = keras.layers.Embedding(10, 3, name="table")(words)
