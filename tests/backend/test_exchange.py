@@ -65,7 +65,14 @@ def size(value: Any) -> int:
 
 @pytest.mark.parametrize(
     "name",
-    ["author_profile", "question_answering", "digits_heads", "masked", "moments", "regularized"],
+    [
+        "masked",
+        "regularized",
+        *(
+            pytest.param(name, marks=pytest.mark.sweep)
+            for name in ("author_profile", "question_answering", "digits_heads", "moments")
+        ),
+    ],
 )
 def test_the_engine_exchanges_what_is_predicted(name: str, tmp_path: Path) -> None:
     path = SPECS / f"{name}.yaml"

@@ -70,7 +70,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("jit", ["false", "true"])
+@pytest.mark.parametrize("jit", ["true", pytest.param("false", marks=pytest.mark.sweep)])
 @pytest.mark.parametrize("optimizer", CASES)
 def test_numbers_are_those_of_two_optimizers(tmp_path: Path, optimizer: str, jit: str) -> None:
     source = spec(f"{{{optimizer}}}", jit)

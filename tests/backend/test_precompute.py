@@ -138,6 +138,7 @@ modelspec.train(spec, f"{folder}/d.npz", run=f"{folder}/run", listener=Killer(),
 
 @pytest.mark.process
 @pytest.mark.slow
+@pytest.mark.sweep
 def test_a_run_that_is_killed_goes_on_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,7 +337,7 @@ def plain(form: str, regularizer: Any, precision: str) -> Any:
         pytest.param("single", "use_bias: true", marks=pytest.mark.sweep),
         pytest.param("list", "use_bias: true", marks=pytest.mark.sweep),
         ("dict", "use_bias: true"),
-        ("list", "activity_regularizer: {L2: {l2: 0.1}}"),
+        pytest.param("list", "activity_regularizer: {L2: {l2: 0.1}}", marks=pytest.mark.sweep),
     ],
 )
 def test_a_frozen_trunk_trains_as_plain_keras_does(form: str, frozen: str, tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_what_no_checkpoint_holds_is_told_at_its_line(
     ("layer", "optimizer", "callbacks"),
     [
         ("Unseeded", "sgd", "[]"),
-        ("Generated", "sgd", "[]"),
+        pytest.param("Generated", "sgd", "[]", marks=pytest.mark.sweep),
         ("Identity", "{LossScaleOptimizer: {inner_optimizer: {OwnNadam: {}}}}", "[]"),
         ("Identity", "{SGD: {learning_rate: 0.1}}", "[Counting]"),
     ],

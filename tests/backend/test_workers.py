@@ -167,6 +167,7 @@ def test_statistics_that_are_not_synchronized_are_told(tmp_path: Path, data: Pat
     assert "batch_normalization: each worker normalizes its rows" in ran.stderr
 
 
+@pytest.mark.sweep
 def test_a_lost_worker_is_started_again_to_the_last_bit(tmp_path: Path, data: Path) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(EVERYTHING.replace("LOSS_WEIGHTS", "[1.0, 0.5]"), encoding="utf-8")

@@ -116,6 +116,7 @@ def test_options_of_train_are_repeated_as_they_were_written(folder: Path) -> Non
 
 @pytest.mark.process
 @pytest.mark.slow
+@pytest.mark.sweep
 def test_a_batch_script_trains(launched: Launched, folder: Path) -> None:
     job = slurm_job(folder, launched("slurm", "--run", "runs/a", "--epochs", "2"))
     assert job.returncode == 0, job.stderr
