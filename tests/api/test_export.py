@@ -204,7 +204,7 @@ def test_a_missing_package_is_named(
     if form == "saved_model":
         exporting._require_packages(form)
         return
-    with pytest.raises(ModelError, match=f"the extra {form} brings"):
+    with pytest.raises(ModelError, match=f"install the extra {form}"):
         modelspec.export(small(), form, tmp_path / "x")
 
 
