@@ -279,7 +279,9 @@ def test_random_data_fits_its_spec(name: str, tmp_path: Path) -> None:
     graph = with_lengths(source.graph, of(name).lengths)
     arrays: dict[str, Any] = _arrays(source, graph, _output_shapes(source, graph), 64)
     np.savez(tmp_path / "data.npz", **arrays)
-    assert source.check(tmp_path / "data.npz") == []
+    problems = source.check(tmp_path / "data.npz")
+    # A few random rows may lie where a head does not reach, which is a warning.
+    assert [problem for problem in problems if problem.severity == "error"] == []
 
 
 def test_time_is_measured_by_training() -> None:

@@ -500,7 +500,7 @@ def test_a_run_whose_data_is_gone_or_that_has_no_model_is_reported(
     record |= {"status": "interrupted", "versions": ["odd"], "epochs": "many", "model_epoch": None}
     (run / "run.json").write_text(json.dumps(record))
     page = modelspec.make_report(run)
-    assert "data of the run is not there" in page
+    assert "data of the run does not exist any more" in page
     assert "The run is interrupted" in page
     assert "Worst samples" not in page
     (run / "model.keras").unlink()

@@ -63,16 +63,10 @@ def size(value: Any) -> int:
     return int(tf.size(value)) * int(value.dtype.size)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     "name",
-    [
-        "masked",
-        "regularized",
-        *(
-            pytest.param(name, marks=pytest.mark.sweep)
-            for name in ("author_profile", "question_answering", "digits_heads", "moments")
-        ),
-    ],
+    ["author_profile", "question_answering", "digits_heads", "masked", "moments", "regularized"],
 )
 def test_the_engine_exchanges_what_is_predicted(name: str, tmp_path: Path) -> None:
     path = SPECS / f"{name}.yaml"

@@ -115,7 +115,7 @@ def test_shares_have_the_numbers_of_one_process(
     record = json.loads((several / "run.json").read_text())
     assert record[sharing] == 3
     if sharing == "workers":
-        assert 0 < record["communication"]["communication_share"] < 1
+        assert 0 < record["communication"]["communication_share"] <= 1
         chief = (several / "workers" / "0.log").read_text()
         assert chief.count("communication takes") == chief.count("epoch 2/2") == 1
         assert (several / "workers" / "2.log").exists()
