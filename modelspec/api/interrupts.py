@@ -39,4 +39,10 @@ class Interrupts:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        self._at_first()
+        # The signal may have come inside a write to the stream that this writes to, which Python
+        # does not enter twice. Then the request stands, and nothing is said of it.
+        try:
+            self._at_first()
+        except RuntimeError as error:
+            if "reentrant call" not in str(error):
+                raise

@@ -1,16 +1,20 @@
 """Ctrl-C, as the command line answers it: in a process of its own."""
 
+import io
 import json
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from deaths import start, wait_for_run, whole_files
 from ending import PATIENCE
+
+from modelspec.api.interrupts import Interrupts
 
 pytestmark = [pytest.mark.keras, pytest.mark.process]
 
@@ -63,3 +67,27 @@ def test_a_second_ctrl_c_waits_for_no_step(tmp_path: Path) -> None:
     assert process.returncode == 130
     # A step that had been waited for would have been kept.
     assert not list(folder.glob("checkpoints/*"))
+
+
+class _Interrupted(io.RawIOBase):
+    """A stream to which Ctrl-C comes while something is written to it."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: Any) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return len(text)
+
+
+def test_ctrl_c_inside_of_a_write_to_the_same_stream() -> None:
+    stream = io.BufferedWriter(_Interrupted())
+
+    def tell() -> None:
+        stream.write(b"finishing this step")
+        stream.flush()
+
+    with Interrupts(tell) as interrupts:
+        stream.write(b"epoch 1")
+        stream.flush()
+    assert interrupts.requested
