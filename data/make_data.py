@@ -62,7 +62,7 @@ def digits_few() -> Arrays:
     """The digits 5 to 9, as classes from 0: three images of each to train on."""
     arrays = digits()
     classes = {part: arrays[f"digit_{part}"] - (LAST_OF_FIRST + 1) for part in ("train", "test")}
-    train = np.concatenate([np.flatnonzero(classes["train"] == each)[:3] for each in range(5)])
+    train = np.concatenate([np.flatnonzero(classes["train"] == digit)[:3] for digit in range(5)])
     rows = {"train": train, "test": np.flatnonzero(classes["test"] >= 0)}
     return {
         f"{name}_{part}": array[rows[part]]

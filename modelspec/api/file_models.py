@@ -17,9 +17,9 @@ from modelspec.convert.saved_reader import read_graph
 from modelspec.convert.trusted import find_untrusted
 from modelspec.graph.graph import Graph, ModelFacts
 from modelspec.language.document import Document
-from modelspec.language.paths import folder_of, path_from
+from modelspec.language.paths import folder_of, near_name, path_from
 from modelspec.language.spec import ModelSource, Spec
-from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean
+from modelspec.problems.diagnostic import Anchor, Diagnostic, Route
 from modelspec.problems.errors import ModelError, RunError
 from modelspec.runs.layout import MODEL, RECORD, SPEC
 from modelspec.runs.models import kept_model
@@ -140,7 +140,7 @@ def _read(name: str, source: ModelSource, document: Document, catalog: Catalog) 
 def _file(path: Path, name: str) -> Path:
     """The ``.keras`` file at a path, which may be that of a run."""
     if not path.exists():
-        hint = _near(path) or f"a path is relative to the spec; --model {name}=PATH replaces it"
+        hint = near_name(path) or f"a path is relative to the spec; --model {name}=PATH replaces it"
         raise _Refused("model-not-found", f"there is no {path}", hint)
     if path.name != RECORD and not path.is_dir():
         return path
@@ -154,13 +154,6 @@ def _file(path: Path, name: str) -> Path:
         hint = f"modelspec train --run {folder} --resume ends it"
         raise _Refused("model-unreadable", f"the run {folder} ({status}) has no model yet", hint)
     return model
-
-
-def _near(path: Path) -> str | None:
-    try:
-        return did_you_mean(path.name, (other.name for other in path.parent.iterdir()))
-    except OSError:
-        return None
 
 
 def _config(file: Path) -> Mapping[str, Any]:

@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from modelspec.api.model_spec import ModelSpec
-from modelspec.api.weight_sources import near_name
 from modelspec.data.arrays import load as load_array
 from modelspec.data.concatenated import Array
 from modelspec.data.npz import Member, read_headers
 from modelspec.data.shards import Data, read_shards
-from modelspec.language.paths import folder_of, path_from
+from modelspec.language.paths import folder_of, near_name, path_from
 from modelspec.language.spec import ArraySource
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, has_errors
 from modelspec.weights.places import Place

@@ -1,14 +1,13 @@
 """The weights that a spec names: those of a run, a ``.keras`` file or a ``.weights.h5`` file."""
 
 import shlex
-from pathlib import Path
 from typing import Any
 
 from modelspec.api.model_cache import remember_layout
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.reading import load
-from modelspec.language.paths import folder_of, path_from
-from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, has_errors
+from modelspec.language.paths import folder_of, near_name, path_from
+from modelspec.problems.diagnostic import Diagnostic, Route, has_errors
 from modelspec.problems.errors import RunError
 from modelspec.results.weights import Layout
 from modelspec.runs.commands import resume_words
@@ -115,11 +114,3 @@ def start_of(model: Any) -> Layout:
     from modelspec.backend.model.layout import layout_of
 
     return layout_of(model)
-
-
-def near_name(path: Path) -> str | None:
-    """A hint with the name of a file beside a path that does not exist."""
-    try:
-        return did_you_mean(path.name, (sibling.name for sibling in path.parent.iterdir()))
-    except OSError:
-        return None

@@ -55,8 +55,8 @@ def _followed(
 def _looked_up(node: Node, model: ModelFacts, name: str) -> int | None:
     """The size of the Embedding in a model that looks up what ``name`` is; None without one."""
     first = node.inputs.get(None)
-    given = first if isinstance(first, tuple) else (first,)
-    named = dict(zip(model.inputs, given, strict=False)) | dict(node.inputs)
+    tensors = first if isinstance(first, tuple) else (first,)
+    named = dict(zip(model.inputs, tensors, strict=False)) | dict(node.inputs)
     sizes = [
         size
         for key, size in model.ids.items()

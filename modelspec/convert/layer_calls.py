@@ -8,6 +8,8 @@ from modelspec.convert.drafts import Sources
 from modelspec.convert.plain_values import GapError, plain
 from modelspec.convert.saved_graph import Ref, SavedGraph, SavedLayer, refs_in
 
+_STRUCTURE = "it is called on tensors in a structure that `from` cannot write"
+
 RECURRENT = {
     "LSTM": 3,
     "ConvLSTM1D": 3,
@@ -53,19 +55,24 @@ def call_arguments(
             constants[name] = plain(value)
     sources: dict[str | None, Ref | tuple[Ref, ...]] = {}
     for key, item in tensors.items():
-        sources[key] = _tensors(item, moved)
+        sources[key] = tensors_of(item, moved, _STRUCTURE)
     if set(sources) == {first}:
         sources = {None: sources[first]}
     return sources, constants
 
 
-def _tensors(value: Any, moved: Any) -> Ref | tuple[Ref, ...]:
+def tensors_of(value: Any, moved: Any, problem: str) -> Ref | tuple[Ref, ...]:
+    """A tensor or a list of them, as ``moved`` says; ``problem`` tells of anything else.
+
+    Raises:
+        GapError: It is something else.
+    """
     if isinstance(value, Ref):
         ref: Ref = moved(value)
         return ref
     if isinstance(value, list) and all(isinstance(item, Ref) for item in value):
         return tuple(moved(item) for item in value)
-    raise GapError("it is called on tensors in a structure that `from` cannot write")
+    raise GapError(problem)
 
 
 def result_count(saved: SavedLayer, constants: Mapping[str, Any]) -> int:

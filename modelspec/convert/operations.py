@@ -5,6 +5,7 @@ from typing import Any
 
 from modelspec.catalog import Catalog, Entry
 from modelspec.convert.drafts import Sources
+from modelspec.convert.layer_calls import tensors_of
 from modelspec.convert.plain_values import GapError, plain, same
 from modelspec.convert.saved_graph import Ref, SavedCall, refs_in
 from modelspec.convert.values import Values
@@ -15,6 +16,8 @@ _OTHERWISE = {
     "RMSNorm": "rms_normalization",
 }
 """Classes that are not named as their functions are."""
+
+_MIXED = "it takes a list of tensors and constants, which a spec cannot write"
 
 _RESULTS = dict.fromkeys(
     ("Divmod", "Eig", "Eigh", "FFT", "FFT2", "Frexp", "Modf", "Moments", "Qr", "RFFT", "STFT",
@@ -65,7 +68,7 @@ class Operations:
         arguments: dict[str, Any] = {}
         for name, value in written.items():
             if any(True for _ in refs_in([value])):
-                tensors[name] = _refs(value, moved)
+                tensors[name] = tensors_of(value, moved, _MIXED)
             elif name == "key" and entry.name == "ops.get_item":
                 arguments[name] = _slices(value)
             else:
@@ -102,15 +105,6 @@ def _by_name(entry: Entry, args: list[Any], config: Mapping[str, Any]) -> dict[s
     if len(args) > len(names):
         raise GapError(f"{entry.name} is called with more arguments than it has")
     return dict(zip(names, args, strict=False))
-
-
-def _refs(value: Any, moved: Any) -> Ref | tuple[Ref, ...]:
-    if isinstance(value, Ref):
-        ref: Ref = moved(value)
-        return ref
-    if isinstance(value, list) and all(isinstance(item, Ref) for item in value):
-        return tuple(moved(item) for item in value)
-    raise GapError("it takes a list of tensors and constants, which a spec cannot write")
 
 
 def _slices(key: Any) -> str:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from modelspec.language.document import Document
+from modelspec.problems.diagnostic import did_you_mean
 
 
 def folder_of(document: Document) -> Path:
@@ -27,3 +28,11 @@ def written_from(path: Path, spec: str) -> str:
     """A path that starts from the current folder, as the spec at ``spec`` writes it."""
     folder = Path() if spec == "-" else Path(spec).parent
     return str(path) if path.is_absolute() else moved(str(path), Path(), folder)
+
+
+def near_name(path: Path) -> str | None:
+    """A hint with the name of a file beside a path that does not exist."""
+    try:
+        return did_you_mean(path.name, (sibling.name for sibling in path.parent.iterdir()))
+    except OSError:
+        return None

@@ -43,8 +43,8 @@ def in_onnx(layer: Any, rows: Any, path: Path, shape: tuple[int, ...]) -> tuple[
     """What Keras and onnxruntime make of rows."""
     runtime = pytest.importorskip("onnxruntime")
     array = np.asarray(rows, object if isinstance(np.ravel(rows)[0], str) else np.int64)
-    given = keras.Input(shape, dtype="string" if array.dtype == object else "int64", name="x")
-    model = keras.Model(given, layer(given))
+    inputs = keras.Input(shape, dtype="string" if array.dtype == object else "int64", name="x")
+    model = keras.Model(inputs, layer(inputs))
     write_onnx(model, path)
     assert "call" not in vars(layer)
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -115,32 +115,32 @@ def test_what_onnx_lacks_is_refused(layer: Any, said: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("opset", [15, 21])
 def test_texts_need_an_opset(opset: int, tmp_path: Path) -> None:
-    given = keras.Input((), dtype="string", name="x")
-    model = keras.Model(given, vectorized()(given))
+    inputs = keras.Input((), dtype="string", name="x")
+    model = keras.Model(inputs, vectorized()(inputs))
     with pytest.raises(ModelError, match="opset 20"):
         write_onnx(model, tmp_path / "m.onnx", opset=opset)
 
 
 def test_values_that_keras_refuses_are_noted(tmp_path: Path) -> None:
-    given = keras.Input((1,), dtype="string", name="x")
-    model = keras.Model(given, strings(num_oov_indices=0)(given))
+    inputs = keras.Input((1,), dtype="string", name="x")
+    model = keras.Model(inputs, strings(num_oov_indices=0)(inputs))
     [note] = write_onnx(model, tmp_path / "m.onnx")
     assert "goes on with -1" in note
 
 
 def test_rows_of_texts_have_several_words_and_marks() -> None:
-    given = keras.Input((), dtype="string", name="x")
-    rows = random_rows(keras.Model(given, vectorized()(given)), 8)["x"]
+    inputs = keras.Input((), dtype="string", name="x")
+    rows = random_rows(keras.Model(inputs, vectorized()(inputs)), 8)["x"]
     assert all(len(row.split()) > 3 and row.endswith("!") and row[0].isupper() for row in rows)
 
 
 def test_fitted_constants_are_in_the_file(tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     rows = np.random.default_rng(0).normal(5, 3, (40, 3)).astype("f")
-    given = keras.Input((3,), name="x")
+    inputs = keras.Input((3,), name="x")
     normal = layers.Normalization()
     normal.adapt(rows)
-    model = keras.Model(given, layers.Dense(2)(normal(given)))
+    model = keras.Model(inputs, layers.Dense(2)(normal(inputs)))
     write_onnx(model, tmp_path / "m.onnx")
     session = runtime.InferenceSession(str(tmp_path / "m.onnx"))
     assert [value.name for value in session.get_inputs()] == ["x"]
@@ -150,13 +150,15 @@ def test_fitted_constants_are_in_the_file(tmp_path: Path) -> None:
 
 def test_the_branch_that_is_not_taken_does_not_count(tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
-    given = keras.Input((1,), name="x")
-    numbers = keras.ops.nan_to_num(given, nan=7.0, posinf=5.0, neginf=-5.0)
-    ordered = keras.ops.logical_and(keras.ops.where(given > 0, given > 3, given < -3), given < 9)
+    inputs = keras.Input((1,), name="x")
+    numbers = keras.ops.nan_to_num(inputs, nan=7.0, posinf=5.0, neginf=-5.0)
+    ordered = keras.ops.logical_and(
+        keras.ops.where(inputs > 0, inputs > 3, inputs < -3), inputs < 9
+    )
     model = keras.Model(
-        given,
+        inputs,
         {"numbers": numbers, "large": keras.ops.cast(ordered, "int32"),
-         "kept": keras.ops.where(keras.ops.isfinite(given), given, 0.5)},
+         "kept": keras.ops.where(keras.ops.isfinite(inputs), inputs, 0.5)},
     )  # fmt: skip
     write_onnx(model, tmp_path / "m.onnx")
     session = runtime.InferenceSession(str(tmp_path / "m.onnx"))
@@ -169,8 +171,8 @@ def test_the_branch_that_is_not_taken_does_not_count(tmp_path: Path) -> None:
 
 def test_texts_reach_the_runtime_as_texts(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
-    given = keras.Input((2,), dtype="string", name="x")
-    write_onnx(keras.Model(given, strings()(given)), tmp_path / "m.onnx")
+    inputs = keras.Input((2,), dtype="string", name="x")
+    write_onnx(keras.Model(inputs, strings()(inputs)), tmp_path / "m.onnx")
     loaded = load_onnx(tmp_path / "m.onnx")
     for rows in (np.asarray(WORDS, object), np.asarray(np.char.encode(WORDS), object)):
         [ids] = loaded.run({"x": rows}).values()

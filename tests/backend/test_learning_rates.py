@@ -56,7 +56,9 @@ def by_hand(start: list[Any], make: Any, rate: float) -> list[Any]:
             with tf.GradientTape() as tape:
                 error = model([X[row : row + 10]]) - Y[row : row + 10]
                 loss = tf.reduce_mean(tf.square(error))
-            gradients = tape.gradient(loss, [each.value for each in model.trainable_variables])
+            gradients = tape.gradient(
+                loss, [variable.value for variable in model.trainable_variables]
+            )
             slow.apply(gradients[:4], parts[0])
             fast.apply(gradients[4:], parts[1])
     return list(model.get_weights())

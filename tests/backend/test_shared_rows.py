@@ -56,12 +56,12 @@ def steps_of(
 ) -> list[tuple[int, list[int], int]]:
     """The rows of a batch, those that a worker computes of it, and how many are in memory."""
     source = make_batch_source(model, batches, 1, place)
-    found = []
+    steps = []
     for chunk in source.chunks(order, done):
         x, _ = chunk.data
         rows = np.asarray(chunk.rows)[int(chunk.start) : int(chunk.stop)]
         assert chunk.is_share
-        found += [
+        steps += [
             (int(chunk.total), np.asarray(x)[line, 0].astype(int).tolist(), len(x)) for line in rows
         ]
-    return found
+    return steps

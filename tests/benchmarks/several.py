@@ -51,8 +51,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=5)
-    given = parser.parse_args()
-    rounds, epochs = given.rounds, given.epochs
+    options = parser.parse_args()
+    rounds, epochs = options.rounds, options.epochs
     steps: dict[str, list[float]] = {way: [] for way in WAYS}
     shares: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:

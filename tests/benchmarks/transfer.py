@@ -58,11 +58,11 @@ def measure(seed: int, folder: Path) -> dict[str, float]:
     """The accuracy of every way; all weights and orders are drawn from ``seed``."""
     seeded = f"training.seed={seed}"
     train(FIRST, folder / FIRST, [seeded])
-    found = {}
+    accuracies = {}
     for way in WAYS:
         start = [] if way.start is None else [f"weights.from={folder / way.start}"]
-        found[way.name] = train(FEW, folder / way.name, [seeded, *start, *way.overrides])
-    return found
+        accuracies[way.name] = train(FEW, folder / way.name, [seeded, *start, *way.overrides])
+    return accuracies
 
 
 def page(results: Mapping[str, Sequence[float]], seeds: int) -> Iterator[str]:

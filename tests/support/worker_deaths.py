@@ -48,8 +48,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    chance, failures = random.Random(given.seed), 0
+    options = parser.parse_args()
+    chance, failures = random.Random(options.seed), 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "spec.yaml").write_text(SPEC)
@@ -62,7 +62,7 @@ def main() -> int:
             alone[workers] = folder / f"alone{workers}"
             start(folder, alone[workers], workers).wait()
             seconds[workers] = time.monotonic() - began
-        for count in range(given.kills):
+        for count in range(options.kills):
             workers, restarts = chance.choice((2, 3)), count % 2
             run = folder / f"killed{count}"
             moment = chance.uniform(0.1, 1.0) * seconds[workers]
@@ -70,7 +70,7 @@ def main() -> int:
             problem = problem or difference(alone[workers], run)
             failures += bool(problem)
             print(f"{count}: {said}: {problem or 'the same bytes'}", flush=True)
-    print(f"{given.kills - failures} of {given.kills} as if nothing had happened")
+    print(f"{options.kills - failures} of {options.kills} as if nothing had happened")
     return 1 if failures else 0
 
 

@@ -17,6 +17,9 @@ from modelspec.results.costs import Exchange
 _INDEX, _MASK = 4, 4
 """Bytes of an index of an Embedding's gradient, and of an entry of a mask."""
 
+_STATISTIC = 8
+"""Bytes of a statistic of a worker's own rows, which is averaged in float64."""
+
 _SUMS_OF_MOMENTS = 5
 """A number of entries, mean and variance, and the gradients of the last two."""
 
@@ -59,13 +62,13 @@ def _batch_statistics(model: Any, calls: Iterable[Call]) -> tuple[int, int]:
         if isinstance(layer, normalizing) and layer.synchronized and layer.trainable:
             moments = bytes_of([layer.moving_mean, layer.moving_variance])
             total, sums = total + 2 * moments + 4, sums + _SUMS_OF_MOMENTS
-    own = [
-        variable
+    own = sum(
+        math.prod(variable.shape)
         for layer in all_layers(model)
         if isinstance(layer, normalizing) and layer.trainable and not layer.synchronized
         for variable in layer.non_trainable_variables
-    ]
-    return total + bytes_of(own), sums + bool(own)
+    )
+    return total + _STATISTIC * own, sums + bool(own)
 
 
 def _outputs(results: Iterable[Any]) -> tuple[int, int]:
