@@ -51,8 +51,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=5)
-    options = parser.parse_args()
-    rounds, epochs = options.rounds, options.epochs
+    arguments = parser.parse_args()
+    rounds, epochs = arguments.rounds, arguments.epochs
     steps: dict[str, list[float]] = {way: [] for way in WAYS}
     shares: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:

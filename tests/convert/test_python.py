@@ -57,6 +57,7 @@ def test_scripts_are_formatted_and_linted(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.keras
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_scripts_need_keras_and_numpy_alone(path: Path) -> None:
     nodes = list(ast.walk(ast.parse(to_python(modelspec.load(path)))))
@@ -237,6 +238,7 @@ def test_layers_are_fitted_to_the_rows_that_train(tmp_path: Path) -> None:
     assert trained_apart(source, tmp_path / "data.npz", tmp_path) < 1e-6
 
 
+@pytest.mark.keras
 def test_tables_are_read_without_other_packages(tmp_path: Path) -> None:
     text = to_python(modelspec.load("specs/wine.yaml"), "data/wine_train.csv")
     (tmp_path / "script.py").write_text(text, "utf-8")
