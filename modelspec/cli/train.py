@@ -100,7 +100,7 @@ def train(
     )
     source = load_spec(spec, [*overrides, *options])
     if workers > 1:
-        lead(source, run, workers, restarts)
+        lead(source, run, workers, restarts, from_standard_input=spec == "-")
         return
     if workers == 1 and cluster is None and (tasks := unused_tasks(os.environ)) > 1:
         note(f"this process trains alone: start it with srun to use the {tasks} tasks of the job")

@@ -80,8 +80,12 @@ def _lead_inference(workers: int) -> None:
     raise click.exceptions.Exit(outcome.code)
 
 
-def lead(source: ModelSpec, run: Path | None, workers: int, restarts: int) -> None:
+def lead(
+    source: ModelSpec, run: Path | None, workers: int, restarts: int, *, from_standard_input: bool
+) -> None:
     """Run this command as so many workers, and end as they end.
+
+    A spec ``from_standard_input``, which can be read once, is passed on to each of them.
 
     Raises:
         ResumableError: A worker failed.
@@ -90,12 +94,16 @@ def lead(source: ModelSpec, run: Path | None, workers: int, restarts: int) -> No
     require_enough_rows(source.require().spec, workers)
     folder = run or new_folder(source.name)
     command = [*_without_own(sys.argv[1:]), "--run", str(folder)]
+    text = source.document.text if source.document and from_standard_input else ""
     while True:
-        outcome = run_workers(command, workers, folder)
-        if not (outcome.lost and restarts and Run(folder).exists()):
+        outcome = run_workers(command, workers, folder, text=text)
+        if not (outcome.lost and restarts):
             break
         restarts -= 1
-        note(f"{outcome.reason}; continuing from the last checkpoint")
+        # A worker may be lost while all of them start, before there is a run.
+        begun = Run(folder).exists()
+        again = "continuing from the last checkpoint" if begun else "starting again"
+        note(f"{outcome.reason}; {again}")
         command = [*(word for word in command if word != "--resume"), "--resume"]
     if outcome.reason:
         raise ResumableError(outcome.reason, folder, resuming(folder))

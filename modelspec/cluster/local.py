@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,7 +53,11 @@ class Outcome:
 
 
 def run_workers(
-    command: Sequence[str], count: int, folder: Path, environment: Mapping[str, str] = os.environ
+    command: Sequence[str],
+    count: int,
+    folder: Path,
+    environment: Mapping[str, str] = os.environ,
+    text: str = "",
 ) -> Outcome:
     """Run a command as ``count`` workers on loopback, until all have ended.
 
@@ -61,6 +66,7 @@ def run_workers(
         count: The number of workers.
         folder: Where the logs of all workers but the first go, as ``workers/N.log``.
         environment: Variables for the workers, beside ``TF_CONFIG``.
+        text: The standard input of every worker.
     """
     logs = folder / WORKER_LOGS
     try:
@@ -76,7 +82,7 @@ def run_workers(
     try:
         for index in range(count):
             own = shared | {TF_CONFIG: config_text(addresses, index)}
-            workers.append(_started(command, index, own, logs))
+            workers.append(_started(command, index, own, logs, text))
         with _passing_signals(workers) as asked:
             return _watch(workers, asked)
     finally:
@@ -85,7 +91,7 @@ def run_workers(
 
 
 def _started(
-    command: Sequence[str], index: int, environment: Mapping[str, str], logs: Path
+    command: Sequence[str], index: int, environment: Mapping[str, str], logs: Path, text: str
 ) -> _Worker:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
@@ -94,11 +100,15 @@ def _started(
         if index:
             path, flags = logs / f"{index}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND
             log = files.enter_context(open(open_regular(path, flags), "ab"))  # noqa: PTH123
+        # A file: a pipe holds less than a long spec, and the worker may end before it reads.
+        standard_input = files.enter_context(tempfile.TemporaryFile())
+        standard_input.write(text.encode())
+        standard_input.seek(0)
         process = subprocess.Popen(  # noqa: S603 - this program itself
-            [sys.executable, "-m", "modelspec", *command],
-            env=dict(environment) | {PULSE: str(writing)},
+            [sys.executable, "-P", "-m", "modelspec", *command],
+            env=dict(environment) | {PULSE: str(writing), "PYTHONPATH": os.pathsep.join(sys.path)},
             pass_fds=[writing],
-            stdin=subprocess.DEVNULL,
+            stdin=standard_input,
             stdout=log,
             stderr=log,
             process_group=0,  # a terminal tells this process alone of Ctrl-C, which passes it on

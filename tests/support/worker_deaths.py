@@ -98,7 +98,7 @@ def killed(run: Path, workers: int, restarts: int, moment: float, index: int) ->
         if problem := left(process.pid, {*victims} - {victims[index]}):
             return problem, said
     code = process.wait()
-    if code:  # with restarts too, if there was no run yet
+    if code and not restarts:
         said += ", continued with --resume"
         code = start(folder, run, workers, "--resume").wait()
     return (f"exit code {code}" if code else ""), said
