@@ -68,14 +68,18 @@ def weights(run: Path) -> dict[str, Any]:
     return arrays
 
 
-def distance(one: Path, other: Path) -> float:
-    """The largest difference of a weight, relative to the largest of its array."""
+def distance(one: Path, other: Path, *, optimizer: bool | None = None) -> float:
+    """The largest difference of a weight, relative to the largest of its array.
+
+    With ``optimizer``, of the optimizer's variables alone; where it is False, of the others alone.
+    """
     ours, theirs = weights(one), weights(other)
     assert ours.keys() == theirs.keys()
     return max(
         float(np.max(np.abs(ours[name] - theirs[name]), initial=0.0))
         / max(float(np.max(np.abs(ours[name]), initial=0.0)), 1e-3)
         for name in ours
+        if optimizer in (None, name.startswith("optimizer/"))
     )
 
 
