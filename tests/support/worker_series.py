@@ -10,6 +10,7 @@ Several cases are trained by the same processes, one after the other, so that th
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,9 @@ ROUNDED = 1e-4
 TOLERANCES: dict[str, float] = {}
 """Cases whose rounding grows further, with the reason."""
 
+REFUSED = {"random 9": "CutMix"}
+"""Cases with a layer that combines the samples of a batch, which workers refuse."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -85,6 +89,7 @@ def cases(names: Sequence[str], precision: str) -> Iterator[Case]:
         if kind != RANDOM:
             text = (ROOT / "specs" / f"{name}.yaml").read_text(encoding="utf-8")
             own = {"training.precision": precision} if precision else {}
+            text = synchronized(text)
             data = ROOT / "data" / (SHIPPED | LAYERS_WITH_DATA)[name]
             yield Case(name, text, data, settings | own)
             continue
@@ -99,11 +104,13 @@ def cases(names: Sequence[str], precision: str) -> Iterator[Case]:
                     if isinstance(arguments, dict):
                         arguments.pop("kernel_regularizer", None)
                         arguments.pop("activity_regularizer", None)
-        # Statistics of a worker's own rows are other numbers by intent.
-        text = yaml.safe_dump(spec, sort_keys=False).replace(
-            "momentum: 0.8", "momentum: 0.8\n    synchronized: true"
-        )
+        text = synchronized(yaml.safe_dump(spec, sort_keys=False, default_flow_style=True))
         yield Case(name, text, model.arrays, settings)
+
+
+def synchronized(text: str) -> str:
+    """Let workers normalize as one process does: statistics of their own rows are other numbers."""
+    return re.sub(r"(BatchNormalization:\s*\{)(?=momentum)", r"\1synchronized: true, ", text)
 
 
 def start_keras() -> Cluster | None:
@@ -185,16 +192,20 @@ def launch(kind: str, folder: Path, words: Sequence[str]) -> None:
             process.wait()
 
 
+def error(run: Path) -> str:
+    """Why a run did not end; empty if it did."""
+    if (run / "error.txt").exists():
+        return (run / "error.txt").read_text().strip().splitlines()[-1][:200]
+    return "" if (run / "model.keras").exists() else f"{run.parent.name} did not end"
+
+
 def compare(one: Path, other: Path) -> tuple[str, float, float]:
     """What is to say, the largest relative difference of the histories, and of the weights.
 
     The optimizer's variables are no weights: sums of gradients that cancel are mostly rounding.
     """
-    for folder in (one, other):
-        if (folder / "error.txt").exists():
-            return (folder / "error.txt").read_text().strip().splitlines()[-1][:200], 0.0, 0.0
-        if not (folder / "model.keras").exists():
-            return f"{folder.parent.name} did not end", 0.0, 0.0
+    if said := error(other):
+        return said, 0.0, 0.0
     logs = zip(worker_runs.history(one), worker_runs.history(other), strict=True)
     apart = max(
         abs((ours[name] or 0) - (theirs[name] or 0)) / max(abs(ours[name] or 0), 1e-3)
@@ -229,9 +240,14 @@ def precisely_wrong(kind: str, folder: Path, names: Sequence[str]) -> list[str]:
 
 def told(folder: Path, kind: str, name: str) -> float:
     """Print how far a case is from one process; infinite where it did not end."""
+    if said := error(place(folder, ONE, name)):
+        print(f"{name}\t{kind}\tone process does not train it\t{said}", flush=True)
+        return 0.0
     said, logs, weights = compare(place(folder, ONE, name), place(folder, kind, name))
     precision = f" {PRECISE}" if folder.name == PRECISE else ""
     print(f"{name}\t{kind}{precision}\t{logs:.1e}\t{weights:.1e}\t{said}", flush=True)
+    if name in REFUSED and "combines the samples of a batch" in said:
+        return 0.0
     return float("inf") if said else max(logs, weights)
 
 
