@@ -1,11 +1,11 @@
 """Entries of the catalogue for the parts that plugins offer, read from their text."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from modelspec.catalog.entries import FAMILIES, Family, Payload
-from modelspec.catalog.plugins import Plugin, registered
+from modelspec.catalog.plugins import Plugin, imported_names, registered
 from modelspec.catalog.signatures import method
 from modelspec.catalog.source import Definition, Source
 from modelspec.catalog.survey import Table, entry_of
@@ -45,7 +45,7 @@ class PluginSource:
         self.module = str(plugin.path)
         self._keras = keras
         self._tree = plugin.tree()
-        self._imports = dict(_imports(self._tree))
+        self._imports = imported_names(self._tree)
         self._classes = {n.name: n for n in self._tree.body if isinstance(n, ast.ClassDef)}
 
     @property
@@ -86,19 +86,6 @@ class PluginSource:
         package, _, name = whole.removeprefix("keras.").rpartition(".")
         package = package or _PUBLIC.get(name, "")
         return self._keras.resolve(f"keras.{package}", name) if package else None
-
-
-def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield (
-                    alias.asname or alias.name.partition(".")[0],
-                    (alias.name if alias.asname else alias.name.partition(".")[0]),
-                )
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
 
 
 def with_plugins(payload: Payload, plugins: tuple[Plugin, ...], keras: Source) -> Payload:

@@ -6,7 +6,7 @@ What they offer are the classes and functions with ``keras.saving.register_keras
 import ast
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -126,17 +126,43 @@ def registered(tree: ast.Module) -> Iterator[ast.ClassDef | ast.FunctionDef]:
 
     Keras registers only what has a config, which callbacks do not need.
     """
+    names = imported_names(tree)
     for node in tree.body:
-        if not isinstance(node, ast.ClassDef | ast.FunctionDef):
-            continue
-        if isinstance(node, ast.ClassDef) and _is_callback(node):
+        if isinstance(node, ast.Assign):
+            names |= {
+                target.id: _whole_name(node.value, names)
+                for target in node.targets
+                if isinstance(target, ast.Name)
+            }
+        elif isinstance(node, ast.ClassDef) and _is_any(node.bases, "Callback", names):
+            names[node.name] = "Callback"
             yield node
-            continue
-        for decorator in node.decorator_list:
-            named = decorator.func if isinstance(decorator, ast.Call) else decorator
-            if ast.unparse(named).rpartition(".")[2] == _DECORATOR:
-                yield node
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef) and _is_any(
+            node.decorator_list, _DECORATOR, names
+        ):
+            yield node
 
 
-def _is_callback(node: ast.ClassDef) -> bool:
-    return any(ast.unparse(base).rpartition(".")[2] == "Callback" for base in node.bases)
+def imported_names(tree: ast.Module) -> dict[str, str]:
+    """What the names that a module imports stand for, as dotted names."""
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                whole = alias.name if alias.asname else alias.name.partition(".")[0]
+                names[alias.asname or whole] = whole
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return names
+
+
+def _is_any(expressions: Sequence[ast.expr], name: str, names: Mapping[str, str]) -> bool:
+    return any(_whole_name(one, names).rpartition(".")[2] == name for one in expressions)
+
+
+def _whole_name(expression: ast.expr, names: Mapping[str, str]) -> str:
+    """The dotted name of an object or of the function that is called, its first part resolved."""
+    called = expression.func if isinstance(expression, ast.Call) else expression
+    head, dot, rest = ast.unparse(called).partition(".")
+    return names.get(head, head) + dot + rest

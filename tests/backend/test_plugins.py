@@ -315,6 +315,32 @@ def test_files_that_are_no_plugins(content: bytes | None, message: str, tmp_path
         modelspec.loads(SPEC, plugins=[path])
 
 
+def test_parts_are_registered_by_any_name_of_the_decorator(tmp_path: Path) -> None:
+    path = tmp_path / "renamed.py"
+    path.write_text(
+        "import keras\n"
+        "from keras.callbacks import Callback as Base\n"
+        "from keras.saving import register_keras_serializable as register\n"
+        "mine = keras.saving.register_keras_serializable(package='mine')\n"
+        "@register()\ndef bent(x):\n    return x * abs(x)\n"
+        "@mine\ndef cubed(x):\n    return x**3\n"
+        "class Counting(Base):\n    pass\n"
+        "class Recounting(Counting):\n    pass\n"
+    )
+    source = modelspec.loads(
+        "modelspec: 1\nname: own\ninputs: {x: {shape: [4]}}\n"
+        "layers:\n"
+        "  - Dense: {units: 6, activation: bent}\n"
+        "  - Dense: {units: 1, activation: cubed}\n"
+        "    name: y\n"
+        "outputs: y\nlosses: mse\n"
+        "training: {callbacks: [Counting, Recounting]}\n",
+        plugins=[path],
+    )
+    assert source.check(fast=True) == []
+    assert source.build().count_params() == 37
+
+
 def test_two_plugins_with_one_name(plugin: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.py"
     other.write_text(PARTS)
