@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -134,6 +135,24 @@ def test_a_killed_run_ends_as_if_it_had_not_been(whole: modelspec.Run, tmp_path:
     assert json.loads((folder / "run.json").read_text())["status"] == "running"
     run = modelspec.train(modelspec.loads(SPEC), DATA, run=folder, resume=True)
     assert_same(run, whole)
+
+
+@pytest.mark.sweep
+def test_a_layer_that_draws_with_python_goes_on_as_it_began(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).uniform(0, 255, (16, 8, 8, 3)).astype("f")
+    spec = modelspec.loads(
+        "modelspec: 1\nname: drawn\ninputs: {image: {shape: [8, 8, 3]}}\n"
+        "layers: [AugMix, Rescaling: {scale: 0.01}, Flatten, Dense: {units: 2}]\n"
+        "outputs: dense\n"
+        "losses: {SparseCategoricalCrossentropy: {from_logits: true}}\n"
+        "training: {epochs: 3, batch_size: 8}\n"
+    )
+    data = {"image": image, "dense": np.arange(16) % 2}
+    left_alone = modelspec.train(spec, data, run=tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        modelspec.train(spec, data, run=tmp_path / "cut", listener=StopAfter(1))
+    random.seed(7)
+    assert_same(modelspec.train(spec, data, run=tmp_path / "cut", resume=True), left_alone)
 
 
 def test_a_finished_run_can_be_given_more_epochs(whole: modelspec.Run, tmp_path: Path) -> None:
