@@ -27,6 +27,7 @@ Array = npt.NDArray[Any]
 _EPOCHS = 3
 _FIRST_BATCHES = 8
 _ENOUGH_SECONDS = 0.3
+_OTHER_IDS = 2
 _MAX_ELEMENTS = 2**25
 
 
@@ -136,10 +137,12 @@ def _input(random: np.random.Generator, graph: Graph, name: str, samples: int) -
     shape = (samples, *(size or 1 for size in entry.shape))
     if entry.dtype == "string":
         return np.full(shape, "text")
-    if "int" not in entry.dtype:
-        return random.random(shape, np.float32).astype(_kept(entry.dtype))
-    ids = min(_ids(graph, name), int(np.iinfo(entry.dtype).max) + 1)
-    return random.integers(ids, size=shape).astype(entry.dtype)
+    ids, dtype = _ids(graph, name), _kept(entry.dtype)
+    if "int" in dtype:
+        ids = min(ids or _OTHER_IDS, int(np.iinfo(dtype).max) + 1)
+    # Inputs of an Embedding may be floats, which is Keras's default, but must hold ids.
+    made = random.random(shape, np.float32) if ids is None else random.integers(ids, size=shape)
+    return made.astype(dtype)
 
 
 def _kept(dtype: str) -> str:
@@ -147,15 +150,15 @@ def _kept(dtype: str) -> str:
     return "float32" if dtype == "bfloat16" else dtype
 
 
-def _ids(graph: Graph, name: str) -> int:
-    """The number of ids that all Embeddings of an input accept; 2 if it has no Embedding."""
+def _ids(graph: Graph, name: str) -> int | None:
+    """The number of ids that all Embeddings of an input accept; None if it has no Embedding."""
     owners = {node.name: node for node in graph.nodes}
     known = [
         owners.get(node.layer, node).arguments.get("input_dim")
         for node in graph.nodes
         if node.type.endswith("Embedding") and any(source.name == name for source in node.sources())
     ]
-    return min((size for size in known if isinstance(size, int)), default=2)
+    return min((size for size in known if isinstance(size, int)), default=None)
 
 
 def _target(random: np.random.Generator, head: Head, shape: tuple[int, ...]) -> Array:
