@@ -189,6 +189,7 @@ def twins(scale: float) -> dict[str, Any]:
     return {"x": x, "one": targets[:, :1], "other": targets[:, 1:], "other_weight": weight}
 
 
+@pytest.mark.sweep
 def test_a_loss_scaled_by_a_thousand_is_found(tmp_path: Path) -> None:
     source = modelspec.loads(TWINS)
     scaled = measure(source, written(tmp_path, **twins(1000)))
@@ -291,6 +292,14 @@ def test_the_command(tmp_path: Path) -> None:
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines[0][:5] == ["output", "loss", "after", "5", "batches"]
     assert ["shared", "5", "shared", "by", "one,", "other"] in lines
+    assert "loss_weights:" in done.stdout
+
+
+@pytest.mark.sweep
+def test_the_command_in_other_forms(tmp_path: Path) -> None:
+    spec, data = tmp_path / "twins.yaml", str(written(tmp_path, **twins(1000)))
+    spec.write_text(TWINS)
+    done = balance(str(spec), "--data", data, "--batches", "5")
     pasted = yaml.safe_load(done.stdout[done.stdout.index("loss_weights:") :])["loss_weights"]
 
     done = balance(str(spec), "--data", data, "--batches", "5", "--format", "json")

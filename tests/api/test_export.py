@@ -172,6 +172,7 @@ def test_force_keeps_a_file_that_differs(tmp_path: Path, monkeypatch: pytest.Mon
     assert {path.name for path in tmp_path.iterdir()} == {"broken.onnx", "broken.onnx.json"}
 
 
+@pytest.mark.sweep
 def test_operations_of_tensorflow_are_refused(tmp_path: Path) -> None:
     from modelspec.api.target import Target
 

@@ -20,6 +20,7 @@ def befallen(kind: str, folder: Path, doings: list[Doing]) -> Path:
     return run
 
 
+@pytest.mark.sweep
 def test_a_run_that_is_killed_and_runs_out_of_room_goes_on_to_the_same_bytes(
     tmp_path: Path,
 ) -> None:

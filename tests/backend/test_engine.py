@@ -335,7 +335,8 @@ class First(NullListener):
 @pytest.mark.parametrize(
     "case",
     [
-        *("plain", "gradnorm"),
+        "plain",
+        pytest.param("gradnorm", marks=pytest.mark.sweep),
         pytest.param("XLA", marks=pytest.mark.sweep),
         pytest.param("uncertainty", marks=pytest.mark.sweep),
         pytest.param("equal_contribution", marks=pytest.mark.sweep),
@@ -369,7 +370,7 @@ def test_what_dies_inside_an_epoch_goes_on_inside_it(case: str, tmp_path: Path) 
     ("case", "epoch"),
     [
         ("short last batch", 1),
-        ("XLA", 2),
+        pytest.param("XLA", 2, marks=pytest.mark.sweep),
         pytest.param("whole batches", 2, marks=pytest.mark.sweep),
         pytest.param("larger than memory", 1, marks=pytest.mark.sweep),
     ],

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import modelspec
-from modelspec.api.timing import _arrays, _output_shapes, with_lengths
+from modelspec.api.costs import with_lengths
+from modelspec.api.timing import _arrays, _output_shapes
 
 pytestmark = [pytest.mark.keras, pytest.mark.slow]
 

@@ -308,10 +308,7 @@ def test_a_restored_state_goes_on_to_the_same_bits(written: str) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    [
-        "gradnorm",
-        *(pytest.param(name, marks=pytest.mark.sweep) for name in STRATEGIES if name != "gradnorm"),
-    ],
+    [pytest.param(name, marks=pytest.mark.sweep) for name in STRATEGIES],
 )
 def test_xla_and_half_precision(written: str) -> None:
     _, plain, one = built(written)

@@ -75,11 +75,15 @@ def by_hand(merge: Any, recurrent: Any) -> Any:
 @pytest.mark.parametrize(
     ("text", "hand", "names"),
     [
-        (CONCATENATED, (layers.Concatenate, layers.LSTM), {"WE": "not_equal", "OUT": "any"}),
         (ADDED, (layers.Add, layers.GRU), {"WE": "logical_and", "OUT": "logical_or"}),
         *(
             pytest.param(text, hand, names, marks=pytest.mark.sweep)
             for text, hand, names in [
+                (
+                    CONCATENATED,
+                    (layers.Concatenate, layers.LSTM),
+                    {"WE": "not_equal", "OUT": "any"},
+                ),
                 (CONCATENATED, (layers.Concatenate, layers.LSTM), {}),
                 (CONCATENATED, (layers.Concatenate, layers.LSTM), {"PE": "any"}),
                 (CONCATENATED, (layers.Concatenate, layers.LSTM), {"OUT": "any"}),

@@ -68,8 +68,10 @@ def test_plain_keras_has_as_many(name: str) -> None:
     ("name", "epochs"),
     [
         ("mlp", 1),
-        ("question_answering", 2),
-        pytest.param("question_answering", 10, marks=pytest.mark.sweep),
+        *(
+            pytest.param("question_answering", epochs, marks=pytest.mark.sweep)
+            for epochs in (2, 10)
+        ),
     ],
 )
 def test_training_as_in_the_notebook(name: str, epochs: int, tmp_path: Path) -> None:
@@ -99,7 +101,8 @@ def write(source: modelspec.ModelSpec, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("epochs", [1, pytest.param(10, marks=pytest.mark.sweep)])
+@pytest.mark.sweep
+@pytest.mark.parametrize("epochs", [1, 10])
 def test_author_profile_trains(epochs: int, tmp_path: Path) -> None:
     source = spec("author_profile", f"training.epochs={epochs}")
     fresh = modelspec.evaluate(

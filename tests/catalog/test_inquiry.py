@@ -137,6 +137,7 @@ def command(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.sweep
 def test_a_keras_of_another_layout_is_asked_once(tmp_path: Path) -> None:
     fake(tmp_path, MOVED)
     done = command(tmp_path, "layers")

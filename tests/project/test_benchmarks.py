@@ -57,6 +57,7 @@ def test_sides_take_turns(harness: ModuleType) -> None:
     assert ran == ["b", "a", "a", "b"]
 
 
+@pytest.mark.sweep
 def test_a_quick_run_writes_the_table(tmp_path: Path) -> None:
     output = tmp_path / "table.md"
     script = str(BENCHMARKS / "training.py")

@@ -34,6 +34,7 @@ def run(*arguments: str) -> tuple[int, list[str]]:
     return ran.returncode, ran.stdout.splitlines()
 
 
+@pytest.mark.sweep
 def test_the_quick_tests_are_collected_without_keras() -> None:
     """That none of them imports it while it runs is what the hook in ``conftest`` sees to."""
     code, lines = run("-m", QUICK, "--collect-only")

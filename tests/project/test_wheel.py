@@ -123,7 +123,7 @@ def test_what_is_printed_says_where_the_data_is(plain: Installed) -> None:
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        ("--costs --format json", "siamese"),
+        pytest.param("--costs --format json", "siamese", marks=pytest.mark.sweep),
         pytest.param("", "digits", marks=pytest.mark.sweep),
         pytest.param("--costs", "attention", marks=pytest.mark.sweep),
     ],

@@ -223,6 +223,7 @@ def test_the_cost_of_a_nested_model_is_its_own() -> None:
 
 
 @pytest.mark.process
+@pytest.mark.sweep
 def test_the_mermaid_package_reads_every_name() -> None:
     texts = [mermaid(hostile(name)) for name in HOSTILE]
     texts += [mermaid(network) for network in LARGE.values()]

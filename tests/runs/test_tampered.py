@@ -165,7 +165,7 @@ def judge(commands: dict[str, list[str]], places: dict[str, Path], folder: Path)
 
 
 # Ways that stand beside each other are of one kind.
-FEW = dict(itertools.islice(RESUMED.items(), 0, None, 4))
+FEW = dict(itertools.islice(RESUMED.items(), 0, None, 8))
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_runs_are_listed_without_following_links(base: Path, tmp_path: Path, nam
     assert name == "lock" or f"{name} cannot be read: it is a link" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "predict"])
+@pytest.mark.parametrize("verb", ["predict", pytest.param("evaluate", marks=pytest.mark.sweep)])
 def test_loaded(base: Path, tmp_path: Path, verb: str) -> None:
     (tmp_path / "tmp").mkdir()
     places = sandbox(base, tmp_path, LOADED)
