@@ -1,21 +1,39 @@
 """Rows of which a mask leaves no step, so that an average over their steps is no number."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from modelspec.backend.keras_private import graph_nodes, mask_of
+from modelspec.backend.keras_private import (
+    GraphNode,
+    as_functional,
+    graph_nodes,
+    mask_of,
+    set_mask,
+)
+from modelspec.backend.training.fixed_calls import taken_by
 from modelspec.data.batches import Batches
 from modelspec.data.concatenated import Array
 from modelspec.problems.errors import StepError
 
-_AVERAGES = (keras.layers.GlobalAveragePooling1D,)
-"""Layers that divide by the number of steps that a mask leaves."""
-
 _ROWS = 1024
+_TRIAL_ROWS, _TRIAL_STEPS = 2, 3
+
+Empty = Callable[[Array], Array]
+"""Which rows of a mask [rows, steps, ...] a layer gives no number for."""
+
+
+def _of_no_step(mask: Array) -> Array:
+    return np.logical_not(mask.reshape(len(mask), -1).any(-1))
+
+
+def _of_a_group_of_no_step(mask: Array) -> Array:
+    """Of sequences of sequences, a TimeDistributed layer averages each of the inner ones."""
+    return np.logical_not(mask.any(-1).reshape(len(mask), -1).all(-1))
 
 
 def empty_row_error(model: Any, batches: Batches, tensors: Sequence[Any] = ()) -> StepError | None:
@@ -27,19 +45,19 @@ def empty_row_error(model: Any, batches: Batches, tensors: Sequence[Any] = ()) -
     tensors_by_name = dict(zip((tensor.name for tensor in model.inputs), model.inputs, strict=True))
     if tensors:
         tensors_by_name = dict(zip(batches.dataset.inputs, tensors, strict=True))
-    for layer, mask in _averaged(model):
+    for masked in _masked_layers(model):
         try:
-            row = _first_empty(
-                keras.Function(list(tensors_by_name.values()), mask), list(tensors_by_name), batches
-            )
+            function = _function(list(tensors_by_name.values()), masked)
+            row = _first_empty(function, masked.empty, list(tensors_by_name), batches)
         except ValueError:  # the mask does not follow from these tensors
             continue
         if row is not None:
+            inner = f" in {masked.inner}" if masked.inner else ""
             return StepError(
-                f"it averages no step of row {row:,}, which gives NaN: a mask leaves all of the "
-                "steps out, as of an empty text, or of ids that are all 0; remove such rows, or "
-                "write mask_zero: false",
-                layer,
+                f"row {row:,} gives NaN{inner}: a mask leaves none of its steps to average, as of "
+                "an empty text, or of ids that are all 0; remove such rows, or write "
+                "mask_zero: false",
+                masked.layer,
             )
     return None
 
@@ -61,21 +79,109 @@ def _has_nan(array: Array) -> bool:
     return array.dtype.kind == "f" and bool(np.isnan(array).any())
 
 
-def _averaged(model: Any) -> Iterator[tuple[str, Any]]:
-    """The layers that average steps, by name, each with the mask of what it is called on."""
+@dataclass(frozen=True)
+class _Masked:
+    """A layer that gives NaN for rows without steps, and the mask of what it is called on.
+
+    ``path`` has, for each model around the layer, what that is called on and its own inputs.
+    """
+
+    layer: str
+    mask: Any
+    empty: Empty
+    path: tuple[tuple[Sequence[Any], Sequence[Any]], ...] = ()
+    inner: str = ""
+
+
+def _masked_layers(model: Any) -> Iterator[_Masked]:
+    """The layers that give NaN for rows without steps, those in nested models too."""
     for node in graph_nodes(model):
-        if isinstance(node.operation, _AVERAGES):
-            mask = mask_of(node.inputs[0])
-            if mask is not None:
-                yield node.operation.name, mask
+        if node.is_input or not isinstance(node.operation, keras.Layer):
+            continue
+        for mask, of in _masks(node):
+            if empty := _needs_steps(node, mask, of):
+                yield _Masked(node.operation.name, mask, empty)
+        nested = as_functional(node.operation)
+        taken = None if nested is None else taken_by(node, nested)
+        if nested is not None and taken is not None:
+            for inside in _masked_layers(nested):
+                inner = "/".join(filter(None, (inside.layer, inside.inner)))
+                path = ((taken, nested.inputs), *inside.path)
+                yield _Masked(node.operation.name, inside.mask, inside.empty, path, inner)
 
 
-def _first_empty(masks: Any, names: Sequence[str], batches: Batches) -> int | None:
+def _masks(node: GraphNode) -> Iterator[tuple[Any, Any]]:
+    """The masks of what a layer is called on, each with its tensor; None for one as an argument."""
+    yield from ((mask, tensor) for tensor in node.inputs if (mask := mask_of(tensor)) is not None)
+    if isinstance(mask := node.kwargs.get("mask"), keras.KerasTensor):
+        yield mask, None
+
+
+def _needs_steps(node: GraphNode, mask: Any, of: Any) -> Empty | None:
+    """Whether a layer gives NaN where a mask leaves no step, tried on ones: for which rows."""
+    shape = [size or _TRIAL_STEPS for size in mask.shape[1:]]
+    whole = np.ones([_TRIAL_ROWS, *shape], bool)
+    if not shape or _gives_nan(node, of, whole):
+        return None
+    group, none = whole.copy(), whole.copy()
+    group[(0,) * len(shape)] = False
+    none[0] = False
+    for trial, empty in ((group, _of_a_group_of_no_step), (none, _of_no_step)):
+        if _gives_nan(node, of, trial):
+            return empty
+    return None
+
+
+def _gives_nan(node: GraphNode, masked: Any, mask: Array) -> bool:
+    """Whether a layer with weights of 1 gives NaN for inputs of 1 with a mask of one of them."""
+    ones = {id(tensor): _ones(tensor) for tensor in node.inputs}
+    floats = [variable for variable in node.operation.variables if "float" in variable.dtype]
+    weights = [(variable, tf.ones(variable.shape, variable.dtype)) for variable in floats]
+    args, kwargs = node.fill_in(ones)
+    if masked is None:
+        kwargs["mask"] = tf.constant(mask)
+    else:
+        # A loaded model passes masks on as arguments too; without, Keras takes them from tensors.
+        kwargs.pop("mask", None)
+        set_mask(ones[id(masked)], tf.constant(mask))
+    try:
+        with keras.StatelessScope(weights):
+            results = keras.tree.flatten(node.operation(*args, **kwargs))
+    except Exception:  # noqa: BLE001 - what a layer raises on ones is its choice
+        return False
+    return any(_has_nan(np.asarray(result)) for result in results)
+
+
+def _ones(tensor: Any) -> Any:
+    shape = [_TRIAL_ROWS, *(size or _TRIAL_STEPS for size in tensor.shape[1:])]
+    if tensor.dtype == "string":
+        return tf.fill(shape, "1")
+    return tf.ones(shape, tensor.dtype)
+
+
+def _function(tensors: Sequence[Any], masked: _Masked) -> Callable[[Any], Any]:
+    """From the values of tensors of the outer model to a mask inside of it."""
+    stages: list[Callable[[Any], Any]] = []
+    for taken, inputs in masked.path:
+        stages.append(keras.Function(list(tensors), list(taken)))
+        tensors = inputs
+    stages.append(keras.Function(list(tensors), masked.mask))
+
+    def mask(values: Any) -> Any:
+        for stage in stages:
+            values = stage(values)
+        return values
+
+    return mask
+
+
+def _first_empty(
+    masks: Callable[[Any], Any], empty: Empty, names: Sequence[str], batches: Batches
+) -> int | None:
     for start in range(0, batches.samples, _ROWS):
         positions = np.arange(start, min(start + _ROWS, batches.samples))
         inputs = batches.gather(positions).inputs
-        mask = np.asarray(masks([tf.convert_to_tensor(inputs[name]) for name in names]))
-        empty = ~mask.reshape(len(mask), -1).any(-1)
-        if empty.any():
-            return int(batches.rows[positions[int(empty.argmax())]])
+        rows = empty(np.asarray(masks([tf.convert_to_tensor(inputs[name]) for name in names])))
+        if rows.any():
+            return int(batches.rows[positions[int(rows.argmax())]])
     return None

@@ -42,7 +42,7 @@ def _calls_in(model: Any, closed: Callable[[Any], bool], opened: set[int]) -> It
         if node.is_input:
             continue
         inner = None if closed(node.operation) else as_functional(node.operation)
-        tensors = None if inner is None else _taken_by(node, inner)
+        tensors = None if inner is None else taken_by(node, inner)
         # The tensors inside a model stand for those of one call.
         if inner is None or tensors is None or id(inner) in opened:
             yield Call(node.inputs, node.outputs, node)
@@ -53,7 +53,7 @@ def _calls_in(model: Any, closed: Callable[[Any], bool], opened: set[int]) -> It
             yield Call(inner.outputs, node.outputs)
 
 
-def _taken_by(node: GraphNode, inner: Any) -> list[Any] | None:
+def taken_by(node: GraphNode, inner: Any) -> list[Any] | None:
     """The tensors that a call gives to the inputs of a model; None where Keras changes them."""
     args, _ = node.fill_in({id(tensor): tensor for tensor in node.inputs})
     if len(args) != 1 or isinstance(args[0], dict) or type(inner).__module__[:6] != "keras.":

@@ -8,7 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from modelspec.backend.training.batch_source import BatchSource, make_batch_source, sample
+from modelspec.backend.training.batch_source import (
+    BatchSource,
+    StepChunk,
+    make_batch_source,
+    sample,
+)
 from modelspec.backend.training.callbacks import CallbackRunner
 from modelspec.backend.training.checkpointer import Checkpointer
 from modelspec.backend.training.checkpoints import Position
@@ -17,7 +22,7 @@ from modelspec.backend.training.engine import Engine
 from modelspec.backend.training.evaluation import Evaluation, Logs
 from modelspec.data.batches import Batches
 from modelspec.language.spec import Training
-from modelspec.problems.errors import RunError
+from modelspec.problems.errors import RunError, StepError
 from modelspec.runs.progress import Listener
 
 
@@ -149,13 +154,12 @@ def _train_epoch(
     done, logs = at.samples, engine.results() if at.samples else {}
     for chunk in source.chunks(_order(context, at.epoch), done):
         callbacks("on_train_batch_begin", done // batches.batch_size)
-        steps = engine.train(chunk)
+        steps = _steps(engine, batches, chunk)
         logs = engine.results()
         # Before the callbacks and the checkpoint: neither may see weights that are not finite.
         if not math.isfinite(logs["loss"]):
             told = _diverged(logs, at.epoch + 1, done // batches.batch_size + steps)
-            cause = empty_row_error(engine.model, batches, getattr(engine.body, "tensors", ()))
-            raise cause or RunError(told)
+            raise _empty_row(engine, batches) or RunError(told)
         done += chunk.samples
         callbacks("on_train_batch_end", (done - 1) // batches.batch_size, logs)
         context.listener.samples_done(done, logs)
@@ -173,6 +177,20 @@ def _train_epoch(
             raise Stopped
         context.checkpointer.inside(here)
     return logs
+
+
+def _steps(engine: Engine, batches: Batches, chunk: StepChunk) -> int:
+    """The steps of a chunk; some optimizers fail at the NaN of an empty row, and do not say so."""
+    try:
+        return engine.train(chunk)
+    except StepError as error:
+        if error.in_optimizer and (cause := _empty_row(engine, batches)) is not None:
+            raise cause from error
+        raise
+
+
+def _empty_row(engine: Engine, batches: Batches) -> StepError | None:
+    return empty_row_error(engine.model, batches, getattr(engine.body, "tensors", ()))
 
 
 def _order(context: FitContext, epoch: int) -> Any:
