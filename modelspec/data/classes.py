@@ -1,5 +1,6 @@
 """Names of classes as targets, and the ids that losses take."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ from modelspec.data.concatenated import Array, Column, Rows
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
 
 ClassNames = tuple[str | int, ...]
+
+MISSING_MARKS = frozenset({"#n/a", "-", "--", "?", "n/a", "na", "nan", "nil", "null"})
+"""Texts, in lower case, that hardly ever are values."""
 
 _BLOCK = 1 << 20
 _LISTED = 10
@@ -51,8 +55,10 @@ def class_ids(
 ) -> tuple[Array, ClassNames, list[Diagnostic]]:
     """The id of each row's class, and the classes: those given, or those of the rows, sorted.
 
-    ``name`` is that of the array. Text is compared without spaces around it.
+    ``name`` is that of the array. Text is compared without spaces around it. A class that nobody
+    listed and that reads like the mark of a missing cell is a warning.
     """
+    warnings: list[Diagnostic] = []
     if column.ndim == 2 and column.shape[1] == 1:  # noqa: PLR2004 - samples, and an axis of 1
         column = np.asarray(column[:]).reshape(-1)
     if column.ndim != 1 or column.dtype.kind not in "biufUS":
@@ -69,6 +75,7 @@ def class_ids(
                 message = f"array {name} has more than {_MOST:,} values, too many for classes"
                 return np.empty(0), (), [Diagnostic("wrong-dtype", message, route)]
         classes = tuple(_written(value) for value in seen.tolist() if value not in {"", None})
+        warnings = _like_missing(name, classes, route)
     known = np.array([str(value) if text else value for value in classes])
     if not text and known.dtype.kind in "US":
         known = np.array([_number(value) for value in classes])
@@ -84,7 +91,16 @@ def class_ids(
             return ids, tuple(classes), [_unknown(name, plain[row], start + row, classes, route)]
         ids[start : start + len(rows)] = order[at]
         start += len(rows)
-    return ids, tuple(classes), []
+    return ids, tuple(classes), warnings
+
+
+def _like_missing(name: str, classes: ClassNames, route: Route) -> list[Diagnostic]:
+    marks = [text for text in classes if str(text).lower() in MISSING_MARKS]
+    if not marks:
+        return []
+    message = f"array {name} has the class {marks[0]}, which often marks a missing cell"
+    hint = f"if it does, write missing: {json.dumps(marks)}; if it is a class, list the classes"
+    return [Diagnostic("unknown-class", message, route, severity="warning", hint=hint)]
 
 
 def _plain(rows: Array) -> Array:

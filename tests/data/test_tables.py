@@ -228,6 +228,19 @@ def test_classes(tmp_path: Path) -> None:
     }
 
 
+def test_a_class_that_reads_like_a_missing_cell_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("x,word,y\n1,a,good\n2,b,NA\n3,c,bad\n")
+    dataset, [problem] = read(file, {"y": ColumnSource(column="y")})
+    assert (problem.severity, problem.route) == ("warning", ("data", "y"))
+    assert 'missing: ["NA"]' in (problem.hint or "")
+    assert dataset is not None
+    assert dataset.classes == {"y": ("NA", "bad", "good")}
+    load(file, {"y": ColumnSource(column="y", classes=("NA", "bad", "good"))})
+    _, [problem] = read(file, {"y": ColumnSource(column="y", missing=("NA",))})
+    assert (problem.severity, problem.message) == ("error", "array y has no class in row 1")
+
+
 def test_missing_cells(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("x,word,y\n1,,true\n,a,False\n")
     data = load(tmp_path / "t.csv")

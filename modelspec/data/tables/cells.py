@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from modelspec.data.classes import MISSING_MARKS
 from modelspec.data.concatenated import Array
 from modelspec.data.tables.faults import TableError, shown
 from modelspec.data.tables.library import polars
@@ -32,7 +33,7 @@ TEXT = Wanted("text")
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:[,.' \u00a0\u202f]\d{3})+(?:[.,]\d+)?")
-_MISSING = {"na", "n/a", "null", "none", "nil", "-", "--", "?", "missing", "unknown", "#n/a"}
+_MISSING = MISSING_MARKS | {"missing", "none", "unknown"}
 _LARGEST = 2**53
 
 
