@@ -1,5 +1,6 @@
 """Layers with ``adapt: true``, against plain Keras: adapt by hand, then fit."""
 
+import tracemalloc
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 import modelspec
 from modelspec.api.balance import measure
-from modelspec.backend.training import adapting
+from modelspec.api.training_data import load_training_arrays, make_phases
+from modelspec.backend.training import adapting, fitted_rows
 from modelspec.problems.errors import ModelError, RunError, RunInterrupted, SpecError
 from modelspec.runs.progress import NullListener
 
@@ -211,8 +213,8 @@ def test_rows_that_do_not_train_change_nothing(loaded: Any, tmp_path: Path) -> N
 def test_stream_gives_what_arrays_give(
     loaded: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapting, "RESIDENT_BYTES", 1)
-    monkeypatch.setattr(adapting, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(fitted_rows, "RESIDENT_BYTES", 1)
+    monkeypatch.setattr(fitted_rows, "CHUNK_BYTES", 1000)
     spec = modelspec.loads(SPEC, ["training.epochs=1"])
     ran = modelspec.train(spec, arrays(), run=tmp_path / "run")
     model = load(ran.model_path)
@@ -229,6 +231,38 @@ def test_stream_gives_what_arrays_give(
     np.testing.assert_allclose(state["bins"], hand.bin_boundaries, 1e-5)
     np.testing.assert_allclose(state.pop("bins"), whole["bins"], atol=0.2)
     assert_same(state, {name: value for name, value in whole.items() if name != "bins"})
+
+
+def test_values_are_in_memory_once() -> None:
+    """Keras itself copies what it takes quantiles of, as float32: it is not to have more."""
+    text = """
+modelspec: 1
+inputs: {x: {shape: [4]}}
+layers:
+  - {Discretization: {num_bins: 8, output_mode: multi_hot}, name: bins, adapt: true}
+  - {Dense: {units: 1}, name: y}
+outputs: y
+losses: mse
+training: {precompute: false, jit: false}
+"""
+    source, listener = modelspec.loads(text), NullListener()
+    x = np.random.default_rng(0).normal(size=(500_000, 4))
+    source, loaded = load_training_arrays(source, {"x": x, "y": x[:, 0]}, None, listener)
+    model = source.build_unfitted()
+    batches = make_phases(source, loaded, listener).training
+    tracemalloc.start()
+    try:
+        valid = source.require()
+        assert adapting.adapt_layers(
+            model, valid.graph, batches, say=listener.note, warn=listener.warn
+        )
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.2 * x.nbytes
+    hand = keras.layers.Discretization(num_bins=8)
+    hand.adapt(x)
+    assert model.get_layer("bins").bin_boundaries == hand.bin_boundaries
 
 
 def test_interrupted_run_keeps_what_was_fitted(

@@ -6,13 +6,18 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from modelspec.backend.keras_private import call_that_made, calls_of, graph_nodes
 from modelspec.backend.model.keras_errors import error_text
-from modelspec.backend.training.batch_source import CHUNK_BYTES, RESIDENT_BYTES
+from modelspec.backend.training.fitted_rows import (
+    array_for,
+    as_documents,
+    fill,
+    pieces_of,
+    stream,
+)
 from modelspec.data.batches import Batches
-from modelspec.data.concatenated import Array, Rows
+from modelspec.data.concatenated import Array
 from modelspec.graph.graph import Graph
 from modelspec.problems.errors import StepError
 
@@ -123,28 +128,20 @@ def _call(tensor: Any) -> _Call:
 
 
 def _adapt(fit: _Fit, batches: Batches, asked_to_stop: Callable[[], bool]) -> bool:
-    """Call ``adapt``: with one array where it fits into memory, and else with a stream.
-
-    Counts are the same for any stream. Means and quantiles are not, so they are computed as Keras
-    computes them for an array, wherever that is possible.
-    """
     layer, stopped = fit.layer, False
 
     def pieces() -> Iterator[Array]:
         nonlocal stopped
         for call in fit.calls:
-            for piece in _pieces(call.tensor, batches):
+            for piece in pieces_of(call.tensor, batches):
                 if stopped := stopped or asked_to_stop():
                     return
                 yield piece
 
     try:
-        if hasattr(layer, "get_vocabulary"):
-            layer.adapt(_stream(_as_documents(piece) for piece in pieces()))
-        elif _fits_into_memory(fit, batches):
-            layer.adapt(np.concatenate(list(pieces())))
-        else:
-            layer.adapt(_stream(pieces()))
+        data = _data(fit, batches, pieces())
+        if not stopped:
+            layer.adapt(data)
     except Exception as error:
         if stopped:
             return False
@@ -156,82 +153,21 @@ def _adapt(fit: _Fit, batches: Batches, asked_to_stop: Callable[[], bool]) -> bo
     return not stopped
 
 
-def _fits_into_memory(fit: _Fit, batches: Batches) -> bool:
-    first = next(_pieces(fit.calls[0].tensor, batches))
-    return first.nbytes // len(first) * batches.samples * len(fit.calls) <= RESIDENT_BYTES
+def _data(fit: _Fit, batches: Batches, pieces: Iterator[Array]) -> Any:
+    """What ``adapt`` takes: one array where it fits into memory, and else a stream.
 
-
-def _pieces(tensor: Any, batches: Batches) -> Iterator[Array]:
-    """The values of a symbolic tensor for all rows, some rows at a time, in their order."""
-    inputs = [source for source in _inputs(tensor) if source.name in batches.dataset.inputs]
-    function = None if inputs[0] is tensor else keras.Function(inputs, tensor)
-    arrays = batches.dataset.inputs
-    row = sum(arrays[source.name].nbytes // max(len(arrays[source.name]), 1) for source in inputs)
-    step = max(1, CHUNK_BYTES // max(row, 1))
-    for start in range(0, batches.samples, step):
-        positions = np.arange(start, min(start + step, batches.samples), dtype=np.int64)
-        if function is None:
-            yield _shaped(_stored(tensor.name, batches, positions), tensor)
-        else:
-            batch = batches.gather(positions)
-            tensors = [
-                tf.convert_to_tensor(_shaped(batch.inputs[source.name], source))
-                for source in inputs
-            ]
-            yield np.asarray(function(tensors))
-
-
-def _inputs(tensor: Any) -> list[Any]:
-    """The inputs of the model on which a tensor depends."""
-    inputs: dict[int, Any] = {}
-    waiting, seen = [tensor], set()
-    while waiting:
-        current = waiting.pop()
-        node = call_that_made(current)
-        if node.is_input:
-            inputs[id(current)] = current
-        elif id(node.node) not in seen:
-            seen.add(id(node.node))
-            waiting.extend(node.inputs)
-    return list(inputs.values())
-
-
-def _stored(name: str, batches: Batches, positions: Rows) -> Array:
-    """Rows of an input as the file has them: plain Keras is fitted to these, too."""
-    array = batches.dataset.inputs[name]
-    if array.dtype.kind == "f" and array.dtype.itemsize < np.dtype(np.float32).itemsize:
-        return batches.gather(positions).inputs[name]
-    return array[batches.rows[positions]]
-
-
-def _shaped(array: Array, tensor: Any) -> Array:
-    """An array whose last axis of 1 is there or not as the input declares it."""
-    rank = len(tensor.shape)
-    if array.ndim == rank - 1:
-        return array[..., None]
-    return array[..., 0] if array.ndim == rank + 1 else array
-
-
-def _as_documents(piece: Array) -> Array:
-    """Keras takes a flat array for one document, where each row is one."""
-    return piece[:, None] if piece.ndim == 1 else piece
-
-
-def _stream(pieces: Iterator[Array]) -> Any:
-    first = next(pieces, None)
-    if first is None:  # it was asked to stop
-        raise StopIteration
-    text = first.dtype.kind in "OSU"
-
-    def again() -> Iterator[Any]:
-        yield tf.convert_to_tensor(first)
-        yield from map(tf.convert_to_tensor, pieces)
-
-    if first.ndim == 1:  # of which Keras would make batches of its own
-        return again()
-    kind = tf.string if text else tf.as_dtype(first.dtype)
-    signature = tf.TensorSpec([None, *first.shape[1:]], kind)
-    return tf.data.Dataset.from_generator(again, output_signature=signature)
+    Counts are the same for any stream. Means and quantiles are not, so they are computed as Keras
+    computes them for an array, wherever that is possible.
+    """
+    if hasattr(fit.layer, "get_vocabulary"):
+        return stream(map(as_documents, pieces))
+    # Keras rounds what it takes quantiles of before it sorts, so nothing is lost in less memory.
+    rounded = np.float32 if isinstance(fit.layer, keras.layers.Discretization) else None
+    array = array_for([call.tensor for call in fit.calls], batches, rounded)
+    if array is None:
+        return stream(pieces)
+    fill(array, pieces)
+    return array
 
 
 def _require_values(layer: Any) -> None:
