@@ -30,6 +30,22 @@ outputs: label
 losses: sparse_categorical_crossentropy
 training: {epochs: 2, batch_size: 64}
 """
+TEXT = """
+modelspec: 1
+inputs: {text: {shape: [], dtype: string}}
+layers:
+  - TextVectorization: {max_tokens: 5000, output_sequence_length: 60}
+    adapt: true
+  - Embedding: {input_dim: 5000, output_dim: 32, mask_zero: true}
+  - GlobalAveragePooling1D
+  - Dense: {units: 16, activation: relu}
+  - Dense: {units: 3, activation: softmax}
+    name: label
+outputs: label
+losses: sparse_categorical_crossentropy
+optimizer: adam
+training: {epochs: 3, batch_size: 32}
+"""
 
 
 def small(text: str) -> bool:
@@ -41,6 +57,7 @@ def small(text: str) -> bool:
 
 def test_a_small_recurrent_model_is() -> None:
     assert small(SMALL)
+    assert small(TEXT)
     assert small((SPECS / "question_answering.yaml").read_text(encoding="utf-8"))
 
 
@@ -61,16 +78,38 @@ def test_others_are_not(old: str, new: str) -> None:
     assert not small(SMALL.replace(old, new))
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (", output_sequence_length: 60", ""),
+        ("output_sequence_length: 60", "output_sequence_length: 600"),
+        ("output_dim: 32", "output_dim: 64"),
+        ("input_dim: 5000", "input_dim: 500000"),
+        ("GlobalAveragePooling1D", "Conv1D: {filters: 4, kernel_size: 3}"),
+        ("units: 16", "units: 5000"),
+    ],
+)
+def test_other_texts_are_not(old: str, new: str) -> None:
+    assert old in TEXT
+    assert not small(TEXT.replace(old, new))
+
+
 @pytest.mark.sweep
-@pytest.mark.parametrize("threads", ["4", "2"])
-def test_the_numbers_are_the_same_whatever_the_threads(tmp_path: Path, threads: str) -> None:
+@pytest.mark.parametrize(
+    ("threads", "text"), [("4", SMALL), ("2", SMALL), ("4", TEXT)], ids=["4", "2", "text"]
+)
+def test_the_numbers_are_the_same_whatever_the_threads(
+    tmp_path: Path, threads: str, text: str
+) -> None:
     random = np.random.default_rng(0)
+    texts = random.integers(0, 50, (300, 20), dtype=np.int32)
+    words = np.array([" ".join(f"word{(row * row) % 4001}" for row in rows) for rows in texts])
     arrays: dict[str, Any] = {
-        "text": random.integers(0, 50, (300, 20), dtype=np.int32),
+        "text": words if text is TEXT else texts,
         "label": random.integers(0, 3, 300),
     }
     np.savez(tmp_path / "data.npz", **arrays)
-    (tmp_path / "spec.yaml").write_text(SMALL, encoding="utf-8")
+    (tmp_path / "spec.yaml").write_text(text, encoding="utf-8")
     digests = []
     for number in ("1", threads):
         run = tmp_path / f"on-{number}"

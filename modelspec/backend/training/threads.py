@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelspec.graph.graph import Graph, Node
@@ -21,8 +21,12 @@ _BESIDE = frozenset(
 )  # fmt: skip
 """Layers that do next to nothing beside a recurrent one."""
 
+_TEXT = "TextVectorization"
+_POOLED = frozenset({"GlobalAveragePooling1D", "GlobalMaxPooling1D"})
+"""Layers that end the steps of texts, whose number is known."""
+
 _MAX_STATE, _MAX_ROWS = 2**13, 2**16
-"""Elements of a batch of states, and of a batch of what a Dense makes.
+"""Elements of a batch of states, and of a batch of what a Dense makes, or of the steps of texts.
 
 To divide smaller operations costs more than it saves. Their numbers are the same to the last bit
 either way, which those of larger ones are not.
@@ -43,10 +47,25 @@ def set_threads(graph: Graph, batch_size: int) -> None:
 
 
 def all_small(graph: Graph, batch_size: int) -> bool:
-    """Whether a recurrent model has nothing that gains from several threads an operation."""
+    """Whether a model of sequences or texts has nothing that gains from threads in an operation.
+
+    Of texts, XLA compiles nothing, so that their models are many small operations too.
+    """
     calls = [_unwrapped(node) for node in graph.nodes]
     recurrent = any(kind in _RECURRENT for kind, _ in calls)
-    return recurrent and all(_is_small(kind, arguments, batch_size) for kind, arguments in calls)
+    rows = batch_size * (_steps(calls) or 0)
+    return (recurrent or rows > 0) and all(
+        _is_small(kind, arguments, batch_size, rows) for kind, arguments in calls
+    )
+
+
+def _steps(calls: Sequence[tuple[str, Mapping[str, Any]]]) -> int | None:
+    """The number of steps of texts, the longest ones; None where one is not known."""
+    lengths = [
+        arguments.get("output_sequence_length") for kind, arguments in calls if kind == _TEXT
+    ]
+    known = [length for length in lengths if isinstance(length, int)]
+    return max(known, default=None) if len(known) == len(lengths) else None
 
 
 def _unwrapped(node: Node) -> tuple[str, Mapping[str, Any]]:
@@ -57,14 +76,19 @@ def _unwrapped(node: Node) -> tuple[str, Mapping[str, Any]]:
     return inner.name, inner.arguments
 
 
-def _is_small(kind: str, arguments: Mapping[str, Any], batch_size: int) -> bool:
+def _is_small(kind: str, arguments: Mapping[str, Any], batch_size: int, rows: int) -> bool:
+    """Whether a layer is; ``rows`` are the steps of a batch of texts, 0 where nobody knows them."""
+
     def fits(most: int, *names: str) -> bool:
         values = [arguments.get(name) for name in names]
         numbers = [value for value in values if isinstance(value, int)]
         return len(numbers) == len(names) and math.prod(numbers) <= most
 
     if kind == "Embedding":
-        return fits(_MAX_TABLE, "input_dim", "output_dim")
+        short = not rows or fits(_MAX_ROWS // rows, "output_dim")
+        return short and fits(_MAX_TABLE, "input_dim", "output_dim")
     if kind in _RECURRENT:
         return fits(_MAX_STATE // batch_size, "units")
+    if kind == _TEXT or kind in _POOLED:
+        return rows > 0
     return kind in _BESIDE or (kind == "Dense" and fits(_MAX_ROWS // batch_size, "units"))
