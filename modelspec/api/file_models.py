@@ -12,7 +12,8 @@ from modelspec.catalog.entries import item_family
 from modelspec.catalog.file_models import FileModel
 from modelspec.catalog.tensorflow_only import needs_tensorflow
 from modelspec.convert.archive import ZIP_MAGIC, UnsafeArchiveError, read_saved_model
-from modelspec.convert.cutting import NoSuchLayerError, interface
+from modelspec.convert.cutting import Interface, NoSuchLayerError, interface, model_in
+from modelspec.convert.saved_graph import SavedGraph
 from modelspec.convert.saved_reader import read_graph
 from modelspec.convert.trusted import find_untrusted
 from modelspec.graph.graph import Graph, ModelFacts
@@ -36,6 +37,14 @@ class _Refused(Exception):  # noqa: N818 - carries a problem, and never leaves t
         self.code, self.hint = code, hint
 
 
+class _NoSuchPartError(Exception):
+    """A part of a model that is not there; ``key`` names it in the spec."""
+
+    def __init__(self, message: str, key: str, hint: str | None) -> None:
+        super().__init__(message)
+        self.key, self.hint = key, hint
+
+
 def read_models(
     spec: Spec, document: Document, catalog: Catalog
 ) -> tuple[list[FileModel], list[Diagnostic]]:
@@ -53,9 +62,9 @@ def read_models(
             continue
         try:
             models.append(_read(name, source, document, catalog))
-        except NoSuchLayerError as error:
+        except _NoSuchPartError as error:
             problems.append(
-                Diagnostic("unknown-name", str(error), (*route, "until"), hint=error.hint)
+                Diagnostic("unknown-name", str(error), (*route, error.key), hint=error.hint)
             )
         except _Refused as error:
             at = (*route, "path") if source.path else route
@@ -122,7 +131,7 @@ def _read(name: str, source: ModelSource, document: Document, catalog: Catalog) 
         hint = "a model is data: what it names must be Keras's own, or a plugin's"
         raise _Refused("unsafe-model", f"{path}: {untrusted}", hint)
     elements = kept.elements if kept is not None else _elements(file)
-    tensors = interface(graph, source.until)
+    tensors = _interface(graph, source)
     return FileModel(
         name=name,
         path=file,
@@ -134,7 +143,18 @@ def _read(name: str, source: ModelSource, document: Document, catalog: Catalog) 
         elements=elements,
         kept=kept.sha256 if kept else None,
         ids=tensors.ids,
+        layer=source.layer,
     )
+
+
+def _interface(graph: SavedGraph, source: ModelSource) -> Interface:
+    key = "layer"
+    try:
+        part = model_in(graph, source.layer)
+        key = "until"
+        return interface(part, source.until)
+    except NoSuchLayerError as error:
+        raise _NoSuchPartError(str(error), key, error.hint) from error
 
 
 def _file(path: Path, name: str) -> Path:

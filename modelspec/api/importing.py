@@ -8,6 +8,7 @@ from modelspec import catalog as keras_catalog
 from modelspec.convert.archive import read_saved_model
 from modelspec.convert.drafts import Gap
 from modelspec.convert.importing import import_config
+from modelspec.convert.trusted import find_untrusted
 from modelspec.problems.diagnostic import Span
 from modelspec.problems.errors import ModelError
 from modelspec.problems.problem import Place, Problem
@@ -25,7 +26,11 @@ class ImportedSpec:
 
 
 def import_model(
-    path: str | Path, spec: str | Path | None = None, *, flat: bool = False
+    path: str | Path,
+    spec: str | Path | None = None,
+    *,
+    flat: bool = False,
+    keep_nested: bool = False,
 ) -> ImportedSpec:
     """Write the spec of a functional or sequential model, from its config alone.
 
@@ -35,6 +40,7 @@ def import_model(
         path: A ``.keras`` file, an HDF5 file of a whole model, or the folder of a run.
         spec: Where the spec will be written; ``weights.from`` is relative to its folder.
         flat: Write every layer, also where blocks and repeats are shorter.
+        keep_nested: Let models inside of the model be ``models`` of the file, and not blocks.
 
     Returns:
         The text, with a comment at each gap; ``problems`` has one entry for each of them.
@@ -54,15 +60,28 @@ def import_model(
     saved = read_saved_model(place)
     folder = Path(spec).parent if spec is not None else Path()
     weights = os.path.relpath(place, folder) if saved.has_weights else None
+    catalog = keras_catalog.load()
+    notes: tuple[str, ...] = ()
+    if keep_nested and not (saved.has_weights and saved.is_archive):
+        raise ModelError(f"{place}: only a .keras file with its weights can keep nested models")
+    if keep_nested and (untrusted := find_untrusted(saved.config, catalog)):
+        keep_nested = False
+        notes = (f"nested models are blocks, because no spec can use this file: {untrusted}",)
     try:
-        imported = import_config(saved.config, keras_catalog.load(), weights=weights, fold=not flat)
+        imported = import_config(
+            saved.config,
+            catalog,
+            weights=weights,
+            fold=not flat,
+            keep_nested=keep_nested,
+        )
     except ModelError as error:
         raise ModelError(f"{place}: {error}") from error
     except RecursionError as error:
         raise ModelError(f"{place}: its config is nested too deep") from error
     name = str(spec) if spec is not None else "<stdout>"
     problems = tuple(_problem(gap, line, name, imported.text) for gap, line in imported.gaps)
-    return ImportedSpec(imported.text, problems, imported.notes)
+    return ImportedSpec(imported.text, problems, (*imported.notes, *notes))
 
 
 def _problem(gap: Gap, line: int | None, name: str, text: str) -> Problem:

@@ -10,11 +10,12 @@ from typing import Any
 class FileModel:
     """A model that ``models`` names, up to the layer ``until``.
 
-    ``path`` is its ``.keras`` file; ``config`` is that of the whole model, which was checked to
-    name nothing but Keras's own parts and those of plugins, and ``digest`` its SHA-256. ``inputs``
-    and ``outputs`` are names, in the order of a call. ``elements`` is the number of values in all
-    weights of the file. ``kept`` is the SHA-256 of the file when a run was trained with it; the
-    config is then the one that the run keeps, and the file may be gone.
+    ``layer`` is the model inside of it that is meant, as in ``outer.inner``. ``path`` is its
+    ``.keras`` file; ``config`` is that of the whole file, which was checked to name nothing but
+    Keras's own parts and those of plugins, and ``digest`` its SHA-256. ``inputs`` and ``outputs``
+    are names, in the order of a call. ``elements`` is the number of values in all weights of the
+    file. ``kept`` is the SHA-256 of the file when a run was trained with it; the config is then the
+    one that the run keeps, and the file may be gone.
     ``ids`` is the size of the Embedding that looks up an input, by the input's name.
     """
 
@@ -28,8 +29,9 @@ class FileModel:
     elements: int
     kept: str | None = None
     ids: Mapping[str, int] = field(default_factory=dict, compare=False)
+    layer: str | None = None
 
     @property
     def identity(self) -> str:
         """What shapes and summaries depend on."""
-        return f"{self.name} {self.digest} {self.until} {self.elements}"
+        return f"{self.name} {self.digest} {self.layer} {self.until} {self.elements}"

@@ -21,9 +21,14 @@ from modelspec.storage.atomic import replacing
     help="Output file, instead of standard output.",
 )
 @click.option("--flat", is_flag=True, help="Write every layer, without blocks and repeats.")
-def import_(*, model: Path, output: Path | None, flat: bool) -> None:
+@click.option(
+    "--keep-nested",
+    is_flag=True,
+    help="Keep nested models as models in the file, instead of blocks.",
+)
+def import_(*, model: Path, output: Path | None, flat: bool, keep_nested: bool) -> None:
     """Write the spec of a saved Keras model, from its config alone."""
-    imported = import_model(model, output, flat=flat)
+    imported = import_model(model, output, flat=flat, keep_nested=keep_nested)
     if output is None:
         write(imported.text)
     else:

@@ -32,7 +32,11 @@ def _settings(valid: ValidSpec) -> dict[str, Any]:
     if any(head.loss is not None for head in valid.heads):
         settings["optimizer"] = normal.item("optimizer", valid.spec.optimizer)
     for name, model in valid.catalog.models.items():
-        settings[f"models.{name}"] = {"config": model.digest[:12], "until": model.until}
+        settings[f"models.{name}"] = {
+            "config": model.digest[:12],
+            "layer": model.layer,
+            "until": model.until,
+        }
     spec = valid.spec.model_dump(by_alias=True)
     if find_strategy(valid.spec.loss_weights, [head.output for head in valid.heads]):
         settings["loss_weights"] = plain(valid.spec.loss_weights)

@@ -31,10 +31,14 @@ class UnsafeArchiveError(ModelError):
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """The config of a saved model, and whether ``weights.from`` can name the file."""
+    """The config of a saved model, and whether ``weights.from`` can name the file.
+
+    ``is_archive`` tells a ``.keras`` file from one of HDF5.
+    """
 
     config: dict[str, Any]
     has_weights: bool
+    is_archive: bool = False
 
 
 def read_saved_model(path: Path) -> SavedModel:
@@ -73,7 +77,7 @@ def _read_archive(path: Path) -> SavedModel:
         raise ModelError(f"{path} cannot be read: {_first_line(error)}") from error
     except (ValueError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
         raise ModelError(f"{path} cannot be read: {_first_line(error)}") from error
-    return SavedModel(_parse(path, raw), has_weights=WEIGHTS in names)
+    return SavedModel(_parse(path, raw), has_weights=WEIGHTS in names, is_archive=True)
 
 
 def _refuse_unsafe_names(path: Path, names: set[str]) -> None:

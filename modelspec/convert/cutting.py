@@ -26,6 +26,26 @@ class Interface:
     ids: Mapping[str, int]
 
 
+def model_in(graph: SavedGraph, layer: str | None) -> SavedGraph:
+    """The graph of a model inside of another, as in ``outer.inner``; without ``layer``, all of it.
+
+    Raises:
+        NoSuchLayerError: There is none.
+    """
+    for name in layer.split(".") if layer else ():
+        layers = {call.layer.name: call.layer for call in graph.calls}
+        inner = layers[name].inner if name in layers else None
+        if inner is None:
+            models = [name for name, one in layers.items() if one.inner is not None]
+            what = "is a layer, and not a model" if name in layers else "is not in the model"
+            hint = did_you_mean(name, models) or (
+                f"the models in it: {_list(models)}" if models else "there is no model in it"
+            )
+            raise NoSuchLayerError(f"{name} {what}", hint)
+        graph = inner
+    return graph
+
+
 def interface(graph: SavedGraph, until: str | None) -> Interface:
     """The inputs and outputs of a model, or of its part up to the layer ``until``.
 

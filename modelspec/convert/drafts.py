@@ -72,12 +72,13 @@ class Block:
 
 @dataclass(slots=True)
 class Draft:
-    """A whole spec; ``settings`` are the keys after ``outputs``."""
+    """A whole spec; ``models`` are those in files, ``settings`` the keys after ``outputs``."""
 
     name: str | None
     inputs: list[SavedInput]
     body: Body
     blocks: dict[str, Block]
+    models: dict[str, Mapping[str, str]] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
 
 

@@ -33,7 +33,12 @@ class Imported:
 
 
 def import_config(
-    config: Mapping[str, Any], catalog: Catalog, *, weights: str | None = None, fold: bool = True
+    config: Mapping[str, Any],
+    catalog: Catalog,
+    *,
+    weights: str | None = None,
+    fold: bool = True,
+    keep_nested: bool = False,
 ) -> Imported:
     """Write the spec of a saved config.
 
@@ -42,29 +47,37 @@ def import_config(
         catalog: The catalogue of the installed Keras.
         weights: The path that ``weights.from`` names; None for a spec without it.
         fold: Write repeated structure once, where that is shorter.
+        keep_nested: Let models inside of the model be entries of ``models``, and not blocks;
+            ``weights`` names their file.
 
     Raises:
         ModelError: The config is not that of a functional or sequential model.
     """
-    whole = _import(config, catalog, weights=weights, fold=False)
+    kept = weights if keep_nested else None
+    whole = _import(config, catalog, weights=weights, kept=kept, fold=False)
     if not fold or whole.text.count("\n") > MAX_FOLDED:
         return whole
-    folded = _import(config, catalog, weights=weights, fold=True)
+    folded = _import(config, catalog, weights=weights, kept=kept, fold=True)
     return min(folded, whole, key=lambda imported: imported.text.count("\n"))
 
 
 def _import(
-    config: Mapping[str, Any], catalog: Catalog, *, weights: str | None, fold: bool
+    config: Mapping[str, Any],
+    catalog: Catalog,
+    *,
+    weights: str | None,
+    kept: str | None,
+    fold: bool,
 ) -> Imported:
     graph = read_graph(config)
     precision = _precision(graph)
-    converter = Converter(catalog, precision, fold=fold, starts=weights is not None)
+    converter = Converter(catalog, precision, fold=fold, starts=weights is not None, kept=kept)
     body = converter.body(graph)
     gaps = converter.gaps
     inputs, notes = _inputs(graph, body, gaps)
     converter.finish(body)
     notes += converter.notes
-    draft = Draft(_model_name(graph.name), inputs, body, converter.blocks)
+    draft = Draft(_model_name(graph.name), inputs, body, converter.blocks, converter.models)
     if graph.flattened:
         gaps.append(Gap("", "outputs are nested, which a spec cannot write: they have one level"))
     writer = Writer(draft)

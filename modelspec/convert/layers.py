@@ -22,16 +22,21 @@ from modelspec.convert.writing import cost
 
 @dataclass
 class Converter:
-    """Converts graphs, nested ones into blocks; ``gaps`` collects what a spec cannot hold."""
+    """Converts graphs, nested ones into blocks; ``gaps`` collects what a spec cannot hold.
+
+    With ``kept``, the path of the file, nested ones become ``models`` in it.
+    """
 
     catalog: Catalog
     precision: str
     fold: bool = True
     starts: bool = False
+    kept: str | None = None
     gaps: list[Gap] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     blocks: dict[str, Block] = field(default_factory=dict)
-    nested_blocks: dict[int, Block] = field(default_factory=dict)
+    models: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    nested_names: dict[int, str] = field(default_factory=dict)
     _ids: int = 0
 
     def __post_init__(self) -> None:
@@ -87,7 +92,8 @@ class Converter:
         return self.values.written_default(entry.arguments[name])
 
     def _is_taken(self, name: str) -> bool:
-        return name in self.blocks or self.catalog.find("layer", name) is not None
+        taken = name in self.blocks or name in self.models
+        return taken or self.catalog.find("layer", name) is not None
 
     def new_id(self) -> int:
         self._ids += 1
@@ -175,14 +181,12 @@ class Converter:
         refs = [moved(ref) for ref in refs_in([call.args, kwargs])]
         if len(refs) != len(graph.inputs):
             raise GapError("the nested model is called on other inputs than it has")
-        name = _word(call.layer.name)
-        if id(call.layer) not in self.nested_blocks:
-            self.nested_blocks[id(call.layer)] = self.block(graph, name, where)
-        block = self.nested_blocks[id(call.layer)]
+        if id(call.layer) not in self.nested_names:
+            self.nested_names[id(call.layer)] = self._define(graph, call.layer.name, where)
         frozen = call.layer.inner is not None and not graph.trainable
         return Step(
             self.new_id(),
-            block.name,
+            self.nested_names[id(call.layer)],
             {},
             {None: tuple(refs) if len(refs) > 1 else refs[0]},
             call.layer.name,
@@ -191,16 +195,22 @@ class Converter:
             weighted=True,
         )
 
-    def block(self, graph: SavedGraph, name: str, where: str) -> Block:
-        body = self.body(graph, where)
-        self.finish(body)
-        base, number = name, 0
-        while self._is_taken(name):
+    def _define(self, graph: SavedGraph, name: str, where: str) -> str:
+        """Add a nested model to ``models`` or ``blocks``, and return its name there."""
+        body = None
+        if self.kept is None or "." in name:
+            body = self.body(graph, where)
+            self.finish(body)
+        base = word = _word(name)
+        number = 0
+        while self._is_taken(word):
             number += 1
-            name = f"{base}_{number}"
-        block = Block(name, body)
-        self.blocks[name] = block
-        return block
+            word = f"{base}_{number}"
+        if body is not None:
+            self.blocks[word] = Block(word, body)
+        elif self.kept is not None:
+            self.models[word] = {"path": self.kept, "layer": name}
+        return word
 
 
 def _share(step: Step, owner: Step | None, call: SavedCall) -> None:

@@ -52,6 +52,10 @@ class Writer:
             self._add("blocks:")
             for block in _inner_first(draft.blocks):
                 self._block(block)
+        if draft.models:
+            self._add("models:")
+            for name, source in draft.models.items():
+                self._entry("  ", name, source)
         self._add("layers:")
         self._body(draft.body, "  ")
         self._outputs(draft.body, "")

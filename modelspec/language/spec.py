@@ -209,9 +209,13 @@ class BlockSpec(_Section):
 
 
 class ModelSource(_Section):
-    """A model that stands in a file: a run, or a ``.keras`` file, up to the layer ``until``."""
+    """A model that stands in a file: a run, or a ``.keras`` file, up to the layer ``until``.
+
+    ``layer`` is the model inside of it that is meant, behind the names of models around that one.
+    """
 
     path: Annotated[str, Field(min_length=1)] | None = None
+    layer: Annotated[str, Field(min_length=1)] | None = None
     until: Annotated[str, Field(min_length=1)] | None = None
 
 

@@ -25,6 +25,8 @@ class NamedModel(Protocol):
     @property
     def path(self) -> Path: ...
     @property
+    def layer(self) -> str | None: ...
+    @property
     def until(self) -> str | None: ...
     @property
     def config(self) -> Mapping[str, Any]: ...
@@ -46,6 +48,7 @@ def describe_models(models: Iterable[NamedModel]) -> dict[str, Any] | None:
     described = {
         model.name: {
             "path": str(model.path),
+            "layer": model.layer,
             "until": model.until,
             # A file that is gone is told when the model is built.
             "sha256": file_sha256(model.path) if model.path.exists() else "",

@@ -48,6 +48,7 @@ HELP: Final[dict[str, dict[str, str]]] = {
             "The folder of a run or a .keras file, relative to the spec. --model NAME=PATH "
             "replaces it."
         ),
+        "layer": "A model inside of that in the file, as in `outer.inner`, in place of all of it.",
         "until": "A layer of the model, by its name: what it returns becomes the result.",
     },
     "ArraySource": {

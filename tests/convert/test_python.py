@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from scripts import trained_apart
 
 import modelspec
 from modelspec.api.python import to_python
-from modelspec.problems.errors import ModelError
 
 SPECS = sorted(Path("specs").glob("*.yaml"))
 GUIDES = sorted((Path(__file__).parents[1] / "guides").glob("*.yaml"))
@@ -162,21 +162,6 @@ def test_names_of_users_become_identifiers(name: str, tmp_path: Path) -> None:
     assert theirs.output_names == ours.output_names
     for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize(
-    ("addition", "said"),
-    [
-        ("weights: {layers: {y.kernel: {array: k}}}\n", "arrays for single weights"),
-    ],
-)
-def test_what_a_script_cannot_have_is_refused(addition: str, said: str) -> None:
-    text = (
-        "modelspec: 1\ninputs: {x: {shape: [2]}}\nlayers:\n  - Dense: {units: 1}\n    name: y\n"
-        f"outputs: y\nlosses: mse\n{addition}"
-    )
-    with pytest.raises(ModelError, match=said):
-        script(text)
 
 
 @pytest.mark.parametrize(
@@ -334,28 +319,6 @@ def difference(path: Path, folder: Path) -> float:
         np.savez(data, **named)
     by_model = any(name in path.stem for name in NO_WEIGHT_GRADIENT)
     return trained_apart(source, data, folder, by_model=by_model)
-
-
-def trained_apart(
-    source: modelspec.ModelSpec, data: Path, folder: Path, *, by_model: bool = False
-) -> float:
-    """The same for a spec and its data."""
-    (folder / "script.py").write_text(to_python(source, data), "utf-8")
-    modelspec.train(source, data, run=folder / "run")
-    import keras
-
-    keras.backend.clear_session()
-    runpy.run_path(str(folder / "script.py"))["main"](model_path=str(folder / "plain.keras"))
-    ours, theirs = (
-        keras.saving.load_model(file, compile=False)
-        for file in (folder / "run" / "model.keras", folder / "plain.keras")
-    )
-    assert ours.output_names == theirs.output_names
-    scale = max(float(np.abs(weight).max()) for weight in ours.get_weights())
-    return max(
-        float(np.abs(one - other).max()) / (scale if by_model else max(np.abs(one).max(), 1e-12))
-        for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True)
-    )
 
 
 @pytest.mark.keras

@@ -1,6 +1,7 @@
 """Models from files as layers: the part up to a layer, with the weights of the file."""
 
 import math
+import random
 import warnings
 from copy import deepcopy
 from typing import Any
@@ -60,7 +61,9 @@ def _loaded(source: FileModel) -> Any:
         raise FileModelError(
             f"{source.path} is not the file that the run was trained with", _moved(source)
         )
+    drawn = random.getstate()
     _symbolic(source)  # before Keras makes weights of the sizes that the config says
+    random.setstate(drawn)  # the seeds of later layers are those after load_model alone
     try:
         with warnings.catch_warnings(action="ignore"):
             return keras.saving.load_model(source.path, compile=False, safe_mode=True)
@@ -73,6 +76,8 @@ def _moved(source: FileModel) -> str:
 
 
 def _cut(model: Any, source: FileModel, name: str) -> Any:
+    for layer in source.layer.split(".") if source.layer else ():
+        model = model.get_layer(layer)
     model = as_functional(model)  # a Sequential has outputs of its own only once it is called
     by_name = {tensor.name: tensor for tensor in model.inputs}
     inputs = [by_name[key] for key in source.inputs]

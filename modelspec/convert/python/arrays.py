@@ -12,6 +12,7 @@ from modelspec.language.spec import ColumnSource, Source
 from modelspec.problems.errors import ModelError
 
 _DELIMITERS: Mapping[str, str] = {".csv": ",", ".tsv": "\\t"}
+_PARQUET = frozenset({".parquet", ".pq"})
 
 READ_TABLE = '''def read_table(path, text=(), missing={{}}):
     """Return the columns of a table; those that are not ``text`` become numbers if they can."""
@@ -19,6 +20,23 @@ READ_TABLE = '''def read_table(path, text=(), missing={{}}):
         header, *rows = csv.reader(file{more})
     columns = {{}}
     for name, cells in zip(header, zip(*rows)):
+        cells = ["" if cell in missing.get(name, ()) else cell for cell in cells]
+        columns[name] = np.array(cells, object)
+        if name not in text:
+            try:
+                columns[name] = np.array([float(cell or "nan") for cell in cells])
+            except ValueError:
+                pass
+    return columns'''
+
+READ_PARQUET = '''def read_table(path, text=(), missing={}):
+    """Return the columns of a table; those that are not ``text`` become numbers if they can."""
+    columns = {}
+    for column in pl.read_parquet(path, glob=False):
+        name = column.name
+        if column.dtype == pl.Boolean and name not in text:
+            column = column.cast(pl.Int8)
+        cells = column.cast(pl.String).fill_null("").to_list()
         cells = ["" if cell in missing.get(name, ()) else cell for cell in cells]
         columns[name] = np.array(cells, object)
         if name not in text:
@@ -75,8 +93,7 @@ class Arrays:
         self._one_hot = outputs_of_one_hot(valid.heads)
         suffix = PurePath(names.path).suffix.lower() if names else ""
         self._delimiter = _DELIMITERS.get(suffix)
-        if suffix in {".parquet", ".pq"}:
-            raise ModelError("a script reads no Parquet files: it needs Keras and NumPy alone")
+        self._is_parquet = suffix in _PARQUET
         if names and names.validation is not None and (self._stacks or self._classes):
             raise ModelError(
                 "a script cannot have a validation part with columns side by side or with names "
@@ -88,14 +105,16 @@ class Arrays:
 
     @property
     def is_table(self) -> bool:
-        """Whether the data is a CSV or TSV file."""
-        return self._delimiter is not None
+        """Whether the data is a CSV, TSV or Parquet file."""
+        return self._is_parquet or self._delimiter is not None
 
     def helpers(self) -> Iterator[str]:
         """The functions that the expressions call."""
         if self._delimiter is not None:
             more = "" if self._delimiter == "," else f', delimiter="{self._delimiter}"'
             yield READ_TABLE.format(more=more)
+        if self._is_parquet:
+            yield READ_PARQUET
         if self._names is None or (self._stacks and not self.is_table):
             yield LOAD
         if self._classes:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from modelspec.catalog import Catalog
+from modelspec.catalog import Catalog, Entry
 from modelspec.convert.python.layout import Code, applied, call, lines, sequence
+from modelspec.convert.python.models import model_lines, preprocessed
 from modelspec.convert.python.names import Names
 from modelspec.convert.python.steps import Step
 from modelspec.convert.python.values import UnwrittenError, Values
@@ -64,7 +65,8 @@ class Body:
         source = self._variable(entry)
         target = self._target(position, step) or self._running
         code, before = self._called(step, values, target)
-        assert not before
+        if before:
+            raise UnwrittenError("a chain of models")
         if source != target:
             yield f"    {target} = {source}"
         count = Values(self._catalog, self._lookup(looped=False)).value(step.repeat).flat
@@ -81,8 +83,16 @@ class Body:
         constants = [values.value(item).before(f"{key}=") for key, item in step.constants.items()]
         if step.type in self._blocks:
             return self._block(step, values, chained), []
+        entry = self._catalog.find("layer", step.type)
+        if entry is not None and entry.is_model:
+            tensors = _of_model(entry, step, tensors)
         if step.layer is not None:
             return call(self._layers[step.layer], [*tensors, *constants]), []
+        if entry is not None and entry.is_model:
+            variable = self._names.give(f"{step.variable or step.keys[0]}_model")
+            self._layers[step.keys[0]] = variable
+            made = list(model_lines(variable, entry, step.arguments, step.options, values))
+            return call(variable, [*tensors, *constants]), made
         constructor = values.construct("layer", {step.type: dict(step.arguments)}, step.options)
         if not step.shared:
             return applied(constructor, [*tensors, *constants]), []
@@ -179,6 +189,19 @@ class Body:
             return "i" if looped and parameter == "i" else self._parameters[parameter]
 
         return name
+
+
+def _of_model(entry: Entry, step: Step, tensors: Sequence[Code]) -> list[Code]:
+    """What a model is called on: its tensors in their order, and prepared where it is asked."""
+    if entry.model is not None and None not in step.sources:
+        by_name = dict(zip(step.sources, tensors, strict=True))
+        codes = [_without_name(by_name[name], name) for name in entry.model.inputs]
+        return [sequence(codes) if len(codes) > 1 else codes[0]]
+    return [preprocessed(entry, tensor) for tensor in tensors] if step.preprocess else [*tensors]
+
+
+def _without_name(code: Code, name: str) -> Code:
+    return Code(code.head.removeprefix(f"{name}="), code.elements, code.tail)
 
 
 def _last_uses(steps: Sequence[Step], outputs: Sequence[str]) -> dict[str, int]:

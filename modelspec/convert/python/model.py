@@ -38,13 +38,19 @@ def write_model(valid: ValidSpec, taken: Sequence[str], sought: frozenset[str]) 
     chosen = chosen_names(valid) | sought
     clash = clashes(valid.graph, chosen)
     named = everything if clash else chosen
-    inside = any("." in name for name in sought)
+    inside = any("." in name for name in sought) or _is_model_shared(valid)
     if inside or (clash and (valid.spec.blocks or _repeats(valid))):
         return _Writer(valid, taken, named).flat()
     try:
         return _Writer(valid, taken, named).structured()
     except UnwrittenError:
         return _Writer(valid, taken, named).flat()
+
+
+def _is_model_shared(valid: ValidSpec) -> bool:
+    """Whether a model from a file is called several times: it is one layer then."""
+    calls = [node.type for node in valid.graph.nodes if node.type in valid.spec.models]
+    return len(calls) > len(set(calls))
 
 
 def _repeats(valid: ValidSpec) -> bool:

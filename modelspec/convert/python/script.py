@@ -6,7 +6,8 @@ from modelspec.convert.python.arrays import ArrayNames
 from modelspec.convert.python.layout import Code, lines, string
 from modelspec.convert.python.model import write_model
 from modelspec.convert.python.own_parts import import_lines, part_names
-from modelspec.convert.python.starting import StartingModel
+from modelspec.convert.python.rates import scaled_layers
+from modelspec.convert.python.starting import Start
 from modelspec.convert.python.strategies import chosen_strategy, shared_layer
 from modelspec.convert.python.training import Main
 from modelspec.convert.python.values import UnwrittenError, Values
@@ -17,7 +18,8 @@ from modelspec.problems.errors import ModelError
 
 _OWN = (
     "BATCH_SIZE", "DATA", "EPOCHS", "MODEL", "SEED", "VALIDATION_SPLIT",
-    "balance", "class_ids", "class_weights", "csv", "held_out", "load", "read_table", "tf",
+    "balance", "class_ids", "class_weights", "csv", "fnmatchcase", "h5py", "held_out", "layer",
+    "load", "load_weights", "pl", "policy", "read_table", "saved", "scale_learning_rates", "tf",
     "validation_rows",
 )  # fmt: skip
 
@@ -26,7 +28,7 @@ def python_script(
     valid: ValidSpec,
     arrays: ArrayNames | None = None,
     weighted: frozenset[str] = frozenset(),
-    start: StartingModel | None = None,
+    start: Start | None = None,
 ) -> str:
     """A Python script that builds, trains and saves the model of a spec, with Keras alone.
 
@@ -39,15 +41,14 @@ def python_script(
     Raises:
         ModelError: The spec has parts that such a script cannot have.
     """
-    _require_plain(valid)
     values = Values(valid.catalog, str)
     strategy = chosen_strategy(valid, weighted)
     main = Main(valid, arrays, values, strategy=strategy, weighted=weighted, start=start)
-    named = {node.name for node in valid.graph.adapted}
+    named = {node.name for node in valid.graph.adapted} | _models(valid) | scaled_layers(valid)
     if isinstance(strategy, GradNorm) and (shared := shared_layer(valid, weighted)):
         named.add(shared)
     if start is not None:
-        named |= start.layers.keys()
+        named |= start.names
     try:
         script = write_model(valid, [*_OWN, *part_names()], frozenset(named))
     except UnwrittenError as error:
@@ -60,7 +61,9 @@ def python_script(
     )
     parts = [*script.functions, *main.helpers(), "\n".join(main.lines())]
     body = "\n\n\n".join([*parts, 'if __name__ == "__main__":\n    main(*sys.argv[1:])'])
-    imports = ["import keras", *(["import numpy as np"] if "np." in body else [])]
+    imports = ["import h5py"] if "h5py.File(" in body else []
+    imports += ["import keras", *(["import numpy as np"] if "np." in body else [])]
+    imports += ["import polars as pl"] if "pl.read_parquet(" in body else []
     imports += ["import tensorflow as tf"] if "tf.GradientTape" in body else []
     used = [name for name in ("layers", "ops") if f"{name}." in body]
     imports += [f"from keras import {', '.join(used)}"] if used else []
@@ -69,17 +72,14 @@ def python_script(
     modules = {"csv": "csv.reader(", "os": "os.environ"}
     standard = "".join(f"import {name}\n" for name, use in modules.items() if use in body)
     standard += "import sys"
+    standard += "\nfrom fnmatch import fnmatchcase" if "fnmatchcase(" in body else ""
     return f"{head}{standard}\n\n" + "\n".join(imports) + f"\n\n{constants}\n\n\n{body}\n"
 
 
-def _require_plain(valid: ValidSpec) -> None:
-    spec = valid.spec
-    for node in valid.graph.nodes:
-        entry = valid.catalog.find("layer", node.type)
-        if entry is not None and entry.is_model:
-            raise ModelError(f"{node.name} is a model, which cannot be written to Python yet")
-    if spec.training.learning_rates:
-        raise ModelError("learning_rates of parts cannot be written to Python yet")
+def _models(valid: ValidSpec) -> set[str]:
+    """The layers that are models: Keras would give two of them the same name."""
+    entries = {node.layer: valid.catalog.find("layer", node.type) for node in valid.graph.nodes}
+    return {name for name, entry in entries.items() if entry is not None and entry.is_model}
 
 
 def _head(valid: ValidSpec) -> Iterator[str]:

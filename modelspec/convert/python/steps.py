@@ -21,7 +21,8 @@ class Step:
 
     ``keys`` are what others call its value; ``parts`` the keys of several results. ``variable`` is
     a name that the user chose. ``layer`` is the key of the step that makes the layer, where that is
-    another; ``shared`` says that another step calls this one's.
+    another; ``shared`` says that another step calls this one's. ``preprocess`` asks for what
+    belongs to a model of ``keras.applications`` first.
     """
 
     keys: tuple[str, ...]
@@ -35,6 +36,7 @@ class Step:
     repeat: Any = None
     layer: str | None = None
     shared: bool = False
+    preprocess: bool = False
 
 
 def steps_of_graph(graph: Graph, named: set[str]) -> list[Step]:
@@ -65,6 +67,7 @@ def _step_of_node(node: Node, shared: set[str], named: set[str]) -> Step:
         parts=tuple(f"{node.name}#{index}" for index in range(len(node.parts))),
         layer=None if node.layer == node.name else node.layer,
         shared=node.name in shared,
+        preprocess=node.preprocess,
     )
 
 
@@ -105,6 +108,8 @@ def _step_of_item(
         raise UnwrittenError("a block that is shared or has options")
     if repeats and (item is not root or is_shared or item.parts or spec.adapt):
         raise UnwrittenError("a chain that is shared")
+    if has_expression(spec.preprocess):
+        raise UnwrittenError("a switch that is computed")
     if not references:
         raise UnwrittenError("a name that is computed")
     if item is root and not is_block and item.name in named and not spec.type.startswith("ops."):
@@ -126,6 +131,7 @@ def _step_of_item(
         repeat=item.spec.repeat if repeats else None,
         layer=None if item is root else root.name,
         shared=is_shared,
+        preprocess=bool(spec.preprocess),
     )
 
 

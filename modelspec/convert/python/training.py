@@ -7,7 +7,8 @@ from modelspec.convert.python.arrays import ArrayNames, Arrays
 from modelspec.convert.python.fitting import fitting_lines
 from modelspec.convert.python.layout import Code, call, lines, sequence, string
 from modelspec.convert.python.outputs import in_form
-from modelspec.convert.python.starting import StartingModel, starting_lines
+from modelspec.convert.python.rates import rates_function, rates_lines
+from modelspec.convert.python.starting import Start, starting_functions, starting_lines
 from modelspec.convert.python.strategies import balance_function, balance_lines
 from modelspec.convert.python.values import Values
 from modelspec.graph.heads import Head
@@ -53,7 +54,7 @@ class Main:
         *,
         strategy: Strategy | None = None,
         weighted: frozenset[str] = frozenset(),
-        start: StartingModel | None = None,
+        start: Start | None = None,
     ) -> None:
         self._strategy, self._weighted, self._start = strategy, weighted, start
         self._valid, self._arrays, self._values = valid, arrays, values
@@ -77,6 +78,10 @@ class Main:
             yield from self._data.helpers()
             if self._strategy is not None:
                 yield balance_function(self._strategy)
+            if self._training.learning_rates:
+                yield rates_function(self._valid)
+        if self._start is not None:
+            yield from starting_functions(self._start)
 
     def lines(self) -> Iterator[str]:
         yield "def main(data_path=DATA, model_path=MODEL):"
@@ -85,6 +90,8 @@ class Main:
             if self._start is None:
                 yield "    build_model().save(model_path)"
                 return
+            if self._start.needs_data:
+                yield "    data = np.load(data_path)"
             yield "    model = build_model()"
             yield from starting_lines(self._start)
             yield "    model.save(model_path)"
@@ -98,6 +105,8 @@ class Main:
         yield "    model = build_model()"
         if self._start is not None:
             yield from starting_lines(self._start)
+        if self._training.learning_rates:
+            yield from rates_lines(self._valid)
         names = self._arrays.training if self._arrays else None
         rows = "~held_out" if self._is_split() else None
         yield from fitting_lines(self._valid, self._data, names, rows)

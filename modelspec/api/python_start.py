@@ -1,0 +1,115 @@
+"""What the script of a spec starts from, matched as ``train`` matches it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from modelspec.api.model_spec import ModelSpec
+from modelspec.api.starting_weights import plan_start
+from modelspec.api.weight_sources import layout
+from modelspec.convert.archive import ZIP_MAGIC
+from modelspec.convert.python.starting import SavedModel, SingleWeight, Start, WeightsFile
+from modelspec.graph.naming import snake_case
+from modelspec.language.paths import folder_of, path_from
+from modelspec.problems.diagnostic import has_errors
+from modelspec.problems.errors import ModelError, SpecError
+from modelspec.results.weights import Layout, Weight
+from modelspec.weights.files import H5Weights
+from modelspec.weights.legacy import LEGACY, MODEL, by_slot
+from modelspec.weights.places import Place
+from modelspec.weights.plan import Plan
+
+
+def start_of_script(source: ModelSpec, data: Path | str | None) -> Start | None:
+    """The files that a spec starts from, and what each layer takes from them.
+
+    Raises:
+        SpecError: The weights do not fit the model.
+        ModelError: A script cannot read them.
+    """
+    valid = source.require()
+    weights = valid.spec.weights
+    if weights == type(weights)():
+        return None
+    planned = plan_start(source, layout(source), data)
+    if has_errors(planned.problems):
+        raise SpecError(source.place(planned.problems))
+    plan, file = planned.plan, planned.source
+    types = {node.layer: node.type for node in valid.graph.nodes}
+    loaded = [*plan.loads, *(place.layer for place in plan.arrays)]
+    return Start(
+        file=None if file is None else _file(file, plan, types),
+        weights=tuple(_single(source, place, plan.layout) for place in plan.arrays),
+        derived=tuple(name for name in loaded if types.get(name) == "Normalization"),
+    )
+
+
+def _file(file: object, plan: Plan, types: Mapping[str, str]) -> SavedModel | WeightsFile:
+    if not isinstance(file, H5Weights):
+        raise ModelError(
+            "a script cannot start from a run that did not end: its checkpoint is modelspec's own; "
+            "finish the run with modelspec train --resume"
+        )
+    if _is_model(file):
+        models = {ours: _steps(file, theirs) for ours, theirs in plan.loads.items()}
+        return SavedModel(str(file.path), models)
+    arrays = {ours: _arrays(file, plan.layout[ours], name) for ours, name in plan.loads.items()}
+    return WeightsFile(str(file.path), arrays, is_whole=_is_whole(file, plan, types))
+
+
+def _is_model(file: H5Weights) -> bool:
+    """Whether Keras can load a model of the file, and not weights alone."""
+    with file.path.open("rb") as opened:
+        is_archive = opened.read(len(ZIP_MAGIC)) == ZIP_MAGIC
+    return is_archive or any(group.startswith(f"{MODEL}/") for group in file.groups.values())
+
+
+def _steps(file: H5Weights, theirs: str) -> tuple[str, ...]:
+    """The names that lead to a layer of theirs, which may be inside of models."""
+    depth = f"/{file.groups[theirs]}".count("/layers/")
+    return tuple(theirs.split(".", max(depth, 1) - 1))
+
+
+def _arrays(file: H5Weights, ours: Sequence[Weight], theirs: str) -> tuple[str, ...]:
+    """The arrays of a layer of theirs, in the order of the weights of ours."""
+    stored = file.headers[theirs]
+    if any(header.dtype == "bfloat16" for header in stored.values()):
+        raise ModelError(f"a script cannot read {file.path}: its weights are bfloat16")
+    slots = by_slot(ours, {slot: slot for slot in stored}, theirs)
+    ordered = sorted(ours, key=lambda weight: weight.index)
+    names = [slots[weight.slot].removeprefix(LEGACY) for weight in ordered]
+    return tuple(f"{file.groups[theirs]}/{name}" for name in names)
+
+
+def _is_whole(file: H5Weights, plan: Plan, types: Mapping[str, str]) -> bool:
+    """Whether ``load_weights`` gives every layer what the plan gives it, and nothing else.
+
+    It matches layers by their classes and order, and takes the states of generators as well.
+    """
+    counts: dict[str, int] = {}
+    for name in plan.layout:
+        kind = snake_case(types.get(name, ""))
+        counts[kind] = count = counts.get(kind, -1) + 1
+        group = f"layers/{kind}_{count}" if count else f"layers/{kind}"
+        if plan.loads.get(name) != name or file.groups.get(name) != group:
+            return False
+    slots = [slot for stored in file.headers.values() for slot in stored]
+    drawn = any("seed_generator" in slot or slot.startswith(LEGACY) for slot in slots)
+    return not drawn and not plan.unused and not plan.arrays
+
+
+def _single(source: ModelSpec, place: Place, model: Layout) -> SingleWeight:
+    valid = source.require()
+    wanted = valid.spec.weights.layers[place.key]
+    ordered = sorted(model[place.layer], key=lambda weight: weight.index)
+    path = None if wanted.file is None else path_from(folder_of(valid.document), wanted.file)
+    array = wanted.array
+    if path is not None and path.suffix != ".npy" and array is None:
+        with np.load(path) as stored:
+            [array] = stored.files
+    if path is not None and path.suffix == ".npy":
+        array = None
+    index = ordered.index(place.weight)
+    file = None if path is None else str(path)
+    return SingleWeight(place.layer, place.weight.name, index, file, array)

@@ -1,0 +1,131 @@
+"""Models as layers: the lines that load one or make one of ``keras.applications``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from modelspec.catalog import Entry
+from modelspec.catalog.file_models import FileModel
+from modelspec.convert.cutting import model_in
+from modelspec.convert.python.layout import Code, call, lines, sequence, string
+from modelspec.convert.python.values import UnwrittenError, Values
+from modelspec.convert.saved_graph import SavedGraph
+from modelspec.convert.saved_reader import read_graph
+
+SAVED = "saved"
+"""The variable of a loaded model, until its part is taken."""
+
+
+def model_lines(
+    variable: str, entry: Entry, arguments: Mapping[str, Any], options: Mapping[str, Any],
+    values: Values,
+) -> Iterator[str]:  # fmt: skip
+    """Lines that make a model and freeze what the spec freezes.
+
+    Raises:
+        UnwrittenError: The spec says something about it that a script cannot.
+    """
+    if "name" not in options:
+        raise UnwrittenError("a model in a block")
+    if entry.model is not None:
+        yield from _file_model(variable, entry.model, values.value(options["name"]))
+    else:
+        yield from _application(variable, entry, arguments, options, values)
+    yield from _frozen(variable, options.get("trainable"), values)
+
+
+def preprocessed(entry: Entry, tensor: Code) -> Code:
+    """The tensor as ``preprocess_input`` of a model's module gives it."""
+    assert entry.module is not None
+    module = entry.module.rpartition(".")[2]
+    return call(f"keras.applications.{module}.preprocess_input", [tensor])
+
+
+def _file_model(variable: str, model: FileModel, name: Code) -> Iterator[str]:
+    graph = model_in(read_graph(model.config), model.layer)
+    load = call("keras.saving.load_model", [string(str(model.path)), Code("compile=False")])
+    yield from lines(load.before(f"{SAVED} = "), 4)
+    for layer in model.layer.split(".") if model.layer else ():
+        yield f"    {SAVED} = {SAVED}.get_layer({string(layer).flat})"
+    arguments = [_inputs(model, graph), _outputs(model, graph), name.before("name=")]
+    yield from lines(call(f"{variable} = keras.Model", arguments), 4)
+
+
+def _inputs(model: FileModel, graph: SavedGraph) -> Code:
+    if len(graph.inputs) == 1:
+        return Code(f"{SAVED}.inputs[0]")
+    return _one_or_many(
+        [Code(f"{SAVED}.get_layer({string(name).flat}).output") for name in model.inputs]
+    )
+
+
+def _outputs(model: FileModel, graph: SavedGraph) -> Code:
+    if model.until is None:
+        if graph.form == "mapping" and not graph.flattened:
+            names = [string(name).flat for name in model.outputs]
+            return _one_or_many([Code(f"{SAVED}.output[{name}]") for name in names])
+        return Code(f"{SAVED}.outputs[0]" if len(model.outputs) == 1 else f"{SAVED}.outputs")
+    until = string(model.until).flat
+    if not any(call.layer.is_operation for call in graph.calls if call.layer.name == model.until):
+        return Code(f"{SAVED}.get_layer({until}).output")
+    return Code(f"next(op.output for op in {SAVED}.operations if op.name == {until})")
+
+
+def _one_or_many(codes: Sequence[Code]) -> Code:
+    return codes[0] if len(codes) == 1 else sequence(codes)
+
+
+def _application(
+    variable: str, entry: Entry, arguments: Mapping[str, Any], options: Mapping[str, Any],
+    values: Values,
+) -> Iterator[str]:  # fmt: skip
+    passed = [_argument(item, values).before(f"{key}=") for key, item in arguments.items()]
+    passed.append(values.value(options["name"]).before("name="))
+    made = call(f"keras.applications.{entry.name}", passed)
+    policy = options.get("dtype")
+    if policy is not None:
+        yield "    policy = keras.config.dtype_policy()"
+        yield from lines(call("keras.config.set_dtype_policy", [values.value(policy)]), 4)
+    yield from lines(made.before(f"{variable} = "), 4)
+    if policy is not None:
+        yield "    keras.config.set_dtype_policy(policy)"
+
+
+def _argument(value: Any, values: Values) -> Code:
+    """A value; a shape becomes a tuple, as Keras's own examples have it."""
+    if not isinstance(value, list | tuple):
+        return values.value(value)
+    end = ",)" if len(value) == 1 else ")"
+    return Code("(", tuple(map(values.value, value)), end)
+
+
+def _frozen(variable: str, trainable: Any, values: Values) -> Iterator[str]:
+    """Freeze a model, or all of it but for the layers that patterns match."""
+    if trainable is None:
+        return
+    if not isinstance(trainable, list | tuple):
+        yield f"    {variable}.trainable = {values.value(trainable).flat}"
+        return
+    yield f"    for layer in {variable}.layers:"
+    yield from lines(matched("layer.name", trainable).before("layer.trainable = "), 8)
+
+
+def matched(name: str, patterns: Sequence[str]) -> Code:
+    """An expression that is true where a pattern matches the value of an expression."""
+    starts = [pattern[:-1] for pattern in patterns if pattern.endswith("*")]
+    if len(starts) == len(patterns) and not any(_is_wild(start) for start in starts):
+        prefixes = tuple(map(string, starts))
+        opened, closed = ("(", ")") if len(starts) == 1 else ("((", "))")
+        return Code(f"{name}.startswith{opened}", prefixes, closed)
+    if not any(map(_is_wild, patterns)):
+        return sequence(map(string, patterns)).before(f"{name} in ")
+    globs = sequence(map(glob, patterns)).flat
+    return Code(f"any(fnmatchcase({name}, pattern) for pattern in {globs})")
+
+
+def _is_wild(text: str) -> bool:
+    return "*" in text or "?" in text
+
+
+def glob(pattern: str) -> Code:
+    """A pattern for ``fnmatchcase``, to which brackets would be classes of characters."""
+    return string(pattern.replace("[", "[[]"))
