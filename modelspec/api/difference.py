@@ -70,7 +70,7 @@ def diff(a: str | Path, b: str | Path, *, light: bool = False) -> Difference:
         inputs=compared.inputs,
         layers=compared.layers,
         outputs=compared.outputs,
-        settings=tuple(_settings(one, other)),
+        settings=tuple(_settings(one, other, compared.output_names)),
         run=tuple(_runs(one.run, other.run)),
     )
     if not (compared.layers or compared.inputs):
@@ -78,9 +78,9 @@ def diff(a: str | Path, b: str | Path, *, light: bool = False) -> Difference:
     return _with_sizes(difference, one.source, other.source, compared, light=light)
 
 
-def _settings(one: _Opened, other: _Opened) -> Iterator[Change]:
+def _settings(one: _Opened, other: _Opened, names: Mapping[str, str]) -> Iterator[Change]:
     """Settings that differ; of a model file, only those that such a file holds."""
-    changes = compare_settings(one.source.require(), other.source.require())
+    changes = compare_settings(one.source.require(), other.source.require(), names)
     if one.has_lines and other.has_lines:
         return changes
     return (

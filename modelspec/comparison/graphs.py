@@ -16,9 +16,10 @@ _ABSENT = object()
 
 @dataclass(frozen=True)
 class Compared:
-    """The pairs of nodes, and the changes."""
+    """The pairs of nodes and of the names of outputs, and the changes."""
 
     pairs: Mapping[str, str]
+    output_names: Mapping[str, str]
     inputs: tuple[Change, ...]
     layers: tuple[LayerChange, ...]
     outputs: tuple[Change, ...]
@@ -37,11 +38,13 @@ class GraphComparison:
         normal, numbers = Normal(self.catalog), dict[Hashable, int]()
         one, other = Side.of(self.one, normal, numbers), Side.of(self.other, normal, numbers)
         pairs = match(one, other)
+        names = self._output_names(pairs)
         return Compared(
             pairs,
+            names,
             tuple(changes(_inputs(self.one), _inputs(self.other))),
-            tuple(self._layers(one, other, pairs)),
-            tuple(self._outputs(pairs)),
+            _in_order(self._layers(one, other, pairs), one, other, pairs),
+            tuple(self._outputs(pairs, names)),
         )
 
     def _layers(self, one: Side, other: Side, pairs: Mapping[str, str]) -> Iterator[LayerChange]:
@@ -89,12 +92,43 @@ class GraphComparison:
         if pair[0] != pair[1] and is_chosen(node) and is_chosen(partner):
             yield LayerChange("renamed", *pair, *kinds, *lines)
 
-    def _outputs(self, pairs: Mapping[str, str]) -> Iterator[Change]:
-        before = {name: _shown(source, pairs) for name, source in self.one.outputs.items()}
+    def _output_names(self, pairs: Mapping[str, str]) -> dict[str, str]:
+        """The names of outputs on the other side: the same, or of the same tensor."""
+        before, after = self.one.outputs, self.other.outputs
+        names = {name: name for name in before if name in after}
+        left = {_shown(after[name], {}): name for name in after if name not in names}
+        for name, source in before.items():
+            if name not in names and (shown := _shown(source, pairs)) in left:
+                names[name] = left.pop(shown)
+        return names
+
+    def _outputs(self, pairs: Mapping[str, str], names: Mapping[str, str]) -> Iterator[Change]:
+        yield from (
+            Change("renamed", name, other) for name, other in names.items() if name != other
+        )
+        before = {
+            names.get(name, name): _shown(source, pairs)
+            for name, source in self.one.outputs.items()
+        }
         after = {name: _shown(source, {}) for name, source in self.other.outputs.items()}
         yield from changes(before, after)
         if before == after and list(before) != list(after) and self.one.form != "mapping":
             yield Change("order", list(before), list(after))
+
+
+def _in_order(
+    found: Iterator[LayerChange], one: Side, other: Side, pairs: Mapping[str, str]
+) -> tuple[LayerChange, ...]:
+    """Changes in the order of the other side; what is removed comes after what came before it."""
+    places = {name: (place, 0) for place, name in enumerate(other.nodes)}
+    last = (-1, 0)
+    gone: dict[str, tuple[int, int]] = {}
+    for name in one.nodes:
+        last = places[pairs[name]] if name in pairs else (last[0], last[1] + 1)
+        gone[name] = last
+    return tuple(
+        sorted(found, key=lambda change: places[change.b] if change.b else gone[str(change.a)])
+    )
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:

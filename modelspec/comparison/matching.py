@@ -1,10 +1,10 @@
 """Which node of one graph is which of another: by what it computes, its name or its place."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, NamedTuple
 
 from modelspec.comparison.normal import Normal
 from modelspec.graph.graph import Graph, Node, Source
@@ -67,8 +67,9 @@ def _sorted(value: Any) -> Any:
 def match(one: Side, other: Side) -> dict[str, str]:
     """The nodes of ``other`` by those of ``one``; each at most once.
 
-    What computes the same comes first, then what a person has given the same name, then what stands
-    in the same order with the same arguments, and last with other arguments.
+    What computes the same comes first, then what has the same name by a person's choice, or makes
+    an output of the same name. Then come, with the same arguments first and with others last, what
+    is called on the same, what the same is called on, and what stands in the same order.
     """
     pairs: dict[str, str] = {}
     _pair_groups(pairs, one, other)
@@ -76,9 +77,30 @@ def match(one: Side, other: Side) -> dict[str, str]:
     for name, node in one.nodes.items():
         if name in other.nodes and name not in pairs and name not in taken and is_chosen(node):
             pairs[name] = name
-    _align(pairs, one, other, lambda form: (form[0], repr(_sorted(form[1]))))
-    _align(pairs, one, other, lambda form: form[0])
+    _pair_outputs(pairs, one, other)
+    for key in (_written, _type):
+        alike = Alike(
+            {name: key(form) for name, form in one.forms.items()},
+            {name: key(form) for name, form in other.forms.items()},
+        )
+        _grow(pairs, one, other, alike)
+        _align(pairs, one, other, alike)
     return pairs
+
+
+class Alike(NamedTuple):
+    """What nodes that may be paired have in common, by their names on each side."""
+
+    one: Mapping[str, Hashable]
+    other: Mapping[str, Hashable]
+
+
+def _written(form: Form) -> Hashable:
+    return form[0], repr(_sorted(form[1]))
+
+
+def _type(form: Form) -> Hashable:
+    return form[0]
 
 
 def is_chosen(node: Node) -> bool:
@@ -107,14 +129,74 @@ def _pair_groups(pairs: dict[str, str], one: Side, other: Side) -> None:
             pairs[name] = candidates.pop(0)
 
 
-def _align(pairs: dict[str, str], one: Side, other: Side, key: Callable[[Form], Hashable]) -> None:
+def _pair_outputs(pairs: dict[str, str], one: Side, other: Side) -> None:
+    """Pair layers of one class that make an output of the same name."""
+    taken = set(pairs.values())
+    for output, source in one.graph.outputs.items():
+        if output not in other.graph.outputs:
+            continue
+        a, b = source.name, other.graph.outputs[output].name
+        free = a in one.nodes and a not in pairs and b in other.nodes and b not in taken
+        if free and one.forms[a][0] == other.forms[b][0]:
+            pairs[a] = b
+            taken.add(b)
+
+
+def _grow(pairs: dict[str, str], one: Side, other: Side, alike: Alike) -> None:
+    """Pair what is alike and stands beside what is paired already: after it, then before it."""
+    size = -1
+    while size < len(pairs) < min(len(one.nodes), len(other.nodes)):
+        size = len(pairs)
+        _grow_after(pairs, one, other, alike)
+        _grow_before(pairs, one, other, alike)
+
+
+def _grow_after(pairs: dict[str, str], one: Side, other: Side, alike: Alike) -> None:
+    """Pair nodes that are alike and are called on the same."""
+    taken = set(pairs.values())
+    known = {**pairs, **{name: name for name in one.graph.inputs if name in other.graph.inputs}}
+    waiting: defaultdict[Hashable, list[str]] = defaultdict(list)
+    for name, node in reversed(list(other.nodes.items())):
+        if name not in taken:
+            waiting[alike.other[name], _called_on(node, None)].append(name)
+    for name, node in one.nodes.items():
+        if name in pairs or any(source.name not in known for source in node.sources()):
+            continue
+        if candidates := waiting[alike.one[name], _called_on(node, known)]:
+            known[name] = pairs[name] = candidates.pop()
+
+
+def _called_on(node: Node, names: Mapping[str, str] | None) -> Hashable:
+    return tuple(
+        (argument, tuple((names[s.name] if names else s.name, s.index) for s in tensors))
+        for argument, tensors in sources(node)
+    )
+
+
+def _grow_before(pairs: dict[str, str], one: Side, other: Side, alike: Alike) -> None:
+    """Pair nodes that are alike and give the same argument to nodes that are paired."""
+    taken = set(pairs.values())
+    for name in reversed(list(one.nodes)):
+        if name not in pairs:
+            continue
+        passed = dict(sources(other.nodes[pairs[name]]))
+        for argument, tensors in sources(one.nodes[name]):
+            for ours, theirs in zip(tensors, passed.get(argument, ()), strict=False):
+                a, b = ours.name, theirs.name
+                free = a in one.nodes and a not in pairs and b in other.nodes and b not in taken
+                if free and alike.one[a] == alike.other[b]:
+                    pairs[a] = b
+                    taken.add(b)
+
+
+def _align(pairs: dict[str, str], one: Side, other: Side, alike: Alike) -> None:
     """Pair what is left over, and alike, by its place in the order of the calls."""
     taken = set(pairs.values())
     ours = [name for name in one.nodes if name not in pairs]
     theirs = [name for name in other.nodes if name not in taken]
     if not ours or not theirs or max(len(ours), len(theirs)) > MAX_ALIGNED:
         return
-    keys = [key(one.forms[name]) for name in ours], [key(other.forms[name]) for name in theirs]
+    keys = [alike.one[name] for name in ours], [alike.other[name] for name in theirs]
     for block in SequenceMatcher(None, *keys, autojunk=False).get_matching_blocks():
         for offset in range(block.size):
             pairs[ours[block.a + offset]] = theirs[block.b + offset]

@@ -11,22 +11,28 @@ from modelspec.language.loss_weights import find_strategy
 from modelspec.results.difference import Change
 
 
-def compare_settings(one: ValidSpec, other: ValidSpec) -> Iterator[Change]:
-    """Losses, weights and metrics of each output, the optimizer, training, data and weights."""
-    yield from changes(_settings(one), _settings(other))
+def compare_settings(
+    one: ValidSpec, other: ValidSpec, names: Mapping[str, str]
+) -> Iterator[Change]:
+    """Losses, weights and metrics of each output, the optimizer, training, data and weights.
+
+    ``names`` are those of the outputs of ``one`` on the other side.
+    """
+    yield from changes(_settings(one, names), _settings(other, {}))
 
 
-def _settings(valid: ValidSpec) -> dict[str, Any]:
+def _settings(valid: ValidSpec, names: Mapping[str, str]) -> dict[str, Any]:
     normal = Normal(valid.catalog)
     settings: dict[str, Any] = {}
     for head in valid.heads:
+        output = names.get(head.output, head.output)
         if head.loss is not None:
-            settings[f"losses.{head.output}"] = _object(valid.catalog, "loss", head.loss)
-            settings[f"loss_weights.{head.output}"] = head.weight
+            settings[f"losses.{output}"] = _object(valid.catalog, "loss", head.loss)
+            settings[f"loss_weights.{output}"] = head.weight
         for key, weighted in (("metrics", False), ("weighted_metrics", True)):
             metrics = [item.value for item in head.metrics if item.weighted == weighted]
             if metrics:
-                settings[f"{key}.{head.output}"] = [
+                settings[f"{key}.{output}"] = [
                     _object(valid.catalog, "metric", value) for value in metrics
                 ]
     if any(head.loss is not None for head in valid.heads):
@@ -42,9 +48,14 @@ def _settings(valid: ValidSpec) -> dict[str, Any]:
         settings["loss_weights"] = plain(valid.spec.loss_weights)
     for section in ("training", "data", "weights"):
         settings |= {
-            f"{section}.{key}": plain(item) for key, item in (spec.get(section) or {}).items()
+            f"{section}.{key}": _renamed(item, names) if key == "class_weights" else plain(item)
+            for key, item in (spec.get(section) or {}).items()
         }
     return settings
+
+
+def _renamed(by_output: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(output, output): plain(item) for output, item in by_output.items()}
 
 
 def _object(catalog: Catalog, family: Any, value: Any) -> Any:

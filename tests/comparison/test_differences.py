@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import modelspec
 from modelspec.cli.diff import diff as command
 from modelspec.problems.errors import ModelError, SpecError
+from modelspec.report.difference import difference_markdown, difference_text
 from modelspec.results.difference import Difference
 
 ROOT = Path(__file__).parents[2]
@@ -112,8 +113,8 @@ CHANGES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "a layer more": (
         BASE.replace("  - {Dense: {units: 4", "  - Dropout: {rate: 0.5}\n  - {Dense: {units: 4"),
         [
-            ("rewired", "kind", "kind", ("from", ["both"], ["dropout"])),
             ("added", None, "dropout"),
+            ("rewired", "kind", "kind", ("from", ["both"], ["dropout"])),
         ],
     ),
     "a layer in front, that shifts Keras's names": (
@@ -121,8 +122,8 @@ CHANGES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         .replace("  - {Add", "  - {Dense: {units: 16}, from: right}\n  - {Add")
         .replace("[left, right]", "[left, dense]"),
         [
-            ("rewired", "both", "both", ("from", ["left", "right"], ["left", "dense"])),
             ("added", None, "dense"),
+            ("rewired", "both", "both", ("from", ["left", "right"], ["left", "dense"])),
         ],
     ),
     "a rename": (
@@ -195,10 +196,88 @@ def test_inputs_and_outputs(tmp_path: Path) -> None:
     wider = compare(tmp_path, BASE, BASE.replace("{shape: [8]}, z", "{shape: [9]}, z"))
     assert [change.name for change in wider.inputs] == ["x"]
     public = compare(tmp_path, BASE, BASE.replace("outputs: kind", "outputs: {kinds: kind}"))
-    assert [(c.name, c.a, c.b) for c in public.outputs] == [
-        ("kind", "kind", None),
-        ("kinds", None, "kind"),
+    assert [(c.name, c.a, c.b) for c in public.outputs] == [("renamed", "kind", "kinds")]
+
+
+BRANCHES = """
+modelspec: 1
+inputs: {x: {shape: [8]}}
+layers:
+  - {Dense: {units: UNITS}, name: STEM}
+  - {Dense: {units: 6, activation: relu}, name: ONE, from: STEM}
+  - {Dropout: {rate: 0.1}, name: ONE_drop}
+  - {Dense: {units: 6, activation: tanh}, name: TWO, from: STEM}
+  - {Dropout: {rate: 0.1}, name: TWO_drop}
+  - {Add: {}, name: SUM, from: [ONE_drop, TWO_drop]}
+  - {Dense: {units: 6}, name: END}
+  - {Dense: {units: 6}, name: LAST}
+outputs: {y: LAST}
+losses: mse
+"""
+
+
+def branches(names: str, units: int, *, swapped: bool = False) -> str:
+    text = BRANCHES.replace("UNITS", str(units))
+    for place, word in enumerate(("STEM", "ONE", "TWO", "SUM", "END", "LAST")):
+        text = text.replace(word, f"{names}{place}")
+    if not swapped:
+        return text
+    lines = text.splitlines()
+    lines[5:7], lines[7:9] = lines[7:9], lines[5:7]
+    return "\n".join(lines)
+
+
+@pytest.mark.keras
+def test_renamed_layers_are_told_by_their_place_in_the_graph(tmp_path: Path) -> None:
+    """The first layer changes, all names and the order, so that nothing computes the same."""
+    difference = compare(tmp_path, branches("a", 4), branches("b", 5, swapped=True))
+    renamed = {layer.a: layer.b for layer in difference.layers if layer.kind == "renamed"}
+    assert renamed == {
+        f"a{place}{end}": f"b{place}{end}"
+        for place in range(6)
+        for end in (["", "_drop"] if place in (1, 2) else [""])
+    }
+    assert [(c.name, c.a, c.b) for layer in difference.layers for c in layer.changes] == [
+        ("units", 4, 5)
     ]
+    assert not difference.outputs
+    assert difference.weights is not None
+    assert dict(difference.weights.carried) == {"b4": "a4", "b5": "a5"}
+
+
+@pytest.mark.keras
+def test_settings_follow_an_output_that_is_renamed(tmp_path: Path) -> None:
+    other = BASE.replace("kind", "class").replace("losses: mse", "losses: mae")
+    difference = compare(tmp_path, BASE, other)
+    assert [(c.name, c.a, c.b) for c in difference.outputs] == [("renamed", "kind", "class")]
+    assert [change.name for change in difference.settings] == ["losses.class"]
+
+
+@pytest.mark.keras
+def test_forms_are_for_readers(tmp_path: Path) -> None:
+    other = (
+        BASE.replace("  - {Dense: {units: 4, ", "  - Dropout: {rate: 0.5}\n  - {Dense: {units: 5, ")
+        .replace("left", "first")
+        .replace("optimizer: adam", "optimizer: {Adam: {learning_rate: {CosineDecay: "
+                 "{initial_learning_rate: 0.001, decay_steps: 1000, alpha: 0.1}}}}")
+        .replace("{shape: [8]}}", "{shape: [null]}}")
+        .replace("Dense: {units: 16}, name: right", "Reshape: {target_shape: [16]}, name: right")
+    )  # fmt: skip
+    difference = compare(tmp_path, BASE, other)
+    text = difference_text(difference)
+    assert "  ~ changed and rewired kind: Dense (line 9 → 10)\n      units: 4 → 5\n" in text
+    assert "  z: {shape: [8]} → {shape: [null]}" in text
+    assert "  optimizer:\n    Adam\n    → {Adam: {learning_rate: {CosineDecay: {" in text
+    assert "  - Dense → Reshape" not in text
+    assert "right: Dense → Reshape" in text
+    assert "      units: 16 → none\n" in text
+    assert all(len(line) <= 80 or line.lstrip().startswith("→ ") for line in text.splitlines()[1:])
+    markdown = difference_markdown(difference)
+    assert "| = | `left` → `first` | Dense | 6 | renamed |" in markdown
+    assert "| + | `dropout` | Dropout | 9 | added |" in markdown
+    for line in markdown.splitlines():
+        if line.startswith("|"):  # every row of a table has as many cells as its head
+            assert line.count(" | ") + line.count("|---") in (2, 3, 4, 5), line
 
 
 def test_the_command_exits_by_what_it_finds(tmp_path: Path) -> None:
@@ -227,7 +306,10 @@ def test_forms(form: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[byt
         assert data["equal"] is False
         assert data["settings"] == [{"name": "training.epochs", "a": 3, "b": 4}]
     else:
-        assert "training.epochs: 3 → 4" in out
+        wanted = (
+            "| `training.epochs` | `3` | `4` |" if form == "markdown" else "training.epochs: 3 → 4"
+        )
+        assert wanted in out
         assert out.startswith("###") == (form == "markdown")
 
 
