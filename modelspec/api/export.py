@@ -150,7 +150,7 @@ def _prove(model: Any, subject: Subject, rows: ExportRows, *, force: bool) -> Pr
         return prove(subject, model, rows.batches, from_data=rows.from_data, judged=rows.judged)
     except NoRuntimeError as error:
         if not force:
-            message = f"{error}: it is not written, because nothing proves it; --force writes it"
+            message = f"{error}. It is not written, because nothing proves it; --force writes it"
             raise ModelError(message) from error
         notes = (*subject.notes, f"the file is not proved: {error}")
         return Proof(

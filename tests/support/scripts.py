@@ -2,6 +2,7 @@
 
 import runpy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,18 @@ def trained_apart(
 
     Relative to the largest weight of the array, or ``by_model`` of the model.
     """
+    weights = trained_weights(source, data, folder)
+    scale = max(float(np.abs(one).max()) for _, one, _ in weights)
+    return max(
+        float(np.abs(one - other).max()) / (scale if by_model else max(np.abs(one).max(), 1e-12))
+        for _, one, other in weights
+    )
+
+
+def trained_weights(
+    source: modelspec.ModelSpec, data: Path, folder: Path
+) -> list[tuple[str, Any, Any]]:
+    """The path of each weight, and what a spec and its script train it to."""
     (folder / "script.py").write_text(to_python(source, data), "utf-8")
     modelspec.train(source, data, run=folder / "run")
     import keras
@@ -26,9 +39,11 @@ def trained_apart(
         keras.saving.load_model(file, compile=False)
         for file in (folder / "run" / "model.keras", folder / "plain.keras")
     )
-    assert ours.output_names == theirs.output_names
-    scale = max(float(np.abs(weight).max()) for weight in ours.get_weights())
-    return max(
-        float(np.abs(one - other).max()) / (scale if by_model else max(np.abs(one).max(), 1e-12))
-        for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True)
-    )
+    assert _outputs(ours) == _outputs(theirs)
+    paths = [weight.path for weight in ours.weights]
+    return list(zip(paths, ours.get_weights(), theirs.get_weights(), strict=True))
+
+
+def _outputs(model: Any) -> list[str]:
+    """The names of outputs: those of a dict, or else of the layers that make them."""
+    return list(model.output) if isinstance(model.output, dict) else model.output_names

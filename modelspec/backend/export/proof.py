@@ -207,8 +207,11 @@ def _start(folder: Path, *, flex: bool) -> None:
         said = lines[-1] if lines else f"exit code {done.returncode}"
         if flex and _NO_FLEX in said:
             raise NoRuntimeError(
-                "the file needs TensorFlow's operations (Flex), and neither ai-edge-litert nor "
-                f"TensorFlow {version('tensorflow')} for Python has them in LiteRT's runtime"
+                "the file needs TensorFlow's operations (Flex), which LiteRT's runtime for Python "
+                f"has neither in ai-edge-litert {version('ai-edge-litert')} nor in TensorFlow "
+                f"{version('tensorflow')}. Here, saved_model holds them, and onnx many of them; an "
+                "app runs the file with the library tensorflow-lite-select-tf-ops (Android) or "
+                "TensorFlowLiteSelectTfOps (iOS)"
             )
         raise ModelError(f"the runtime of the file refuses it: {said[:400]}")
 
