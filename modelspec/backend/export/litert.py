@@ -2,21 +2,34 @@
 
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from modelspec.backend.export.litert_conversion import (
+    Bits8,
     ConversionError,
     convert,
     convert_elsewhere,
 )
+from modelspec.backend.export.loops import steps_of_loops, unrolled
 from modelspec.backend.export.saved_model import write_saved_model
 from modelspec.data.concatenated import Array
 from modelspec.problems.errors import ModelError
 from modelspec.results.export import NEEDS_FLEX
 
+_MOST_STEPS = 200
+"""The most steps that loops are written out for, because each makes the file larger."""
+
+_ONE_ROW = "the file takes one row at a time, because a loop in the model needs it"
+_UNROLLED = "the steps of recurrent layers are written out one by one, so that they are 8-bit too"
+_WEIGHTS_ALONE = (
+    "the weights alone are 8-bit integers, because TensorFlow's converter cannot measure the values "
+    "in the loops of this model"
+)
 _FLEX = re.compile(r"(?:TF Select ops|Flex ops): ([\w, ]+)")
 
 
@@ -37,7 +50,8 @@ def write_litert(
         path: The file.
         allow_flex: Allow operations of TensorFlow, which the plain runtime does not have.
         rows: Rows of each input, by name, from which the ranges of 8-bit integers are measured;
-            without any, the weights stay as they are.
+            without any, all stays as it is. Where the converter cannot measure loops, the weights
+            alone become integers.
 
     Returns:
         Notes about the file.
@@ -45,29 +59,59 @@ def write_litert(
     Raises:
         ModelError: LiteRT cannot represent the model.
     """
-    attempts: list[tuple[int | None, bool, list[str]]] = [
-        (None, False, []),
-        (1, False, ["the file takes one row at a time, because a loop in the model needs it"]),
-    ]
-    if allow_flex:
-        attempts.append((None, True, [NEEDS_FLEX]))
     said: list[str] = []
-    for batch, flex, notes in attempts:
+    for attempt in _attempts(model, allow_flex=allow_flex, int8=bool(rows)):
         try:
-            path.write_bytes(_converted(model, batch, rows, allow_flex=flex))
+            path.write_bytes(_converted(model, attempt, rows))
         except ConversionError as error:
             said.append(str(error))
         else:
-            return notes
+            return list(attempt.notes)
     raise ModelError(_refusal(said, allow_flex=allow_flex, int8=bool(rows)))
 
 
-def _converted(
-    model: Any, batch: int | None, rows: Mapping[str, Array], *, allow_flex: bool
-) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One way to convert a model; ``bits8`` says what becomes 8-bit integers."""
+
+    bits8: Bits8 = "nothing"
+    batch: int | None = None
+    flex: bool = False
+    unroll: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def _attempts(model: Any, *, allow_flex: bool, int8: bool) -> Iterator[_Attempt]:
+    """Ways to convert a model, the best first."""
+    loops = steps_of_loops(model) if int8 else ()
+    bits8: Bits8 = "all" if int8 else "nothing"
+    if not loops:
+        yield _Attempt(bits8)
+    elif sum(_MOST_STEPS if steps is None else steps for steps in loops) < _MOST_STEPS:
+        yield _Attempt(bits8, unroll=True, notes=(_UNROLLED,))
+    if not loops:
+        yield _Attempt(bits8, batch=1, notes=(_ONE_ROW,))
+    if int8:  # the converter ends at the loops whose values it would measure
+        yield _Attempt("weights", notes=(_WEIGHTS_ALONE,))
+        yield _Attempt("weights", batch=1, notes=(_WEIGHTS_ALONE, _ONE_ROW))
+    if allow_flex:
+        yield _Attempt(bits8, flex=True, notes=(NEEDS_FLEX,))
+
+
+def _converted(model: Any, attempt: _Attempt, rows: Mapping[str, Array]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="modelspec-export-") as folder:
-        write_saved_model(model, Path(folder), batch=batch)
-        return (convert_elsewhere if rows else convert)(Path(folder), rows, allow_flex=allow_flex)
+        with unrolled(model) if attempt.unroll else nullcontext():
+            try:
+                write_saved_model(model, Path(folder), batch=attempt.batch)
+            except ValueError as error:
+                if not attempt.unroll:
+                    raise
+                raise ConversionError(str(error)) from error
+        if attempt.bits8 == "nothing":
+            return convert(Path(folder), {}, allow_flex=attempt.flex)
+        return convert_elsewhere(
+            Path(folder), rows if attempt.bits8 == "all" else {}, allow_flex=attempt.flex
+        )
 
 
 def _refusal(said: list[str], *, allow_flex: bool, int8: bool) -> str:

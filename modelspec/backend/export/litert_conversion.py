@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,18 +21,24 @@ from modelspec.data.concatenated import Array
 _PROGRAM = "modelspec.backend.export.litert_conversion"
 
 
+Bits8 = Literal["nothing", "weights", "all"]
+"""What becomes 8-bit integers."""
+
+
 class ConversionError(Exception):
     """The converter refused a model, in its own words."""
 
 
-def convert(saved_model: Path, rows: Mapping[str, Array], *, allow_flex: bool) -> bytes:
+def convert(
+    saved_model: Path, rows: Mapping[str, Array], *, allow_flex: bool, bits8: Bits8 = "nothing"
+) -> bytes:
     """Convert a SavedModel to a LiteRT file.
 
     Args:
         saved_model: The folder.
-        rows: Rows of each input, by name, from which the ranges of 8-bit integers are measured;
-            without any, the weights stay as they are.
+        rows: Rows of each input, by name, from which the ranges of 8-bit integers are measured.
         allow_flex: Allow operations of TensorFlow.
+        bits8: What becomes 8-bit integers; ``all`` needs rows.
 
     Raises:
         ConversionError: The converter refuses the model.
@@ -43,8 +49,9 @@ def convert(saved_model: Path, rows: Mapping[str, Array], *, allow_flex: bool) -
         str(saved_model), signature_keys=[SIGNATURE]
     )
     operations = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if rows:
+    if bits8 != "nothing":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if bits8 == "all":
         converter.representative_dataset = _calibration(rows)
         operations.insert(0, tf.lite.OpsSet.TFLITE_BUILTINS_INT8)
     if allow_flex:
@@ -58,7 +65,7 @@ def convert(saved_model: Path, rows: Mapping[str, Array], *, allow_flex: bool) -
 
 
 def convert_elsewhere(saved_model: Path, rows: Mapping[str, Array], *, allow_flex: bool) -> bytes:
-    """``convert`` in another process.
+    """``convert`` to 8-bit integers in another process: of weights alone where there are no rows.
 
     Raises:
         ConversionError: The converter refuses the model, or dies.
@@ -89,8 +96,9 @@ def main(folder: Path) -> None:
     request = json.loads((folder / "request.json").read_text("utf-8"))
     with np.load(folder / "rows.npz") as stored:
         rows = {name: stored[str(index)] for index, name in enumerate(request["inputs"])}
+    bits8: Bits8 = "all" if rows else "weights"
     try:
-        raw = convert(Path(request["path"]), rows, allow_flex=request["allow_flex"])
+        raw = convert(Path(request["path"]), rows, allow_flex=request["allow_flex"], bits8=bits8)
     except ConversionError as error:
         (folder / "refusal").write_text(str(error), "utf-8")
     else:
