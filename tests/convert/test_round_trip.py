@@ -286,3 +286,59 @@ def test_a_spec_of_an_hdf5_file_starts_from_its_weights(make: Any, tmp_path: Pat
     )
     for one, other in zip(theirs, ours, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+def scaled() -> Any:
+    """The two layers inside of Keras that it does not offer, as ConvNeXt and Inception use them."""
+    from keras.src.applications.convnext import LayerScale
+    from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+
+    x = inputs = keras.Input((4, 4, 3), name="x")
+    y = layers.Conv2D(6, 3, padding="same", name="conv")(x)
+    y = LayerScale(1e-6, 6, name="gamma")(y)
+    y = layers.Conv2D(3, 1, name="back")(y)
+    x = CustomScaleLayer(0.17, name="mixed")([x, y])
+    inner = keras.Model(inputs, layers.Add()([x, y]), name="inner")
+    outside = keras.Input((4, 4, 3), name="x")
+    return keras.Model(outside, layers.Flatten(name="y")(inner(outside)))
+
+
+@pytest.mark.parametrize("keep_nested", [False, True], ids=["block", "nested"])
+def test_layers_inside_of_keras_compute_the_same(keep_nested: bool, tmp_path: Path) -> None:  # noqa: FBT001 - pytest's
+    model = scaled()
+    random = np.random.default_rng(0)
+    model.set_weights([random.normal(size=weight.shape) for weight in model.get_weights()])
+    model.save(tmp_path / "m.keras")
+    written = modelspec.import_model(
+        tmp_path / "m.keras", tmp_path / "s.yaml", keep_nested=keep_nested
+    )
+    assert written.problems == ()
+    (tmp_path / "s.yaml").write_text(written.text, encoding="utf-8")
+    spec = modelspec.load(tmp_path / "s.yaml")
+    assert [problem.message for problem in spec.check()] == []
+    again = spec.build()
+    assert again.count_params() == model.count_params()
+    x = random.normal(size=(3, 4, 4, 3)).astype("f")
+    np.testing.assert_allclose(np.asarray(again([x])), np.asarray(model(x)), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("name", ["ConvNeXtTiny", "InceptionResNetV2"])
+def test_applications_with_such_layers_give_the_same_outputs(name: str, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    size = 75 if name.startswith("I") else 32
+    model = getattr(keras.applications, name)(
+        weights=None, include_top=False, input_shape=(size, size, 3), pooling="avg"
+    )
+    random = np.random.default_rng(0)
+    for weight in model.weights:  # scales near 0 would hide a branch
+        if weight.path.endswith("gamma"):
+            weight.assign(random.normal(size=weight.shape))
+    model.save(tmp_path / "m.keras")
+    written = modelspec.import_model(tmp_path / "m.keras", tmp_path / "s.yaml")
+    (tmp_path / "s.yaml").write_text(written.text, encoding="utf-8")
+    again = modelspec.load(tmp_path / "s.yaml").build()
+    x = random.normal(size=(2, size, size, 3)).astype("f")
+    wanted = np.asarray(model(x))
+    scale = float(np.abs(wanted).max())
+    np.testing.assert_allclose(np.asarray(again([x])), wanted, rtol=0, atol=1e-5 * scale)

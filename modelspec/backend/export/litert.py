@@ -27,8 +27,8 @@ _MOST_STEPS = 200
 _ONE_ROW = "the file takes one row at a time, because a loop in the model needs it"
 _UNROLLED = "the steps of recurrent layers are written out one by one, so that they are 8-bit too"
 _WEIGHTS_ALONE = (
-    "the weights alone are 8-bit integers, because TensorFlow's converter cannot measure the values "
-    "in the loops of this model"
+    "the weights alone are 8-bit integers, because TensorFlow's converter cannot measure "
+    "values in the loops of this model"
 )
 _FLEX = re.compile(r"(?:TF Select ops|Flex ops): ([\w, ]+)")
 
