@@ -1,5 +1,7 @@
 """Scripts with models as layers, starting weights, rates of parts and Parquet tables."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +40,15 @@ def data(tmp_path: Path) -> Path:
     ("trainable", "written"),
     [
         ('["hid*"]', 'layer.trainable = layer.name.startswith("hid")'),
-        ('["*dden"]', 'any(fnmatchcase(layer.name, pattern) for pattern in ["*dden"])'),
-        ("[hidden]", 'layer.trainable = layer.name in ["hidden"]'),
-        ("false", "trunk_model.trainable = False"),
+        pytest.param(
+            '["*dden"]',
+            "any(fnmatchcase(layer.name, pattern) for pattern in patterns)",
+            marks=pytest.mark.sweep,
+        ),
+        pytest.param(
+            "[hidden]", 'layer.trainable = layer.name in ["hidden"]', marks=pytest.mark.sweep
+        ),
+        pytest.param("false", "trunk_model.trainable = False", marks=pytest.mark.sweep),
     ],
 )
 def test_a_part_of_a_model_in_a_file(
@@ -107,26 +115,12 @@ def test_parts_learn_more_slowly(
         "blocks:\n  part:\n    inputs: [a]\n    layers:\n      - Dense: {units: 4}\n"
         "        from: a\n      - Dense: {units: 4}\n        name: z\n    outputs: z\n"
         f"layers:\n  - trunk:\n  - part:{HEAD}"
-        'training.learning_rates: {"trunk.hid*": 0.1, part: 0.5}\n'
     )
     rates = '{"trunk.hid*": 0.1, part: 0.5}'
-    text = text.rpartition("training.learning_rates")[0]
     options = [f"optimizer={optimizer}", f"training.precision={precision}"]
     source = modelspec.loads(text, [*options, f"training.learning_rates={rates}"])
     assert trained_apart(source, data, tmp_path) < (1e-6 if precision == "float32" else 1e-3)
-    even = modelspec.loads(text, options)
-    plain = trained_apart_from(source, even, data, tmp_path)
-    assert plain > 1e-3  # the factors matter
-
-
-def trained_apart_from(
-    one: modelspec.ModelSpec, other: modelspec.ModelSpec, data: Path, folder: Path
-) -> float:
-    weights = []
-    for name, source in (("one", one), ("other", other)):
-        run = modelspec.train(source, data, run=folder / name)
-        weights.append(keras.saving.load_model(run.model_path, compile=False).get_weights())
-    return max(float(np.abs(a - b).max()) for a, b in zip(*weights, strict=True))
+    assert "scale_learning_rates(model, {" in to_python(source)
 
 
 def sequences() -> Any:
@@ -192,6 +186,38 @@ def test_a_model_starts_from_files(file: str, settings: str, written: str, tmp_p
             np.testing.assert_array_equal(one, other)
     if "layers" in settings:
         np.testing.assert_array_equal(plain.get_layer("y").kernel, np.full((3, 1), 0.25))
+
+
+@pytest.mark.process
+def test_scripts_are_formatted(tmp_path: Path) -> None:
+    model = sequences()
+    model.save_weights(tmp_path / "m.weights.h5")
+    (tmp_path / "s.yaml").write_text(
+        f"{SEQUENCES}weights: {{from: m.weights.h5, skip: [y]}}\n", "utf-8"
+    )
+    patterns = '["conv_*_bn", "conv?"]'
+    (tmp_path / "t.yaml").write_text(
+        "modelspec: 1\ninputs: {x: {shape: [32, 32, 3]}, z: {shape: [8]}}\n"
+        f"models: {{trunk: {{path: {TRUNK}, until: norm}}}}\n"
+        "layers:\n  - trunk:\n    from: z\n    trainable: [hidden]\n"
+        "  - MobileNet: {include_top: false, input_shape: [32, 32, 3], weights: null}\n"
+        f"    from: x\n    preprocess: true\n    trainable: {patterns}\n    dtype: bfloat16\n"
+        f"  - GlobalAveragePooling2D\n  - Concatenate:\n    from: [trunk, global_average_pooling2d]"
+        f"{HEAD.replace('jit: false', 'learning_rates: {trunk: 0.1}')}"
+        "weights: {layers: {y.kernel: {array: k}}}\n",
+        "utf-8",
+    )
+    for name in "st":
+        source = modelspec.load(tmp_path / f"{name}.yaml")
+        (tmp_path / f"{name}.py").write_text(to_python(source), "utf-8")
+    for arguments in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *arguments, "--isolated", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_parquet_table(tmp_path: Path) -> None:

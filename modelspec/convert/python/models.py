@@ -105,21 +105,24 @@ def _frozen(variable: str, trainable: Any, values: Values) -> Iterator[str]:
     if not isinstance(trainable, list | tuple):
         yield f"    {variable}.trainable = {values.value(trainable).flat}"
         return
+    test = _without_wild("layer.name", trainable)
+    if test is None:
+        yield from lines(sequence(map(glob, trainable)).before("patterns = "), 4)
+        test = Code("any(fnmatchcase(layer.name, pattern) for pattern in patterns)")
     yield f"    for layer in {variable}.layers:"
-    yield from lines(matched("layer.name", trainable).before("layer.trainable = "), 8)
+    yield from lines(test.before("layer.trainable = "), 8)
 
 
-def matched(name: str, patterns: Sequence[str]) -> Code:
-    """An expression that is true where a pattern matches the value of an expression."""
+def _without_wild(name: str, patterns: Sequence[str]) -> Code | None:
+    """An expression that is true where a pattern matches, if plain Python has one for them."""
     starts = [pattern[:-1] for pattern in patterns if pattern.endswith("*")]
-    if len(starts) == len(patterns) and not any(_is_wild(start) for start in starts):
+    if len(starts) == len(patterns) and not any(map(_is_wild, starts)):
         prefixes = tuple(map(string, starts))
-        opened, closed = ("(", ")") if len(starts) == 1 else ("((", "))")
-        return Code(f"{name}.startswith{opened}", prefixes, closed)
+        one = prefixes[0] if len(prefixes) == 1 else Code("(", prefixes, ")")
+        return call(f"{name}.startswith", [one])
     if not any(map(_is_wild, patterns)):
         return sequence(map(string, patterns)).before(f"{name} in ")
-    globs = sequence(map(glob, patterns)).flat
-    return Code(f"any(fnmatchcase({name}, pattern) for pattern in {globs})")
+    return None
 
 
 def _is_wild(text: str) -> bool:

@@ -19,8 +19,8 @@ from modelspec.problems.errors import ModelError
 _OWN = (
     "BATCH_SIZE", "DATA", "EPOCHS", "MODEL", "SEED", "VALIDATION_SPLIT",
     "balance", "class_ids", "class_weights", "csv", "fnmatchcase", "h5py", "held_out", "layer",
-    "load", "load_weights", "pl", "policy", "read_table", "saved", "scale_learning_rates", "tf",
-    "validation_rows",
+    "load", "load_weights", "patterns", "pl", "policy", "read_table", "saved",
+    "scale_learning_rates", "tf", "validation_rows",
 )  # fmt: skip
 
 
