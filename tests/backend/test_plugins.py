@@ -217,6 +217,9 @@ def test_training_gives_what_plain_keras_gives(run: Any, plugin: Path) -> None:
     for ours, theirs in (("loss", "loss"), ("cubed", "cubed")):
         values = [line[ours] for line in run.history]
         np.testing.assert_allclose(values, told[theirs], rtol=rounding(200))
+    target = modelspec.open_target(run.path, plugins=[plugin])
+    outputs = modelspec.predict(target, DATA).arrays["y"]
+    np.testing.assert_allclose(outputs, hand.predict([DATA["x"]], verbose=0), rtol=1e-5, atol=1e-7)
     with using(read_plugins([str(plugin)])):
         weights = modelspec.open_target(run.path).model().get_weights()
     for ours, theirs in zip(weights, hand.get_weights(), strict=True):

@@ -336,3 +336,75 @@ def test_fitted_layers_and_their_resume(tmp_path: Path) -> None:
         assert ours == pytest.approx(theirs, rel=1e-5)
     assert distance(several, alone) < 1e-5
     assert history(parts) == history(several)
+
+
+PARTS = '''
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="own")
+class Noisy(keras.layers.Layer):
+    """Scale, add noise, and add to the loss; with a number of its own in the logs."""
+
+    def __init__(self, spread: float = 0.1, **kwargs):
+        super().__init__(**kwargs)
+        self.spread = spread
+        self.seed_generator = keras.random.SeedGenerator(7)
+        self.size = keras.metrics.Mean("size")
+
+    def build(self, shape):
+        self.factor = self.add_weight(shape=(shape[-1],), initializer="ones", name="factor")
+
+    def call(self, inputs, training=False):
+        scaled = inputs * self.factor
+        size = ops.mean(ops.square(scaled))
+        self.add_loss(0.1 * size)
+        self.size.update_state(size)
+        if not training:
+            return scaled
+        noise = keras.random.normal(ops.shape(inputs), seed=self.seed_generator)
+        return scaled + self.spread * noise
+
+    def get_config(self):
+        return {**super().get_config(), "spread": self.spread}
+
+
+@keras.saving.register_keras_serializable(package="own")
+def cubed(y_true, y_pred):
+    return ops.mean(ops.abs(y_true - y_pred) ** 3, axis=-1)
+'''
+OWN = FITTED.replace(
+    "  - {Dense: {units: 1}, name: y}",
+    "  - {Noisy: {spread: 0.2}, name: noisy}\n  - {Dense: {units: 1}, name: y}",
+).replace("losses: mse", "losses: cubed")
+
+
+@pytest.mark.sweep
+def test_own_parts_after_fitted_layers(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    spec, data, plugin = tmp_path / "s.yaml", tmp_path / "d.npz", tmp_path / "parts.py"
+    spec.write_text(OWN, encoding="utf-8")
+    plugin.write_text(PARTS, encoding="utf-8")
+    words = np.array(["a", "b", "c", "d", "e"])[random.integers(0, 5, ROWS)]
+    x = random.normal(3, 2, (ROWS, 6)).astype("f")
+    np.savez(data, x=x, word=words, y=x[:, :1] / 3)
+    own = ("--plugin", str(plugin))
+    alone, several, parts = (tmp_path / name for name in ("alone", "several", "parts"))
+    for folder, workers in ((alone, "1"), (several, "2")):
+        ran = train(spec, data, folder, *own, "--workers", workers)
+        assert ran.returncode == 0, ran.stderr
+    for ours, theirs in zip(history(several), history(alone), strict=True):
+        assert ours.keys() == theirs.keys()
+        assert "size" in ours
+        assert ours == pytest.approx(theirs, rel=1e-4)
+    assert distance(several, alone) < 1e-4
+    for how in ("--epochs=1", "--resume"):
+        assert train(spec, data, parts, *own, "--workers", "2", how).returncode == 0
+    assert history(parts) == history(several)
+    scores = run(["evaluate", str(several), "--data", str(data), *own, "--workers", "2"])
+    assert scores.returncode == 0, scores.stderr
+    refused = run(["evaluate", str(several), "--data", str(data), "--workers", "2"])
+    assert refused.returncode != 0
+    assert "--plugin" in refused.stderr
+    assert "Traceback" not in refused.stderr
