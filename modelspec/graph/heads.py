@@ -117,7 +117,7 @@ class _Matcher:
         message = f"the model has {len(self.outputs)} outputs, but {part} has one value"
         hint = f"write output: value, for each of {', '.join(self.outputs)}"
         if part == "losses":
-            hint += "; a layer of a plugin that calls add_loss judges several tensors together"
+            hint += "; a loss of several together is a layer of a plugin that calls add_loss"
         self.problems.append(Diagnostic("one-for-several", message, route, hint=hint))
         return {}
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -409,6 +410,44 @@ def test_a_loss_that_layers_add_is_all_there_is_and_is_resumed(
     assert whole.history[-1]["loss"] < whole.history[0]["loss"]
     scores = modelspec.evaluate(modelspec.open_target(whole.path, plugins=[plugin]), data)
     assert scores["loss"] == pytest.approx(scores["distance"], rel=1e-5)
+
+
+def _block(language: str, word: str) -> str:
+    """The block of the README that has a word."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    [block] = [block for block in blocks if word in block]
+    return str(block)
+
+
+def test_a_loss_of_several_outputs_as_the_readme_has_it(tmp_path: Path) -> None:
+    code = "import keras\n\n\n" + _block("python", "SpanLoss")
+    (tmp_path / "span.py").write_text(code)
+    text = "modelspec: 1\n" + _block("yaml", "SpanLoss")
+    text += "optimizer: {SGD: {learning_rate: 0.05}}\n"
+    text += "training: {epochs: 3, batch_size: 8, shuffle: false}\n"
+    truth = {"true_start": DATA["y"], "true_end": DATA["y"] + 1}
+    data = {"x": DATA["x"], **truth}
+    spec = modelspec.loads(text, plugins=[tmp_path / "span.py"])
+    assert spec.check(data) == []
+    run = modelspec.train(spec, data, run=tmp_path / "run")
+
+    space: dict[str, Any] = {"__name__": "by_hand"}
+    exec(compile(code.replace("serializable()", 'serializable("hand")'), "hand", "exec"), space)  # noqa: S102
+    keras.utils.set_random_seed(0)
+    inputs = [keras.Input((4,), name="x"), *(keras.Input((1,), name=name) for name in truth)]
+    start, end = (keras.layers.Dense(1, name=name)(inputs[0]) for name in ("start", "end"))
+    hand = keras.Model(inputs, [space["SpanLoss"]()(start, end, *inputs[1:]), end])
+    hand.compile(keras.optimizers.SGD(0.05))
+    told = hand.fit([*data.values()], epochs=3, batch_size=8, shuffle=False, verbose=0).history
+    np.testing.assert_allclose([line["loss"] for line in run.history], told["loss"], rtol=1e-5)
+    target = modelspec.open_target(run.path, plugins=[tmp_path / "span.py"])
+    zeros = {name: np.zeros_like(values) for name, values in truth.items()}
+    made = modelspec.predict(target, {"x": DATA["x"], **zeros}).arrays
+    for ours, theirs in zip(
+        (made["start"], made["end"]), hand.predict([*data.values()], verbose=0), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 PENALIZED = """
