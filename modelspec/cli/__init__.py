@@ -11,7 +11,7 @@ import click
 
 from modelspec import __version__
 from modelspec.cli.commands import Verbs
-from modelspec.cli.streams import err, keep_stderr
+from modelspec.cli.streams import err, keep_stderr, say
 from modelspec.cluster.pulse import PULSE, start_pulse
 
 _TF_CONFIG = "TF_CONFIG"
@@ -96,7 +96,7 @@ def _problem_or_fault(error: Exception) -> int:
 
     match error:
         case RunError() | ModelError() | KerasError() | PluginError() | OSError():
-            err().print(f"error: {error}", markup=False, soft_wrap=True)
+            say(f"error: {error}")
         case SpecError():
             from modelspec.cli.options import show
 
@@ -107,6 +107,7 @@ def _problem_or_fault(error: Exception) -> int:
 
 
 def _interrupted(message: str) -> int:
+    # The message ends in a command to copy, which no line break of ours may cut.
     err().print(message or "interrupted", markup=False, soft_wrap=True)
     return INTERRUPTED
 

@@ -5,6 +5,7 @@ import click
 from modelspec.cli import templates
 from modelspec.cli.commands import Verb
 from modelspec.cli.streams import write
+from modelspec.problems.diagnostic import did_you_mean
 
 MODELINE = """\
 # yaml-language-server: $schema=modelspec.schema.json
@@ -19,8 +20,23 @@ SOURCES = """\
 """
 
 
+class _Template(click.Choice[str]):
+    """A name of a template; an unknown one gets the nearest as a hint, not all of them."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            hint = did_you_mean(value, self.choices) or "modelspec new --help lists them"
+            raise click.UsageError(f"unknown template {value}: {hint}", ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command(cls=Verb, epilog=f"Templates: {', '.join(templates.names())}.")
-@click.argument("template", default=templates.DEFAULT, type=click.Choice(templates.names()))
+@click.argument(
+    "template",
+    default=templates.DEFAULT,
+    metavar="[TEMPLATE]",
+    type=_Template(templates.names()),
+)
 def new(template: str) -> None:
     """Print a commented spec to start from."""
     write(MODELINE + SOURCES + templates.read(template))

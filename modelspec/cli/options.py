@@ -11,7 +11,7 @@ import click
 
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.reading import load
-from modelspec.cli.streams import err, is_plain, write_error
+from modelspec.cli.streams import err, is_plain, say, write_error
 from modelspec.language.paths import written_from
 from modelspec.problems.problem import Problem
 from modelspec.report.problems import print_problems, problems_text
@@ -152,7 +152,7 @@ def load_spec(path: str, overrides: Sequence[str]) -> ModelSpec:
 
 def note(text: str) -> None:
     """Print a note on one line of standard error."""
-    err().print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
+    say(f"note: {text}")
 
 
 def show(problems: Sequence[Problem]) -> None:

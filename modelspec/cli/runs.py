@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from modelspec.cli.commands import Verb
-from modelspec.cli.streams import err, out, write
+from modelspec.cli.streams import out, say, write
 from modelspec.problems.diagnostic import did_you_mean
 from modelspec.report.table import as_csv, print_table
 from modelspec.report.visible import visible
@@ -73,16 +73,16 @@ def runs(
     missing = folder == _DEFAULT and not folder.exists()
     listing, refused = ([], []) if missing else find_runs(folder)
     for reason in refused:
-        err().print(f"warning: {reason}", markup=False, highlight=False, soft_wrap=True)
+        say(f"warning: {reason}")
     if not listing:
-        err().print(f"no runs in {folder}", markup=False, highlight=False, soft_wrap=True)
+        say(f"no runs in {folder}")
     listed = [Row.of(run) for run in listing]
     chosen = _split(columns)
     _require_known(chosen, listed, "--columns")
     _require_known([condition.column for condition in conditions], listed, "--where")
     rows = where(listed, conditions)
     if listed and not rows:
-        err().print("no run matches", highlight=False)
+        say("no run matches")
     if sort is not None:
         key = sort.removeprefix("-")
         _require_known([key], listed, "--sort")

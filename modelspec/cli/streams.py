@@ -68,6 +68,13 @@ def write(text: str) -> None:
     write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
+def say(text: str) -> None:
+    """Print a line to standard error; on a terminal it breaks between words."""
+    from modelspec.report.prose import print_prose
+
+    print_prose(err(), text)
+
+
 def write_error(text: str) -> None:
     """Text to standard error as it is."""
     if sys.__stderr__ is not None:

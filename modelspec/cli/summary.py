@@ -10,7 +10,7 @@ import click
 from modelspec.api.target import Target, open_target, target_from_bytes
 from modelspec.cli.commands import Verb
 from modelspec.cli.options import Lengths, format_option, set_option, shape_option
-from modelspec.cli.streams import err, out, write
+from modelspec.cli.streams import out, say, write
 from modelspec.language.document import read_stdin
 from modelspec.report.summaries import Shown, print_summary, summary_csv, summary_markdown
 from modelspec.results.costs import Costs
@@ -78,7 +78,7 @@ def _costs(target: Target, lengths: Lengths, batch_size: int | None, *, measure:
         raise click.UsageError("--measure trains on random data, which needs a spec")
     from modelspec.api.timing import measure as measure_training
 
-    err().print(f"training {estimated.name} briefly on random data", highlight=False)
+    say(f"training {estimated.name} briefly on random data")
     return replace(estimated, measured=measure_training(target.source, estimated.lengths))
 
 

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from modelspec.data.npz import Member
 from modelspec.language.spec import ColumnSource, Source
-from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean, nearest, offer
+from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, nearest, offer
 
 Part = Literal["train", "validation", "test"]
 Targets = Literal["required", "optional"]
@@ -284,16 +284,22 @@ def _listed(members: Mapping[str, Member]) -> str:
     return ", ".join(names[:_LISTED]) + more if names else "no arrays at all"
 
 
+def _intended(name: str, lacking: Sequence[str]) -> str | None:
+    """The hint at the array that the name was meant to be: parts alike are not enough."""
+    near = nearest(name, lacking)
+    return offer(near) if near and nearest(_stem(name), [_stem(near)]) else None
+
+
 def _unknown(
     names: Sequence[str], members: Mapping[str, Member], claimed: Iterable[str]
 ) -> list[Diagnostic]:
-    known = sorted(claimed)
+    lacking = sorted(set(claimed) - members.keys())  # a name that the data has is no typing error
     problems = [
         Diagnostic(
             "unknown-array",
             f"array {name} belongs to no input or output and is not used",
             severity="warning",
-            hint=did_you_mean(name, known),
+            hint=_intended(name, lacking),
             file=str(members[name].file),
         )
         for name in names[:_LISTED]

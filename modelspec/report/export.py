@@ -3,6 +3,7 @@
 from rich.console import Console
 
 from modelspec.problems.units import size
+from modelspec.report.prose import print_prose
 from modelspec.report.table import print_table
 from modelspec.results.export import OutputProof, Proof
 
@@ -22,7 +23,7 @@ def print_proof(console: Console, proof: Proof) -> None:
         ]
         print_table(console, ("metric", "Keras", proof.format), metrics, {1, 2})
     for line in proof_lines(proof):
-        console.print(line, markup=False, soft_wrap=True)
+        print_prose(console, line)
 
 
 def proof_lines(proof: Proof) -> list[str]:

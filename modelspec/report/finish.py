@@ -1,13 +1,12 @@
 """The end of ``modelspec train``: final measures, the run's folder, and next commands."""
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 from rich.console import Console
-from rich.text import Text
 
 from modelspec.report.epochs import cell
+from modelspec.report.prose import print_command, print_prose
 from modelspec.report.table import print_table
 from modelspec.runs.commands import data_words, resume_words
 from modelspec.runs.history import VALIDATION, Record, best, columns, groups
@@ -37,21 +36,15 @@ def print_finish(
     """
     history = run.history
     if history:
-        heading = Text(_heading(run, history, samples))
-        console.print(heading, soft_wrap=not console.is_terminal)
+        print_prose(console, _heading(run, history, samples))
         _print_measures(console, history)
         if ending := _ending(run.record, len(history)):
-            _print(console, ending)
+            print_prose(console, ending)
     there = [name for name in _FILES if (run.path / name).exists()]
-    _print(console, f"{run.path} holds {', '.join(there)}")
+    print_prose(console, f"{run.path} holds {', '.join(there)}")
     commands = [*_judging(run), *([_longer(run, history)] if takes_more_epochs else [])]
     for start, command in zip(("next: ", *[" " * 6] * 2), commands, strict=False):
-        _print(console, f"{start}modelspec {shlex.join([*command, *plugins])}")
-
-
-def _print(console: Console, line: str) -> None:
-    """A line to copy, which no line break of ours may cut."""
-    console.print(Text(line), soft_wrap=True)
+        print_command(console, ["modelspec", *command, *plugins], before=start)
 
 
 def _heading(run: Run, history: Sequence[Record], samples: int) -> str:

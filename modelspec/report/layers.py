@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from modelspec.catalog import FAMILIES, Argument, Catalog, Entry, Family
+from modelspec.report.prose import print_prose
 from modelspec.report.table import print_table
 
 
@@ -17,9 +18,9 @@ def print_names(console: Console, catalog: Catalog, family: Family) -> None:
 def print_entry(console: Console, entry: Entry) -> None:
     """One Keras object: what it does, and its arguments with defaults and help."""
     console.print(f"[bold]{escape(entry.name)}[/bold] ({entry.family})", highlight=False)
-    console.print(escape(entry.help), highlight=False, soft_wrap=True)
+    print_prose(console, entry.help)
     if entry.refused:
-        console.print(f"not in a spec: {escape(entry.refused)}", highlight=False, soft_wrap=True)
+        print_prose(console, f"not in a spec: {entry.refused}")
     rows = [
         (argument.name, _default(argument), argument.help) for argument in entry.arguments.values()
     ]
@@ -27,7 +28,7 @@ def print_entry(console: Console, entry: Entry) -> None:
         console.print()
         print_table(console, ("argument", "default", "help"), rows, set(), prose=frozenset({2}))
     if entry.call_arguments:
-        console.print(f"\ncalled with: {', '.join(entry.call_arguments)}", highlight=False)
+        print_prose(console, f"\ncalled with: {', '.join(entry.call_arguments)}")
 
 
 def find_entries(catalog: Catalog, name: str) -> list[Entry]:

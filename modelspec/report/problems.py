@@ -35,11 +35,13 @@ def print_problems(console: "Console", problems: Sequence[Problem]) -> None:
     """Each problem with its source line underlined."""
     from rich.text import Text
 
+    from modelspec.report.prose import print_prose
+
     for line in _lines(problems):
         text = Text()
         for part, style in line:
             text.append(part, style=style)
-        console.print(text, soft_wrap=not console.is_terminal)
+        print_prose(console, text)
 
 
 def problems_text(problems: Sequence[Problem]) -> str:

@@ -3,9 +3,9 @@
 from typing import Final
 
 from rich.console import Console
-from rich.markup import escape
 
 from modelspec.language.loss_weights import STRATEGIES
+from modelspec.report.prose import print_prose
 from modelspec.report.table import print_table
 
 STRATEGY: Final = "strategy"
@@ -21,7 +21,7 @@ def print_strategy(console: Console, name: str) -> None:
     """One strategy: what it does, and its arguments with defaults and help."""
     kind = STRATEGIES[name]
     console.print(f"[bold]{name}[/bold] ({STRATEGY} for loss_weights)", highlight=False)
-    console.print(escape(kind.__doc__ or ""), highlight=False, soft_wrap=True)
+    print_prose(console, kind.__doc__ or "")
     rows = [
         (argument, str(field.default), field.description or "")
         for argument, field in kind.model_fields.items()

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from modelspec.problems.units import size
 from modelspec.report.costs import cost_lines, operations
+from modelspec.report.prose import print_prose
 from modelspec.report.table import Row, as_csv, as_markdown, print_table
 from modelspec.results.costs import Costs
 from modelspec.results.summary import LayerRow, Summary
@@ -25,14 +26,13 @@ def print_summary(console: Console, summary: Summary, costs: Costs | None = None
     console.print(Text(summary.name, style="bold"))
     print_table(console, *_table(summary, costs))
     params = summary.params
-    console.print(
+    print_prose(
+        console,
         f"parameters: {params.total:,} ({size(params.bytes)}); "
         f"trainable: {params.trainable:,}; non-trainable: {params.non_trainable:,}",
-        highlight=False,
-        soft_wrap=True,
     )
     for line in cost_lines(costs):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_prose(console, line)
 
 
 def summary_csv(shown: Sequence[Shown]) -> str:

@@ -10,6 +10,8 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from modelspec.report.prose import print_prose
+
 Row = Sequence[str]
 
 _GAP = "  "
@@ -46,7 +48,7 @@ def print_table(
     console.print(table)
     if left_out := [name for index, name in enumerate(header) if index not in shown]:
         note = f"not shown at this width: {', '.join(left_out)}"
-        console.print(Text(note, style="dim"), soft_wrap=True)
+        print_prose(console, note, style="dim")
 
 
 def _fitting(header: Row, rows: Sequence[Row], width: int, prose: frozenset[int]) -> list[int]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from modelspec.report.prose import print_prose
 from modelspec.report.table import print_table
 from modelspec.report.visible import visible
 from modelspec.results.weights import Account
@@ -29,9 +30,7 @@ def print_account(console: Console, account: Account) -> None:
     if rows:
         shown = [tuple(map(visible, row)) for row in rows[:_SHOWN]]
         print_table(console, _HEADER, shown, {1}, prose=frozenset({3}))
-    console.print(
-        _counts(account, len(rows) - _SHOWN), markup=False, highlight=False, soft_wrap=True
-    )
+    print_prose(console, _counts(account, len(rows) - _SHOWN))
 
 
 def accounts_json(accounts: Sequence[Account]) -> str:

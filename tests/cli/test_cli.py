@@ -242,7 +242,7 @@ def test_input_that_cannot_be_read(
         (("train", DIGITS, "--data", "x.npz", "--resume"), "--run"),
         (("build", DIGITS, "-o", "model.h5"), "must end in .keras"),
         (("layers", "Dens"), "did you mean Dense?"),
-        (("new", "digit"), "'digit' is not one of"),
+        (("new", "digit"), "unknown template digit: did you mean digits?"),
     ],
 )
 def test_wrong_usage(run: Run, arguments: tuple[str, ...], said: str) -> None:

@@ -201,6 +201,21 @@ def test_unknown_arrays_are_warned_of() -> None:
     assert problem.hint == "did you mean c_weight?"
 
 
+@pytest.mark.parametrize(
+    ("held", "hint"),
+    [
+        ("image_train image_test label_train", None),  # the labels, which an autoencoder leaves
+        ("image_train image_tset", "did you mean image_test?"),
+        ("image_train image_test imege_val", "did you mean image_val?"),
+        ("image_train image_test image_train2", None),
+        ("image_train image_test text_test", None),
+    ],
+)
+def test_an_unused_array_is_taken_for_one_that_lacks(held: str, hint: str | None) -> None:
+    told = problems(held, "image", "decoded", names={"decoded": "image"})
+    assert [problem.hint for problem in told] == [hint]
+
+
 def test_many_unknown_arrays_are_counted() -> None:
     told = problems(" ".join(f"n{i}" for i in range(5000)) + " a b", "a", "b")
     assert len(told) == 11
