@@ -101,26 +101,28 @@ def one(
     return folder / "run"
 
 
+@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.sweep)])
 @pytest.mark.parametrize("sharing", ["workers", "devices"])
 def test_shares_have_the_numbers_of_one_process(
-    tmp_path: Path, data: Path, one: Path, sharing: str
+    tmp_path: Path, data: Path, one: Path, sharing: str, count: int
 ) -> None:
     several, spec = tmp_path / "several", one.with_name("spec.yaml")
-    devices = {LOGICAL_CPUS: "3"} if sharing == "devices" else {}
-    ran = train(spec, data, several, f"--{sharing}", "3", environment=devices)
+    devices = {LOGICAL_CPUS: str(count)} if sharing == "devices" else {}
+    ran = train(spec, data, several, f"--{sharing}", str(count), environment=devices)
     assert (ran.returncode, ran.stdout) == (0, f"{several}\n"), ran.stderr
     for ours, theirs in zip(history(several), history(one), strict=True):
         assert ours == pytest.approx(theirs, rel=TOLERANCE, abs=TOLERANCE)
     assert distance(one, several) < TOLERANCE
     record = json.loads((several / "run.json").read_text())
-    assert record[sharing] == 3
+    assert record[sharing] == count
     if sharing == "workers":
         assert 0 < record["communication"]["communication_share"] <= 1
         chief = (several / "workers" / "0.log").read_text()
         assert chief.count("communication takes") == chief.count("epoch 2/2") == 1
-        assert (several / "workers" / "2.log").exists()
+        assert (several / "workers" / f"{count - 1}.log").exists()
 
 
+@pytest.mark.sweep
 def test_workers_evaluate_each_row_once(data: Path, one: Path) -> None:
     alone = modelspec.evaluate(modelspec.open_target(one), data)
     words = ["evaluate", str(one), "--data", str(data), "--format", "json", "--workers", "2"]

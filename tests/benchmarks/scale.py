@@ -6,6 +6,7 @@ put them there and run ``scale.py runs/scale.json``, which measures nothing agai
 """
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def main() -> None:
     fitted = ", ".join(f"{value:.2g}" for value in fit(operations))
     print(f"PER_OPERATION, PER_MESSAGE, PER_BYTE = {fitted}")
     steps = [
-        steps_of(from_stored(figures["costs"][name]), seconds)
+        steps_of(from_stored(figures["costs"][name]), seconds, figures["cores"])
         for name, seconds in figures["steps"].items()
     ]
     text = page(operations, steps, figures["date"])
@@ -74,6 +75,7 @@ def main() -> None:
 def measured() -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).date().isoformat(),
+        "cores": os.cpu_count(),
         "operations": [one for count in PROCESSES for one in measured_operations(count)],
         "costs": {name: asdict(costs_of(name)) for name in MODELS},
         "steps": {name: measured_steps(name) for name in MODELS},
@@ -164,23 +166,23 @@ def measured_steps(name: str) -> dict[str, float]:
         }
 
 
-def steps_of(costs: Costs, seconds: Mapping[str, float]) -> Steps:
+def steps_of(costs: Costs, seconds: Mapping[str, float], cores: int) -> Steps:
     alone = replace(costs, measured=Measured(costs.batch_size, seconds["1"] / costs.batch_size))
-    predicted = {count: on_shared_cores(alone, count) for count in PROCESSES}
+    predicted = {count: on_shared_cores(alone, count, cores) for count in PROCESSES}
     return Steps(alone, {int(count): value for count, value in seconds.items()}, predicted)
 
 
-def on_shared_cores(costs: Costs, count: int) -> float:
-    """The predicted step of processes that share the cores which one had for itself."""
+def on_shared_cores(costs: Costs, count: int, cores: int) -> float:
+    """The predicted step of processes with one thread each, which share the cores."""
     step = scaling.predict(costs, count, scaling.LOOPBACK)
-    return step.alone + step.communicating
+    return step.alone / min(count, cores) + step.communicating
 
 
 def epoch(name: str, data: Path, run: Path, count: int) -> float:
     """The seconds of the fastest epoch after the first."""
     spec = REPOSITORY / "specs" / f"{name}.yaml"
     words = [word for setting in settings_of(name) for word in ("--set", setting)]
-    # One process would otherwise compute independent operations side by side.
+    # It would otherwise compute independent operations side by side.
     one_core = ["taskset", "--cpu-list", "0"] if count == 1 else []
     command = [
         *one_core,
