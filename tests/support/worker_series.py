@@ -129,6 +129,13 @@ def start_keras() -> Cluster | None:
     return cluster
 
 
+def compute_losses_precisely() -> None:
+    """Let Keras compute losses in float64; it takes their type from its own setting."""
+    import keras
+
+    keras.config.set_floatx(PRECISE)
+
+
 def train_all(folder: Path, chosen: Sequence[Case], devices: int, cluster: Cluster | None) -> None:
     """Train every case in this process, which may be one of several workers."""
     import keras
@@ -267,6 +274,8 @@ def main() -> int:
     names += [f"{RANDOM} {options.seed + index}" for index in range(options.models)]
     if options.into:
         cluster = start_keras()
+        if options.precision == PRECISE:
+            compute_losses_precisely()
         train_all(options.into, list(cases(names, options.precision)), options.devices, cluster)
         return 0
     wrong: list[str] = []
