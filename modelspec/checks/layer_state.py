@@ -66,7 +66,8 @@ def _check_width(node: Node) -> Iterator[Diagnostic]:
     message = (
         f"the number of values that {node.type} gives (output_mode {mode}) would depend on the data"
     )
-    hint = "write max_tokens: N and pad_to_max_tokens: true; N includes one entry for unknown ones"
+    count = "max_tokens: N, with one entry for unknown ones, and " if size is None else ""
+    hint = f"write {count}pad_to_max_tokens: true"
     route = (*node.route, node.type, "output_mode")
     yield Diagnostic("cannot-adapt", message, route, hint=hint)
 

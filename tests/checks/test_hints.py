@@ -124,3 +124,18 @@ def test_a_wrong_setting_hides_no_wrong_name(mistake: str) -> None:
     text = text.replace("- LeakyReLU", "- LeakyReLU:\n    from: q")
     codes = {code for code, _ in problems(f"{text}{mistake}\n")}
     assert codes >= {"unknown-name", "unknown-output"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ("", "write max_tokens: N, with one entry for unknown ones, and pad_to_max_tokens: true"),
+        (", max_tokens: 9", "write pad_to_max_tokens: true"),
+    ],
+)
+def test_a_width_that_only_data_would_tell(arguments: str, hint: str) -> None:
+    lookup = f"{{StringLookup: {{output_mode: one_hot{arguments}}}, adapt: true}}"
+    text = SPEC.replace("{shape: [4]}", "{shape: [1], dtype: string}").replace("Flatten", lookup)
+    assert problems(text) == [("cannot-adapt", hint)]
+    whole = text.replace("one_hot", "one_hot, max_tokens: 9, pad_to_max_tokens: true")
+    assert arguments or problems(whole) == []
