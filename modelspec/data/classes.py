@@ -96,7 +96,7 @@ def class_ids(
 
 def _like_missing(name: str, classes: ClassNames, route: Route) -> list[Diagnostic]:
     marks = [text for text in classes if str(text).lower() in MISSING_MARKS]
-    if not marks:
+    if not marks or "+" in classes:  # of which - is the opposite
         return []
     message = f"array {name} has the class {marks[0]}, which often marks a missing cell"
     hint = f"if it does, write missing: {json.dumps(marks)}; if it is a class, list the classes"

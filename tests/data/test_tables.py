@@ -239,6 +239,8 @@ def test_a_class_that_reads_like_a_missing_cell_is_told(tmp_path: Path) -> None:
     load(file, {"y": ColumnSource(column="y", classes=("NA", "bad", "good"))})
     _, [problem] = read(file, {"y": ColumnSource(column="y", missing=("NA",))})
     assert (problem.severity, problem.message) == ("error", "array y has no class in row 1")
+    file.write_text("x,word,y\n1,a,+\n2,b,-\n")
+    assert load(file, {"y": ColumnSource(column="y")}).classes == {"y": ("+", "-")}
 
 
 def test_missing_cells(tmp_path: Path) -> None:
