@@ -1,6 +1,6 @@
 """Makes every .npz and .csv beside it: ``python data/make_data.py [FOLDER]``.
 
-digits, digits_first, digits_few, digits_heads, digit_pairs, breast_cancer and wine are real
+digits, digits_placed, digits_faint, digits_heads, digit_pairs, breast_cancer and wine are real
 measurements, bundled with scikit-learn; mlp, question_answering, author_profile and reviews are
 generated.
 README.md describes all.
@@ -24,8 +24,14 @@ Arrays = dict[str, Array]
 MIXED = 0.2
 """The share of adjectives of the other kind in a review."""
 
-LAST_OF_FIRST = 4
-"""The last digit of ``digits_first``; the others are those of ``digits_few``."""
+CANVAS = 12
+"""Rows and columns of ``digits_placed`` and ``digits_faint``."""
+
+FEW = 5
+"""The labelled digits of each kind in ``digits_faint``."""
+
+CONTRAST, NOISE = 0.7, 1.28
+"""Of ``digits_faint``: contrast as a share, and noise as a standard deviation, of 0 to 16."""
 
 MISSING = 0.1
 """The share of empty cells in a column of wines."""
@@ -47,28 +53,30 @@ def digits_heads() -> Arrays:
     return parts(heads, stratified(digit))
 
 
-def digits_first() -> Arrays:
-    """The digits 0 to 4, from which a model learns what helps with the others."""
-    arrays = digits()
-    kept = {part: arrays[f"digit_{part}"] <= LAST_OF_FIRST for part in ("train", "test")}
-    return {
-        f"{name}_{part}": arrays[f"{old}_{part}"][rows]
-        for part, rows in kept.items()
-        for name, old in (("image", "image"), ("first", "digit"))
-    }
+def digits_placed() -> Arrays:
+    """Digits at random places of a larger image; each training digit at five.
+
+    Digits of the training part of ``digits_faint`` are not among them.
+    """
+    rng = np.random.default_rng(8)
+    images, digit = real_digits()
+    train, test = stratified(digit)
+    few = labelled_few(digit, train)
+    rows = {"train": np.tile(np.setdiff1d(train, few), 5), "test": test}
+    return placed(rng, images, digit, rows)
 
 
-def digits_few() -> Arrays:
-    """The digits 5 to 9, as classes from 0: three images of each to train on."""
-    arrays = digits()
-    classes = {part: arrays[f"digit_{part}"] - (LAST_OF_FIRST + 1) for part in ("train", "test")}
-    train = np.concatenate([np.flatnonzero(classes["train"] == digit)[:3] for digit in range(5)])
-    rows = {"train": train, "test": np.flatnonzero(classes["test"] >= 0)}
-    return {
-        f"{name}_{part}": array[rows[part]]
-        for part in ("train", "test")
-        for name, array in (("image", arrays[f"image_{part}"]), ("digit", classes[part]))
-    }
+def digits_faint() -> Arrays:
+    """Five digits of each kind to train on, placed likewise, with less contrast and with noise."""
+    rng = np.random.default_rng(9)
+    images, digit = real_digits()
+    train, test = stratified(digit)
+    arrays = placed(rng, images, digit, {"train": labelled_few(digit, train), "test": test})
+    for part in ("train", "test"):
+        bright = CONTRAST * (arrays[f"image_{part}"] - 8.0) + 8.0
+        noisy = bright + NOISE * rng.standard_normal(bright.shape)
+        arrays[f"image_{part}"] = np.clip(np.round(noisy), 0, 16).astype(np.uint8)
+    return arrays
 
 
 def digit_pairs() -> Arrays:
@@ -188,6 +196,27 @@ def real_digits() -> tuple[Array, Array]:
     return (bunch.images / 16).astype(np.float32), bunch.target.astype(np.int32)
 
 
+def labelled_few(digit: Array, train: Array) -> Array:
+    """Training rows: the first few of each digit."""
+    return np.concatenate([train[digit[train] == kind][:FEW] for kind in range(10)])
+
+
+def placed(
+    rng: np.random.Generator, images: Array, digit: Array, rows: Mapping[str, Array]
+) -> Arrays:
+    """Rows of each part, with brightness from 0 to 16, at random places of a larger image."""
+    arrays: Arrays = {}
+    room = CANVAS - images.shape[1] + 1
+    for part, chosen in rows.items():
+        canvas = np.zeros((len(chosen), CANVAS, CANVAS), np.uint8)
+        for image, source, (y, x) in zip(
+            canvas, images[chosen], rng.integers(room, size=(len(chosen), 2)), strict=True
+        ):
+            image[y : y + len(source), x : x + len(source)] = 16 * source
+        arrays |= {f"image_{part}": canvas, f"digit_{part}": digit[chosen]}
+    return arrays
+
+
 def pair_rows(rng: np.random.Generator, digit: Array, count: int) -> tuple[Array, Array]:
     left = rng.integers(len(digit), size=count)
     partner = rng.random((count, len(digit)))
@@ -245,8 +274,8 @@ def parts(arrays: Mapping[str, Array], rows: tuple[Any, Any]) -> Arrays:
 SETS: dict[str, Callable[[], Arrays]] = {
     "digits": digits,
     "digits_heads": digits_heads,
-    "digits_first": digits_first,
-    "digits_few": digits_few,
+    "digits_placed": digits_placed,
+    "digits_faint": digits_faint,
     "digit_pairs": digit_pairs,
     "breast_cancer": breast_cancer,
     "mlp": mlp,

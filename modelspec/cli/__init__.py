@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import shlex
 import sys
 import threading
 import warnings
@@ -15,6 +16,9 @@ from modelspec.cli.streams import err, keep_stderr, say
 from modelspec.cluster.pulse import PULSE, start_pulse
 
 _TF_CONFIG = "TF_CONFIG"
+
+_CONTINUE = "continue with "
+"""What stands before the command in the message of a run that was interrupted."""
 
 SPEC_PROBLEM, USAGE, OUR_FAULT, INTERRUPTED = 1, 2, 3, 130
 
@@ -107,8 +111,10 @@ def _problem_or_fault(error: Exception) -> int:
 
 
 def _interrupted(message: str) -> int:
-    # The message ends in a command to copy, which no line break of ours may cut.
-    err().print(message or "interrupted", markup=False, soft_wrap=True)
+    from modelspec.report.prose import print_command
+
+    what, continued, command = (message or "interrupted").partition(_CONTINUE)
+    print_command(err(), shlex.split(command), before=what + continued)
     return INTERRUPTED
 
 

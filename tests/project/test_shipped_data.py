@@ -88,7 +88,7 @@ def assert_values(array: NDArray[Any], values: str) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_no_array_needs_unpickling(path: Path) -> None:
-    assert all(array.dtype.kind in "ifU" for array in load(path).values())
+    assert all(array.dtype.kind in "iufU" for array in load(path).values())
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_no_array_needs_unpickling(path: Path) -> None:
     [
         ("digits", ["image"]),
         ("digits_heads", ["image"]),
-        ("digits_first", ["image"]),
-        ("digits_few", ["image"]),
+        ("digits_placed", ["image"]),
+        ("digits_faint", ["image"]),
         ("digit_pairs", ["left", "right"]),
         ("breast_cancer", ["mean"]),
         ("mlp", ["features"]),
@@ -117,13 +117,20 @@ def test_sets_of_digits_share_one_split() -> None:
     train, test = (samples(DATA / "digits.npz", f"image_{part}") for part in ("train", "test"))
     for file, name in (
         ("digits_heads", "image"),
-        ("digits_first", "image"),
-        ("digits_few", "image"),
         ("digit_pairs", "left"),
         ("digit_pairs", "right"),
     ):
         assert samples(DATA / f"{file}.npz", f"{name}_train") <= train
         assert samples(DATA / f"{file}.npz", f"{name}_test") <= test
+
+
+def test_placed_digits_use_the_split_too() -> None:
+    for part in ("train", "test"):
+        original = samples(DATA / "digits.npz", f"image_{part}")
+        for image in load(DATA / "digits_placed.npz")[f"image_{part}"]:
+            windows = np.lib.stride_tricks.sliding_window_view(image, (8, 8)).reshape(-1, 8, 8)
+            bright = (windows / 16).astype(np.float32)
+            assert any(window.tobytes() in original for window in bright)
 
 
 def test_data_stays_small() -> None:
