@@ -55,6 +55,13 @@ def _check_data(
 ) -> list[Diagnostic]:
     """The problems of data for training, beside those that the spec has without it."""
     dataset, problems = source.load_data(data, say=say, announce=False)
+    # An array that lacks for a name that is wrong itself is the same mistake.
+    wrong = {(it.route, it.anchor) for it in source.diagnostics if it.code == "unknown-name"}
+    problems = [
+        problem
+        for problem in problems
+        if problem.code != "missing-array" or (problem.route, problem.anchor) not in wrong
+    ]
     if dataset is None:
         return problems
     known = replace(source, diagnostics=(*source.diagnostics, *problems))

@@ -148,3 +148,22 @@ def test_drawn_rows_of_a_series_are_told(tmp_path: Path) -> None:
     data = {"x": np.zeros((20, 3), "f4"), "y": np.ones(20, "f4")}
     _, notes = run(tmp_path, data, SPLIT + "0.2", "training.shuffle=false")
     assert any("{last: 0.2}" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("written", "codes"),
+    [
+        ("outputs: yy", ["unknown-name"]),
+        ("outputs: {y: yy}", ["unknown-name"]),
+        ("outputs: {z: y}", ["missing-array"]),
+        ("outputs: {z: yy}", ["missing-array", "unknown-name"]),  # two names, two mistakes
+    ],
+)
+def test_a_wrong_name_is_not_also_an_array_that_lacks(written: str, codes: list[str]) -> None:
+    data = {"x": np.zeros((8, 3), "f4"), "target": np.zeros((8, 1), "f4")}
+    if "{y:" in written:
+        data["y"] = data.pop("target")
+    text = SPEC.replace("outputs: y", written)
+    problems = modelspec.loads(text).check(data, fast=True)
+    told = {problem.code for problem in problems if problem.severity == "error"}
+    assert sorted(told) == codes
