@@ -8,6 +8,7 @@ from modelspec.catalog import Catalog, Entry
 from modelspec.catalog.entries import item_family
 from modelspec.convert.drafts import Block, Body, Gap, Step
 from modelspec.convert.folding import Folder
+from modelspec.convert.labels import is_name
 from modelspec.convert.layer_calls import RECURRENT, call_arguments, largest_results, result_count
 from modelspec.convert.layer_options import layer_options
 from modelspec.convert.masks import automatic_masks
@@ -198,7 +199,7 @@ class Converter:
     def _define(self, graph: SavedGraph, name: str, where: str) -> str:
         """Add a nested model to ``models`` or ``blocks``, and return its name there."""
         body = None
-        if self.kept is None or "." in name:
+        if self.kept is None or not is_name(name):  # a path, or ``${…}``, would mean another
             body = self.body(graph, where)
             self.finish(body)
         base = word = _word(name)

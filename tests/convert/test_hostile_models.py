@@ -156,6 +156,20 @@ def test_names_are_never_read_as_yaml_or_expressions(name: str, tmp_path: Path) 
     assert written == name.encode("utf-8", "replace").decode("utf-8")
 
 
+@pytest.mark.parametrize("name", ["a.b", "${1 + 1}", "x: {y: z}", "a/../b", "inner"])
+def test_models_inside_are_kept_by_plain_names_alone(name: str, tmp_path: Path) -> None:
+    inner = {**functional(layer("y", "x"), name=name), "name": name}
+    model = functional({**inner, "inbound_nodes": [{"args": [tensor("x")]}]}, output=name)
+    path = saved(tmp_path / "m.keras", model, "model.weights.h5")
+    imported = modelspec.import_model(path, tmp_path / "s.yaml", keep_nested=True)
+    assert imported.problems == ()
+    spec = modelspec.loads(imported.text, name=str(tmp_path / "s.yaml")).spec
+    assert spec is not None
+    kept = {key: source.layer for key, source in spec.models.items()}
+    assert kept == ({"inner": "inner"} if name == "inner" else {})
+    assert len(spec.blocks) == (name != "inner")
+
+
 @pytest.mark.parametrize("name", ["x\ny", "${i}", "my in"])
 def test_names_of_inputs_are_made_valid(name: str, tmp_path: Path) -> None:
     config = functional(layer("y", name))
