@@ -188,6 +188,38 @@ def test_a_model_starts_from_files(file: str, settings: str, written: str, tmp_p
         np.testing.assert_array_equal(plain.get_layer("y").kernel, np.full((3, 1), 0.25))
 
 
+BLOCK = """
+modelspec: 1
+name: block
+inputs: {x: {shape: [8]}}
+blocks:
+  part:
+    inputs: [a]
+    layers:
+      - Normalization:
+        from: a
+        adapt: ADAPT
+      - Dense: {units: 4}
+    outputs: dense
+layers:
+  - part:
+""".removesuffix("\n")
+
+
+@pytest.mark.sweep
+def test_a_block_starts_from_a_run(data: Path, tmp_path: Path) -> None:
+    first = modelspec.loads(BLOCK.replace("ADAPT", "true") + HEAD)
+    modelspec.train(first, data, run=tmp_path / "first")
+    (tmp_path / "s.yaml").write_text(
+        f"{BLOCK.replace('ADAPT', 'false')}{HEAD}weights: {{from: first, skip: [y]}}\n", "utf-8"
+    )
+    source = modelspec.load(tmp_path / "s.yaml")
+    script = to_python(source)
+    assert '"part.dense"' in script
+    assert 'model.get_layer("part.normalization").finalize_state()' in script
+    assert trained_apart(source, data, tmp_path) < 1e-6
+
+
 @pytest.mark.process
 def test_scripts_are_formatted(tmp_path: Path) -> None:
     model = sequences()
