@@ -90,7 +90,8 @@ def _by_layer(changes: tuple[LayerChange, ...]) -> Iterator[list[LayerChange]]:
 
 def _head(changes: list[LayerChange]) -> str:
     first = changes[0]
-    kinds = " and ".join(change.kind for change in changes)
+    *others, last = (change.kind for change in changes)
+    kinds = f"{', '.join(others)} and {last}" if others else last
     line = f" ({place})" if (place := _lines(first, "line ")) else ""
     return f"{_SIGNS[first.kind]} {kinds} {_names(first)}: {_kind(first)}{line}"
 
@@ -148,6 +149,8 @@ def _row(change: Change, absent: str) -> Row:
     if isinstance(a, Mapping) and isinstance(b, Mapping) and a.keys() == b.keys():
         differing = [key for key in a if a[key] != b[key]]
         a, b = ({key: side[key] for key in differing} for side in (a, b))
+    if isinstance(a, float) and isinstance(b, float) and f"{a:.6g}" != f"{b:.6g}":
+        return change.name, f"{a:.6g}", f"{b:.6g}"
     before, after = (absent if value is None else _value(value) for value in (a, b))
     return change.name, before, after
 

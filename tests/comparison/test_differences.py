@@ -355,4 +355,6 @@ def test_runs_are_compared_by_their_data_and_results_too(tmp_path: Path) -> None
     assert "data.sha256.x" in names
     assert "data.sha256.z" not in names
     assert "last.loss" in names
+    losses = next((change.a, change.b) for change in difference.run if change.name == "last.loss")
+    assert f"  last.loss: {losses[0]:.6g} → {losses[1]:.6g}\n" in difference_text(difference) + "\n"
     assert not difference.layers
