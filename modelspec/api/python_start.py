@@ -16,9 +16,10 @@ from modelspec.problems.diagnostic import has_errors
 from modelspec.problems.errors import ModelError, SpecError
 from modelspec.results.weights import Layout, Weight
 from modelspec.weights.files import H5Weights
-from modelspec.weights.legacy import LEGACY, MODEL, by_slot
+from modelspec.weights.legacy import LEGACY, MODEL
 from modelspec.weights.places import Place
 from modelspec.weights.plan import Plan
+from modelspec.weights.slots import slots_of
 
 
 def start_of_script(source: ModelSpec, data: Path | str | None) -> Start | None:
@@ -52,6 +53,8 @@ def _file(file: object, plan: Plan, types: Mapping[str, str]) -> SavedModel | We
             "finish the run with modelspec train --resume"
         )
     if _is_model(file):
+        for ours, theirs in plan.loads.items():
+            _require_order(plan.layout[ours], file, theirs)
         models = {ours: _steps(file, theirs) for ours, theirs in plan.loads.items()}
         return SavedModel(str(file.path), models)
     arrays = {ours: _arrays(file, plan.layout[ours], name) for ours, name in plan.loads.items()}
@@ -65,6 +68,24 @@ def _is_model(file: H5Weights) -> bool:
     return is_archive or any(group.startswith(f"{MODEL}/") for group in file.groups.values())
 
 
+def _require_order(ours: Sequence[Weight], file: H5Weights, theirs: str) -> None:
+    """Refuse a nested model that has its layers in another order than that of the file.
+
+    Raises:
+        ModelError: ``get_weights`` of one would not be for ``set_weights`` of the other.
+    """
+    stored = file.headers[theirs]
+    slots = slots_of(ours, stored, theirs)
+    moved = any(slot != at for slot, at in slots.items()) and not any(
+        slot.startswith(LEGACY) for slot in stored
+    )
+    if moved:
+        raise ModelError(
+            f"a script cannot start {theirs} from {file.path}, which has its layers in another "
+            "order: name it under models, or skip it"
+        )
+
+
 def _steps(file: H5Weights, theirs: str) -> tuple[str, ...]:
     """The names that lead to a layer of theirs, which may be inside of models."""
     depth = f"/{file.groups[theirs]}".count("/layers/")
@@ -76,7 +97,7 @@ def _arrays(file: H5Weights, ours: Sequence[Weight], theirs: str) -> tuple[str, 
     stored = file.headers[theirs]
     if any(header.dtype == "bfloat16" for header in stored.values()):
         raise ModelError(f"a script cannot read {file.path}: its weights are bfloat16")
-    slots = by_slot(ours, {slot: slot for slot in stored}, theirs)
+    slots = slots_of(ours, stored, theirs)
     ordered = sorted(ours, key=lambda weight: weight.index)
     names = [slots[weight.slot].removeprefix(LEGACY) for weight in ordered]
     return tuple(f"{file.groups[theirs]}/{name}" for name in names)

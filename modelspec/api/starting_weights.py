@@ -16,8 +16,8 @@ from modelspec.data.shards import Data
 from modelspec.graph.graph import Graph
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.results.weights import Account, Layout
-from modelspec.weights.legacy import by_slot
 from modelspec.weights.plan import Plan, make_plan
+from modelspec.weights.slots import slots_of
 from modelspec.weights.stored import WeightFileError, WeightSource
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ class Start:
         for ours, theirs in self.plan.loads.items():
             assert self.source is not None
             slots = {place.weight.slot for place in self.plan.arrays if place.layer == ours}
-            read = by_slot(self.plan.layout[ours], self.source.read(theirs), theirs)
-            yield {ours: {slot: array for slot, array in read.items() if slot not in slots}}
+            known = slots_of(self.plan.layout[ours], self.source.headers[theirs], theirs)
+            read = self.source.read(theirs)
+            yield {ours: {slot: read[at] for slot, at in known.items() if slot not in slots}}
         for place in self.plan.arrays:
             yield {place.layer: {place.weight.slot: self.arrays[place.key]}}
 

@@ -179,7 +179,11 @@ class Converter:
         """A use of the block that a nested model becomes; equal models become one block."""
         graph = call.layer.inner
         assert graph is not None
-        refs = [moved(ref) for ref in refs_in([call.args, kwargs])]
+        args = call.args
+        names = [entry.name for entry in graph.inputs]
+        if len(args) == 1 and isinstance(args[0], Mapping) and args[0].keys() == set(names):
+            args = [args[0][name] for name in names]
+        refs = [moved(ref) for ref in refs_in([args, kwargs])]
         if len(refs) != len(graph.inputs):
             raise GapError("the nested model is called on other inputs than it has")
         if id(call.layer) not in self.nested_names:

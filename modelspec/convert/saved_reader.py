@@ -129,7 +129,7 @@ class _Reader:
                 drafts[layer.name, index] = node
                 if len(drafts) > MAX_CALLS:
                     raise ModelError(f"the model has more than {MAX_CALLS:,} calls")
-        graph = Wiring(made, inputs, drafts)
+        graph = Wiring(made, inputs, drafts, is_nested=depth > 0)
         outputs, form, flattened = graph.outputs(config.get("output_layers"))
         return SavedGraph(
             name=str(config.get("name") or "functional"),

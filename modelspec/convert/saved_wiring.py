@@ -12,14 +12,21 @@ _TENSOR = "__keras_tensor__"
 
 
 class Wiring:
-    """The calls of one functional model, by layer name and number, and what they refer to."""
+    """The calls of one functional model, by layer name and number, and what they refer to.
+
+    Others count the results of a nested model in the order of the sorted keys of dicts, and so do
+    they pass lists to it.
+    """
 
     def __init__(
         self,
         layers: Mapping[str, SavedLayer],
         inputs: Mapping[str, SavedInput],
         drafts: Mapping[tuple[str, int], Any],
+        *,
+        is_nested: bool = False,
     ) -> None:
+        self._is_nested = is_nested
         self._layers, self._inputs, self._drafts = layers, inputs, drafts
         self._ids = {key: position for position, key in enumerate(drafts)}
         self._names = {position: name for position, (name, _) in enumerate(drafts)}
@@ -139,7 +146,8 @@ class Wiring:
             if listed.get("class_name") == "__tuple__":
                 yield from self._flat(listed.get("items"), path)
                 return
-            for key, item in listed.items():
+            items = sorted(listed.items()) if self._is_nested else listed.items()
+            for key, item in items:
                 yield from self._flat(item, (*path, key))
         elif isinstance(listed, list) and len(path) <= MAX_NESTED:
             for position, item in enumerate(listed):

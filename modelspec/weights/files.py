@@ -96,7 +96,9 @@ def _headers(path: Path, file: Any, names: list[str]) -> H5Weights:
             f"{path} does not name its layers, as files of Keras before 3.9 do not",
             "save the whole model (.keras) instead of its weights, or save it with a newer Keras",
         )
-    headers = {name: walk.layers[group.removeprefix("layers/")] for name, group in groups.items()}
+    headers = {
+        name: walk.named_inside(group.removeprefix("layers/")) for name, group in groups.items()
+    }
     for name, group in walk.nested():
         if name not in headers:
             groups[name], headers[name] = group, walk.inside(group)

@@ -9,9 +9,9 @@ from modelspec.language.spec import StartingWeights
 from modelspec.problems.diagnostic import Diagnostic, Related, Route
 from modelspec.results.weights import LayerStart, Layout, State, Weight
 from modelspec.weights.fitting import cast_of, difference_of
-from modelspec.weights.legacy import by_slot
 from modelspec.weights.names import listed, their_names, unmatched_skips
 from modelspec.weights.places import Place, find_places
+from modelspec.weights.slots import stored_by_slot
 from modelspec.weights.stored import Headers
 
 _FROM: Route = ("weights", "from")
@@ -101,7 +101,7 @@ def _start(
         return start("skipped")
     if theirs is None or headers is None:
         return start("fresh")
-    stored = by_slot(ours, headers[theirs], theirs)
+    stored = stored_by_slot(ours, headers[theirs], theirs)
     if difference := difference_of(ours, stored):
         return start("shape differs", difference)
     return start("loaded", cast_of(ours, stored))

@@ -25,10 +25,11 @@ class UnsafeFileError(WeightFileError):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The header of one array."""
+    """The header of one array; ``layer`` is that of a nested model to which it belongs."""
 
     shape: tuple[int, ...]
     dtype: str
+    layer: str = ""
 
 
 Headers = Mapping[str, Mapping[str, Stored]]

@@ -1,7 +1,9 @@
 """The arrays of an HDF5 file by layer, found without following a link or reading a value."""
 
 import math
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from modelspec.weights.stored import (
     WeightFileError,
 )
 
+_NESTED = re.compile(r"(?:layers/[^/]+/)+")
 _GROUPS, _DEPTH, _NAME = 100_000, 40, 500
 
 
@@ -56,6 +59,15 @@ class Walk:
             names = [self._names.get("/".join(steps[:end])) for end in ends]
             if len(names) > 1 and set(steps[::2]) == {"layers"} and all(names):
                 yield ".".join(map(str, names)), group
+
+    def named_inside(self, top: str) -> dict[str, Stored]:
+        """The arrays of a top group, each with the name of its layer in a nested model."""
+        return {
+            slot: replace(array, layer=self._names.get(f"layers/{top}/{group[0][:-1]}", ""))
+            if (group := _NESTED.match(slot))
+            else array
+            for slot, array in self.layers[top].items()
+        }
 
     def inside(self, group: str) -> dict[str, Stored]:
         """The arrays in a group of a nested model, by slot."""

@@ -422,3 +422,27 @@ def test_a_frozen_fresh_layer_is_a_warning(sources: Path, tmp_path: Path, beside
     chosen = text().replace("Dense: {units: 2}", "Dense: {units: 2, kernel_initializer: ones}")
     chosen = chosen.replace("name: y", "name: y\n    trainable: false")
     assert problems_of(chosen, tmp_path) == []
+
+
+def test_layers_of_a_nested_model_are_matched_by_their_names(tmp_path: Path) -> None:
+    """Keras numbers them by class and place, and these have the other order in the other file."""
+
+    def two(*names: str) -> Any:
+        x = keras.Input((3,), name="x")
+        return keras.Model(x, [keras.layers.Dense(3, name=name)(x) for name in names], name="inner")
+
+    x = keras.Input((3,), name="x")
+    model = keras.Model(x, keras.layers.Add(name="y")(two("one", "other")(x)))
+    model.save(tmp_path / "m.keras")
+    two("other", "one").save(tmp_path / "other.keras")
+    (tmp_path / "s.yaml").write_text(
+        "modelspec: 1\ninputs: {x: {shape: [3]}}\nmodels: {inner: {path: other.keras}}\n"
+        "layers:\n  - inner:\n    as: [a, b]\n  - Add:\n    from: [a, b]\n    name: y\n"
+        "outputs: y\nweights: {from: m.keras}\n",
+        encoding="utf-8",
+    )
+    ours = modelspec.load(tmp_path / "s.yaml").build().get_layer("inner")
+    for name in ("one", "other"):
+        wanted = model.get_layer("inner").get_layer(name).get_weights()
+        for one, other in zip(ours.get_layer(name).get_weights(), wanted, strict=True):
+            np.testing.assert_array_equal(one, other)

@@ -96,6 +96,25 @@ def test_a_part_of_a_nested_model_is_a_layer(saved: tuple[Any, Path]) -> None:
         assert (problems[0].place.span.line, problems[0].hint is None) == (3, False)
 
 
+@pytest.mark.parametrize("keep", [False, True], ids=["block", "kept"])
+def test_dicts_of_inputs_and_outputs_in_any_order(tmp_path: Path, *, keep: bool) -> None:
+    """Keras counts tensors in dicts by their sorted keys, and layers by class and place."""
+    x, z = keras.Input((3,), name="x"), keras.Input((3,), name="z")
+    first, second = layers.Dense(2, name="b")(x), layers.Dense(2, name="a")(z)
+    inner = keras.Model({"x": x, "z": z}, {"b": first, "a": second}, name="inner")
+    p, q = keras.Input((3,), name="p"), keras.Input((3,), name="q")
+    results = inner({"z": p, "x": q})
+    y = layers.Subtract(name="y")([results["a"], results["b"]])
+    model = keras.Model([p, q], y)
+    model.save(tmp_path / "m.keras")
+    text = modelspec.import_model(tmp_path / "m.keras", tmp_path / "s.yaml", keep_nested=keep).text
+    (tmp_path / "s.yaml").write_text(text, "utf-8")
+    again = modelspec.load(tmp_path / "s.yaml").build()
+    random = np.random.default_rng(0)
+    rows = [random.normal(size=(4, 3)).astype("f") for _ in "pq"]
+    np.testing.assert_array_equal(np.asarray(again(rows)), np.asarray(model(rows)))
+
+
 def test_what_cannot_be_kept(saved: tuple[Any, Path], tmp_path: Path) -> None:
     model, _ = saved
     model.save(tmp_path / "m.h5")
