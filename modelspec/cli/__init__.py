@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import io
 import os
 import shlex
 import sys
@@ -12,7 +13,7 @@ import click
 
 from modelspec import __version__
 from modelspec.cli.commands import Verbs
-from modelspec.cli.streams import err, keep_stderr, say
+from modelspec.cli.streams import err, is_plain, keep_stderr, say
 from modelspec.cluster.pulse import PULSE, start_pulse
 
 _TF_CONFIG = "TF_CONFIG"
@@ -84,7 +85,7 @@ def _exit_code(error: Exception) -> int:
         case click.exceptions.Exit():
             return error.exit_code
         case click.ClickException():
-            error.show(sys.stderr)
+            _show_usage(error)
             return error.exit_code
         case click.Abort():
             # What click makes of a KeyboardInterrupt, ours among them.
@@ -95,10 +96,30 @@ def _exit_code(error: Exception) -> int:
             return _problem_or_fault(error)
 
 
+def _show_usage(error: click.ClickException) -> None:
+    """Print what is wrong with the usage; on a terminal, its lines break between words."""
+    if is_plain(sys.__stderr__):
+        error.show(sys.stderr)
+        return
+    text = io.StringIO()
+    error.show(text)
+    say(text.getvalue().rstrip("\n"))
+
+
 def _problem_or_fault(error: Exception) -> int:
-    from modelspec.problems.errors import KerasError, ModelError, PluginError, RunError, SpecError
+    from modelspec.problems.errors import (
+        KerasError,
+        ModelError,
+        PluginError,
+        ResumableError,
+        RunError,
+        SpecError,
+    )
 
     match error:
+        case ResumableError():
+            # The message ends in a command to copy, which no line break of ours may cut.
+            err().print(f"error: {error}", markup=False, soft_wrap=True)
         case RunError() | ModelError() | KerasError() | PluginError() | OSError():
             say(f"error: {error}")
         case SpecError():

@@ -1,5 +1,6 @@
 """Exceptions: errors in a spec, a run's folder or a model file, and Ctrl-C."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,5 +65,5 @@ class RunInterrupted(KeyboardInterrupt):
 
     def __init__(self, path: Path, command: str | None = None) -> None:
         self.path = path
-        how = command or f"--run {path} --resume"
+        how = command or shlex.join(["--run", str(path), "--resume"])
         super().__init__(f"interrupted: continue with {how}")
