@@ -107,7 +107,8 @@ def marked_arrays(chosen: Mapping[str, Member], names: Sources) -> str:
         member.name != _own_name(key, names) and _stem(member.name) != member.name
         for key, member in chosen.items()
     )
-    return ", ".join(member.name for member in chosen.values()) if by_suffix else ""
+    used = dict.fromkeys(member.name for member in chosen.values())  # an autoencoder's has two uses
+    return ", ".join(used) if by_suffix else ""
 
 
 def own_names(name: str, names: Sources) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import pytest
 
 from modelspec.data.arrays import Member
 from modelspec.data.dataset import load_dataset
-from modelspec.data.matching import SUFFIXES, has_validation, match
+from modelspec.data.matching import SUFFIXES, has_validation, marked_arrays, match
 from modelspec.problems.diagnostic import Diagnostic
 
 PARTS = ("train", "val", "test")
@@ -265,3 +265,11 @@ def test_checksum_is_compared_on_loading(tmp_path: Path) -> None:
     dataset, problems = load_dataset(path, inputs=["a"], outputs=["b"])
     assert dataset is None
     assert [problem.code for problem in problems] == ["bad-array"]
+
+
+def test_an_array_that_is_used_twice_is_named_once() -> None:
+    names = {"decoded": "image"}
+    matched, _ = match(
+        members("image_train", "image_test"), inputs=["image"], outputs=["decoded"], names=names
+    )
+    assert marked_arrays(matched, names) == "image_train"
