@@ -62,7 +62,7 @@ class ExportRows:
 def calibration_rows(target: Target, model: Any, data: Data | None) -> dict[str, Any]:
     """Training rows from which the ranges of 8-bit integers are measured."""
     if data is None:
-        raise ModelError("int8 needs data, from whose rows it measures the ranges of the integers")
+        raise ModelError("int8 needs data: it measures the ranges of the integers on the rows")
     dataset = read_dataset(target, model, data, targets=False, say=None, warn=None, part="train")
     batches = inference_batches(replace(dataset, targets={}, weights={}), target, model)
     step = max(1, batches.samples // _REPRESENTATIVES)

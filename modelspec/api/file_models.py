@@ -128,7 +128,7 @@ def _read(name: str, source: ModelSource, document: Document, catalog: Catalog) 
     except ModelError as error:
         raise _Refused("model-unreadable", f"{path}: {error}") from error
     if untrusted := find_untrusted(config, catalog):
-        hint = "a model is data: what it names must be Keras's own, or a plugin's"
+        hint = "modelspec runs no code of a model file: its parts must come from Keras or a plugin"
         raise _Refused("unsafe-model", f"{path}: {untrusted}", hint)
     elements = kept.elements if kept is not None else _elements(file)
     tensors = _interface(graph, source)
@@ -171,7 +171,7 @@ def _file(path: Path, name: str) -> Path:
     except RunError as error:
         raise _Refused("model-unreadable", str(error), _PATH) from error
     if not model.exists():
-        hint = f"modelspec train --run {folder} --resume ends it"
+        hint = f"modelspec train --run {folder} --resume finishes it"
         raise _Refused("model-unreadable", f"the run {folder} ({status}) has no model yet", hint)
     return model
 

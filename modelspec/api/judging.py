@@ -42,7 +42,7 @@ def judge(
     facts = loss_facts(head.loss, targets.shape[1:], predictions.shape[1:])
     written = Written.read(head.loss)
     mean = None if losses is None else float(losses.mean())
-    details, note = None, "Nothing more is known about outputs with this loss."
+    details, note = None, "There are no further figures for an output with this loss."
     if not np.isfinite(predictions).all():
         note = "Some predictions are not finite, so there are no figures."
     elif facts is not None:

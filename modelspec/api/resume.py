@@ -56,7 +56,7 @@ def resumable(
         if not _same(run, facts, part):
             raise RunError(f"the {part} differs from the {part} that {run.path} was {verb} on")
     if differs := difference(_computed_on(run.record, facts), _computed_on(facts, facts)):
-        listener.warn(f"the last digits may differ from those of a run without a break: {differs}")
+        listener.warn(f"the last digits may differ from those of an uninterrupted run: {differs}")
     return source
 
 
@@ -126,8 +126,8 @@ def _refuse_more_epochs(run: Run, source: ModelSpec) -> None:
     was_last = run.record.get("epochs") == done < training.epochs
     if was_last and any(_swaps_at_the_end(callback) for callback in training.callbacks):
         raise RunError(
-            f"{run.path} cannot be given more epochs: at the end of epoch {done:,}, its last, "
-            "SwapEMAWeights put the averages in the place of the weights"
+            f"{run.path} cannot train more epochs: at the end of its last epoch ({done:,}), "
+            "SwapEMAWeights replaced the weights by their averages"
         )
 
 

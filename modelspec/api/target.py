@@ -122,9 +122,9 @@ def reason(error: Exception) -> str:
     missing = re.search(r"Could not locate (\w+) '([^']+)'", text)
     if missing is not None:
         return (
-            f"it needs the {missing[1]} {missing[2]}, code of its author that the file does not "
-            "contain: name its Python file with --plugin. If it is a loss or a metric, "
-            "summary and predict work without it"
+            f"it needs the {missing[1]} {missing[2]}, custom code that the file does not contain: "
+            "name its Python file with --plugin. If it is a loss or a metric, summary and predict "
+            "work without it"
         )
     return text[:300]
 

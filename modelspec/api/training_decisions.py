@@ -27,7 +27,7 @@ def _with_jit(source: ModelSpec, model: Any, batches: Batches, listener: Listene
     training = source.require().spec.training
     obstacle = find_obstacle(model)
     if training.jit is True and obstacle:
-        listener.warn(f"{obstacle}; training.jit: false draws as without XLA")
+        listener.warn(f"{obstacle}; training.jit: false avoids this")
     if training.jit != "auto":
         return source
     if obstacle:
@@ -47,9 +47,9 @@ def _with_precompute(source: ModelSpec, model: Any, listener: Listener) -> Model
     training = source.require().spec.training
     if training.precompute is True and split(model) is None:
         listener.warn(
-            "training.precompute: true changes nothing: no layer at the beginning gives the same "
-            "values in every epoch (trained weights, randomness, changing state, and what adds to "
-            "the loss are computed in each)"
+            "training.precompute: true changes nothing: no layer at the beginning of the model "
+            "gives the same values in every epoch (a layer with trained weights, randomness, "
+            "changing state or a loss of its own does not)"
         )
     if training.precompute != "auto":
         return source

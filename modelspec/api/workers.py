@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def too_many_workers(spec: Spec, workers: int, rows: int | None = None) -> str:
     """Why so many workers cannot share a batch: some would compute nothing. Empty if they can.
 
-    ``rows`` is the number of rows to train on, if it is known; a batch has no more.
+    ``rows`` is the number of training rows, if it is known; a batch has no more.
     """
     batch = spec.training.batch_size
     if workers > batch:
@@ -40,7 +40,7 @@ def too_many_workers(spec: Spec, workers: int, rows: int | None = None) -> str:
             f"most {batch} workers, or larger batches"
         )
     if rows is not None and workers > rows:
-        return f"{workers} workers cannot share {rows} rows to train on"
+        return f"{workers} workers cannot share {rows} training rows"
     return ""
 
 
@@ -161,7 +161,7 @@ def devices_of(source: ModelSpec, cluster: Cluster | None) -> Sequence[str]:
         return devices[: training.batch_size] if training.batch_size > 1 else ()
     if wanted not in ("auto", 1):
         raise RunError(
-            f"training.devices: {wanted} is for a single process; of several workers, each has "
+            f"training.devices: {wanted} is for a single process; each of several workers has "
             "one device"
         )
     return ()

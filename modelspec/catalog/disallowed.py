@@ -46,7 +46,7 @@ DISALLOWED: dict[Family, dict[str, str]] = {
     "constraint": {"Constraint": _ABSTRACT},
     "schedule": {"LearningRateSchedule": _ABSTRACT},
     "callback": {
-        "BackupAndRestore": "a run keeps itself: train --resume goes on where it stopped",
+        "BackupAndRestore": "a run saves its own checkpoints: train --resume continues it",
         "Callback": _ABSTRACT,
         "CallbackList": "write several callbacks as a list",
         "LambdaCallback": _CODE,

@@ -132,8 +132,8 @@ def _families(source: PluginSource, definition: Definition, plugin: Plugin) -> l
         if base.node.name in _BASES and base.module != source.module:
             return [_BASES[base.node.name]]
     raise PluginError(
-        f"{plugin.path}:{node.lineno}: {node.name} is not a part that a spec can write: its base "
-        f"is none of Keras's {', '.join(_BASES)}"
+        f"{plugin.path}:{node.lineno}: a spec cannot use {node.name}: its base class is not "
+        f"one of Keras's {', '.join(_BASES)}"
     )
 
 

@@ -54,8 +54,8 @@ def left_at_mean(
 
 def _of_quantity(output: str, loss: float, constant: float) -> str:
     return (
-        f"{output} has learned nothing: its loss is {loss:.4g}, and the same value for "
-        f"every sample gives {constant:.4g}. Let it end in a Rescaling to the scale of its "
+        f"{output} has learned nothing: its loss is {loss:.4g}, and a constant prediction "
+        f"gives {constant:.4g}. End it in a Rescaling to the scale of its "
         "targets (`modelspec check --data` measures it), or raise its weight"
     )
 

@@ -67,7 +67,7 @@ def _several_labels(
     for metric in of_one:
         message = (
             f"array {name} has several labels a sample, or none, first in {row}, and this metric "
-            "compares the largest value of a row alone"
+            "compares only the largest value of a row"
         )
         yield _mismatch(metric.route, message, _by_label(metric))
 

@@ -87,7 +87,7 @@ def _check_state(name: str, arguments: Any, route: Route, *, nested: bool) -> It
         hint = values if nested else f"{fits}; or {values}"
         yield Diagnostic("missing-values", message, route, "key", hint=hint)
     if name in _RECURRENT and by_name.get("stateful") is True:
-        message = f"stateful of {name} needs a fixed batch size, which no key of a spec sets"
+        message = f"stateful of {name} needs a fixed batch size, which a spec cannot set"
         hint = "give whole sequences, or pass states on with initial_state and return_state"
         yield Diagnostic("wrong-value", message, (*route, "stateful"), hint=hint)
     for argument, value in by_name.items():

@@ -68,7 +68,7 @@ def check_without_validation(spec: Spec, catalog: Catalog) -> Iterator[Diagnosti
         route: Route = ("training", "callbacks", position)
         if "monitor" in arguments:
             route = (*written.route, "monitor")
-        message = f"there is no validation, and so no {monitor}: {name} does nothing"
+        message = f"without validation there is no {monitor}, so {name} has no effect"
         hint = "validation_split: 0.1 holds out a part; or give train --validation"
         yield Diagnostic("no-validation", message, route, severity="warning", hint=hint)
 
@@ -140,7 +140,7 @@ def _reserved(
         bare = name.removeprefix(VALIDATION)
         validates = bare != name and (bare in names or not several)
         if route and (name in (*_OF_AN_EPOCH, *of_heads) or name in seen or validates):
-            message = f"{name} is a name of the history's own, which this would overwrite"
+            message = f"the history has its own {name}, which this would overwrite"
             hint = "give it another name: {METRIC: {name: …}}, or another output"
             yield Diagnostic("reserved-name", message, route, hint=hint)
         seen.add(name)

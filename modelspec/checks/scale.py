@@ -125,7 +125,7 @@ def _target(
         f"deviation of {_short(spread.deviation[at])}{column}, far from what the head gives: "
     ) + (outside or _pace_text(reach, pace))
     hint = (
-        f"let the head end in  - Rescaling: {_rescaling(spread)}  and give that layer the name "
+        f"end the head in  - Rescaling: {_rescaling(spread)}  and give that layer the name "
         f"{output}" + ("; leave out the activation before it" if outside else "")
     )
     yield Diagnostic("target-scale", message, node.route, "key", "warning", hint)

@@ -63,12 +63,12 @@ def _check_classes(spec: Spec, heads: Sequence[Head]) -> Iterable[Diagnostic]:
             continue
         yield from _check_column(name, source)
         if name in quantities and source.has_classes:
-            message = f"the loss of {name} takes numbers, and the column has names of classes"
+            message = f"the loss of {name} takes numbers, and the column has class names"
             hint = "dtype: float32 reads numbers"
             yield Diagnostic("wrong-value", message, ("data", name), hint=hint)
         plain = source.dtype is None and not source.missing and isinstance(source.column, str)
         if name in spec.inputs and (source.classes is not None or plain):
-            message = f"{name} is an input, and names of classes are for outputs"
+            message = f"{name} is an input, and class names are for outputs"
             hint = "a layer StringLookup turns text into ids: declare the input with dtype: string"
             yield Diagnostic("wrong-value", message, ("data", name), hint=hint)
         names = [str(class_name) for class_name in source.classes or ()]
@@ -84,10 +84,10 @@ def _check_classes(spec: Spec, heads: Sequence[Head]) -> Iterable[Diagnostic]:
 def _check_column(name: str, source: ColumnSource) -> Iterable[Diagnostic]:
     """Keys beside ``column`` that contradict each other."""
     if source.classes is not None and not isinstance(source.column, str):
-        message = "names of classes are in one column"
+        message = "class names must be in one column"
         yield Diagnostic("wrong-value", message, ("data", name, "classes"))
     elif source.classes is not None and source.dtype not in (None, "string"):
-        message = f"classes are names, and dtype: {source.dtype} makes numbers of the cells"
+        message = f"class names are text, but dtype: {source.dtype} turns the cells into numbers"
         yield Diagnostic("wrong-value", message, ("data", name, "dtype"), hint="leave dtype out")
 
 
@@ -156,11 +156,11 @@ def _check_file_model(node: Node, model: FileModel) -> Iterable[Diagnostic]:
 def _not_for_layers(node: Node, entry: Entry) -> Iterable[Diagnostic]:
     """Keys beside a layer that only a model can have, or only one of ``keras.applications``."""
     if isinstance(node.options.get("trainable"), tuple) and not entry.is_model:
-        message = "patterns stand beside a block or a model; a layer is trained as a whole"
+        message = "only a block or a model takes patterns; a layer is trained as a whole"
         route = (*node.route, "trainable")
         yield Diagnostic("wrong-type", message, route, hint="write true or false")
     if node.preprocess:
-        message = "preprocess stands beside a model of keras.applications"
+        message = "preprocess is only for models of keras.applications"
         yield Diagnostic("unknown-key", message, (*node.route, "preprocess"), "key")
 
 

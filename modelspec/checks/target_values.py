@@ -87,7 +87,7 @@ def _class_id_hint(head: Head, low: float, high: float, classes: int | None) -> 
         return "ids start at 0: subtract 1 from them"
     if low < 0:
         return (
-            f"if {low:g} marks what has no class, ignore_class: {low:g} leaves it out; or save 0 "
+            f"if {low:g} marks a missing class, ignore_class: {low:g} leaves it out; or save 0 "
             f"there, and {head.output}_weight with 0 in those rows"
         )
     if classes == 1:
@@ -105,7 +105,7 @@ def _sequences(
     if low < 0:
         row = first_outside(array, 0, math.inf)
         message = f"array {name} holds ids down to {low:g}, first in {row}, but ids start at 1"
-        hint = f"this loss fills rows up with 0: save numpy.where({name} < 0, 0, {name})"
+        hint = f"this loss pads rows with 0: save numpy.where({name} < 0, 0, {name})"
         return Diagnostic(code, message, head.route, hint=hint)
     if classes is not None and high >= classes:
         row = first_outside(array, 0, classes - 1)
@@ -113,7 +113,7 @@ def _sequences(
             f"array {name} holds ids up to {high:g}, first in {row}, but output {head.output} "
             f"has ids 1..{classes - 1}, and 0 for the blank"
         )
-        hint = f"{high + 1:g} units hold these ids; where {high:g} fills rows up, save 0 there"
+        hint = f"{high + 1:g} units hold these ids; if {high:g} is padding, save 0 instead"
         return Diagnostic(code, message, head.route, hint=hint)
     if array.ndim != 2:  # noqa: PLR2004 - of an output of unknown shape
         return None
@@ -121,7 +121,7 @@ def _sequences(
     if inside:
         message = (
             f"array {name} holds a 0 before other ids, first in {inside}: this loss reads 0 as the "
-            "blank, and as what fills a row up at its end"
+            "blank, and as padding at the end of a row"
         )
         hint = "start the ids at 1, with one more unit, and put all zeros at the end"
         return Diagnostic(code, message, head.route, hint=hint)
@@ -142,7 +142,7 @@ def _too_long(head: Head, name: str, array: Column, steps: int) -> Diagnostic | 
     most = max(int(needed(rows).max()) for rows in row_blocks(array, _BLOCK))
     message = (
         f"array {name} has rows that need {most} steps, the first too long in {row}, but output "
-        f"{head.output} has {steps}: no path can spell them, and the loss is infinite"
+        f"{head.output} has {steps}: the loss of such a row is infinite"
     )
     hint = (
         "an id needs a step, and two equal ones a blank between them; pool less along the step axis"
@@ -177,7 +177,7 @@ def _probability_hint(
         if high == 1 and find_row(array, lambda rows: abs(rows) != 1) is None:
             return "hinge is the loss for -1 and 1; for this one save (array + 1) / 2"
         return (
-            "if -1 marks what has no label, save 0 there, and "
+            "if -1 marks a missing label, save 0 there, and "
             f"{head.output}_weight with 0 in those rows, 1 in the others"
         )
     if (low, high) == (1, 2):

@@ -28,7 +28,7 @@ _MOST = 300
 def balance(
     spec: str, data: tuple[Path, ...], batches: int, form: str, overrides: tuple[str, ...]
 ) -> None:
-    """Measure how heads drown each other, and the loss_weights that even them out."""
+    """Measure how much each loss contributes, and loss_weights that balance them."""
     measured = measure(load_spec(spec, overrides), data, batches=batches, say=note)
     if form == "json":
         write(balance_json(measured))

@@ -16,7 +16,7 @@ from modelspec.cli.streams import write, write_bytes
 @click.option("-o", "--output", metavar="MODEL.keras", help="Output file; - for standard output.")
 @set_option
 def build(spec: str, output: str | None, overrides: tuple[str, ...]) -> None:
-    """Compile a spec into a Keras model with fresh weights, and print the file's path."""
+    """Compile a spec into a Keras model with initial weights, and print its path."""
     source = load_spec(spec, overrides)
     path = Path(output or f"{source.name}.keras")
     if output != "-" and path.suffix != ".keras":

@@ -27,7 +27,9 @@ from modelspec.report.problems import problems_github, problems_json
     multiple=True,
     help="Also check this npz file, or a folder of npz files. Repeatable.",
 )
-@click.option("--fast", is_flag=True, help="Stop before shapes, and whatever else needs Keras.")
+@click.option(
+    "--fast", is_flag=True, help="Stop before the checks that need Keras, such as those of shapes."
+)
 @weights_option
 @click.option(
     "--account",

@@ -16,23 +16,21 @@ PLUGINS_VARIABLE = "MODELSPEC_PLUGINS"
 
 VERBS = {
     "new": "Print a commented spec to start from.",
-    "layers": "List what a spec can write; with NAME, its arguments, defaults and help.",
+    "layers": "List what a spec can contain; with NAME, its arguments, defaults and help.",
     "schema": "Print the JSON Schema of the language, for editors.",
     "check": "Report every problem of specs, and of data, at once.",
-    "explain": "Explain the CODE of a problem, with a wrong sample and the right one; "
-    "or list all codes.",
-    "summary": "Show layers, shapes and parameters; without arguments, of what standard input "
-    "holds.",
+    "explain": "Explain the CODE of a problem, with a wrong and a right sample; or list all codes.",
+    "summary": "Show layers, shapes and parameters; without arguments, read standard input.",
     "plot": "Draw the graph of a spec, a run or a .keras file.",
-    "balance": "Measure how heads drown each other, and the loss_weights that even them out.",
+    "balance": "Measure how much each loss contributes, and loss_weights that balance them.",
     "import": "Write the spec of a saved Keras model, from its config alone.",
-    "diff": "Show what differs between two specs, models or runs, by meaning.",
-    "build": "Compile a spec into a Keras model with fresh weights, and print the file's path.",
+    "diff": "Show the differences in meaning between two specs, models or runs.",
+    "build": "Compile a spec into a Keras model with initial weights, and print its path.",
     "train": "Train a spec on npz data, and print the run's folder.",
     "launch": "Print a batch script or a manifest that trains a spec on several machines.",
     "evaluate": "Print loss and metrics on the test part of npz data.",
     "predict": "Write one array per output, by name, and print the file's path.",
-    "report": "Describe a run on one page to hand over, or compare several runs.",
+    "report": "Write one page about a run, or compare several runs.",
     "export": "Write a model as a Python script, or for another runtime, compared with Keras.",
     "runs": "List the runs in and under DIR (runs), newest first, and mark those that died.",
 }

@@ -16,9 +16,9 @@ from modelspec.report.difference import difference_markdown, difference_text
 @click.argument("b", metavar="B")
 @format_option("text", "json", "markdown")
 def diff(a: str, b: str, form: str) -> None:
-    """Show what differs between two specs, models or runs, by meaning.
+    """Show the differences in meaning between two specs, models or runs.
 
-    Exits with 0 where nothing differs, and with 1 otherwise.
+    Exits with 0 if there are no differences, and with 1 otherwise.
     """
     difference = compare(a, b, light=True)
     if form == "json":

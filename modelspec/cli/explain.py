@@ -12,7 +12,7 @@ from modelspec.report.table import print_table
 @click.command(cls=Verb)
 @click.argument("code", required=False)
 def explain(code: str | None) -> None:
-    """Explain the CODE of a problem, with a wrong sample and the right one; or list all codes."""
+    """Explain the CODE of a problem, with a wrong and a right sample; or list all codes."""
     known = pages.codes()
     if code is None:
         rows = [(code_of_page, pages.page(code_of_page).title) for code_of_page in known]

@@ -42,7 +42,9 @@ from modelspec.storage.atomic import replacing
 @click.option("--opset", type=click.IntRange(7), help="onnx: the version of ONNX's operators.")
 @click.option("--allow-flex", is_flag=True, help="litert: allow operations of TensorFlow.")
 @click.option(
-    "--int8", is_flag=True, help="litert: 8-bit integers, by the training rows of --data."
+    "--int8",
+    is_flag=True,
+    help="litert: 8-bit integers; their ranges come from the training rows of --data.",
 )
 @click.option("--force", is_flag=True, help="Keep a file that differs from the model.")
 @set_option
@@ -69,7 +71,9 @@ def export(
     _refuse_elsewhere("--allow-flex", "litert", form, is_set=allow_flex)
     _refuse_elsewhere("--int8", "litert", form, is_set=int8)
     if int8 and not data:
-        raise click.UsageError("--int8 needs --data, from whose rows it measures ranges")
+        raise click.UsageError(
+            "--int8 needs --data: it measures the ranges of the integers on the rows"
+        )
     try:
         proof = export_model(
             open_target(target, overrides),
@@ -100,7 +104,7 @@ def _write_python(
         raise click.UsageError("a script reads one npz file, so give --data once")
     source = open_target(target, overrides).source
     if source is None:
-        raise ModelError(f"{target} has no spec, of which a script is made")
+        raise ModelError(f"{target} has no spec, and a script is made from a spec")
     script = to_python(source, data[0] if data else None, say=note)
     show(source.problems)
     if output is None or str(output) == "-":

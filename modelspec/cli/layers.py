@@ -23,7 +23,7 @@ from modelspec.report.strategies import STRATEGY, print_strategies, print_strate
     help="List this family.",
 )
 def layers(name: str | None, family: str) -> None:
-    """List what a spec can write; with NAME, its arguments, defaults and help."""
+    """List what a spec can contain; with NAME, its arguments, defaults and help."""
     if name is not None and name in STRATEGIES:
         print_strategy(out(), name)
         return

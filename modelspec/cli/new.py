@@ -13,9 +13,9 @@ MODELINE = """\
 
 """
 SOURCES = """\
-# The folders specs/ and data/ named below are parts of modelspec's source code; what is installed
-# holds the specs, and not the data. Any npz file will do that has an array for each input and each
-# output, by its name: `modelspec check SPEC --data FILE.npz` tells what is missing.
+# The folders specs/ and data/ below are in modelspec's source code. An installed modelspec has the
+# specs, but not the data. Use any npz file that has an array for each input and output, with its
+# name: `modelspec check SPEC --data FILE.npz` reports what is missing.
 #
 """
 

@@ -30,7 +30,7 @@ from modelspec.report.predictions import ClassNames, FirstRows, print_prediction
     "--columns",
     metavar="NAME,...",
     default="",
-    help="Columns of the data that a table of predictions begins with.",
+    help="Columns of the data to put first in a table of predictions.",
 )
 @workers_option("Predict")
 @set_option

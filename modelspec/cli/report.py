@@ -35,7 +35,7 @@ _COMPARISON = "comparison"
 def report(
     *, runs: tuple[Path, ...], data: tuple[Path, ...], output: Path | None, form: str
 ) -> None:
-    """Describe a run on one page to hand over, or compare several runs."""
+    """Write one page about a run, or compare several runs."""
     text = make_report(runs, list(data) or None, form=form, say=note, warn=show)
     if output == Path("-"):
         write(text)

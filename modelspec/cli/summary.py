@@ -45,7 +45,7 @@ def summary(
     workers: int | None,
     nested: bool,
 ) -> None:
-    """Show layers, shapes and parameters; without arguments, of what standard input holds."""
+    """Show layers, shapes and parameters; without arguments, read standard input."""
     if not costs and (batch_size or lengths or measure or workers):
         raise click.UsageError("--batch-size, --shape, --measure and --workers need --costs")
     opened = [_open(target, overrides, batch_size) for target in targets or ("-",)]

@@ -145,7 +145,7 @@ class _Chief:
         text = f"{self._cluster.name(index)} did not come within {self._patience:g} seconds"
         if addresses.why_unreachable(self._cluster, index, 1.0):
             return text
-        return f"{text}, though a process listens there: is its list of workers another?"
+        return f"{text}, although a process listens there: does it have another list of workers?"
 
     def _differences(self) -> list[str]:
         expected, cluster = self._heard[0], self._cluster

@@ -132,7 +132,7 @@ class Converter:
         saved = call.layer
         entry = self.catalog.find("layer", saved.kind)
         if entry is None or not saved.module.startswith("keras.layers") or ">" in saved.registered:
-            raise GapError(f"{saved.kind[:80]!r} is a class of the model's author")
+            raise GapError(f"{saved.kind[:80]!r} is a custom class")
         if entry.refused:
             raise GapError(f"{saved.kind}: {entry.refused}")
         sources, constants = call_arguments(entry, call.args, kwargs, moved)

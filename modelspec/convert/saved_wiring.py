@@ -94,7 +94,9 @@ class Wiring:
         if layer is None:
             raise ModelError(f"a call refers to {shown(name)}, which is not in the model")
         if (name, number) not in self._ids or result < 0:
-            raise ModelError(f"a call refers to call {number} of {shown(name)}, which is not made")
+            raise ModelError(
+                f"a call refers to call {number} of {shown(name)}, which does not exist"
+            )
         return Ref(self._ids[name, number], result)
 
     def _listed(self, entry: Sequence[Any]) -> Ref:

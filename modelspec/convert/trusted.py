@@ -79,7 +79,7 @@ def _refused_name(
 ) -> str | None:
     shown = repr(name[:80])
     if ">" in str(saved.get("registered_name") or ""):
-        return f"{shown} is code of its author: name its Python file with --plugin"
+        return f"{shown} is custom code: name its Python file with --plugin"
     if entry is not None and entry.refused and kind not in _OTHERS:
         return f"{name}: {entry.refused}"
     if entry is None and not _is_known(kind, module):

@@ -97,7 +97,7 @@ class Values:
         kind, config = saved["class_name"], saved.get("config")
         if kind == _NAMED and isinstance(config, str):
             if not _is_keras(saved):
-                raise GapError(f"{config[:80]!r} is a function of the model's author")
+                raise GapError(f"{config[:80]!r} is a custom function")
             return self.item(family, config, depth)
         entry = self.entry(family, kind, saved)
         arguments = self.inner_arguments(

@@ -261,7 +261,7 @@ class _Expander:
     def refuse_adapt(self, item: Item, what: str) -> None:
         """Only a layer can be fitted: not a block, and not another call of a layer."""
         if item.spec.adapt not in (None, False):
-            message = f"adapt stands beside a layer, not beside {what}"
+            message = f"adapt belongs beside a layer, not beside {what}"
             hint = "write it beside the layer that is fitted to data"
             self.problems.append(
                 Diagnostic("cannot-adapt", message, (*item.route, "adapt"), "key", hint=hint)

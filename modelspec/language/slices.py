@@ -35,7 +35,7 @@ def read_slices(written: object) -> tuple[Key, ...]:
     parts = inside.removesuffix(",").split(",")
     keys = tuple(_read_part(part.strip()) for part in parts)
     if keys.count(...) > 1:
-        raise SliceError("... stands at most once in a slice")
+        raise SliceError("... can occur only once in a slice")
     return keys
 
 

@@ -226,7 +226,7 @@ Precompute = Literal["auto", True, False]
 def _by_output(value: Any) -> Any:
     """Keras takes weights by class alone; with several outputs, they need an output's name."""
     if isinstance(value, dict) and value and all(isinstance(key, int) for key in value):
-        raise PydanticCustomError("weights_by_output", "class weights stand by output")
+        raise PydanticCustomError("weights_by_output", "class weights belong to an output")
     return value
 
 

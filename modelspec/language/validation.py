@@ -182,7 +182,7 @@ def _item(detail: ErrorDetails, _route: Route) -> _Description:
 
 def _by_output(_detail: ErrorDetails, route: Route) -> _Description:
     hint = "class_weights: {OUTPUT: {0: 1.0, 1: 3.0}}"
-    return "wrong-type", f"{_subject(route)} stand under the name of their output", hint
+    return "wrong-type", f"{_subject(route)} belong under the name of their output", hint
 
 
 def _other(detail: ErrorDetails, route: Route) -> _Description:
@@ -229,9 +229,9 @@ def _key_hint(route: Route, data: Mapping[str | int, Any], model: type[BaseModel
     """The nearest key that may stand here; or, in a layer item, where arguments belong."""
     name = str(route[-1])
     if len(route) == 1 and name in _keys_at(("training",), model):
-        return f"it stands under training: training: {{{name}: …}}"
+        return f"it belongs under training: training: {{{name}: …}}"
     if route[:-1] == ("training",) and name in _keys_at((), model):
-        return f"{name} stands at the top level"
+        return f"{name} belongs at the top level"
     near = did_you_mean(name, _keys_at(route[:-1], model))
     if near or len(route) < 3 or route[-3] != "layers":  # noqa: PLR2004 - layers, index, key
         return near

@@ -89,8 +89,8 @@ def _overfitting(records: Sequence[Mapping[str, Any]], top: Best, last: float) -
         return None
     return Finding(
         "warning",
-        f"Overfitted after epoch {top.epoch}: the loss of training went on to fall ({then:.4g} to "
-        f"{now:.4g}), while that of validation rose ({top.value:.4g} to {last:.4g}). Stop there "
+        f"Overfitted after epoch {top.epoch}: the training loss still fell ({then:.4g} to "
+        f"{now:.4g}), but the validation loss rose ({top.value:.4g} to {last:.4g}). Stop there "
         "(EarlyStopping with restore_best_weights), or regularize more.",
     )
 
@@ -105,13 +105,13 @@ def _drowning(record: Mapping[str, Any], outputs: Sequence[str]) -> Iterator[Fin
     if drowned:
         yield Finding(
             "warning",
-            f"{', '.join(drowned)} {'drowns' if len(drowned) == 1 else 'drown'}: {largest} makes "
-            f"up {known[largest]:.1%} of the loss. `modelspec balance` measures better "
-            "loss_weights.",
+            f"{largest} makes up {known[largest]:.1%} of the loss, and {', '.join(drowned)} nearly "
+            "nothing. `modelspec balance` measures better loss_weights.",
         )
     else:
         yield Finding(
-            "good", f"No output drowns: the largest share is {largest}'s, {known[largest]:.0%}."
+            "good",
+            f"No loss dominates: the largest share is that of {largest}, {known[largest]:.0%}.",
         )
 
 

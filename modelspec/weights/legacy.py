@@ -61,7 +61,7 @@ def _listed(group: Any, attribute: str) -> list[str]:
         for name in part
     ]
     if not all(0 < len(name) <= _NAME and name.isprintable() for name in names):
-        raise ValueError(f"{attribute} has names that are no names")
+        raise ValueError(f"{attribute} has invalid names")
     return names
 
 

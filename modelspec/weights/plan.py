@@ -124,7 +124,7 @@ def _differs(start: LayerStart, route: Route) -> Diagnostic:
 
 def _frozen(name: str, ours: Sequence[Weight], route: Route) -> Iterator[Diagnostic]:
     if ours and any(weight.frozen for weight in ours):
-        message = f"{name} is frozen, and starts from fresh weights: it stays random"
+        message = f"{name} is frozen and has no trained weights: it stays random"
         hint = "weights: {from: PATH} gives it trained weights; or leave out trainable: false"
         yield Diagnostic("frozen-fresh", message, route, "key", "warning", hint=hint)
 

@@ -192,7 +192,7 @@ def test_a_run_is_a_model(tmp_path: Path) -> None:
     assert [row.name for row in inner if row.type == "Dense"] == ["trunk.trunk.hidden", "a"]
     (tmp_path / "run" / "model.keras").unlink()
     [problem] = modelspec.loads(text).problems
-    assert (problem.code, "--resume ends it" in str(problem.hint)) == ("model-unreadable", True)
+    assert (problem.code, "--resume finishes it" in str(problem.hint)) == ("model-unreadable", True)
 
 
 @pytest.mark.parametrize("until", [", until: hidden", pytest.param("", marks=pytest.mark.sweep)])

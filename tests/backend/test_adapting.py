@@ -342,7 +342,7 @@ training: {epochs: 1}
     np.testing.assert_allclose(state["twice_1.n"][1][0], [4, 4], 1e-4)
     np.testing.assert_allclose(state["ring"][1][0], deviation**2, 1e-5)
     [warning] = listener.warnings
-    assert warning.startswith("late is fitted once, to what d gives before training")
+    assert warning.startswith("late is fitted once, before training, to the result of d,")
     assert "words is fitted to 50 samples, 7 entries" in listener.notes
 
 

@@ -32,7 +32,7 @@ WHOLE = {"review": TEXTS[[0, 1, 2, 4]], "y": LABELS[[0, 1, 2, 4]]}
 @pytest.mark.parametrize("precompute", ["true", "false"])
 def test_training_names_the_row_and_the_layer(precompute: str, tmp_path: Path) -> None:
     spec = modelspec.loads(SPEC, [f"training.precompute={precompute}"])
-    with pytest.raises(ModelError, match=r":7: layer mean: row 3 gives NaN: a mask"):
+    with pytest.raises(ModelError, match=r":7: layer mean: row 3 gives NaN: all of its steps"):
         modelspec.train(spec, {"review": TEXTS, "y": LABELS}, run=tmp_path / "run")
 
 

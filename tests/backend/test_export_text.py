@@ -125,7 +125,7 @@ def test_values_that_keras_refuses_are_noted(tmp_path: Path) -> None:
     inputs = keras.Input((1,), dtype="string", name="x")
     model = keras.Model(inputs, strings(num_oov_indices=0)(inputs))
     [note] = write_onnx(model, tmp_path / "m.onnx")
-    assert "goes on with -1" in note
+    assert "gives it -1" in note
 
 
 def test_rows_of_texts_have_several_words_and_marks() -> None:

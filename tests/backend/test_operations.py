@@ -25,8 +25,8 @@ CATALOG = catalog.load()
 RANDOM = np.random.default_rng(0)
 
 CANNOT = {
-    "ops.adaptive_average_pool": "Keras takes its shape for",
-    "ops.adaptive_max_pool": "Keras takes its shape for",
+    "ops.adaptive_average_pool": "Keras computes the shape",
+    "ops.adaptive_max_pool": "Keras computes the shape",
     "ops.conv_transpose": "batches of any size",
     "ops.corrcoef": "batches of any size",
     "ops.gcd": "batches of any size",
@@ -41,7 +41,7 @@ CANNOT = {
     "ops.nanpercentile": "batches of any size",
     "ops.nanquantile": "batches of any size",
     "ops.rearrange": "NoneType",
-    "ops.slogdet": "Keras takes its shape for",
+    "ops.slogdet": "Keras computes the shape",
     "ops.unfold": "batches of any size",
     "ops.unravel_index": "batches of any size",
     "ops.view_as_complex": "batches of any size",

@@ -123,7 +123,7 @@ frozen_values.RESIDENT_BYTES = 100
 
 class Killer(NullListener):
     def note(self, message):
-        if when == "during" and "lie in a file" in message:
+        if when == "during" and "are in a file" in message:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def epoch_finished(self, record):

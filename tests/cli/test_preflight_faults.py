@@ -163,7 +163,7 @@ def test_more_workers_than_rows_are_refused(folder: Path) -> None:
     where = free_addresses(*["127.0.0.1"] * 9)
     worker = Worker(["--data", "data.npz"], {"TF_CONFIG": config_text(where, 4)})
     [text] = ended(folder, worker)
-    assert text == "error: 9 workers cannot share 8 rows to train on\n"
+    assert text == "error: 9 workers cannot share 8 training rows\n"
 
 
 def step(rank: int, **changes: str) -> Worker:

@@ -116,7 +116,7 @@ def test_what_is_printed_says_where_the_data_is(plain: Installed) -> None:
     text = plain.says("modelspec new digits")
     assert "data/digits.npz" in text
     before, _, _ = text.partition("data/digits.npz")
-    assert "what is installed" in before
+    assert "An installed modelspec" in before
     assert "not the data" in before
 
 

@@ -104,7 +104,7 @@ def test_averages_in_the_place_of_weights_cannot_go_on(data: Path) -> None:
     ema = "optimizer={Adam: {use_ema: true}}"
     swap = (ema, "training.callbacks=[{SwapEMAWeights: {swap_on_epoch: true}}]")
     train(data, "cut", *swap, epochs=2)
-    with pytest.raises(modelspec.RunError, match="SwapEMAWeights put the averages"):
+    with pytest.raises(modelspec.RunError, match="SwapEMAWeights replaced the weights"):
         train(data, "cut", *swap, epochs=4, resume=True)
     # Without the switch nothing happens in the last epoch that would not happen in another.
     swap = (ema, "training.callbacks=[SwapEMAWeights]")

@@ -70,9 +70,9 @@ def test_without_validation_nothing_is_said_of_overfitting() -> None:
 def test_outputs_that_drown_are_named() -> None:
     rows = history(FALLING, a_share=0.985, b_share=0.01, c_share=0.005)
     text = said(rows, "abc")
-    assert "warning: b, c drown: a makes up 98.5% of the loss" in text
+    assert "warning: a makes up 98.5% of the loss, and b, c nearly nothing." in text
     even = history(FALLING, a_share=0.6, b_share=0.4)
-    assert "good: No output drowns: the largest share is a's, 60%" in said(even, "ab")
+    assert "good: No loss dominates: the largest share is that of a, 60%" in said(even, "ab")
 
 
 @pytest.mark.parametrize(

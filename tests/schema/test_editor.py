@@ -118,11 +118,11 @@ HOVERS = [
     ("layers: [{Dense: {units: 4, use_|bias: true}}]", "Default: `True`"),
     ("layers: [{Dense: {units: 4, activation: re|lu}}]", "rectified linear unit"),
     ("layers: [Fla|tten]", "Does not affect the batch size."),
-    ("layers: [{Dense: {units: 4}, fr|om: x}]", "What the layer is called on"),
+    ("layers: [{Dense: {units: 4}, fr|om: x}]", "The input of the layer"),
     ("optimizer: ad|am", "Adam algorithm"),
     ("optimizer: {Adam: {beta|_1: 0.9}}", "exponential decay rate"),
     ("losses: {y: {Hu|ber: {delta: 1}}}", "Huber loss"),
-    ("training: {ep|ochs: 3}", "How often all samples are gone through."),
+    ("training: {ep|ochs: 3}", "The number of passes over all samples."),
 ]
 
 

@@ -125,7 +125,7 @@ def _refusal(said: list[str], *, allow_flex: bool, int8: bool) -> str:
     if operations - {""} and not allow_flex:
         return (
             f"LiteRT has no {', '.join(sorted(operations - {''}))}, which the model needs; "
-            "--allow-flex takes TensorFlow's, and the file then needs a runtime that has them"
+            "--allow-flex uses TensorFlow's, and the file then needs a runtime that has them"
         )
     lines = [line for line in said[-1].splitlines() if "error: " in line] or said[-1].splitlines()
     why = re.sub(r"^.*?error: ", "", lines[0])[:300] if lines else "no reason is given"

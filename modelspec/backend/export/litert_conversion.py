@@ -87,7 +87,7 @@ def convert_elsewhere(saved_model: Path, rows: Mapping[str, Array], *, allow_fle
         if (folder / "refusal").exists():
             raise ConversionError((folder / "refusal").read_text("utf-8"))
         if done.returncode < 0:
-            raise ConversionError(f"the converter died of signal {-done.returncode}")
+            raise ConversionError(f"the converter was ended by signal {-done.returncode}")
         return (folder / "model.tflite").read_bytes()
 
 

@@ -45,8 +45,8 @@ class Table:
 def unknown_notes(model: Any) -> list[str]:
     """What files do with values that are errors in Keras."""
     return [
-        f"{layer.name} has no id for values outside of its vocabulary: Keras ends with an error "
-        "there, and the file goes on with -1"
+        f"{layer.name} has no id for values outside of its vocabulary: Keras raises an error "
+        "for such a value, and the file gives it -1"
         for layer in all_layers(model)
         if isinstance(layer, _LOOKUPS) and layer.get_config().get("num_oov_indices") == 0
     ]
@@ -156,8 +156,8 @@ def _require_writable(layer: Any, config: Mapping[str, Any]) -> None:
     hashed = hashed or config.get("oov_method") == "farmhash"
     if config.get("num_oov_indices", 1) > 1 and hashed:
         raise ModelError(
-            f"ONNX has no operation for the hashes with which {name} spreads unknown values over "
-            f"{config['num_oov_indices']} ids: set num_oov_indices to 1"
+            f"ONNX has no operation for the hashes that {name} needs to spread unknown values "
+            f"over {config['num_oov_indices']} ids: set num_oov_indices to 1"
         )
 
 

@@ -73,7 +73,7 @@ def _compare(stated: Any, computed: Any) -> None:
         first, second = tuple(one.shape), tuple(other.shape)
         known = zip(first, second, strict=False)
         if len(first) != len(second) or any(a != b for a, b in known if None not in (a, b)):
-            raise ValueError(f"Keras takes its shape for {first}, but it is {second}")
+            raise ValueError(f"Keras computes the shape {first}, but it is {second}")
 
 
 def operation_of(result: Any) -> Any:

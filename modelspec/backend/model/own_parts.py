@@ -34,7 +34,7 @@ def part(plugins: tuple[Plugin, ...], plugin_name: str, name: str) -> Any:
     try:
         return getattr(_imported(plugin), name)
     except AttributeError:
-        raise PluginError(f"{plugin.path} has no {name} once it is imported") from None
+        raise PluginError(f"{plugin.path} does not define {name} when it is imported") from None
 
 
 @cache

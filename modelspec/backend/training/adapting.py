@@ -65,8 +65,8 @@ def adapt_layers(
         if fit.trained:
             names = ", ".join(fit.trained)
             warn(
-                f"{fit.layer.name} is fitted once, to what {names} gives before training, and "
-                "training then changes that; BatchNormalization would follow it"
+                f"{fit.layer.name} is fitted once, before training, to the result of {names}, and "
+                "training then changes this result; BatchNormalization would follow the change"
             )
         if not _adapt(fit, batches, asked_to_stop):
             return False

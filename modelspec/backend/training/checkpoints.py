@@ -190,7 +190,7 @@ def _position(about: Mapping[str, Any]) -> Position:
         case {"epoch": int(epoch), "samples": int(samples), "seconds": int() | float() as seconds}:
             position = Position(epoch, samples, seconds)
         case _:
-            raise ValueError("its position is in no form of ours")
+            raise ValueError("its position is not valid")
     if any(isinstance(value, bool) or not 0 <= value < _MANY for value in position):
         raise ValueError(f"its position is impossible: {position}"[:200])
     return position
@@ -232,7 +232,7 @@ def _memory(npz: Any, index: int, written: Any, state: State) -> Memory:
         case {"plain": dict(numbers), "armed": bool(armed), "weights": dict(lengths)}:
             pass
         case _:
-            raise ValueError(f"what callback {index + 1} remembers is in no form of ours")
+            raise ValueError(f"the state of callback {index + 1} is not valid")
     kept = state.model.get_weights()
     if any(length != len(kept) for length in lengths.values()):
         raise ValueError(f"callback {index + 1} remembers weights of another model")

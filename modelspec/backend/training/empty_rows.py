@@ -54,8 +54,8 @@ def empty_row_error(model: Any, batches: Batches, tensors: Sequence[Any] = ()) -
         if row is not None:
             inner = f" in {masked.inner}" if masked.inner else ""
             return StepError(
-                f"row {row:,} gives NaN{inner}: a mask leaves none of its steps to average, as of "
-                "an empty text, or of ids that are all 0; remove such rows, or write "
+                f"row {row:,} gives NaN{inner}: all of its steps are masked, so that their mean is NaN. "
+                "The row is an empty text, or all of its ids are 0; remove such rows, or write "
                 "mask_zero: false",
                 masked.layer,
             )

@@ -90,7 +90,10 @@ def _room(values: list[Array], rows: int, say: Callable[[str], None]) -> list[Ar
     folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(folder).free < needed:
         raise OSError(28, "no room for precomputed values: training.precompute: false", str(folder))
-    say(f"the frozen layers' values, {size(needed)}, lie in a file in {folder} while this trains")
+    say(
+        f"the values of the frozen layers ({size(needed)}) are in a file in {folder} "
+        "during training"
+    )
     arrays: list[Array] = []
     for shape, value in zip(shapes, values, strict=True):
         # The file has no name any more, so that it is gone with the process, however that ends.

@@ -110,7 +110,7 @@ def _require_inside(position: Position, context: FitContext) -> Position:
     if position.epoch > epochs or samples > batches.samples or not whole:
         raise RunError(
             f"the checkpoint was written after epoch {position.epoch:,} and {position.samples:,} "
-            f"samples more, which is no place in {epochs:,} epochs of {batches.samples:,} samples"
+            f"samples more, but training has {epochs:,} epochs of {batches.samples:,} samples"
         )
     return position
 

@@ -85,6 +85,6 @@ def require_single_samples(model: Any, who: str, *, trains: bool = True) -> None
     )
     if names:
         raise RunError(
-            f"{', '.join(names)}: combines the samples of a batch, of which each {who} would have "
-            f"a part: use a single {'process' if who == 'worker' else 'device'}"
+            f"{', '.join(names)}: combines the samples of a batch, but each {who} would have only "
+            f"a part of them: use a single {'process' if who == 'worker' else 'device'}"
         )

@@ -100,7 +100,7 @@ def run_step(step: Callable[[], T], model: Any, way_out: str = "") -> T:
         updates = _in_optimizer(error, model)
         what = "a step of the optimizer" if updates else "a step"
         if updates and hint == way_out:
-            hint = way_out or "another optimizer, or this one with fewer arguments, may do it"
+            hint = way_out or "another optimizer, or this one with fewer arguments, may work"
         layer = layer_of(error, model)
         raise StepError(_sentence(what, error, hint), layer, in_optimizer=updates) from error
     except (TypeError, ValueError) as error:

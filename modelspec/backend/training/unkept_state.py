@@ -72,8 +72,10 @@ def _check_callbacks(written: Sequence[Any], callbacks: Sequence[Any]) -> Iterat
 
 def _callback_problem(written: Written, names: Sequence[str]) -> Diagnostic:
     listed = ", ".join(names)
-    message = f"a checkpoint cannot hold {listed} of {written.name}: a resumed run starts it anew"
-    hint = "keep numbers as attributes, or a list of arrays as model.get_weights() gives it"
+    message = (
+        f"a checkpoint cannot save {listed} of {written.name}: a resumed run starts without it"
+    )
+    hint = "keep it in attributes that are numbers, or a list of arrays like model.get_weights()"
     return Diagnostic("state-not-kept", message, written.route, "key", "warning", hint)
 
 
@@ -122,7 +124,9 @@ def _check_objects(valid: ValidSpec, model: Any) -> Iterator[Diagnostic]:
     owners = [(layer, _layer_route(valid, layer.name)) for layer in all_layers(model)]
     for owner, route in [*owners, (model.optimizer, ("optimizer",))]:
         if any(isinstance(value, _TABLES) for value in vars(owner).values()):
-            message = f"no checkpoint holds the table of {owner.name}: a resumed run empties it"
+            message = (
+                f"a checkpoint cannot save the table of {owner.name}: it is empty in a resumed run"
+            )
             hint = "keep its entries in a variable"
             yield Diagnostic("state-not-kept", message, route, "key", "warning", hint)
 
@@ -136,11 +140,11 @@ def _check_operations(valid: ValidSpec, model: Any, graph: Any) -> Iterator[Diag
         route = _layer_route(valid, layer) if layer else ()
         where = f" of {layer}" if layer else ""
         if node.op in _PYTHON:
-            message = f"a step{where} runs Python code, whose state a checkpoint cannot hold"
+            message = f"a step{where} runs Python code, and a checkpoint cannot save its state"
             hint = "write it with keras.ops, and keep state in variables"
         else:
-            message = f"a checkpoint cannot hold the random numbers{where} ({node.op})"
-            hint = "draw with keras.random and a keras.random.SeedGenerator, an attribute"
+            message = f"a checkpoint cannot save the state of the random numbers{where} ({node.op})"
+            hint = "use keras.random with a keras.random.SeedGenerator that is an attribute"
         yield Diagnostic("state-not-kept", message, route, "key", "warning", hint)
 
 

@@ -38,7 +38,7 @@ def missing_part() -> str | None:
         except (ImportError, AttributeError):
             return (
                 f"TensorFlow {tf.__version__} has no {module}.{name}, "
-                "without which random layers draw other numbers with XLA"
+                "so random layers draw other numbers with XLA"
             )
     return None
 

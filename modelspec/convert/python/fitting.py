@@ -49,8 +49,8 @@ def fitting_lines(
 def _source(valid: ValidSpec, node: Node) -> Source:
     if any(other.layer == node.name != other.name for other in valid.graph.nodes):
         raise ModelError(
-            f"{node.name} is fitted to all that it is called on, which a script cannot have yet: "
-            "call it once"
+            f"a script can fit only a layer that is called once, and {node.name} is called several "
+            "times"
         )
     [source] = node.inputs.values()
     assert isinstance(source, Source)

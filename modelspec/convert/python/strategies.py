@@ -137,7 +137,9 @@ def chosen_strategy(valid: ValidSpec, weighted: frozenset[str]) -> Strategy | No
     if settings is None:
         return None
     if any(head.loss is None for head in valid.heads):
-        raise ModelError("a script cannot have a strategy for loss_weights beside free outputs")
+        raise ModelError(
+            "a script cannot have a strategy for loss_weights beside outputs without a loss"
+        )
     if valid.spec.training.precision != "float32":
         raise ModelError("a script cannot have a strategy for loss_weights in half precision")
     if isinstance(settings, Auto):

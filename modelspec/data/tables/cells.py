@@ -218,7 +218,7 @@ def _number_hint(name: str, value: str, absent: tuple[str, ...]) -> str:
     if bare.lower() in _MISSING:
         texts = ", ".join(json.dumps(text, ensure_ascii=False) for text in (*absent, bare))
         return (
-            "leave the cell of a missing value empty, or say what marks one: data: {NAME: "
+            "leave the cell of a missing value empty, or write which text marks one: data: {NAME: "
             f"{{column: {name}, dtype: float32, missing: [{texts}]}}}}"
         )
     return (
