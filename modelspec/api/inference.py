@@ -18,8 +18,8 @@ from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import load_named
 from modelspec.data.shards import Data, Say
 from modelspec.data.table_writer import Layout
+from modelspec.language.columns import ColumnSource
 from modelspec.language.places import place_all
-from modelspec.language.spec import ColumnSource
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import ModelError, SpecError

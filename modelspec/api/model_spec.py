@@ -17,10 +17,12 @@ from modelspec.graph.heads import Head
 from modelspec.graph.sound_part import sound_part
 from modelspec.graph.tensorflow_only import requires_tensorflow
 from modelspec.graph.valid_spec import ValidSpec
+from modelspec.language.columns import ColumnSource
 from modelspec.language.document import Document
 from modelspec.language.places import place_all
 from modelspec.language.resolved import resolved_text
-from modelspec.language.spec import ColumnSource, GroupedRows, Spec, StartingWeights
+from modelspec.language.spec import Spec, StartingWeights
+from modelspec.language.training import GroupedRows
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import SpecError

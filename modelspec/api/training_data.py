@@ -14,7 +14,7 @@ from modelspec.data.classes import ids_of
 from modelspec.data.dataset import Dataset
 from modelspec.data.shards import Data
 from modelspec.data.validation_split import ValidationSplit, split_validation
-from modelspec.language.spec import Split
+from modelspec.language.training import Split
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import RunError
 from modelspec.runs.progress import Listener

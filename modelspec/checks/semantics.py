@@ -18,7 +18,8 @@ from modelspec.checks.strategies import check_strategy
 from modelspec.graph.graph import Graph, Node
 from modelspec.graph.heads import Head, check_names
 from modelspec.graph.operations import is_operation
-from modelspec.language.spec import ColumnSource, Spec
+from modelspec.language.columns import ColumnSource
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, is_echo
 
 

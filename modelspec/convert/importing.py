@@ -15,7 +15,7 @@ from modelspec.convert.saved_graph import Ref, SavedGraph, SavedInput
 from modelspec.convert.saved_reader import read_graph
 from modelspec.convert.values import is_numbered
 from modelspec.convert.writing import Writer
-from modelspec.language.spec import Dtype, Precision
+from modelspec.language.forms import Dtype, Precision
 
 MAX_FOLDED = 5_000
 """The limit of lines in which repeats are looked for, so that every file is answered in seconds."""

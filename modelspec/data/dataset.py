@@ -25,7 +25,7 @@ from modelspec.data.stacking import stack
 from modelspec.data.tables.cells import TEXT, Kind, Wanted
 from modelspec.data.tables.reading import read_cells
 from modelspec.data.unpacking import NoRoomError
-from modelspec.language.spec import ColumnSource, Source
+from modelspec.language.columns import ColumnSource, Source
 from modelspec.problems.diagnostic import Diagnostic, did_you_mean, has_errors
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from modelspec.data.npz import Member
-from modelspec.language.spec import ColumnSource, Source
+from modelspec.language.columns import ColumnSource, Source
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, nearest, offer
 
 Part = Literal["train", "validation", "test"]

@@ -9,7 +9,7 @@ from modelspec.catalog.losses import Head, loss_facts
 from modelspec.data.arrays import row_blocks
 from modelspec.data.concatenated import Array, Column, Rows
 from modelspec.data.dataset import Dataset
-from modelspec.language.spec import GroupedRows, LastRows, Split
+from modelspec.language.training import GroupedRows, LastRows, Split
 
 _BLOCK = 256 << 10
 

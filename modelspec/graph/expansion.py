@@ -11,7 +11,8 @@ from modelspec.graph.freezing import Freezing, TrainedInside, are_patterns
 from modelspec.graph.graph import Graph, Input, Node, Source, Sources
 from modelspec.graph.references import Reference, References
 from modelspec.graph.scope import MAX_CALLS, Item, Scope, Use, Value
-from modelspec.language.spec import BlockSpec, Dtype, Precision, Spec
+from modelspec.language.forms import Dtype, Precision
+from modelspec.language.spec import BlockSpec, Spec
 from modelspec.problems.diagnostic import (
     UNKNOWN,
     Diagnostic,

@@ -5,9 +5,10 @@ from typing import Any
 
 import yaml
 
+from modelspec.language.columns import ColumnSource
 from modelspec.language.document import Document
 from modelspec.language.paths import folder_of, moved
-from modelspec.language.spec import ColumnSource, Spec
+from modelspec.language.spec import Spec
 from modelspec.language.yaml_tree import resolve_scalar
 
 

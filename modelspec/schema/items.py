@@ -6,7 +6,8 @@ from typing import get_args
 
 from modelspec.catalog import Catalog
 from modelspec.catalog.entries import item_family
-from modelspec.language.spec import LAYER_KEYS, Dtype, Precision
+from modelspec.language.forms import Dtype, Precision
+from modelspec.language.spec import LAYER_KEYS
 from modelspec.schema.docs import markdown
 from modelspec.schema.expressions import EXPRESSION, MESSAGE, Schema
 from modelspec.schema.objects import MAPPING, alone_in, properties

@@ -374,35 +374,38 @@ def losses(results: Results) -> Iterator[str]:
 
 
 INTRODUCTION = """\
-# Heads in balance, measured
+# Strategies for loss weights, measured
 
-What strategies for `loss_weights` are worth, on the shipped specs with several heads, and on a set
-with a target of hundreds (`raw_targets`): {seeds} seeds each, the specs' own epochs, metrics on the
-test part, ± one standard deviation over the seeds. Made by `python tests/benchmarks/balance.py` on
-{date} with {versions}.
+This page compares the strategies for `loss_weights` on the shipped specs with several outputs
+(heads), and on data with a target of hundreds (`raw_targets`): {seeds} seeds each, the specs' own
+epochs, metrics on the test part, ± one standard deviation over the seeds. Made by `python
+tests/benchmarks/balance.py` on {date} with {versions}.
 
-A score is the geometric mean over the heads of their error (1 - accuracy, or the mean absolute
-error) against that of the head trained alone: 1 is as good as a model of its own for each head,
-and less is better. The grid is equal contributions as `modelspec balance` measures them, and ten
-times and a tenth of that for each head; its best is chosen by the score on the test part itself,
-which favours it. "Loses" is said of a head where the means are apart by more than both spreads.
+For each head, the error (1 - accuracy, or the mean absolute error) is divided by the error of a
+model with this head alone. The score is the geometric mean of these ratios: 1 is as good as a
+separate model for each head, and less is better. The grid has the weights for equal contributions,
+which `modelspec balance` measures, and ten times and a tenth of the weight of each head. The best
+point of the grid is selected by the score on the test part, so its score is too good. A strategy
+"loses" on a head if the difference of the means is larger than the sum of the two standard
+deviations.
 """
 
 READING = """\
 ## How to read it
 
-The strategies all set weights; they differ in what they look at. `equal_contribution` divides each
-loss by its running mean. `uncertainty` learns a log-variance for each head: nearly the same, but
-the weights may grow together as the losses fall. `gradnorm` looks at gradients on the last shared
-layer, and pulls the slower heads harder.
+`equal_contribution` divides each loss by its running mean. `uncertainty` learns a log-variance for
+each head: the weights are nearly the same, but all of them can grow while the losses fall.
+`gradnorm` compares the gradients on the last shared layer, and increases the weights of the heads
+that learn more slowly.
 
-`auto` stands for `{auto}`. It is not the best on every set, nor over all: it is the only strategy
-that left no head near its mean, as the others leave `price` of `raw_targets`. A head that ends in a
-`Rescaling` to the scale of its targets, as `worst` of `breast_cancer_heads` does, fares well with
-each of them. Weights of 1 favour the head with the largest loss.
+`auto` stands for `{auto}`. It is not the best on each data set, and not the best on average. But it
+is the only strategy with which every head learned more than its mean: with the others, `price` of
+`raw_targets` predicts little more than its mean. A head that ends in a `Rescaling` to the scale of
+its targets, such as `worst` of `breast_cancer_heads`, works well with every strategy. Weights of 1
+favour the head with the largest loss.
 
-`modelspec balance` and the strategies know losses, not what a head is worth to you. Where a head
-matters more, multiply its weight.
+`modelspec balance` and the strategies only use the losses. If one head is more important to you,
+multiply its weight.
 """
 
 

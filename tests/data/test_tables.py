@@ -12,7 +12,7 @@ import yaml
 from modelspec.data import arrays, unpacking
 from modelspec.data.dataset import Dataset, load_dataset
 from modelspec.data.tables import delimited
-from modelspec.language.spec import ColumnSource
+from modelspec.language.columns import ColumnSource
 from modelspec.problems.diagnostic import Diagnostic
 
 pl = pytest.importorskip("polars")

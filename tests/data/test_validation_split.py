@@ -11,7 +11,7 @@ from modelspec.data.arrays import load, read_headers
 from modelspec.data.concatenated import Concatenated
 from modelspec.data.dataset import Dataset
 from modelspec.data.validation_split import ValidationSplit, split_validation
-from modelspec.language.spec import GroupedRows, LastRows
+from modelspec.language.training import GroupedRows, LastRows
 from modelspec.problems.diagnostic import Route
 
 SPARSE = {"SparseCategoricalCrossentropy": {"from_logits": True}}

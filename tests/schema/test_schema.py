@@ -15,7 +15,8 @@ from jsonschema import Draft7Validator
 from modelspec import catalog
 from modelspec.api.reading import loads
 from modelspec.language.document import read, read_text
-from modelspec.language.spec import LAYER_KEYS, BlockSpec, InputSpec, Spec, Training
+from modelspec.language.spec import LAYER_KEYS, BlockSpec, InputSpec, Spec
+from modelspec.language.training import Training
 from modelspec.schema import language_schema, schema_text
 from modelspec.schema.docs import markdown
 from modelspec.schema.help import HELP

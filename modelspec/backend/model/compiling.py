@@ -20,7 +20,8 @@ from modelspec.catalog import Catalog, Family
 from modelspec.graph.graph import Graph
 from modelspec.graph.naming import snake_case
 from modelspec.graph.valid_spec import ValidSpec
-from modelspec.language.spec import Spec, Training
+from modelspec.language.spec import Spec
+from modelspec.language.training import Training
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import ModelError, StepError

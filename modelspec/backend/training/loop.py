@@ -21,7 +21,7 @@ from modelspec.backend.training.empty_rows import empty_row_error
 from modelspec.backend.training.engine import Engine
 from modelspec.backend.training.evaluation import Evaluation, Logs
 from modelspec.data.batches import Batches
-from modelspec.language.spec import Training
+from modelspec.language.training import Training
 from modelspec.problems.errors import RunError, StepError
 from modelspec.runs.progress import Listener
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from modelspec.backend.model.objects import make
 from modelspec.graph.valid_spec import ValidSpec
-from modelspec.language.spec import GroupedRows, LastRows
+from modelspec.language.training import GroupedRows, LastRows
 from modelspec.language.written import Written
 
 

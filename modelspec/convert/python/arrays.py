@@ -8,7 +8,7 @@ from modelspec.catalog.losses import outputs_of_one_hot
 from modelspec.convert.python.layout import Code, call, lines, mapping, sequence, string
 from modelspec.convert.python.names import Names
 from modelspec.graph.valid_spec import ValidSpec
-from modelspec.language.spec import ColumnSource, Source
+from modelspec.language.columns import ColumnSource, Source
 from modelspec.problems.errors import ModelError
 
 _DELIMITERS: Mapping[str, str] = {".csv": ",", ".tsv": "\\t"}

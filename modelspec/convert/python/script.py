@@ -13,7 +13,7 @@ from modelspec.convert.python.training import Main
 from modelspec.convert.python.values import UnwrittenError, Values
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.loss_weights import GradNorm
-from modelspec.language.spec import LastRows
+from modelspec.language.training import LastRows
 from modelspec.problems.errors import ModelError
 
 _OWN = (

@@ -14,7 +14,7 @@ from modelspec.convert.python.values import Values
 from modelspec.graph.heads import Head
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.loss_weights import Strategy
-from modelspec.language.spec import GroupedRows, LastRows
+from modelspec.language.training import GroupedRows, LastRows
 
 STRATIFIED = '''def validation_rows(samples, classes=None):
     """Mark the rows for validation: drawn, each class in proportion to its size."""
