@@ -19,7 +19,7 @@ from modelspec.convert.saved_config import (
 )
 from modelspec.convert.saved_graph import Ref, SavedCall, SavedGraph, SavedInput, SavedLayer
 from modelspec.convert.saved_wiring import Wiring
-from modelspec.graph.scope import MAX_CALLS
+from modelspec.graph.items import MAX_CALLS
 from modelspec.problems.errors import ModelError
 
 _INPUT = "InputLayer"

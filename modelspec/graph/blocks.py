@@ -7,7 +7,7 @@ from typing import Any
 
 from modelspec.graph.budget import Budget
 from modelspec.graph.graph import Sources
-from modelspec.graph.scope import Value
+from modelspec.graph.items import Value
 from modelspec.language.spec import BlockSpec
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Related, Route, did_you_mean
 

@@ -1,29 +1,29 @@
 """Spec → Graph: blocks and repeats expanded, names resolved, calls sorted."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from modelspec.catalog.entries import item_family
 from modelspec.graph.blocks import bind_inputs, bind_parameters, check_nesting, check_parameters
 from modelspec.graph.budget import Budget, TooMuchError
-from modelspec.graph.freezing import Freezing, TrainedInside, are_patterns
+from modelspec.graph.freezing import Freezing
 from modelspec.graph.graph import Graph, Input, Node, Source, Sources
-from modelspec.graph.references import Reference, References
-from modelspec.graph.scope import MAX_CALLS, Item, Scope, Use, Value
-from modelspec.language.forms import Dtype, Precision
-from modelspec.language.spec import BlockSpec, Spec
-from modelspec.problems.diagnostic import (
-    UNKNOWN,
-    Diagnostic,
-    Related,
-    Route,
-    did_you_mean,
-    has_errors,
+from modelspec.graph.items import MAX_CALLS, Item, Use, Value
+from modelspec.graph.lookup import check_repeated, look_up_single, resolve
+from modelspec.graph.options import (
+    flag_of,
+    not_for_operations,
+    options_of,
+    other_options,
+    refuse_adapt,
 )
+from modelspec.graph.references import Reference
+from modelspec.graph.scope import Scope
+from modelspec.graph.unused import warn_unused
+from modelspec.language.spec import BlockSpec, Spec
+from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route, has_errors
 
 _NONE: Mapping[str, Any] = {}
-_DTYPES = {*get_args(Dtype), *get_args(Precision)}
 
 
 def expand(spec: Spec, name: str) -> tuple[Graph | None, list[Diagnostic]]:
@@ -48,7 +48,7 @@ def expand(spec: Spec, name: str) -> tuple[Graph | None, list[Diagnostic]]:
     single = {key: value for key, value in outputs.items() if isinstance(value, Source)}
     graph = Graph(spec.name or name, inputs, tuple(expander.nodes), single, form_of(spec.outputs))
     problems = list(dict.fromkeys(expander.problems))
-    return graph, problems if has_errors(problems) else [*problems, *_unused(graph)]
+    return graph, problems if has_errors(problems) else [*problems, *warn_unused(graph)]
 
 
 def form_of(outputs: Any) -> Literal["name", "list", "mapping"]:
@@ -97,7 +97,7 @@ class _Expander:
         values: dict[str, Value] = dict(scope.inputs)
         references = [scope.references(item) for item in scope.items]
         for index in scope.order(references):
-            sources = self.resolve(references[index], scope, values)
+            sources = resolve(references[index], scope, values)
             self.expand_item(scope.items[index], sources, scope, values)
         if isinstance(outputs, dict):
             named = {key: Reference(name, (*route, key)) for key, name in outputs.items()}
@@ -105,48 +105,8 @@ class _Expander:
             named = {outputs: Reference(outputs, route)}
         else:
             named = {name: Reference(name, (*route, k)) for k, name in enumerate(outputs)}
-            self.check_repeated(outputs, route)
-        return {key: self.look_up_single(name, scope, values) for key, name in named.items()}
-
-    def check_repeated(self, outputs: Sequence[str], route: Route) -> None:
-        for position, name in enumerate(outputs):
-            if name in outputs[:position]:
-                message = f"{name} is listed twice"
-                self.problems.append(Diagnostic("duplicate-name", message, (*route, position)))
-
-    def resolve(
-        self, references: References, scope: Scope, values: Mapping[str, Value]
-    ) -> Sources | None:
-        """What each call argument is given; None where something is unknown or failed."""
-        sources: dict[str | None, Source | tuple[Source, ...]] = {}
-        for key, wanted in references.items():
-            if isinstance(wanted, Reference):
-                value = self.look_up(wanted, scope, values)
-            else:
-                looked_up = [self.look_up_single(reference, scope, values) for reference in wanted]
-                single = tuple(value for value in looked_up if isinstance(value, Source))
-                value = single if len(single) == len(looked_up) else None
-            if value is not None:
-                sources[key] = value
-        return sources if references and len(sources) == len(references) else None
-
-    def look_up(self, reference: Reference, scope: Scope, values: Mapping[str, Value]) -> Value:
-        if reference.name not in scope.owners and reference.name not in scope.inputs:
-            scope.unknown(reference)
-            return None
-        value = values.get(reference.name)
-        return replace(value, route=reference.route) if isinstance(value, Source) else value
-
-    def look_up_single(
-        self, reference: Reference, scope: Scope, values: Mapping[str, Value]
-    ) -> Value:
-        value = self.look_up(reference, scope, values)
-        if isinstance(value, tuple):
-            message = f"{reference.name} refers to {len(value)} results"
-            hint = "name them with as, and use one of these names"
-            self.problems.append(Diagnostic("several-results", message, reference.route, hint=hint))
-            return None
-        return value
+            check_repeated(outputs, route, scope)
+        return {key: look_up_single(name, scope, values) for key, name in named.items()}
 
     def expand_item(
         self, item: Item, sources: Sources | None, scope: Scope, values: dict[str, Value]
@@ -155,8 +115,8 @@ class _Expander:
         value: Value = None
         root = scope.root(item)
         if item.share is not None:
-            self.refuse_adapt(item, "share")
-        if root is not None and (problem := _not_for_operations(item, root)):
+            refuse_adapt(item, "share", self.problems)
+        if root is not None and (problem := not_for_operations(item, root)):
             self.problems.append(problem)
             if item is not root:
                 root = None
@@ -192,9 +152,10 @@ class _Expander:
         route = (*call.root.route, spec.type)
         i = scope.position(call.root.index, call.i)
         arguments = scope.fill(spec.arguments, route, i)
-        options = {**use.options, **self.options(call.root, i, scope, use.owner + call.owner)}
-        inner = Use(use.prefix + call.name, use.owner + call.owner, options, use.within)
-        block = self.spec.blocks.get(spec.type)
+        block, owner = self.spec.blocks.get(spec.type), use.owner + call.owner
+        own = options_of(call.root, i, scope, owner, is_block=block is not None)
+        options = {**use.options, **own}
+        inner = Use(use.prefix + call.name, owner, options, use.within)
         if block is not None:
             return self.call_block(call, block, arguments, sources, inner)
         if "trainable" in options:
@@ -217,8 +178,8 @@ class _Expander:
                 route=call.item.route,
                 parts=call.item.parts,
                 within=use.within,
-                adapt=self.flag(call.root, "adapt", i, scope),
-                preprocess=self.flag(call.root, "preprocess", i, scope),
+                adapt=flag_of(call.root, "adapt", i, scope),
+                preprocess=flag_of(call.root, "preprocess", i, scope),
             )
         )
         return Source(inner.prefix, None, call.item.route) if sources else None
@@ -228,45 +189,9 @@ class _Expander:
         if node.type in self.spec.models:
             first = self.file_models.setdefault(node.type, node)
             if first is not node:
-                self.problems.extend(_other_options(first, node))
+                self.problems.extend(other_options(first, node))
                 node = replace(node, layer=first.layer, options=first.options)
         self.nodes.append(node)
-
-    def options(self, item: Item, i: int | None, scope: Scope, owner: str) -> dict[str, Any]:
-        """The ``trainable`` and ``dtype`` that an item has beside its layer, named ``owner``."""
-        options = {}
-        for key, written in (("trainable", item.spec.trainable), ("dtype", item.spec.dtype)):
-            route = (*item.route, key)
-            value = scope.fill(written, route, i)
-            if value is None or value is UNKNOWN:
-                continue
-            if key == "trainable" and are_patterns(value):
-                inside = TrainedInside(f"{owner}.", tuple(value), route)
-                options[key] = inside if item.spec.type in self.spec.blocks else tuple(value)
-            elif problem := _wrong_option(key, value, route):
-                self.problems.append(problem)
-            else:
-                options[key] = value
-        return options
-
-    def flag(self, item: Item, key: str, i: int | None, scope: Scope) -> bool:
-        """Whether an item has a flag beside its layer, such as ``adapt``."""
-        route = (*item.route, key)
-        value = scope.fill(getattr(item.spec, key), route, i)
-        if isinstance(value, bool) or value is None or value is UNKNOWN:
-            return value is True
-        message = f"{key} is true or false, not {value!r}"
-        self.problems.append(Diagnostic("wrong-type", message, route))
-        return False
-
-    def refuse_adapt(self, item: Item, what: str) -> None:
-        """Only a layer can be fitted: not a block, and not another call of a layer."""
-        if item.spec.adapt not in (None, False):
-            message = f"adapt belongs beside a layer, not beside {what}"
-            hint = "write it beside the layer that is fitted to data"
-            self.problems.append(
-                Diagnostic("cannot-adapt", message, (*item.route, "adapt"), "key", hint=hint)
-            )
 
     def call_block(
         self,
@@ -278,7 +203,7 @@ class _Expander:
     ) -> Value:
         name = call.root.spec.type
         place = (*call.root.route, name)
-        self.refuse_adapt(call.root, "a block")
+        refuse_adapt(call.root, "a block", self.problems)
         within = (*inner.within, call.item.route)
         self.uses += 1
         if self.uses > MAX_CALLS:
@@ -298,72 +223,3 @@ class _Expander:
             return None
         single = tuple(value for value in outputs if isinstance(value, Source))
         return single[0] if len(single) == 1 else single
-
-
-def _not_for_operations(item: Item, root: Item) -> Diagnostic | None:
-    """A key beside an operation, or an item that shares it, which only layers can have."""
-    if item_family(root.spec.type) == "layer":
-        return None
-    if item is not root:
-        message = f"{root.name} is an operation ({root.spec.type}), which has no weights to share"
-        hint = f"write {root.spec.type} again"
-        route = (*item.route, "share")
-        return Diagnostic("not-for-operations", message, route, hint=hint)
-    for key, value, hint in (
-        ("trainable", item.spec.trainable, "an operation has no weights"),
-        ("dtype", item.spec.dtype, "ops.cast changes the type of a tensor"),
-        ("adapt", item.spec.adapt, "an operation has nothing that is fitted to data"),
-        ("preprocess", item.spec.preprocess, "it belongs to a model of keras.applications"),
-    ):
-        if value is not None:
-            message = f"an operation has no {key}"
-            return Diagnostic("not-for-operations", message, (*item.route, key), "key", hint=hint)
-    return None
-
-
-def _other_options(first: Node, node: Node) -> Iterator[Diagnostic]:
-    """A later call of a model from a file that wants the model otherwise than the first."""
-    for key in node.options:
-        if node.layer == node.name and node.options[key] != first.options.get(key):
-            message = f"{node.type} is one model, and its first use has another {key}"
-            related = (Related(f"{first.name} is its first use", first.route),)
-            hint = f"write {key} there, or name the file under models a second time"
-            route = (*node.route, key)
-            yield Diagnostic("wrong-value", message, route, "key", hint=hint, related=related)
-
-
-def _wrong_option(key: str, value: Any, route: Route) -> Diagnostic | None:
-    if key == "trainable" and not isinstance(value, bool):
-        message = f"trainable is true, false or a list of patterns, not {value!r}"
-        return Diagnostic("wrong-type", message, route)
-    # Keras has more policies than types: those of quantized layers are named int8_from_float32.
-    if key == "dtype" and value not in _DTYPES and "_from_" not in str(value):
-        message = f"Keras has no dtype {value}"
-        return Diagnostic("wrong-value", message, route, hint=did_you_mean(str(value), _DTYPES))
-    return None
-
-
-def _unused(graph: Graph) -> list[Diagnostic]:
-    """Warn of inputs and layers on which no output depends, in any use of their block."""
-    used = graph.used()
-    used_routes = {
-        route for node in graph.nodes if node.name in used for route in (*node.within, node.route)
-    }
-    unused: dict[Route, Diagnostic] = {}
-    for node in graph.nodes:
-        routes = (*node.within, node.route)
-        level, route = next(
-            ((level, route) for level, route in enumerate(routes) if route not in used_routes),
-            (0, None),
-        )
-        if route is not None and route not in unused:
-            name = ".".join(node.name.split(".")[: level + 1])
-            message = f"no output depends on {name}"
-            unused[route] = Diagnostic("unused-layer", message, route, "key", "warning")
-    for name, declared in graph.inputs.items():
-        if name not in used:
-            message = f"no output depends on input {name}"
-            unused[declared.route] = Diagnostic(
-                "unused-input", message, declared.route, "key", "warning"
-            )
-    return list(unused.values())

@@ -3,59 +3,22 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from graphlib import CycleError, TopologicalSorter
-from heapq import heappop, heappush
 from itertools import chain
 from reprlib import repr as short
 from typing import Any
 
 from modelspec.graph.budget import Budget
-from modelspec.graph.graph import Source
+from modelspec.graph.call_order import call_order
+from modelspec.graph.items import MAX_CALLS, Item, Use, Value
 from modelspec.graph.naming import AutoNames, snake_case
 from modelspec.graph.references import Reference, References, each_of, holds_unknown, references_of
 from modelspec.language.expressions import has_expression
 from modelspec.language.spec import LayerItem
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Related, Route, did_you_mean
 
-MAX_CALLS = 20_000
-MAX_RINGS = 20
 MAX_SHOWN = 100
 _ITEM_WORK = 20
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-
-Value = Source | tuple[Source, ...] | None
-"""The value of a name; None if its item failed, which is reported only once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A layer item with its names settled.
-
-    ``calls`` names each chained call, ``name`` their result, ``parts`` the results of ``as``.
-    ``share`` is None where it could not be computed as well.
-    """
-
-    index: int
-    spec: LayerItem
-    route: Route
-    name: str
-    calls: tuple[str, ...]
-    parts: tuple[str, ...]
-    share: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """Where a scope stands in the model: at the top, or in one use of a block.
-
-    ``prefix`` precedes the names in it, and ``owner`` the names that own its weights (the same,
-    unless the block is shared). ``options`` are the ``trainable`` and ``dtype`` it inherits.
-    """
-
-    prefix: str = ""
-    owner: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    within: tuple[Route, ...] = ()
 
 
 @dataclass
@@ -243,22 +206,8 @@ class Scope:
 
     def order(self, references: Sequence[References]) -> list[int]:
         """Item indices in an order in which they can be called: the spec's own where that works."""
-        # A ring is reported and cut before sorting again, so that the items outside of it keep
-        # their order and get their own problems; the spec's own order needs no sorting at all.
         needs = {item.index: self._needs(item, references[item.index]) for item in self.items}
-        for _ in range(MAX_RINGS):
-            if all(need < index for index, needed in needs.items() for need in needed):
-                break
-            sorter = TopologicalSorter(needs)
-            try:
-                sorter.prepare()
-            except CycleError as error:
-                ring: list[int] = error.args[1]
-                self._report_cycle(ring)
-                needs.update({index: set() for index in ring})
-            else:
-                return _smallest_first(sorter)
-        return list(needs)
+        return call_order(needs, self._report_cycle)
 
     def _needs(self, item: Item, references: References) -> set[int]:
         names = [
@@ -291,17 +240,3 @@ class Scope:
         hint = near or f"known here: {', '.join(known[:12])}"
         message = f"no layer or input here is named {reference.name}"
         self.problems.append(Diagnostic("unknown-name", message, reference.route, hint=hint))
-
-
-def _smallest_first(sorter: "TopologicalSorter[int]") -> list[int]:
-    ready: list[int] = []
-    order: list[int] = []
-    for index in sorter.get_ready():
-        heappush(ready, index)
-    while ready:
-        index = heappop(ready)
-        order.append(index)
-        sorter.done(index)
-        for following in sorter.get_ready():
-            heappush(ready, following)
-    return order

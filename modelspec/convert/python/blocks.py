@@ -11,7 +11,8 @@ from modelspec.convert.python.steps import Step, steps_of_scope
 from modelspec.convert.python.values import UnwrittenError, Values
 from modelspec.graph.budget import Budget
 from modelspec.graph.graph import Source
-from modelspec.graph.scope import Scope, Use
+from modelspec.graph.items import Use
+from modelspec.graph.scope import Scope
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.expressions import has_expression
 from modelspec.language.spec import BlockSpec

@@ -6,8 +6,9 @@ from typing import Any
 
 from modelspec.convert.python.values import UnwrittenError
 from modelspec.graph.graph import Graph, Node
+from modelspec.graph.items import Item
 from modelspec.graph.references import Reference
-from modelspec.graph.scope import Item, Scope
+from modelspec.graph.scope import Scope
 from modelspec.language.expressions import has_expression
 from modelspec.language.spec import BlockSpec
 
