@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from modelspec.api.building import beginning, build_unfitted
+from modelspec.api.checking import check_dataset
 from modelspec.api.model_spec import ModelSpec
+from modelspec.api.spec_data import load_data
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.strategies import check_sharing, single_head
 from modelspec.data.batches import Batches
@@ -77,7 +80,7 @@ def measure(
 
 
 def _loaded(source: ModelSpec, data: Data, say: Say | None) -> Dataset:
-    dataset, problems = source.load_data(data, say=say)
+    dataset, problems = load_data(source, data, say=say)
     source.require(problems)
     assert dataset is not None
     return dataset
@@ -85,10 +88,10 @@ def _loaded(source: ModelSpec, data: Data, say: Say | None) -> Dataset:
 
 def _built(source: ModelSpec, data: Data, dataset: Dataset) -> Any:
     """The compiled model, with the data held against it."""
-    model = source.build_unfitted(source.beginning(data))
+    model = build_unfitted(source, beginning(source, data))
     from modelspec.backend.model.model_io import model_outputs
 
-    source.require(source.check_dataset(dataset, model_outputs(model)))
+    source.require(check_dataset(source, dataset, model_outputs(model)))
     return model
 
 
@@ -143,7 +146,7 @@ def _drawn(source: ModelSpec, seed: int, data: Data) -> list[Any]:
     spec = source.require().spec
     training = spec.training.model_copy(update={"seed": seed % 2**32})
     other = replace(source, spec=spec.model_copy(update={"training": training}))
-    weights: list[Any] = other.build_unfitted(other.beginning(data)).get_weights()
+    weights: list[Any] = build_unfitted(other, beginning(other, data)).get_weights()
     return weights
 
 

@@ -36,8 +36,17 @@ def beginning(source: "ModelSpec", data: "Data | None" = None) -> Callable[[Any]
     return begin
 
 
-def build_unfitted(source: "ModelSpec", begin: Callable[[Any], None] | None) -> Any:
-    """Build the model; arguments as for ``ModelSpec.build_unfitted``."""
+def build_unfitted(source: "ModelSpec", begin: Callable[[Any], None] | None = None) -> Any:
+    """Build the model; its layers with ``adapt: true`` are still to be fitted to data.
+
+    Args:
+        source: The spec.
+        begin: Changes the initial weights before the model is compiled: an optimizer that averages
+            weights starts from those that the model has by then.
+
+    Raises:
+        SpecError: The spec has errors.
+    """
     valid = source.require()
     spec, graph = valid.spec, valid.graph
     from modelspec.backend.start import start

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from modelspec.api.building import import_plugins
 from modelspec.api.model_cache import ShapeCheck, remember_shapes, remember_trial
+from modelspec.api.spec_data import has_validation_part, load_data
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.monitors import check_without_validation
 from modelspec.graph.graph import Graph
@@ -54,7 +55,7 @@ def _check_data(
     say: "Say | None",
 ) -> list[Diagnostic]:
     """The problems of data for training, beside those that the spec has without it."""
-    dataset, problems = source.load_data(data, say=say, announce=False)
+    dataset, problems = load_data(source, data, say=say, announce=False)
     # An array that lacks for a name that is wrong itself is the same mistake.
     wrong = {(it.route, it.anchor) for it in source.diagnostics if it.code == "unknown-name"}
     problems = [
@@ -67,7 +68,7 @@ def _check_data(
     known = replace(source, diagnostics=(*source.diagnostics, *problems))
     problems += check_dataset(known, dataset, outputs, fast=fast, light=light)
     split = source.spec.training.validation_split if source.spec else 0.0
-    if source.spec and not split and not source.has_validation_part(data):
+    if source.spec and not split and not has_validation_part(source, data):
         problems += check_without_validation(source.spec, source.catalog)
     return problems
 
@@ -81,7 +82,16 @@ def check_dataset(
     fast: bool = False,
     light: bool = False,
 ) -> list[Diagnostic]:
-    """Compare arrays with the graph; arguments as for ``ModelSpec.check_dataset``."""
+    """Compare arrays with the graph, and compute its shapes again with the lengths of the data.
+
+    Args:
+        source: The spec.
+        dataset: The arrays.
+        outputs: The outputs of the graph.
+        targets: Check targets and sample weights too, and try each loss and metric.
+        fast: Leave out what needs Keras.
+        light: Allow Keras to start on JAX, which is faster. The process cannot train then.
+    """
     from modelspec.checks.data import check_data
     from modelspec.checks.reach import pace_of
 

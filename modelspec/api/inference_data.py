@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from modelspec.api.checking import check_dataset
 from modelspec.api.target import Target
 from modelspec.catalog.losses import outputs_of_one_hot
 from modelspec.checks.data import check_data
@@ -72,7 +73,7 @@ def _misfits(
 
     outputs = model_outputs(model)
     if target.source is not None and target.source.graph is not None:
-        return target.source.check_dataset(dataset, outputs, targets=targets)
+        return check_dataset(target.source, dataset, outputs, targets=targets)
     problems = check_data(graph, (), dataset, outputs)
     return problems if has_errors(problems) else [*problems, *check_model_lengths(model, dataset)]
 

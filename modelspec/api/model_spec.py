@@ -5,35 +5,29 @@ shapes, then shapes. Modules that only data or a model needs are imported inside
 that checking a spec alone is fast.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelspec import catalog as keras_catalog
-from modelspec.catalog.losses import outputs_of_one_hot
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
+from modelspec.graph.needed_targets import adds_loss, outputs_with_targets
 from modelspec.graph.sound_part import sound_part
 from modelspec.graph.tensorflow_only import requires_tensorflow
 from modelspec.graph.valid_spec import ValidSpec
-from modelspec.language.columns import ColumnSource
 from modelspec.language.document import Document
 from modelspec.language.places import place_all
 from modelspec.language.resolved import resolved_text
 from modelspec.language.spec import Spec, StartingWeights
-from modelspec.language.training import GroupedRows
-from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import SpecError
 from modelspec.problems.problem import Problem
-from modelspec.results.output import Output
 from modelspec.results.summary import Summary
 from modelspec.results.weights import Account
 
 if TYPE_CHECKING:
-    from modelspec.data.dataset import Dataset
-    from modelspec.data.matching import Part
     from modelspec.data.shards import Data, Say
 
 
@@ -94,7 +88,7 @@ class ModelSpec:
             diagnostics: Further problems, whose errors count too.
 
         Returns:
-            The document, spec, graph, heads and catalogue, none of which is missing.
+            The document, spec, graph, heads and catalogue.
 
         Raises:
             SpecError: There are errors. The exception contains all problems; if the spec itself has
@@ -110,9 +104,9 @@ class ModelSpec:
         problems = [*self.diagnostics, *diagnostics]
         document, spec, graph = self.document, self.spec, self.graph
         if has_errors(problems) or document is None or spec is None or graph is None:
-            # Warnings of a spec that can be used were told when it was loaded.
-            told = problems if has_errors(self.diagnostics) else diagnostics
-            raise SpecError(self.place(told))
+            # The warnings of a spec without errors were reported when it was loaded.
+            reported = problems if has_errors(self.diagnostics) else diagnostics
+            raise SpecError(self.place(reported))
         return ValidSpec(document, spec, graph, self.heads, self.catalog)
 
     def check(
@@ -148,28 +142,6 @@ class ModelSpec:
         problems = check_spec(self, data, fast=fast, light=light, say=say)
         return self.place(problems)
 
-    def check_dataset(
-        self,
-        dataset: "Dataset",
-        outputs: Mapping[str, Output],
-        *,
-        targets: bool = True,
-        fast: bool = False,
-        light: bool = False,
-    ) -> list[Diagnostic]:
-        """Compare arrays with the graph, and compute its shapes again with the lengths of the data.
-
-        Args:
-            dataset: The arrays.
-            outputs: The outputs of the graph.
-            targets: Check targets and sample weights too, and try each loss and metric.
-            fast: Leave out what needs Keras.
-            light: Allow Keras to start on JAX, which is faster. The process cannot train then.
-        """
-        from modelspec.api.checking import check_dataset
-
-        return check_dataset(self, dataset, outputs, targets=targets, fast=fast, light=light)
-
     def account(self, data: "Data | None" = None, *, light: bool = False) -> Account:
         """Say for every layer with weights what it starts from.
 
@@ -194,76 +166,19 @@ class ModelSpec:
 
         return plan_start(self, layout(self, light=light), data).account
 
-    def load_data(
-        self,
-        paths: "Data",
-        part: "Part" = "train",
-        *,
-        targets: bool = True,
-        say: "Say | None" = None,
-        announce: bool = True,
-    ) -> "tuple[Dataset | None, list[Diagnostic]]":
-        """Read the arrays that this spec uses; those of several files are concatenated."""
-        assert self.spec is not None
-        from modelspec.data.dataset import load_dataset
-
-        return load_dataset(
-            paths,
-            inputs=list(self.spec.inputs),
-            outputs=self.trained_outputs(),
-            names=self.spec.data,
-            dtypes={name: entry.dtype for name, entry in self.spec.inputs.items()},
-            groups=self._groups() if part == "train" else None,
-            part=part,
-            targets="required" if targets else "optional",
-            say=say,
-            announce=announce,
-            one_hot=outputs_of_one_hot(self.heads),
-            others=[values.array for values in self.spec.weights.layers.values() if values.array],
-        )
-
-    def _groups(self) -> str | None:
-        """The name of the array with each sample's group, for a split by groups."""
-        split = self.spec.training.validation_split if self.spec else 0.0
-        return split.groups if isinstance(split, GroupedRows) else None
-
-    def has_validation_part(self, paths: "Data") -> bool:
-        """Return whether the data has a validation part, such as ``x_val`` and ``y_val``."""
-        assert self.spec is not None
-        from modelspec.data.dataset import has_validation_part
-
-        return has_validation_part(
-            paths,
-            inputs=list(self.spec.inputs),
-            outputs=self.trained_outputs(),
-            names=self.spec.data,
-        )
-
     def trained_outputs(self) -> list[str]:
-        """The outputs with a loss or a metric, which therefore need targets.
+        """The outputs that need targets: those with a loss or a metric.
 
         A loss of a plugin that does not use its targets needs none.
         """
-        judged = [head.output for head in self.heads if head.loss is not None or head.metrics]
-        free = {head.output for head in self.heads if self._needs_no_target(head)}
-        if judged or self.adds_loss:
-            return [output for output in judged if output not in free]
+        if self.adds_loss or any(head.loss is not None or head.metrics for head in self.heads):
+            return outputs_with_targets(self.heads, self.catalog)
         return [head.output for head in self.heads]
-
-    def _needs_no_target(self, head: Head) -> bool:
-        written = Written.read(head.loss) if head.loss is not None else None
-        entry = self.catalog.find("loss", written.name) if written else None
-        return entry is not None and not entry.targets and not head.metrics
 
     @property
     def adds_loss(self) -> bool:
         """Whether a layer of a plugin adds a loss of its own, by ``add_loss``."""
-        entries = (
-            (self.catalog.find("layer", node.type) for node in self.graph.nodes)
-            if (self.graph)
-            else ()
-        )
-        return any(entry is not None and entry.adds_loss for entry in entries)
+        return self.graph is not None and adds_loss(self.graph, self.catalog)
 
     def build(self, data: "Data | None" = None) -> Any:
         """Build the Keras model with initial weights: fresh ones, or those of ``weights``.
@@ -283,30 +198,10 @@ class ModelSpec:
             >>> model.output_shape
             (None, 10)
         """
-        from modelspec.api.building import unfitted
+        from modelspec.api.building import beginning, build_unfitted, unfitted
 
         self.require(unfitted(self.graph))
-        return self.build_unfitted(self.beginning(data))
-
-    def beginning(self, data: "Data | None" = None) -> Callable[[Any], None] | None:
-        """What gives a built model the weights that it starts from; None for fresh ones."""
-        from modelspec.api.building import beginning
-
-        return beginning(self, data)
-
-    def build_unfitted(self, begin: Callable[[Any], None] | None = None) -> Any:
-        """Build the model; its layers with ``adapt: true`` are still to be fitted to data.
-
-        Args:
-            begin: Changes the fresh weights before the model is compiled: an optimizer that
-                averages weights starts from those that the model has by then.
-
-        Raises:
-            SpecError: The spec has errors.
-        """
-        from modelspec.api.building import build_unfitted
-
-        return build_unfitted(self, begin)
+        return build_unfitted(self, beginning(self, data))
 
     def summary(self, *, light: bool = False, nested: bool = False) -> Summary:
         """Summarize layers, shapes and parameters, without allocating a weight.
@@ -335,19 +230,6 @@ class ModelSpec:
         assert self.spec is not None
         training = self.spec.training.model_copy(update=changes)
         return replace(self, spec=self.spec.model_copy(update={"training": training}))
-
-    def with_classes(self, classes: Mapping[str, Sequence[str | int]]) -> "ModelSpec":
-        """Return the same spec with the classes that were found in the data, by output."""
-        assert self.spec is not None
-        columns = {
-            name: source.model_copy(update={"classes": tuple(classes[name])})
-            for name, source in self.spec.data.items()
-            if isinstance(source, ColumnSource) and source.classes is None and name in classes
-        }
-        if not columns:
-            return self
-        data = {**self.spec.data, **columns}
-        return replace(self, spec=self.spec.model_copy(update={"data": data}))
 
     def resolved_text(self, folder: Path | None = None) -> str:
         """Return the spec as YAML, with parameters, overrides and defaults filled in.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.python_start import start_of_script
+from modelspec.api.spec_data import has_validation_part, load_data
 from modelspec.convert.python.arrays import ArrayNames
 from modelspec.convert.python.script import python_script
 from modelspec.data.shards import Say
@@ -37,12 +38,12 @@ def to_python(source: ModelSpec, data: Path | str | None = None, *, say: Say | N
     start = start_of_script(source, data)
     if data is None:
         return python_script(valid, None, weighted, start)
-    dataset, problems = source.load_data(data, say=say)
+    dataset, problems = load_data(source, data, say=say)
     if dataset is None or has_errors(problems):
         raise SpecError(source.place(problems))
     validation = None
-    if source.has_validation_part(data):
-        held, more = source.load_data(data, "validation", say=say)
+    if has_validation_part(source, data):
+        held, more = load_data(source, data, "validation", say=say)
         if held is None or has_errors(more):
             raise SpecError(source.place(more))
         validation = held.array_names

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modelspec.api.building import build_unfitted
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.reading import load, loads, offered
 from modelspec.catalog.plugins import Plugin, active_plugins
@@ -63,7 +64,7 @@ class Target:
         assert self.source is not None
         if self.checkpoints is None:
             return self.source.build()
-        model = self.source.build_unfitted()
+        model = build_unfitted(self.source)
         _take_checkpoint(model, self.source, self.checkpoints, say)
         return model
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelspec.api.building import build_unfitted
 from modelspec.api.interrupts import Interrupts
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.resume import all_overrides, refuse_other_spec, resumable, warn_of_other_data
@@ -167,7 +168,7 @@ def _built(
     listener: Listener,
 ) -> Any:
     """The compiled model, with the data held against it; ``facts`` gets what it started from."""
-    model = source.build_unfitted(start)
+    model = build_unfitted(source, start)
     source.require(_strategy_problems(source, model))
     compare_with_model(source, model, arrays, listener)
     if start is not None:

@@ -1,11 +1,14 @@
 """The arrays of a training: read, compared with the model, and divided into batches."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from modelspec.api.checking import check_dataset
 from modelspec.api.model_spec import ModelSpec
+from modelspec.api.spec_data import has_validation_part, load_data
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.scale import SCALE_CODES
 from modelspec.data.arrays import digest
@@ -14,6 +17,7 @@ from modelspec.data.classes import ids_of
 from modelspec.data.dataset import Dataset
 from modelspec.data.shards import Data
 from modelspec.data.validation_split import ValidationSplit, split_validation
+from modelspec.language.columns import ColumnSource
 from modelspec.language.training import Split
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import RunError
@@ -46,17 +50,17 @@ def load_training_arrays(
         SpecError: The spec has no losses, or the data has errors.
     """
     source.require(_missing_losses(source))
-    dataset, problems = source.load_data(data, say=listener.note)
+    dataset, problems = load_data(source, data, say=listener.note)
     if dataset is not None:
-        source = source.with_classes(dataset.classes)
+        source = _with_classes(source, dataset.classes)
     held: Dataset | None = None
     more: list[Diagnostic] = []
-    if not validation and source.has_validation_part(data):
+    if not validation and has_validation_part(source, data):
         validation = data
         if source.require().spec.training.validation_split:
             listener.note("the data has a validation part, so validation_split is not used")
     if validation:
-        held, more = source.load_data(validation, "validation", say=listener.note)
+        held, more = load_data(source, validation, "validation", say=listener.note)
     source.require([*problems, *more])
     listener.problems(source.place([*problems, *more]))
     assert dataset is not None
@@ -90,7 +94,7 @@ def _checked(source: ModelSpec, model: Any, dataset: Dataset, prefix: str = "") 
     """Return the warnings about a data set for this model; raise its errors."""
     from modelspec.backend.model.model_io import model_outputs
 
-    problems = source.check_dataset(dataset, model_outputs(model))
+    problems = check_dataset(source, dataset, model_outputs(model))
     if prefix:
         # The scale is that of what is trained on, which was told.
         judged = (problem for problem in problems if problem.code not in SCALE_CODES)
@@ -189,3 +193,17 @@ def _identity(dataset: Dataset) -> dict[str, Any]:
     ]
     digests = {dataset.array_names[name]: digest(array) for name, array in parts}
     return {"samples": dataset.samples, "sha256": digests}
+
+
+def _with_classes(source: ModelSpec, classes: Mapping[str, Sequence[str | int]]) -> ModelSpec:
+    """Return the same spec with the classes that were found in the data, by output."""
+    assert source.spec is not None
+    columns = {
+        name: column.model_copy(update={"classes": tuple(classes[name])})
+        for name, column in source.spec.data.items()
+        if isinstance(column, ColumnSource) and column.classes is None and name in classes
+    }
+    if not columns:
+        return source
+    data = {**source.spec.data, **columns}
+    return replace(source, spec=source.spec.model_copy(update={"data": data}))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rounding import ADAM, assert_close, rounding
 
 import modelspec
+from modelspec.api.spec_data import load_data
 from modelspec.api.target import save_model
 from modelspec.backend.model import compiling
 from modelspec.backend.model.recursion import with_deep_stack
@@ -441,7 +442,7 @@ def test_averaged_weights_are_the_final_ones(data: Path, tmp_path: Path) -> None
     source = modelspec.loads(source.resolved_text().replace("rate: 0.2", "rate: 0.0"))
     run = modelspec.train(source, data, run=tmp_path / "run")
     plain = source.build()
-    dataset, _ = source.load_data(data)
+    dataset, _ = load_data(source, data)
     assert dataset is not None
     rows = split_validation(dataset, source.heads, 0.2, 0).rows
     with np.load(data) as arrays:

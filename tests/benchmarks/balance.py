@@ -19,6 +19,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from modelspec.api.spec_data import load_data
+
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "modelspec" / "BALANCE.md"
 SPECS = ROOT / "specs"
@@ -118,7 +120,7 @@ def train(job: Job) -> dict[str, float]:
     model = source.build()
 
     def tensors(part: Any) -> tuple[Batches, Any]:
-        dataset, problems = source.load_data(data_of(job.name), part)
+        dataset, problems = load_data(source, data_of(job.name), part)
         assert dataset is not None, problems
         rows = np.arange(dataset.samples)
         feed = Batches(
@@ -175,7 +177,7 @@ def heads(name: str) -> tuple[list[Head], Any]:
     import modelspec
 
     source = modelspec.load(spec_of(name))
-    dataset, _ = source.load_data(data_of(name), "test")
+    dataset, _ = load_data(source, data_of(name), "test")
     assert dataset is not None
     set_heads = [Head(head.output, head.metrics[0].value, dataset.samples) for head in source.heads]
     own = source.require().spec.loss_weights

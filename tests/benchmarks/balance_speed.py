@@ -10,6 +10,7 @@ import numpy as np
 from harness import REPOSITORY, Measured, Row, Table, alternate
 
 import modelspec
+from modelspec.api.spec_data import load_data
 from modelspec.backend.start import start
 
 BARS = {"equal_contribution": 0.7, "uncertainty": 0.7, "gradnorm": 0.4}
@@ -32,7 +33,7 @@ def epochs(name: str, weights: str) -> Measured:
     source = modelspec.load(REPOSITORY / "specs" / f"{name}.yaml", [f"loss_weights={weights}"])
     valid = source.require()
     spec, graph = valid.spec, valid.graph
-    dataset, problems = source.load_data(REPOSITORY / "data" / f"{SETS[name]}.npz")
+    dataset, problems = load_data(source, REPOSITORY / "data" / f"{SETS[name]}.npz")
     assert dataset is not None, problems
     dtypes = {name: entry.dtype for name, entry in graph.inputs.items()}
     feed = Batches(dataset, np.arange(dataset.samples), spec.training.batch_size, dtypes)

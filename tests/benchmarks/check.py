@@ -159,7 +159,7 @@ import modelspec
 spec = modelspec.loads(sys.stdin.read())
 from modelspec.checks.data import check_data
 def our_pass():
-    dataset, _ = spec.load_data(path)
+    dataset, _ = load_data(spec, path)
     assert not check_data(spec.graph, spec.heads, dataset, {"y": (None, 1)})
 for each in (numpy_pass, our_pass):
     each()

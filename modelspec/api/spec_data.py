@@ -1,0 +1,60 @@
+"""The arrays that a spec uses, read from its data."""
+
+from typing import TYPE_CHECKING
+
+from modelspec.api.model_spec import ModelSpec
+from modelspec.catalog.losses import outputs_of_one_hot
+from modelspec.language.training import GroupedRows
+
+if TYPE_CHECKING:
+    from modelspec.data.dataset import Dataset
+    from modelspec.data.matching import Part
+    from modelspec.data.shards import Data, Say
+    from modelspec.problems.diagnostic import Diagnostic
+
+
+def load_data(
+    source: ModelSpec,
+    paths: "Data",
+    part: "Part" = "train",
+    *,
+    targets: bool = True,
+    say: "Say | None" = None,
+    announce: bool = True,
+) -> "tuple[Dataset | None, list[Diagnostic]]":
+    """Read the arrays that a spec uses; those of several files are concatenated."""
+    assert source.spec is not None
+    from modelspec.data.dataset import load_dataset
+
+    spec = source.spec
+    return load_dataset(
+        paths,
+        inputs=list(spec.inputs),
+        outputs=source.trained_outputs(),
+        names=spec.data,
+        dtypes={name: entry.dtype for name, entry in spec.inputs.items()},
+        groups=_groups(source) if part == "train" else None,
+        part=part,
+        targets="required" if targets else "optional",
+        say=say,
+        announce=announce,
+        one_hot=outputs_of_one_hot(source.heads),
+        others=[values.array for values in spec.weights.layers.values() if values.array],
+    )
+
+
+def has_validation_part(source: ModelSpec, paths: "Data") -> bool:
+    """Return whether the data has a validation part, such as ``x_val`` and ``y_val``."""
+    assert source.spec is not None
+    from modelspec.data import dataset
+
+    spec, outputs = source.spec, source.trained_outputs()
+    return dataset.has_validation_part(
+        paths, inputs=list(spec.inputs), outputs=outputs, names=spec.data
+    )
+
+
+def _groups(source: ModelSpec) -> str | None:
+    """The name of the array with each sample's group, for a split by groups."""
+    split = source.spec.training.validation_split if source.spec else 0.0
+    return split.groups if isinstance(split, GroupedRows) else None
