@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from modelspec.api.difference import diff
+    from modelspec.api.evaluation import evaluate
     from modelspec.api.export import ExportError, export
     from modelspec.api.importing import ImportedSpec, import_model
-    from modelspec.api.inference import evaluate, predict
     from modelspec.api.model_spec import ModelSpec
     from modelspec.api.plot import plot
+    from modelspec.api.prediction import predict
     from modelspec.api.python import to_python
     from modelspec.api.reading import load, loads
     from modelspec.api.report import make_report
@@ -74,7 +75,8 @@ _LATER = {
     "api.export": ("ExportError", "export"),
     "api.python": ("to_python",),
     "api.importing": ("ImportedSpec", "import_model"),
-    "api.inference": ("evaluate", "predict"),
+    "api.evaluation": ("evaluate",),
+    "api.prediction": ("predict",),
     "api.plot": ("plot",),
     "api.report": ("make_report",),
     "api.target": ("open_target",),

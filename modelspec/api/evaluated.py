@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modelspec.api.inference import evaluate_batches, load_for_evaluation
+from modelspec.api.evaluation import evaluate_batches, load_for_evaluation
 from modelspec.api.inference_data import Warn
 from modelspec.api.judging import judge
 from modelspec.api.samples import show, text_of

@@ -10,8 +10,8 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
+from modelspec.api.evaluation import compiled_model
 from modelspec.api.export_rows import ExportRows, calibration_rows
-from modelspec.api.inference import compiled_model
 from modelspec.api.inference_data import Warn
 from modelspec.api.target import Target
 from modelspec.data.shards import Data, Say

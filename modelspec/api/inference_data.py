@@ -9,8 +9,8 @@ from modelspec.catalog.losses import outputs_of_one_hot
 from modelspec.checks.data import check_data
 from modelspec.checks.scale import SCALE_CODES
 from modelspec.data.batches import Batches
+from modelspec.data.claims import Part
 from modelspec.data.dataset import Dataset, load_dataset
-from modelspec.data.matching import Part
 from modelspec.data.shards import Data, Say
 from modelspec.data.validation_split import split_validation
 from modelspec.graph.graph import Graph, Input

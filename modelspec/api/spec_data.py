@@ -7,8 +7,8 @@ from modelspec.catalog.losses import outputs_of_one_hot
 from modelspec.language.training import GroupedRows
 
 if TYPE_CHECKING:
+    from modelspec.data.claims import Part
     from modelspec.data.dataset import Dataset
-    from modelspec.data.matching import Part
     from modelspec.data.shards import Data, Say
     from modelspec.problems.diagnostic import Diagnostic
 

@@ -14,7 +14,7 @@ from modelspec.api.costs import with_lengths
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.train import train
 from modelspec.catalog.losses import loss_facts
-from modelspec.data.matching import own_names
+from modelspec.data.claims import own_names
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
 from modelspec.problems.errors import RunInterrupted

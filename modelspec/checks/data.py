@@ -24,9 +24,9 @@ from modelspec.checks.targets import (
     written,
 )
 from modelspec.data.arrays import Values, row_blocks, scan
+from modelspec.data.claims import GROUPS, weight_key
 from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import Dataset
-from modelspec.data.matching import GROUPS, weight_key
 from modelspec.graph.graph import Graph, Input
 from modelspec.problems.diagnostic import Diagnostic, Route, has_errors
 from modelspec.results.output import Output

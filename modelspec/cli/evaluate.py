@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from modelspec.api.inference import evaluate as evaluate_target
+from modelspec.api.evaluation import evaluate as evaluate_target
 from modelspec.api.target import open_target
 from modelspec.cli.commands import Verb
 from modelspec.cli.options import data_option, format_option, note, set_option, show

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from modelspec.api.inference import predicting
+from modelspec.api.prediction import predicting
 from modelspec.api.target import open_target
 from modelspec.cli.commands import Verb
 from modelspec.cli.options import data_option, note, set_option, show

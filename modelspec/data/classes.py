@@ -1,13 +1,15 @@
-"""Names of classes as targets, and the ids that losses take."""
+"""Class names as targets, and the ids that losses take."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from modelspec.data.arrays import row_blocks
+from modelspec.data.claims import Sources
 from modelspec.data.concatenated import Array, Column, Rows
+from modelspec.language.columns import ColumnSource
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
 
 ClassNames = tuple[str | int, ...]
@@ -130,3 +132,22 @@ def _unknown(
     message = f"array {name} has the class {value} in row {row}, which is not one of {listed}"
     hint = did_you_mean(str(value), map(str, classes))
     return Diagnostic("unknown-class", message, route, hint=hint)
+
+
+def with_ids(
+    columns: Mapping[str, Column],
+    array_names: Mapping[str, str],
+    names: Sources,
+    one_hot: Collection[str],
+) -> tuple[dict[str, Column], dict[str, ClassNames], list[Diagnostic]]:
+    """The columns of outputs, with ids or rows of 0 and 1 where they have names of classes."""
+    by_name, classes, problems = dict(columns), {}, []
+    for name, source in names.items():
+        if isinstance(source, ColumnSource) and source.has_classes and name in columns:
+            route = ("data", name)
+            ids, classes[name], faults = class_ids(
+                array_names[name], columns[name], source.classes, route
+            )
+            by_name[name] = OneHot(ids, len(classes[name])) if name in one_hot else ids
+            problems += faults
+    return by_name, classes, problems

@@ -3,16 +3,19 @@
 Rows in random order would otherwise be read from as many places as there are columns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from modelspec.data import arrays, unpacking
+from modelspec.data.claims import Sources, named, part_key
 from modelspec.data.concatenated import Column, Concatenated, Stacked, parts
 from modelspec.data.memory_maps import mapped
 from modelspec.data.npz import Member
 from modelspec.data.tables.reading import Say
+from modelspec.data.unpacking import NoRoomError
+from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.units import size
 from modelspec.storage import cache
 
@@ -65,3 +68,42 @@ def _in_cache(name: str, stacked: Stacked, files: Sequence[Path], say: Say | Non
                 write(np.ascontiguousarray(rows).tobytes())
     array = mapped(unpacking.place(member), member.dtype, member.shape)
     return Concatenated([array], [str(known[0])])
+
+
+def stack_columns(
+    columns: Mapping[str, Column],
+    array_names: dict[str, str],
+    names: Sources,
+    dtypes: Mapping[str, str],
+    *,
+    files: Sequence[Path],
+    say: Say | None,
+) -> tuple[dict[str, Column], list[Diagnostic]]:
+    """The columns by the spec's names; lists of them side by side."""
+    by_name, problems = dict(columns), []
+    for name, written in names.items():
+        source = named(written)
+        if not isinstance(source, tuple):
+            continue
+        keys = [part_key(name, position) for position in range(len(source))]
+        if not all(key in columns for key in keys):
+            continue
+        parts = [by_name.pop(key) for key in keys]
+        for key in keys:
+            array_names.pop(key)
+        array_names[name] = name
+        text = {part.dtype.kind in "US" for part in parts}
+        if len({part.shape for part in parts}) > 1 or len(text) > 1:
+            shapes = ", ".join(
+                f"{column} {part.dtype} {list(part.shape)}"
+                for column, part in zip(source, parts, strict=True)
+            )
+            message = f"the arrays of {name} cannot be stacked: {shapes}"
+            problems.append(Diagnostic("wrong-shape", message, ("data", name)))
+            continue
+        try:
+            by_name[name] = stack(name, parts, files, dtypes.get(name), say)
+        except NoRoomError as error:
+            message = f"array {name} cannot be unpacked: {error}"
+            problems.append(Diagnostic("array-too-large", message, ("data", name)))
+    return by_name, problems

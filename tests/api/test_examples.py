@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import modelspec
-from modelspec.api import balance, costs, inference, timing
+from modelspec.api import balance, costs, prediction, timing
 
 pytestmark = pytest.mark.keras
 
@@ -20,7 +20,7 @@ PUBLIC: dict[str, Any] = {
     **{name: getattr(modelspec, name) for name in modelspec.__all__ if not name.startswith("_")},
     "balance.measure": balance.measure,
     "costs.estimate": costs.estimate,
-    "inference.predicting": inference.predicting,
+    "prediction.predicting": prediction.predicting,
     "timing.measure": timing.measure,
 }
 FUNCTIONS: dict[str, Callable[..., Any]] = {

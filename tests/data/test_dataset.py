@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from modelspec.data.arrays import Member
+from modelspec.data.claims import SUFFIXES
 from modelspec.data.dataset import load_dataset
-from modelspec.data.matching import SUFFIXES, has_validation, marked_arrays, match
+from modelspec.data.matching import has_validation, marked_arrays, match
 from modelspec.problems.diagnostic import Diagnostic
 
 PARTS = ("train", "val", "test")

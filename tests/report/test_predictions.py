@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import modelspec
-from modelspec.api.inference import predicting
+from modelspec.api.prediction import predicting
 from modelspec.api.target import open_target
 from modelspec.report.predictions import ClassNames, FirstRows, print_predictions
 

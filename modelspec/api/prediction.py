@@ -1,6 +1,5 @@
-"""Evaluation and prediction with a run, a ``.keras`` file or a spec."""
+"""Prediction with a run, a ``.keras`` file or a spec."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,106 +21,10 @@ from modelspec.language.columns import ColumnSource
 from modelspec.language.places import place_all
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic
-from modelspec.problems.errors import ModelError, SpecError
+from modelspec.problems.errors import SpecError
 
 if TYPE_CHECKING:
     from modelspec.backend.workers.collectives import Collectives
-
-
-def evaluate(
-    target: Target,
-    data: Data,
-    *,
-    say: Say | None = None,
-    warn: Warn | None = None,
-    cluster: Cluster | None = None,
-) -> dict[str, float]:
-    """Compute loss and metrics on the test part of the data.
-
-    Args:
-        target: A run, a ``.keras`` file or a spec, from ``open_target``.
-        data: An npz file, a folder of npz files, a list of both, or a mapping from names to
-            arrays. The arrays ``NAME_test`` are used, or ``NAME`` if there is no such part.
-        say: Receives notes: the arrays in use, arrays that are unpacked to the disk, and what
-            makes the evaluation slower.
-        warn: Receives the warnings about the data.
-        cluster: The workers that evaluate together, of which this process is one. Each computes
-            its share of every batch, and all return the values of all rows.
-
-    Returns:
-        The values by Keras's own names, ``loss`` among them.
-
-    Raises:
-        SpecError: The spec has errors, or the data does not fit the model.
-        ModelError: The file is not a Keras model, or the model has no losses.
-        RunError: A worker is missing, differs, or was lost.
-
-    Example:
-        >>> import modelspec
-        >>> untrained = modelspec.open_target("specs/digits.yaml")
-        >>> sorted(modelspec.evaluate(untrained, "data/digits.npz"))
-        ['accuracy', 'loss']
-    """
-    workers = connect_for_inference(cluster, target, data) if cluster else None
-    model, batches = load_for_evaluation(target, data, say=say, warn=warn)
-    return evaluate_batches(target, model, batches, say=say, workers=workers)
-
-
-def load_for_evaluation(
-    target: Target, data: Data, *, say: Say | None = None, warn: Warn | None = None
-) -> tuple[Any, Batches]:
-    """The compiled model, and the test part of the data in batches; as for ``evaluate``."""
-    model = compiled_model(target, say)
-    if not getattr(model, "compiled", False):
-        raise ModelError("the model has no losses, so it cannot be evaluated")
-    from modelspec.backend.model.saving import make_scopes_valid
-
-    make_scopes_valid(model)
-
-    dataset = read_dataset(target, model, data, targets=True, say=say, warn=warn)
-    return model, inference_batches(dataset, target, model)
-
-
-def evaluate_batches(
-    target: Target,
-    model: Any,
-    batches: Batches,
-    *,
-    say: Say | None = None,
-    workers: "Collectives | None" = None,
-) -> dict[str, float]:
-    """Loss and metrics of a compiled model."""
-    from modelspec.backend.training.empty_rows import empty_row_error
-    from modelspec.backend.training.engine import Engine
-    from modelspec.backend.training.evaluation import Evaluation
-    from modelspec.backend.training.sharing import share_evaluation
-
-    shared = share_evaluation(model, workers)
-    with place_step_errors(target.source):
-        results = Evaluation(Engine(model, shared=shared), batches, warn=say)()
-        if not all(map(math.isfinite, results.values())) and (
-            cause := empty_row_error(model, batches)
-        ):
-            raise cause
-    return results
-
-
-def compiled_model(target: Target, say: Say | None = None) -> Any:
-    """The model of a target, compiled as its spec says; without a spec, as its file says.
-
-    Raises:
-        SpecError: The spec has errors.
-        ModelError: The file cannot be loaded.
-    """
-    of_run = target.source is not None and target.path is not None
-    # A strategy's last weights of the losses are in the file alone.
-    in_file = target.source is not None and target.source.require().strategy is not None
-    model = target.model(compiled=not of_run or in_file, say=say)
-    if target.source is not None and target.path is not None:
-        from modelspec.backend.model.compiling import compile_as_spec
-
-        compile_as_spec(model, target.source.require())
-    return model
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +123,7 @@ def predicting(
 
     Example:
         >>> import modelspec
-        >>> from modelspec.api.inference import predicting
+        >>> from modelspec.api.prediction import predicting
         >>> made = predicting(modelspec.open_target("specs/digits.yaml"), "data/digits.npz")
         >>> sum(len(part["digit"]) for part in made.pieces)
         360
