@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from modelspec.language.other_files import describe_other_file
-from modelspec.language.yaml_tree import YamlNode, end_of, parse
+from modelspec.language.yaml_errors import end_of
+from modelspec.language.yaml_nodes import YamlNode
+from modelspec.language.yaml_tree import parse
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, Span
 from modelspec.problems.problem import Place
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from modelspec.language.document import Document, child_of
-from modelspec.language.yaml_tree import YamlEntry, YamlNode, parse, resolve_scalar
+from modelspec.language.yaml_nodes import YamlEntry, YamlNode
+from modelspec.language.yaml_tree import parse, resolve_scalar
 from modelspec.problems.diagnostic import Diagnostic, Span, did_you_mean
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from modelspec.language.document import Document
 from modelspec.language.expressions import compute, has_expression, size
-from modelspec.language.yaml_tree import MAX_NODES, YamlEntry, YamlNode
+from modelspec.language.yaml_nodes import YamlEntry, YamlNode
+from modelspec.language.yaml_tree import MAX_NODES
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route
 
 _EXPANDED_LATER = {"layers", "blocks"}

@@ -12,59 +12,20 @@ from typing import Any
 
 import yaml
 
-from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Related, Span, Unknown
+from modelspec.language.yaml_errors import control_problem, end_of, syntax_problem
+from modelspec.language.yaml_nodes import Scalar, YamlEntry, YamlNode
+from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Related, Span
 
 MAX_NODES = 100_000
 MAX_PROBLEMS = 1000
 MAX_DEPTH = 64
-
-Scalar = str | int | float | bool | Unknown | None
-
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?[0-9]{1,400}|0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
-_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_HINTS = {
-    "mapping values are not allowed": "check the indentation, or put a string with ': ' in quotes",
-    "an alias": "put a string that starts with * in quotes",
-    "an anchor": "put a string that starts with & in quotes",
-    "cannot start any token": "put a string that starts with {} in quotes",
-    "simple key": "a key is followed by a colon and a space",
-    "expected": "check the indentation and the quotes of this line and those above",
-}
-"""Hints by the parser's message; the first that matches is used."""
-
-
-@dataclass(frozen=True, slots=True)
-class YamlNode:
-    """A scalar, a sequence or a mapping, with its place.
-
-    ``option`` is None for what stands in the file, and PATH=VALUE for what came from an option.
-    """
-
-    content: "Scalar | list[YamlNode] | dict[str | int, YamlEntry]"
-    span: Span
-    option: str | None = None
-
-    def data(self) -> Any:
-        """As plain dicts, lists and scalars, without places."""
-        if isinstance(self.content, dict):
-            return {key: entry.value.data() for key, entry in self.content.items()}
-        if isinstance(self.content, list):
-            return [item.data() for item in self.content]
-        return self.content
-
-
-@dataclass(frozen=True, slots=True)
-class YamlEntry:
-    """One ``key: value`` of a mapping."""
-
-    key: Span
-    value: YamlNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +55,14 @@ def resolve_scalar(text: str) -> Scalar:
 def parse(text: str) -> tuple[YamlNode | None, list[Diagnostic]]:
     """Read one YAML document; None where there is no tree to go on with."""
     if odd := _CONTROL.search(text):
-        return None, [_control_problem(odd[0], end_of(text[: odd.start()]))]
+        return None, [control_problem(odd[0], end_of(text[: odd.start()]))]
     builder = _Builder(yaml.parse(text, Loader=_LOADER))
     try:
         root = builder.document()
     except _TooMuchError as error:
         return None, [*builder.problems, error.problem]
     except yaml.MarkedYAMLError as error:
-        return None, [*builder.problems, _syntax_problem(error, text)]
+        return None, [*builder.problems, syntax_problem(error, text)]
     except yaml.YAMLError as error:
         message = str(error).splitlines()[0]
         return None, [*builder.problems, Diagnostic("yaml-syntax", message, span=Span(1, 1, 1, 1))]
@@ -159,7 +120,7 @@ class _Builder:
     def collection(self, event: Any, depth: int) -> YamlNode:
         if isinstance(event, yaml.ScalarEvent):
             if odd := _CONTROL.search(event.value):
-                self.problems.append(_control_problem(odd[0], _span(event)))
+                self.problems.append(control_problem(odd[0], _span(event)))
             plain = event.implicit[0] and not event.style
             value = resolve_scalar(event.value) if plain else event.value
             return YamlNode(value, _span(event))
@@ -257,65 +218,3 @@ def _collection_span(start: Any, end: Any, last: Span | None) -> Span:
         closing = _span(end)
         return Span(first.line, first.column, closing.end_line, closing.end_column)
     return Span(first.line, first.column, last.end_line, last.end_column)
-
-
-def end_of(text: str) -> Span:
-    """The place that follows a text."""
-    lines = lines_of(text)
-    line, column = len(lines), len(lines[-1]) + 1
-    return Span(line, column, line, column + 1)
-
-
-def lines_of(text: str) -> list[str]:
-    """The lines that places count, without their line breaks: YAML's, not Python's."""
-    return _BREAK.split(text)
-
-
-def _control_problem(character: str, span: Span) -> Diagnostic:
-    message = f"control character U+{ord(character):04X} is not allowed in a spec"
-    return Diagnostic("not-text", message, span=span)
-
-
-def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Diagnostic:
-    """Where a quote is not closed or a colon lacks its space, the parser notices late."""
-    context, problem = error.context or "", error.problem or ""
-    never_closed = "quoted" in context and "end of stream" in problem
-    late = error.context_mark if never_closed or "simple key" in context else None
-    mark = late or error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    lines = lines_of(text)
-    source = lines[line - 1] if line <= len(lines) else ""
-    message = ", ".join(part for part in (context, problem) if part)
-    above = lines[line - 2] if 1 < line <= len(lines) else ""
-    hint = _bare_name_hint(above, problem) or _syntax_hint(source, column, error)
-    if never_closed:
-        hint = "this quote is never closed"
-    span = Span(line, column, line, column + 1)
-    if line > 1 and not "".join(lines[line - 1 :]).strip():
-        span = end_of(text.rstrip())  # the parser is done with the last line, the reader is not
-    return Diagnostic("yaml-syntax", f"not YAML: {message}", hint=hint, span=span)
-
-
-def _bare_name_hint(above: str, problem: str) -> str | None:
-    """``- Flatten``, and keys below it: the name alone takes no keys."""
-    bare = re.fullmatch(r"\s*-\s+(\w+)\s*(?:#.*)?", above)
-    if bare is None or "mapping values are not allowed" not in problem:
-        return None
-    return f"a name with keys below it needs a colon: {bare[1]}:"
-
-
-def _syntax_hint(source: str, column: int, error: yaml.MarkedYAMLError) -> str | None:
-    if source[:column].strip(" -") == "\t":
-        return "indent with spaces, not tabs"
-    if re.search(r"""[^"'\w]\$\{""", source):
-        return 'put the expression in quotes: "${…}"'
-    context = error.context or ""
-    if "flow node" in context:
-        return "a value is missing here, or a bracket above is not closed"
-    if "flow" in context and error.context_mark:
-        bracket = "{" if "mapping" in context else "["
-        line = error.context_mark.line + 1
-        return f"a comma is missing, or the {bracket} of line {line} is not closed"
-    first = source[column - 1 : column]
-    said = f"{context} {error.problem}"
-    return next((hint.format(first) for part, hint in _HINTS.items() if part in said), None)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from modelspec.language.yaml_tree import lines_of
+from modelspec.language.yaml_errors import lines_of
 from modelspec.problems.diagnostic import Span
 from modelspec.problems.problem import Problem
 from modelspec.report.visible import visible

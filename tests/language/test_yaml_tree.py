@@ -9,7 +9,8 @@ from ending import bounded
 
 from modelspec.language import yaml_tree as yamltree
 from modelspec.language.document import read_bytes, read_text
-from modelspec.language.yaml_tree import YamlNode, parse, resolve_scalar
+from modelspec.language.yaml_nodes import YamlNode
+from modelspec.language.yaml_tree import parse, resolve_scalar
 from modelspec.problems.diagnostic import Diagnostic, Span
 
 SCALARS: list[tuple[str, Any]] = [

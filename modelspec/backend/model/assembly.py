@@ -3,27 +3,25 @@
 The same walk serves the check of shapes, which allocates no weight, and the real model.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
 from modelspec.backend.keras_private import MissingPartError, infer_output
 from modelspec.backend.model.applications import MissingWeightsError, preprocess, train_inside
+from modelspec.backend.model.assembled import Assembly, Shape
+from modelspec.backend.model.call_problems import refuse_empty, refused_call, wrong_result
 from modelspec.backend.model.file_models import FileModelError
-from modelspec.backend.model.keras_errors import bad_argument, blamed_argument, error_text
+from modelspec.backend.model.keras_errors import bad_argument
 from modelspec.backend.model.objects import make
 from modelspec.backend.model.operations import call_operation, operation_of
 from modelspec.catalog import Catalog
 from modelspec.graph.freezing import unmatched
 from modelspec.graph.graph import Graph, Node, Source
 from modelspec.graph.operations import bind_tensors, is_operation
-from modelspec.problems.diagnostic import Diagnostic, Related, Route, line_mark
-
-Shape = tuple[int | None, ...]
+from modelspec.problems.diagnostic import Diagnostic, Related
 
 _DECLARED = frozenset(
     {
@@ -35,33 +33,6 @@ _DECLARED = frozenset(
     }
 )
 """Layers that declare their shape and so take what their call cannot: they are called once more."""
-
-MAX_LENGTH = 2**31 - 1
-MAX_AXES = 32
-
-
-@dataclass
-class Assembly:
-    """What the calls returned, by node; what failed, and what waited for it, is left out.
-
-    ``routes`` are the places of the inputs and nodes.
-    """
-
-    values: dict[str, Any] = field(default_factory=dict)
-    layers: dict[str, Any] = field(default_factory=dict)
-    routes: dict[str, Route] = field(default_factory=dict)
-    problems: list[Diagnostic] = field(default_factory=list)
-
-    def tensor(self, source: Source) -> Any:
-        value = self.values[source.name]
-        return value if source.index is None else value[source.index]
-
-    def shape(self, source: Source) -> Shape | None:
-        """The shape, with the leading batch, of a single tensor that was reached."""
-        if source.name not in self.values:
-            return None
-        shape = getattr(self.tensor(source), "shape", None)
-        return None if shape is None else tuple(shape)
 
 
 def assemble(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape] | None = None) -> Assembly:
@@ -96,41 +67,6 @@ def dtype_policy(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def check_outputs(graph: Graph, assembly: Assembly) -> list[Diagnostic]:
-    """What was refused; or, where nothing was, outputs that are not one tensor."""
-    return assembly.problems or [*_several_tensors(graph, assembly), *_lost_batch(graph, assembly)]
-
-
-def _lost_batch(graph: Graph, assembly: Assembly) -> list[Diagnostic]:
-    """Outputs whose rows are not those of the inputs: an operation has reduced or moved the batch.
-
-    Nothing could be trained on them, and no prediction belongs to a sample.
-    """
-    return [
-        Diagnostic(
-            "lost-batch",
-            f"output {name} has the shape {shape}, whose first axis is not the batch",
-            source.route,
-            hint="axis 0 is the batch: the axes of a sample begin with 1, as in axis: 1",
-        )
-        for name, source in graph.outputs.items()
-        if (shape := assembly.shape(source)) is not None and shape[:1] != (None,)
-    ]
-
-
-def _several_tensors(graph: Graph, assembly: Assembly) -> list[Diagnostic]:
-    return [
-        Diagnostic(
-            "several-results",
-            f"{name} refers to several tensors",
-            source.route,
-            hint="name the results of its layer with as, and use one of these names",
-        )
-        for name, source in graph.outputs.items()
-        if source.name in assembly.values and assembly.shape(source) is None
-    ]
-
-
 def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
     sources = list(node.sources())
     if not sources or any(source.name not in assembly.values for source in sources):
@@ -140,13 +76,13 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
     try:
         call = _call_operation if is_operation(node) else _call_layer
         value = call(node, assembly, catalog)
-        _refuse_empty(value)
+        refuse_empty(value)
     except MissingPartError:
         raise
     except Exception as error:  # noqa: BLE001 - Keras is the judge: whatever it raises is its verdict
-        assembly.problems.append(_refused_call(node, error, assembly))
+        assembly.problems.append(refused_call(node, error, assembly))
         return
-    if problem := _wrong_result(node, value, assembly):
+    if problem := wrong_result(node, value, assembly):
         assembly.problems.append(problem)
         return
     assembly.routes[node.name] = node.route
@@ -156,19 +92,6 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
         made = operation_of(value)
         made.name = node.name
         assembly.layers[node.name] = made
-
-
-def _wrong_result(node: Node, value: Any, assembly: Assembly) -> Diagnostic | None:
-    inputs = [assembly.values[source.name] for source in node.sources()]
-    if any(tensor is value for tensor in keras.tree.flatten(inputs)):
-        return _returned_input(node)
-    if problem := _out_of_bounds(node, value):
-        return problem
-    results = len(value) if isinstance(value, list | tuple) else 1
-    if node.parts and (results != len(node.parts) or results == 1):
-        message = f"{node.name} returns {results} results, but as has {len(node.parts)} names"
-        return Diagnostic("wrong-results", message, (*node.route, "as"))
-    return None
 
 
 def _call_layer(node: Node, assembly: Assembly, catalog: Catalog) -> Any:
@@ -268,82 +191,3 @@ def _freeze(node: Node, layer: Any) -> list[Diagnostic]:
     if isinstance(layer, keras.Model) and trainable is not None:
         layer.trainable = trainable
     return []
-
-
-def _refuse_empty(value: Any) -> None:
-    """Some releases of Keras let a pool or a crop leave nothing of an axis."""
-    for tensor in keras.tree.flatten(value):
-        shape = tuple(getattr(tensor, "shape", ()))
-        if any(size is not None and size < 1 for size in shape[1:]):
-            raise ValueError(f"a size of the result is zero or negative: {shape}")
-
-
-def _out_of_bounds(node: Node, value: Any) -> Diagnostic | None:
-    """Without weights Keras goes along with any size; no tensor of it can be made."""
-    for tensor in keras.tree.flatten(value):
-        shape = tuple(getattr(tensor, "shape", ()))
-        if len(shape) > MAX_AXES or any(size is not None and size > MAX_LENGTH for size in shape):
-            shown = f"{len(shape)} axes" if len(shape) > MAX_AXES else f"shape {shape}"
-            message = f"{node.name} ({node.type}) gives {shown[:200]}"
-            hint = f"at most {MAX_AXES} axes, and {MAX_LENGTH:,} along each"
-            return Diagnostic("too-large", message, node.route, "key", hint=hint)
-    return None
-
-
-def _returned_input(node: Node) -> Diagnostic:
-    """Keras takes such a call for a cycle, once it is asked for a model."""
-    message = (
-        f"{node.name}: {node.type} returns its own input, which a Keras model does not support"
-    )
-    return Diagnostic("returned-input", message, node.route, "key")
-
-
-def _refused_call(node: Node, error: Exception, assembly: Assembly) -> Diagnostic:
-    """What each side is, and the line that it comes from, before what Keras says of it."""
-    shapes = {source.name: assembly.shape(source) for source in node.sources()}
-    sides = ", ".join(
-        f"{name} is {shape} from line {line_mark(position)}"
-        for position, (name, shape) in enumerate(shapes.items())
-    )
-    related = tuple(
-        Related(f"{name} is {shape}", assembly.routes[name]) for name, shape in shapes.items()
-    )
-    said = error_text(error)
-    message = f"{node.name} (line {line_mark()}): {sides}: {said}"
-    if is_operation(node) and (culprit := _blamed_constant(said, node)):
-        route = (*node.route, node.type, culprit)
-        return Diagnostic("bad-argument", message, route, related=related)
-    hint = _what_to_do(said, shapes, assembly)
-    return Diagnostic("shape-mismatch", message, node.route, "key", hint=hint, related=related)
-
-
-def _blamed_constant(said: str, node: Node) -> str | None:
-    """The constant of an operation that Keras's message is about; of an axis it says but the word.
-
-    Another is named in the message only where the operation has no other constant.
-    """
-    culprit = blamed_argument(said, node.arguments)
-    words = set(re.findall(r"[a-z_]+", said.lower()))
-    return culprit or next(
-        (n for n in ("axis", "axes", "dtype") if {n} & words & set(node.arguments)), None
-    )
-
-
-def _what_to_do(said: str, shapes: Mapping[str, Shape | None], assembly: Assembly) -> str | None:
-    """A hint for the mistakes that people make most often."""
-    name, shape = next(iter(shapes.items()))
-    if "needs 3 axes" in said and shape is not None and len(shape) == 2:  # noqa: PLR2004
-        if getattr(assembly.layers.get(name), "return_sequences", None) is False:
-            return f"return_sequences: true makes {name} return all steps, not only the last"
-        return "a sequence has the shape [steps, features], without the batch"
-    if "at least 4 axes" in said and shape is not None and len(shape) == 3:  # noqa: PLR2004
-        sizes = ", ".join("-1" if size is None else str(size) for size in shape[1:])
-        return f"an image has its channels last: Reshape: {{target_shape: [{sizes}, 1]}}"
-    if "zero or negative" in said:
-        return (
-            "use padding: same, which keeps the length, or fewer or "
-            "smaller strides before this layer"
-        )
-    if "fully-defined" in said or "'NoneType'" in said:
-        return "the weights need a known size: replace its null by a number, or pool over that axis"
-    return None

@@ -8,13 +8,14 @@ from typing import Any
 import keras
 
 from modelspec.backend.keras_private import MissingPartError, build_metrics
-from modelspec.backend.model.assembly import assemble, check_outputs, dtype_policy, symbols_only
+from modelspec.backend.model.assembly import assemble, dtype_policy, symbols_only
 from modelspec.backend.model.failed_layer import all_frames, failed_layer, first_error
 from modelspec.backend.model.functional import make_functional
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.learning_rates import check_rates, scale_rates
 from modelspec.backend.model.model_io import output_names
 from modelspec.backend.model.objects import is_own, make
+from modelspec.backend.model.output_problems import check_outputs
 from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.catalog import Catalog, Family
 from modelspec.graph.graph import Graph

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from modelspec.backend.keras_private import call_that_made
-from modelspec.backend.model.assembly import Assembly
+from modelspec.backend.model.assembled import Assembly
 from modelspec.graph.graph import Graph
 from modelspec.graph.naming import AutoNames, snake_case
 

@@ -18,7 +18,7 @@ from modelspec.results.output import Output
 from modelspec.results.summary import Shape
 
 if TYPE_CHECKING:
-    from modelspec.backend.model.assembly import Assembly
+    from modelspec.backend.model.assembled import Assembly
     from modelspec.data.dataset import Dataset
 
 _LONGEST = 2**16
@@ -40,9 +40,9 @@ def check_shapes(
     Where all calls succeed, the functional model is made too, as training will make it, and the
     patterns of ``rates`` are compared with its layers.
     """
-    from modelspec.backend.model.assembly import check_outputs
     from modelspec.backend.model.functional import make_functional
     from modelspec.backend.model.learning_rates import check_rates
+    from modelspec.backend.model.output_problems import check_outputs
 
     def check() -> tuple[dict[str, Output], list[Diagnostic]]:
         assembly = _assemble(graph, catalog, {}, precision)

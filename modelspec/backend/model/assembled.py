@@ -1,0 +1,33 @@
+"""The tensors of a graph whose layers were called."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelspec.graph.graph import Source
+from modelspec.problems.diagnostic import Diagnostic, Route
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass
+class Assembly:
+    """What the calls returned, by node; what failed, and what waited for it, is left out.
+
+    ``routes`` are the places of the inputs and nodes.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    layers: dict[str, Any] = field(default_factory=dict)
+    routes: dict[str, Route] = field(default_factory=dict)
+    problems: list[Diagnostic] = field(default_factory=list)
+
+    def tensor(self, source: Source) -> Any:
+        value = self.values[source.name]
+        return value if source.index is None else value[source.index]
+
+    def shape(self, source: Source) -> Shape | None:
+        """The shape, with the leading batch, of a single tensor that was reached."""
+        if source.name not in self.values:
+            return None
+        shape = getattr(self.tensor(source), "shape", None)
+        return None if shape is None else tuple(shape)

@@ -1,0 +1,108 @@
+"""What is wrong with a call: Keras refuses it, or its result cannot be used."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from modelspec.backend.model.assembled import Assembly, Shape
+from modelspec.backend.model.keras_errors import blamed_argument, error_text
+from modelspec.graph.graph import Node
+from modelspec.graph.operations import is_operation
+from modelspec.problems.diagnostic import Diagnostic, Related, line_mark
+
+MAX_LENGTH = 2**31 - 1
+MAX_AXES = 32
+
+
+def wrong_result(node: Node, value: Any, assembly: Assembly) -> Diagnostic | None:
+    inputs = [assembly.values[source.name] for source in node.sources()]
+    if any(tensor is value for tensor in keras.tree.flatten(inputs)):
+        return _returned_input(node)
+    if problem := _out_of_bounds(node, value):
+        return problem
+    results = len(value) if isinstance(value, list | tuple) else 1
+    if node.parts and (results != len(node.parts) or results == 1):
+        message = f"{node.name} returns {results} results, but as has {len(node.parts)} names"
+        return Diagnostic("wrong-results", message, (*node.route, "as"))
+    return None
+
+
+def refuse_empty(value: Any) -> None:
+    """Some releases of Keras let a pool or a crop leave nothing of an axis."""
+    for tensor in keras.tree.flatten(value):
+        shape = tuple(getattr(tensor, "shape", ()))
+        if any(size is not None and size < 1 for size in shape[1:]):
+            raise ValueError(f"a size of the result is zero or negative: {shape}")
+
+
+def _out_of_bounds(node: Node, value: Any) -> Diagnostic | None:
+    """Without weights Keras goes along with any size; no tensor of it can be made."""
+    for tensor in keras.tree.flatten(value):
+        shape = tuple(getattr(tensor, "shape", ()))
+        if len(shape) > MAX_AXES or any(size is not None and size > MAX_LENGTH for size in shape):
+            shown = f"{len(shape)} axes" if len(shape) > MAX_AXES else f"shape {shape}"
+            message = f"{node.name} ({node.type}) gives {shown[:200]}"
+            hint = f"at most {MAX_AXES} axes, and {MAX_LENGTH:,} along each"
+            return Diagnostic("too-large", message, node.route, "key", hint=hint)
+    return None
+
+
+def _returned_input(node: Node) -> Diagnostic:
+    """Keras takes such a call for a cycle, once it is asked for a model."""
+    message = (
+        f"{node.name}: {node.type} returns its own input, which a Keras model does not support"
+    )
+    return Diagnostic("returned-input", message, node.route, "key")
+
+
+def refused_call(node: Node, error: Exception, assembly: Assembly) -> Diagnostic:
+    """What each side is, and the line that it comes from, before what Keras says of it."""
+    shapes = {source.name: assembly.shape(source) for source in node.sources()}
+    sides = ", ".join(
+        f"{name} is {shape} from line {line_mark(position)}"
+        for position, (name, shape) in enumerate(shapes.items())
+    )
+    related = tuple(
+        Related(f"{name} is {shape}", assembly.routes[name]) for name, shape in shapes.items()
+    )
+    said = error_text(error)
+    message = f"{node.name} (line {line_mark()}): {sides}: {said}"
+    if is_operation(node) and (culprit := _blamed_constant(said, node)):
+        route = (*node.route, node.type, culprit)
+        return Diagnostic("bad-argument", message, route, related=related)
+    hint = _what_to_do(said, shapes, assembly)
+    return Diagnostic("shape-mismatch", message, node.route, "key", hint=hint, related=related)
+
+
+def _blamed_constant(said: str, node: Node) -> str | None:
+    """The constant of an operation that Keras's message is about; of an axis it says but the word.
+
+    Another is named in the message only where the operation has no other constant.
+    """
+    culprit = blamed_argument(said, node.arguments)
+    words = set(re.findall(r"[a-z_]+", said.lower()))
+    return culprit or next(
+        (n for n in ("axis", "axes", "dtype") if {n} & words & set(node.arguments)), None
+    )
+
+
+def _what_to_do(said: str, shapes: Mapping[str, Shape | None], assembly: Assembly) -> str | None:
+    """A hint for the mistakes that people make most often."""
+    name, shape = next(iter(shapes.items()))
+    if "needs 3 axes" in said and shape is not None and len(shape) == 2:  # noqa: PLR2004
+        if getattr(assembly.layers.get(name), "return_sequences", None) is False:
+            return f"return_sequences: true makes {name} return all steps, not only the last"
+        return "a sequence has the shape [steps, features], without the batch"
+    if "at least 4 axes" in said and shape is not None and len(shape) == 3:  # noqa: PLR2004
+        sizes = ", ".join("-1" if size is None else str(size) for size in shape[1:])
+        return f"an image has its channels last: Reshape: {{target_shape: [{sizes}, 1]}}"
+    if "zero or negative" in said:
+        return (
+            "use padding: same, which keeps the length, or fewer or "
+            "smaller strides before this layer"
+        )
+    if "fully-defined" in said or "'NoneType'" in said:
+        return "the weights need a known size: replace its null by a number, or pool over that axis"
+    return None
