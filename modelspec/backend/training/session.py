@@ -65,7 +65,7 @@ def run_session(
         KeyboardInterrupt: A stop was requested; the state is saved.
         RunError: The data changed, or the loss is not finite.
     """
-    training, run = valid.spec.training, surroundings.run
+    training = valid.spec.training
     assert training.jit != "auto"
     _fit_layers(model, valid, phases, surroundings)
     strategy = make_strategy(model, valid)
@@ -99,6 +99,12 @@ def run_session(
             shared.restore()
     if strategy:
         strategy.finish()
+    _finish(model, engine, context, surroundings)
+
+
+def _finish(model: Any, engine: Engine, context: FitContext, surroundings: Surroundings) -> None:
+    """Write the model, and record why training ended and what it took."""
+    run = surroundings.run
     with replacing(run.path / MODEL, follow=False) as aside:
         write_model(model, aside)
     if cost := engine.cost.record():
@@ -106,7 +112,7 @@ def run_session(
         run.update(communication=cost)
     callbacks, done = context.callbacks.callbacks, len(run.history)
     run.update(
-        end_reason=end_reason(callbacks, done, training.epochs),
+        end_reason=end_reason(callbacks, done, context.training.epochs),
         model_epoch=model_epoch(callbacks, done),
     )
 
