@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 from ending import PATIENCE
+from listeners import Recorder, StopBefore
 from small_digits import DATA, digits_spec, end
 
 import modelspec
 from modelspec.runs.folder import new_folder
-from modelspec.runs.progress import NullListener
 from modelspec.storage.atomic import replacing
 
 pytestmark = [pytest.mark.keras, pytest.mark.process, pytest.mark.slow]
@@ -48,20 +47,6 @@ LIGHT = "layers.0=Flatten"
 """Where the layers do not matter: an LSTM takes longer to compile than to train."""
 
 
-class StopAfter(NullListener):
-    """Breaks off as Ctrl-C does, once some epochs are finished."""
-
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
-
-    def epoch_started(self, epoch: int, epochs: int, samples: int) -> None:
-        del epochs, samples
-        if epoch > self.epochs:
-            raise KeyboardInterrupt
-
-    def epoch_finished(self, record: Mapping[str, Any]) -> None: ...
-
-
 def assert_same(one: modelspec.Run, other: modelspec.Run) -> None:
     assert end(one) == end(other)
 
@@ -78,7 +63,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
 ) -> None:
     spec = modelspec.loads(SPEC)
     with pytest.raises(KeyboardInterrupt):
-        modelspec.train(spec, DATA, run=tmp_path, listener=StopAfter(epochs))
+        modelspec.train(spec, DATA, run=tmp_path, listener=StopBefore(epochs + 1))
     cut = modelspec.Run.open(tmp_path)
     assert cut.status == "interrupted"
     assert len(cut.history) == epochs
@@ -92,7 +77,7 @@ def test_an_interrupted_run_is_judged_by_its_last_checkpoint(tmp_path: Path, epo
     """As a run of so many epochs is, which was left alone."""
     spec = modelspec.loads(SPEC, [LIGHT, "training.callbacks=[]"])
     with pytest.raises(KeyboardInterrupt):
-        modelspec.train(spec, DATA, run=tmp_path / "cut", listener=StopAfter(epochs))
+        modelspec.train(spec, DATA, run=tmp_path / "cut", listener=StopBefore(epochs + 1))
     # Short epochs share a checkpoint.
     [*_, checkpoint] = sorted((tmp_path / "cut" / "checkpoints").iterdir())
     kept = int(checkpoint.stem.removeprefix("epoch-"))
@@ -113,7 +98,7 @@ def test_without_a_readable_checkpoint_there_is_nothing_to_judge(
 ) -> None:
     spec = modelspec.loads(SPEC, [LIGHT])
     with pytest.raises(KeyboardInterrupt):
-        modelspec.train(spec, DATA, run=tmp_path, listener=StopAfter(1))
+        modelspec.train(spec, DATA, run=tmp_path, listener=StopBefore(2))
     for path in (tmp_path / "checkpoints").iterdir():
         path.unlink() if damage is None else path.write_bytes(damage)
     reason = "no checkpoint" if damage is None else "cannot be read"
@@ -182,7 +167,7 @@ def test_only_the_same_spec_and_data_go_on(tmp_path: Path) -> None:
 def test_a_resume_keeps_the_epochs_that_the_run_was_given(tmp_path: Path) -> None:
     asked = modelspec.loads(SPEC, ["training.epochs=3"])
     with pytest.raises(KeyboardInterrupt):
-        modelspec.train(asked, DATA, run=tmp_path, listener=StopAfter(2))
+        modelspec.train(asked, DATA, run=tmp_path, listener=StopBefore(3))
     fewer = SPEC.replace("epochs: 5", "epochs: 1")
     option = modelspec.loads(SPEC, ["training.epochs=1"])
     with pytest.raises(modelspec.RunError, match="already has 2 epochs, more than 1"):
@@ -221,19 +206,9 @@ def test_a_link_stays_and_a_pipe_is_refused(tmp_path: Path) -> None:
         pass
 
 
-class CallbackRunner(NullListener):
-    """Remembers warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 @pytest.mark.filterwarnings("ignore:.*conditioned on metric")
 def test_what_needs_validation_and_has_none_is_told_of(tmp_path: Path) -> None:
-    listener = CallbackRunner()
+    listener = Recorder()
     options = [LIGHT, "training.validation_split=0", "training.epochs=1"]
     modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path, listener=listener)
     assert any(
@@ -267,7 +242,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
 ) -> None:
     folder = copied.path / "checkpoints"
     os.truncate(max(folder.glob("*.npz")), 1000)
-    listener = CallbackRunner()
+    listener = Recorder()
     spec = modelspec.loads(SPEC)
     assert_same(modelspec.train(spec, DATA, run=copied.path, resume=True, listener=listener), whole)
     assert any("continuing from the previous one" in warning for warning in listener.warnings)

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from listeners import StopAfter
 
 import modelspec
 from modelspec.cli import modelspec as command
 from modelspec.problems.errors import RunError, SpecError
 from modelspec.problems.problem import Problem
-from modelspec.runs.progress import NullListener
 
 pytestmark = pytest.mark.keras
 
@@ -277,16 +277,10 @@ def test_one_weight_starts_from_an_array(tmp_path: Path) -> None:
         spec.build()
 
 
-class _StopAfterOne(NullListener):
-    def epoch_finished(self, record: Any) -> None:
-        if record["epoch"] == 1:
-            raise KeyboardInterrupt
-
-
 def test_a_stopped_run_gives_its_last_checkpoint(tmp_path: Path) -> None:
     spec = modelspec.loads(text().replace("epochs: 1", "epochs: 3"))
     with pytest.raises(KeyboardInterrupt):
-        modelspec.train(spec, {"x": X, "y": Y}, run=tmp_path / "r", listener=_StopAfterOne())
+        modelspec.train(spec, {"x": X, "y": Y}, run=tmp_path / "r", listener=StopAfter(1))
     kept = np.load(tmp_path / "r" / "checkpoints" / "epoch-000001.npz")
     [problem] = problems_of(text("weights: {from: r}"), tmp_path)
     assert (problem.code, problem.severity) == ("unfinished-run", "warning")

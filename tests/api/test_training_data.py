@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from listeners import Recorder
 
 import modelspec
-from modelspec.runs.progress import NullListener
 
 pytestmark = pytest.mark.keras
 
@@ -24,16 +24,6 @@ training: {epochs: 1, batch_size: 4}
 """
 
 
-class Notes(NullListener):
-    """Keeps what training says."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.texts.append(text)
-
-
 def parts(**targets: float) -> dict[str, Any]:
     """Inputs of zeros, of which the model makes 0, and a target for each part."""
     arrays: dict[str, Any] = {}
@@ -44,10 +34,10 @@ def parts(**targets: float) -> dict[str, Any]:
 
 
 def run(folder: Path, data: Any, *settings: str, **rest: Any) -> tuple[dict[str, Any], list[str]]:
-    notes = Notes()
+    recorder = Recorder()
     source = modelspec.loads(SPEC, settings)
-    made = modelspec.train(source, data, run=folder / "run", listener=notes, **rest)
-    return made.history[-1], notes.texts
+    made = modelspec.train(source, data, run=folder / "run", listener=recorder, **rest)
+    return made.history[-1], recorder.notes
 
 
 @pytest.mark.parametrize("suffix", ["val", "valid", "validation"])

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from listeners import Recorder, StopBefore
 from numpy.typing import NDArray
 
 import modelspec
@@ -16,7 +17,6 @@ from modelspec.api.balance import measure
 from modelspec.api.training_data import load_training_arrays, make_phases
 from modelspec.backend.training import adapting, fitted_rows
 from modelspec.problems.errors import ModelError, RunError, RunInterrupted, SpecError
-from modelspec.runs.progress import NullListener
 
 pytestmark = pytest.mark.keras
 
@@ -71,30 +71,6 @@ def arrays() -> Arrays:
         "review": np.array([" ".join(random.choice(words, k % 7 + 1)) for k in range(SAMPLES)]),
         "price": area[:, 0] / 100,
     }
-
-
-class Kept(NullListener):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.warnings: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
-class StopIn(NullListener):
-    """Breaks off as Ctrl-C does, at the start of an epoch."""
-
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def epoch_started(self, epoch: int, epochs: int, samples: int) -> None:
-        del epochs, samples
-        if epoch == self.epoch:
-            raise KeyboardInterrupt
 
 
 def by_hand(data: Arrays, rows: slice) -> keras.Model:
@@ -270,7 +246,7 @@ def test_interrupted_run_keeps_what_was_fitted(
 ) -> None:
     folder, source = tmp_path / "run", modelspec.loads(SPEC)
     with pytest.raises(RunInterrupted):
-        modelspec.train(source, arrays(), run=folder, listener=StopIn(2))
+        modelspec.train(source, arrays(), run=folder, listener=StopBefore(2))
     scores = modelspec.evaluate(modelspec.open_target(folder), arrays())
     assert scores["loss"] > 0
     monkeypatch.setattr(adapting, "_adapt", None)  # nothing is fitted a second time
@@ -282,7 +258,7 @@ def test_interrupted_run_keeps_what_was_fitted(
 def test_fitted_values_of_another_model_are_refused(run: modelspec.Run, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with pytest.raises(RunInterrupted):
-        modelspec.train(modelspec.loads(SPEC), arrays(), run=folder, listener=StopIn(1))
+        modelspec.train(modelspec.loads(SPEC), arrays(), run=folder, listener=StopBefore(1))
     for values in ({"scaled/0": np.zeros(3)}, {"words/vocabulary": np.zeros(3, np.uint8)}):
         np.savez(folder / "fitted.npz", **values)
         with pytest.raises(RunError, match=r"fitted\.npz cannot be read"):
@@ -332,7 +308,7 @@ training: {epochs: 1}
         "x": x,
         "y": x[:, 0],
     }
-    listener = Kept()
+    listener = Recorder()
     ran = modelspec.train(modelspec.loads(text), data, run=tmp_path / "run", listener=listener)
     state = fitted(load(ran.model_path))
     assert set(state["words"]) == {"", "[UNK]", "a", "b", "c", "d", "e"}

@@ -440,15 +440,12 @@ def test_sample_weights_and_class_weights_together(tmp_path: Path) -> None:
         "ink": arrays["ink_weight"][:, 0],
     }
     names = list(weights)
-    history = hand.fit(
+    expected = first_epoch(
+        hand,
         arrays["image"],
         [arrays[name] for name in names],
         sample_weight=[weights[name] for name in names],
-        batch_size=BATCH,
-        shuffle=False,
-        verbose=0,
-    ).history
-    expected = {name: values[0] for name, values in history.items()}
+    )
     assert logs(run.history[0]) == pytest.approx(expected, rel=RELATIVE)
     # Evaluation has the samples' weights, and no class weights, as in Keras; a model alone
     # is evaluated by Keras's own batch size.
@@ -606,14 +603,8 @@ def test_outputs_without_a_loss_are_left_alone(tmp_path: Path) -> None:
     run = modelspec.train(source, data, run=tmp_path / "run")
     compile_arguments = {"loss": [None, None, "mse"], "metrics": [["accuracy"], [], []]}
     hand = hand_model(source, twin._replace(compile_arguments=compile_arguments))
-    history = hand.fit(
-        arrays["image"],
-        [arrays["digit"], np.zeros((SAMPLES, 1), "f"), arrays["ink"]],
-        batch_size=BATCH,
-        shuffle=False,
-        verbose=0,
-    ).history
-    expected = {name: values[0] for name, values in history.items()}
+    targets = [arrays["digit"], np.zeros((SAMPLES, 1), "f"), arrays["ink"]]
+    expected = first_epoch(hand, arrays["image"], targets)
     assert logs(run.history[0]) == pytest.approx(expected, rel=RELATIVE)
 
 

@@ -3,19 +3,18 @@
 import io
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from listeners import StopAfter
 from rich.console import Console
 
 import modelspec
 from modelspec.api.resume import takes_more_epochs
 from modelspec.report.finish import print_finish
-from modelspec.runs.progress import NullListener
 
 pytestmark = pytest.mark.keras
 
@@ -42,15 +41,6 @@ RESTORE_AT_LOSS = (
 )
 
 
-class Interrupt(NullListener):
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def epoch_finished(self, record: Mapping[str, Any]) -> None:
-        if record["epoch"] == self.epoch:
-            raise KeyboardInterrupt
-
-
 def train(folder: Path, *overrides: str, **options: Any) -> modelspec.Run:
     source = modelspec.loads(SPEC, overrides)
     return modelspec.train(source, DATA, validation=HELD, run=folder, **options)
@@ -58,7 +48,7 @@ def train(folder: Path, *overrides: str, **options: Any) -> modelspec.Run:
 
 def interrupt(folder: Path, epoch: int, *overrides: str, **options: Any) -> modelspec.Run:
     with pytest.raises(KeyboardInterrupt):
-        train(folder, *overrides, listener=Interrupt(epoch), **options)
+        train(folder, *overrides, listener=StopAfter(epoch), **options)
     return modelspec.Run.open(folder)
 
 

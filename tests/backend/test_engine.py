@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from listeners import Recorder
 from rounding import ADAM, assert_close, assert_logs_close, rounding
 from small_digits import DATA, digits_spec, end
 
@@ -233,14 +234,7 @@ def test_updates_in_one_pass_repeat_themselves_and_are_in_the_spec(
 
 
 def test_the_choice_of_xla_is_written_down_and_kept(tmp_path: Path) -> None:
-    class Notes(NullListener):
-        def __init__(self) -> None:
-            self.notes: list[str] = []
-
-        def note(self, text: str) -> None:
-            self.notes.append(text)
-
-    listener = Notes()
+    listener = Recorder()
     run = train(tmp_path / "run", "training.jit=auto", listener=listener)
     assert "jit: false" in run.spec_path.read_text(encoding="utf-8")
     assert not any("XLA" in note for note in listener.notes)
@@ -431,13 +425,6 @@ def test_data_that_goes_away_ends_the_run_where_it_was(tmp_path: Path, what: str
 
 
 def test_the_spec_of_a_run_warns_on_other_data(plain: modelspec.Run, tmp_path: Path) -> None:
-    class Warnings(NullListener):
-        def __init__(self) -> None:
-            self.heard: list[str] = []
-
-        def warn(self, text: str) -> None:
-            self.heard.append(text)
-
     with np.load(DATA) as stored:
         arrays: dict[str, Any] = dict(stored)
     shuffled = dict(reversed(arrays.items()))
@@ -445,10 +432,10 @@ def test_the_spec_of_a_run_warns_on_other_data(plain: modelspec.Run, tmp_path: P
     arrays["image_train"] = arrays["image_train"][:, ::-1]
     np.savez(tmp_path / "other.npz", **arrays)
     for name, heard in (("same", False), ("other", True)):
-        listener = Warnings()
+        listener = Recorder()
         source = modelspec.load(plain.spec_path)
         run = modelspec.train(
             source, tmp_path / f"{name}.npz", run=tmp_path / name, listener=listener
         )
-        assert any("the data differs" in text for text in listener.heard) is heard
+        assert any("the data differs" in text for text in listener.warnings) is heard
         assert (end(run) == end(plain)) is not heard

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from listeners import StopAfter
 
 import modelspec
 from modelspec.backend.training.precompute import pays, split
 from modelspec.problems.errors import RunInterrupted
-from modelspec.runs.progress import NullListener
 
 pytestmark = pytest.mark.keras
 
@@ -56,12 +56,6 @@ ARRAYS = {
 }
 
 
-class _StopAfter(NullListener):
-    def epoch_finished(self, record: Any) -> None:
-        if record["epoch"] == 2:
-            raise KeyboardInterrupt
-
-
 def losses(run: modelspec.Run) -> list[list[float]]:
     return [[v for k, v in line.items() if k not in ("epoch", "seconds")] for line in run.history]
 
@@ -82,7 +76,7 @@ def test_training_is_that_of_the_whole_model_and_resumes_to_the_last_bit(tmp_pat
     for one, other in zip(ours.weights, theirs.weights, strict=True):
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-3, atol=1e-5)
     with pytest.raises((KeyboardInterrupt, RunInterrupted)):
-        modelspec.train(once, ARRAYS, run=tmp_path / "again", listener=_StopAfter())
+        modelspec.train(once, ARRAYS, run=tmp_path / "again", listener=StopAfter(2))
     again = modelspec.train(once, ARRAYS, run=tmp_path / "again", resume=True)
     assert losses(again) == losses(first)
     third = keras.saving.load_model(again.model_path)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src import backend as keras_backend
+from listeners import Recorder
 
 import modelspec
 from modelspec.backend import start
@@ -50,7 +51,6 @@ from modelspec.backend.training.checkpoints import State
 from modelspec.backend.training.eval_batch_size import is_batch_size_invariant
 from modelspec.backend.training.evaluation import _batch_size
 from modelspec.backend.training.xla import choose, find_obstacle
-from modelspec.runs.progress import NullListener
 
 pytestmark = pytest.mark.keras
 
@@ -345,22 +345,8 @@ losses: mse
 """
 
 
-class Heard(NullListener):
-    """Remembers what is said."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.warnings: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
-def trained(folder: Path, *options: str, text: str = SPEC) -> tuple[modelspec.Run, Heard]:
-    heard = Heard()
+def trained(folder: Path, *options: str, text: str = SPEC) -> tuple[modelspec.Run, Recorder]:
+    heard = Recorder()
     np.savez(folder / "d.npz", x_train=ROWS, y_train=ROWS[:, :1])
     source = modelspec.loads(text, ["training.epochs=2", *options])
     run = modelspec.train(source, folder / "d.npz", run=folder / "run", listener=heard)

@@ -169,6 +169,21 @@ def test_statistics_that_are_not_synchronized_are_told(tmp_path: Path, data: Pat
     assert "batch_normalization: each worker normalizes its rows" in ran.stderr
 
 
+def after_an_epoch(spec: Path, data: Path, run: Path, *more: str) -> subprocess.Popen[str]:
+    """Start a training, and wait until its first epoch is in the history."""
+    process = subprocess.Popen(
+        command(spec, data, run, *more),
+        env=os.environ | QUIET,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (run / "history.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    return process
+
+
 @pytest.mark.sweep
 def test_a_lost_worker_is_started_again_to_the_last_bit(tmp_path: Path, data: Path) -> None:
     spec = tmp_path / "spec.yaml"
@@ -176,16 +191,7 @@ def test_a_lost_worker_is_started_again_to_the_last_bit(tmp_path: Path, data: Pa
     alone, killed = tmp_path / "alone", tmp_path / "killed"
     more = ("--workers", "2", "--epochs", "30")
     assert train(spec, data, alone, *more).returncode == 0
-    process = subprocess.Popen(
-        command(spec, data, killed, *more, "--restarts", "1"),
-        env=os.environ | QUIET,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not (killed / "history.jsonl").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    process = after_an_epoch(spec, data, killed, *more, "--restarts", "1")
     os.kill(children(process.pid)[1], signal.SIGKILL)
     _, said = process.communicate()
     assert process.returncode == 0, said
@@ -206,16 +212,7 @@ def test_the_process_that_started_the_workers_ends_them(
     alone, ended = tmp_path / "alone", tmp_path / "ended"
     more = ("--workers", "2", "--epochs", "30")
     assert train(spec, data, alone, *more).returncode == 0
-    process = subprocess.Popen(
-        command(spec, data, ended, *more),
-        env=os.environ | QUIET,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not (ended / "history.jsonl").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    process = after_an_epoch(spec, data, ended, *more)
     workers = children(process.pid)
     began = time.monotonic()
     process.send_signal(number)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from listeners import Recorder
 
 import modelspec
 from modelspec.checks.at_mean import left_at_mean
 from modelspec.data.dataset import load_dataset
 from modelspec.problems.problem import Problem
-from modelspec.runs.progress import NullListener
 
 pytestmark = pytest.mark.keras
 
@@ -220,14 +220,6 @@ def test_no_alarm_of_inputs(shape: str, layers: list[str], x: Any, tmp_path: Pat
     assert check(spec(layers, shape), tmp_path, NORMAL[:20], x) == []
 
 
-class _Hearing(NullListener):
-    def __init__(self) -> None:
-        self.warned: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warned.append(text)
-
-
 @pytest.mark.parametrize(
     ("layers", "loss", "told"),
     [
@@ -240,10 +232,10 @@ def test_a_head_left_at_its_mean(layers: list[str], loss: str, told: Any, tmp_pa
     x = _RANDOM.normal(size=(400, 4)).astype("f")
     np.savez(tmp_path / "d.npz", x=x, y=270 * x[:, 0] + 210)
     more = "optimizer: {Adam: {learning_rate: 0.003}}\ntraining: {epochs: 8}\n"
-    heard = _Hearing()
+    heard = Recorder()
     text = spec(layers, more=more, loss=loss)
     modelspec.train(modelspec.loads(text), tmp_path / "d.npz", run=tmp_path / "run", listener=heard)
-    assert any("has learned nothing" in line for line in heard.warned) is told
+    assert any("has learned nothing" in line for line in heard.warnings) is told
 
 
 _SHARES = np.array([0.6, 0.3, 0.1])
@@ -285,6 +277,6 @@ def test_training_tells_of_a_head_left_at_its_shares(factor: float, tmp_path: Pa
     more = "optimizer: {Adam: {learning_rate: 0.05}}\ntraining: {epochs: 12}\n"
     dense = "Dense: {units: 3, activation: softmax}"
     source = modelspec.loads(spec([dense], more=more, loss="sparse_categorical_crossentropy"))
-    heard = _Hearing()
+    heard = Recorder()
     modelspec.train(source, data, run=tmp_path / "run", listener=heard)
-    assert any("the share of each class" in line for line in heard.warned) == (factor == 0)
+    assert any("the share of each class" in line for line in heard.warnings) == (factor == 0)

@@ -38,22 +38,13 @@ def _box(box: Box, scene: Scene, indent: str, *, linked: bool) -> Iterator[str]:
         yield f"{indent}n{number} [label={quoted(text)}, {_style(name, box)}{link}]"
         return
     assert isinstance(box, Branch)
-    first = next(_numbers(box, scene))
+    first = scene.first_number(box)
     yield f"{indent}subgraph cluster_{first}_{len(indent)} {{"
     yield f'{indent}  graph [style=rounded, color="#5b6875", fontcolor="{INK}", labeljust=l]'
     yield f"{indent}  label={quoted(heading(box))}"
     for child in box.children:
         yield from _box(child, scene, indent + "  ", linked=linked)
     yield f"{indent}}}"
-
-
-def _numbers(box: Box, scene: Scene) -> Iterator[int]:
-    number = scene.number(box)
-    if number is not None:
-        yield number
-    elif isinstance(box, Branch):
-        for child in box.children:
-            yield from _numbers(child, scene)
 
 
 def _line_of(box: Box) -> int | None:

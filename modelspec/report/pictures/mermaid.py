@@ -51,20 +51,11 @@ def _box(box: Box, scene: Scene, indent: str) -> Iterator[str]:
         yield f'{indent}n{number}{start}"{label}"{end}:::{paint_of(box, scene.network)}'
         return
     assert isinstance(box, Branch)
-    first = next(iter(_numbers(box, scene)))
+    first = scene.first_number(box)
     yield f'{indent}subgraph g{first}_{len(indent)}["{_escaped(heading(box))}"]'
     for child in box.children:
         yield from _box(child, scene, indent + "  ")
     yield f"{indent}end"
-
-
-def _numbers(box: Box, scene: Scene) -> Iterator[int]:
-    number = scene.number(box)
-    if number is not None:
-        yield number
-    elif isinstance(box, Branch):
-        for child in box.children:
-            yield from _numbers(child, scene)
 
 
 def _shape(box: Box) -> tuple[str, str]:

@@ -40,6 +40,18 @@ class Scene:
     def number(self, box: Box) -> int | None:
         return self.numbers.get(id(box))
 
+    def first_number(self, box: Box) -> int:
+        """The number of a box, or of the first box in it that has one."""
+        return next(self._numbers_in(box))
+
+    def _numbers_in(self, box: Box) -> Iterator[int]:
+        number = self.number(box)
+        if number is not None:
+            yield number
+        elif isinstance(box, Branch):
+            for child in box.children:
+                yield from self._numbers_in(child)
+
 
 def scenes(network: Network, depth: int | None = None) -> Iterator[Scene]:
     """Pictures of a model from the most open one; only that of ``depth``, where it is given."""
