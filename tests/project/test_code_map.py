@@ -41,3 +41,8 @@ def test_the_text_names_modules_that_exist() -> None:
 def test_the_map_explains_the_code_in_100_words() -> None:
     introduction = re.sub(r"```.*?```", "", TEXT.partition("| package |")[0], flags=re.DOTALL)
     assert len(introduction.split()) <= 100
+
+
+def test_the_tests_have_the_folders_of_the_code() -> None:
+    folders = {f"{path.name}/" for path in PACKAGE.parent.joinpath("tests").iterdir()}
+    assert packages(PACKAGE) <= folders
