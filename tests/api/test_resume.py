@@ -135,7 +135,7 @@ def test_a_layer_that_draws_with_python_goes_on_as_it_began(tmp_path: Path) -> N
     data = {"image": image, "dense": np.arange(16) % 2}
     left_alone = modelspec.train(spec, data, run=tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        modelspec.train(spec, data, run=tmp_path / "cut", listener=StopAfter(1))
+        modelspec.train(spec, data, run=tmp_path / "cut", listener=StopBefore(2))
     random.seed(7)
     assert_same(modelspec.train(spec, data, run=tmp_path / "cut", resume=True), left_alone)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import modelspec
 from modelspec.api.balance import measure
+from modelspec.api.building import build_unfitted
 from modelspec.api.training_data import load_training_arrays, make_phases
 from modelspec.backend.training import adapting, fitted_rows
 from modelspec.problems.errors import ModelError, RunError, RunInterrupted, SpecError
@@ -221,10 +222,10 @@ outputs: y
 losses: mse
 training: {precompute: false, jit: false}
 """
-    source, listener = modelspec.loads(text), NullListener()
+    source, listener = modelspec.loads(text), Recorder()
     x = np.random.default_rng(0).normal(size=(500_000, 4))
     source, loaded = load_training_arrays(source, {"x": x, "y": x[:, 0]}, None, listener)
-    model = source.build_unfitted()
+    model = build_unfitted(source)
     batches = make_phases(source, loaded, listener).training
     tracemalloc.start()
     try:

@@ -54,7 +54,7 @@ def empty_row_error(model: Any, batches: Batches, tensors: Sequence[Any] = ()) -
         if row is not None:
             inner = f" in {masked.inner}" if masked.inner else ""
             return StepError(
-                f"row {row:,} gives NaN{inner}: all of its steps are masked, so that their mean is NaN. "
+                f"row {row:,} gives NaN{inner}: all of its steps are masked, so their mean is NaN. "
                 "The row is an empty text, or all of its ids are 0; remove such rows, or write "
                 "mask_zero: false",
                 masked.layer,
