@@ -1,4 +1,4 @@
-"""What differs between two specs, models or runs, by meaning."""
+"""The differences in meaning between two specs, models or runs."""
 
 import math
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What a spec's layers start from: a run, a file, or arrays, matched before anything is trained."""
+"""The weights that the layers of a spec start from: of a run, a file, or arrays."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,7 +28,7 @@ IMAGENET = "imagenet"
 
 @dataclass(frozen=True)
 class Start:
-    """What each layer starts from, and the problems of it; values are read by ``values``."""
+    """The source of the weights of each layer, and its problems; ``values`` reads the values."""
 
     account: Account
     problems: list[Diagnostic]

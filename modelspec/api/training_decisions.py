@@ -1,4 +1,4 @@
-"""What ``auto`` leaves to modelspec, decided once, so that the spec of a run repeats it."""
+"""The decisions for ``auto``, made once, so that the spec of a run repeats them."""
 
 from typing import Any
 

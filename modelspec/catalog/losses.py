@@ -34,7 +34,7 @@ by the loss; ``scores`` are larger for likelier classes; ``rates`` are above 0.
 
 @dataclass(frozen=True, slots=True)
 class LossFacts:
-    """What a loss takes. ``whole_sample``: it gives one value a sample, whatever the shapes.
+    """The targets and outputs of a loss. ``whole_sample``: it gives one value for each sample.
 
     ``of_batch``: its value is that of a batch as a whole, and depends on which samples meet in it.
     ``from_logits``: it has an argument of that name.

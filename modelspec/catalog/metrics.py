@@ -19,7 +19,7 @@ bound; ``curve`` all bounds from 0 to 1; ``shares`` probabilities; ``quantities`
 
 @dataclass(frozen=True, slots=True)
 class MetricFacts:
-    """What a metric takes.
+    """The targets and outputs of a metric.
 
     ``for_logits`` is the argument that lets it read logits; empty where none does. ``rows``: Keras
     refuses targets without an axis for the units. ``exact``: it counts equal values.

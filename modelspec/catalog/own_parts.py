@@ -39,7 +39,7 @@ _KINDS |= dict.fromkeys(("list", "tuple", "Sequence", "List", "Tuple"), "list")
 
 
 class PluginSource:
-    """What a survey asks of Keras, answered for one plugin on top of Keras's source."""
+    """The answers to a survey for one plugin, on top of the source of Keras."""
 
     def __init__(self, plugin: Plugin, keras: Source) -> None:
         self.module = str(plugin.path)

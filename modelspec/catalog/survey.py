@@ -43,7 +43,7 @@ Table = dict[str, tuple[int, list[Any]]]
 
 
 class Keras(Protocol):
-    """What a survey asks of Keras: of its source text, or of Keras itself once it is imported.
+    """The questions of a survey: to the source text of Keras, or to Keras itself.
 
     A ``package`` is a name like ``optimizers.schedules``.
     """

@@ -24,7 +24,7 @@ NOT_PROBABILITIES = {"linear", "relu", "relu6", "tanh", "elu", "selu", "gelu", "
 
 @dataclass(frozen=True, slots=True)
 class LastLayer:
-    """What is known of the values of an output; ``route`` is the place of the activation."""
+    """Facts about the values of an output; ``route`` is the place of the activation."""
 
     activation: str | None = None
     width: int | None = None

@@ -1,4 +1,4 @@
-"""What differs between two graphs, layer by layer."""
+"""The differences between two graphs, layer by layer."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which node of one graph is which of another: by what it computes, its name or its place."""
+"""Pairs of nodes of two graphs: by their computation, their name or their place."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What differs in how two models are trained."""
+"""The differences between the training settings of two models."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

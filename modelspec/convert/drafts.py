@@ -84,7 +84,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What a spec cannot hold: of a layer by its path, or of the model where that is empty."""
+    """A part that a spec cannot contain, of the layer at a path; an empty path is the model."""
 
     layer: str
     message: str

@@ -21,7 +21,7 @@ _RENAMED = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What occurs several times: the steps of each place, in its body."""
+    """Steps that occur several times: those of each place, in its body."""
 
     groups: tuple[tuple[Step, ...], ...]
     bodies: tuple[Body, ...]

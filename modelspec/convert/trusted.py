@@ -1,4 +1,4 @@
-"""What a saved config names, before Keras builds anything of it.
+"""The names in a saved config, checked before Keras builds anything.
 
 Keras's safe mode refuses Lambda, but it imports the modules that a config names. Here every object
 of a config must be one of Keras's own that a spec may use too, or one of a plugin.

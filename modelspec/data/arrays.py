@@ -116,7 +116,7 @@ def digest(array: Column) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What an array of numbers holds. Rows are indices along the first axis.
+    """Facts about the values of an array of numbers. Rows are indices along the first axis.
 
     ``low`` and ``high`` are None where there is no finite value; fractions are not looked for
     unless asked. ``fractions`` and ``not_finite`` count elements.
@@ -147,7 +147,7 @@ def scan(
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Which row an element of a flat block belongs to; ``width`` is a row's elements.
+    """The row of an element of a flat block; ``width`` is the number of elements in a row.
 
     ``first_row`` is the number of the part's first row in the whole array, ``start`` that of the
     block's first element in the part, and ``count`` the part's rows.

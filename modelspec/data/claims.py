@@ -57,7 +57,7 @@ def own_name(key: str, names: Sources) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the spec wants from the data: ``stems`` are array names without part, best first.
+    """An array that the spec needs: ``stems`` are its names without the part, best first.
 
     ``others`` are the names that other inputs and outputs have: an array of exactly that name is
     theirs, even where it ends in a suffix.

@@ -1,4 +1,4 @@
-"""How the columns of tables are read: as text, as numbers, or as their cells decide."""
+"""The kinds of the columns of tables: text, numbers, or the choice of their cells."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 

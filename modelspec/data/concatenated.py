@@ -42,7 +42,7 @@ class Column(Protocol):
 
 
 class _Shaped:
-    """What follows from the shape and the dtype of an array that no one has made."""
+    """Properties of an array that follow from its shape and dtype, before it is made."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

@@ -21,7 +21,7 @@ class TrainedInside:
 
 @dataclass
 class Freezing:
-    """Which patterns of a spec have matched a layer so far, and what they could match."""
+    """The patterns of a spec that have matched a layer, and the names that they could match."""
 
     matched: set[Route] = field(default_factory=set)
     seen: dict[Route, TrainedInside] = field(default_factory=dict)

@@ -23,7 +23,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a tensor comes from: an input or a node by name, and which of its results.
+    """The source of a tensor: an input or a node by name, and the index of its result.
 
     ``index`` None is everything that the node returns; ``route`` is where the spec names it.
     """
@@ -71,7 +71,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What checks need of a model that is a layer: the names of its inputs, in their order.
+    """The facts about a model as a layer that checks need: the names of its inputs, in order.
 
     ``ids`` is the size of the Embedding that looks up an input, by the input's name.
     """

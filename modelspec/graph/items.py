@@ -32,7 +32,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Where a scope stands in the model: at the top, or in one use of a block.
+    """The place of a scope in the model: at the top, or in one use of a block.
 
     ``prefix`` precedes the names in it, and ``owner`` the names that own its weights (the same,
     unless the block is shared). ``options`` are the ``trainable`` and ``dtype`` it inherits.

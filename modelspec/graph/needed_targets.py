@@ -1,4 +1,4 @@
-"""Which outputs of a graph need targets, and which layers add losses without any."""
+"""The outputs of a graph that need targets, and layers that add losses without targets."""
 
 from collections.abc import Sequence
 

@@ -33,9 +33,9 @@ ColumnNames = Annotated[
 
 
 class ColumnSource(Section):
-    """How a column is read: its type, what marks a missing cell, and names of classes.
+    """The form of a column: its type, the texts of missing cells, and the class names.
 
-    The column of an output has names of classes, unless ``dtype`` makes its cells numbers. Without
+    The column of an output has class names, unless ``dtype`` makes its cells numbers. Without
     ``classes``, they are the data's own in sorted order.
     """
 
@@ -46,7 +46,7 @@ class ColumnSource(Section):
 
     @property
     def has_classes(self) -> bool:
-        """Whether the cells of an output's column are names of classes."""
+        """Whether the cells of an output's column are class names."""
         plain = isinstance(self.column, str) and self.dtype in (None, "string")
         return self.classes is not None or plain
 

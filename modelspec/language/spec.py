@@ -129,7 +129,7 @@ class ArraySource(Section):
 
 
 class StartingWeights(Section):
-    """What layers start from: a file's weights by layer, and arrays for single weights."""
+    """The weights that layers start from: those of a file by layer, and single arrays."""
 
     from_: str | None = Field(None, alias="from")
     rename: dict[str, str] = Field(default_factory=dict)

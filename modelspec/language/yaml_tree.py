@@ -30,7 +30,7 @@ _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 @dataclass(frozen=True, slots=True)
 class _Anchored:
-    """What an anchor names, with its values and its levels; no node while it is being read."""
+    """The node of an anchor, with its values and its levels; no node while it is being read."""
 
     node: YamlNode | None
     size: int = 0

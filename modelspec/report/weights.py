@@ -1,4 +1,4 @@
-"""What each layer starts from, as a table."""
+"""The source of the weights of each layer, as a table."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How well an output tells classes: from targets and predictions to tables and curves.
+"""The quality of an output with classes: from targets and predictions to tables and curves.
 
 The definitions are scikit-learn's. Arrays have a sample for each row.
 """
@@ -18,7 +18,7 @@ BINS = 10
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """How well one class is told; ``support`` is the number of its samples."""
+    """The scores of one class; ``support`` is the number of its samples."""
 
     name: str
     precision: float

@@ -36,7 +36,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What several workers exchange in a step.
+    """The communication of several workers in a step.
 
     ``summed`` are the bytes of gradients, whatever the batch; ``gathered_per_sample`` those of
     outputs, and of the gradients of Embeddings, for each row of the whole batch. ``sums`` and

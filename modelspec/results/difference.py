@@ -1,4 +1,4 @@
-"""What differs between two models, as plain data."""
+"""The differences between two models, as plain data."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

@@ -18,7 +18,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """How well an output tells classes; ``names`` are those of the rows of ``table``.
+    """The results of an output with classes; ``names`` are those of the rows of ``table``.
 
     ``macro_auc`` is the mean over the classes, one against the rest.
     """
@@ -35,7 +35,7 @@ class Classes:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """How well an output tells several labels, each by itself."""
+    """The results of an output with several labels, each by itself."""
 
     scores: tuple[ClassScores, ...]
     roc: tuple[Curve, ...]
@@ -56,7 +56,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is shown of an input of one sample: an image as PNG, or text."""
+    """The picture of an input of one sample: an image as PNG, or text."""
 
     name: str
     text: str = ""
@@ -75,7 +75,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """How much the loss rises where an input, or one of its columns, is shuffled."""
+    """The rise of the loss when an input, or one of its columns, is shuffled."""
 
     name: str
     rise: float

@@ -1,4 +1,4 @@
-"""What the proof of an exported file finds, as plain data."""
+"""The result of the proof of an exported file, as plain data."""
 
 import math
 from collections.abc import Mapping

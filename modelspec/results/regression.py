@@ -1,4 +1,4 @@
-"""How well an output predicts quantities, by scikit-learn's definitions."""
+"""The quality of an output that predicts quantities, by scikit-learn's definitions."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -32,7 +32,7 @@ Layout: TypeAlias = Mapping[str, Sequence[Weight]]
 
 @dataclass(frozen=True, slots=True)
 class LayerStart:
-    """What one layer starts from; ``theirs`` is the layer's name in the file."""
+    """The source of the weights of one layer; ``theirs`` is the layer's name in the file."""
 
     layer: str
     line: int | None
@@ -43,7 +43,7 @@ class LayerStart:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What every layer with weights starts from, and the file's layers that nothing takes."""
+    """The sources of all layers with weights, and the layers of the file that are not used."""
 
     source: str | None
     layers: tuple[LayerStart, ...]

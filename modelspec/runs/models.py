@@ -1,4 +1,4 @@
-"""What a run keeps of the models that its spec takes from files: the config of each, and its hash.
+"""The configs and hashes that a run keeps of the models that its spec takes from files.
 
 With it, a run can be evaluated, drawn and compared when such a file is gone: ``model.keras`` has
 the weights.

@@ -1,4 +1,4 @@
-"""What the history of a run says, in plain words."""
+"""The meaning of a run's history, in plain words."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,1 +1,1 @@
-"""What a model starts from: files of weights, and how they are matched to its layers."""
+"""The weights that a model starts from: files of weights, matched to its layers."""

@@ -9,7 +9,7 @@ from modelspec.results.weights import Layout, Weight
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an array for one weight goes: ``key`` is its key in ``weights.layers``."""
+    """The weight that an array is for: ``key`` is its key in ``weights.layers``."""
 
     layer: str
     weight: Weight

@@ -1,4 +1,4 @@
-"""What each layer of a model starts from, judged by names, shapes and types alone."""
+"""The source of the weights of each layer, found by names, shapes and types alone."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ _FROM: Route = ("weights", "from")
 
 @dataclass
 class Plan:
-    """What layers start from. ``loads`` has our layers and theirs, by name; ``layout`` is ours."""
+    """The plan of a start. ``loads`` has our layers and theirs, by name; ``layout`` is ours."""
 
     layers: list[LayerStart] = field(default_factory=list)
     loads: dict[str, str] = field(default_factory=dict)

@@ -97,7 +97,7 @@ class _Weight:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one sample asks of a model, forward.
+    """The work of a model on one sample, forward.
 
     ``calls`` are of layers; ``recurrent`` and ``convolutional`` say whether any of those is among
     them, inside a wrapper too.

@@ -1,4 +1,4 @@
-"""What several workers exchange in a step: the sums and gathers of ``backend/workers``, counted.
+"""The communication of several workers in a step: the sums and gathers of ``backend/workers``.
 
 A strategy for loss weights adds sums of its own, which are not counted.
 """

@@ -23,7 +23,7 @@ _NO_ID = -1
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What becomes of texts before their ids are looked up; ``split`` adds an axis of tokens.
+    """The preparation of texts before their ids are looked up; ``split`` adds an axis of tokens.
 
     Shorter rows of tokens are filled with empty texts.
     """

@@ -11,7 +11,7 @@ Shape = tuple[int | None, ...]
 
 @dataclass
 class Assembly:
-    """What the calls returned, by node; what failed, and what waited for it, is left out.
+    """The results of the calls, by node, without those of calls that failed and their descendants.
 
     ``routes`` are the places of the inputs and nodes.
     """

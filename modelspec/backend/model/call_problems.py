@@ -1,4 +1,4 @@
-"""What is wrong with a call: Keras refuses it, or its result cannot be used."""
+"""Problems of a call: Keras refuses it, or its result cannot be used."""
 
 import re
 from collections.abc import Mapping

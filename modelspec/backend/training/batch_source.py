@@ -25,7 +25,7 @@ _CALL_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class StepChunk:
-    """What one call of the engine walks over.
+    """The steps of one call of the engine.
 
     ``rows`` has a line of row numbers in ``data`` for each step, of which ``start`` to ``stop`` are
     taken. ``samples`` is how many rows those have, ``whole`` whether every step has a full batch.
@@ -80,7 +80,7 @@ def sample(model: Any, batches: Batches) -> Any:
 
 @dataclass
 class _Pace:
-    """How many steps a call takes. It changes no number, so a stopwatch may decide it."""
+    """The number of steps in a call. It changes no result, so a timer may choose it."""
 
     steps: int
     fixed: bool

@@ -37,7 +37,7 @@ _MANY = 1 << 53
 
 
 class Position(NamedTuple):
-    """How far a run has come: finished epochs; samples and seconds of the one after them."""
+    """The position of a run: finished epochs; samples and seconds of the epoch after them."""
 
     epoch: int = 0
     samples: int = 0
@@ -46,7 +46,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class State:
-    """What changes in training, and must be as it was when a run goes on.
+    """The state that training changes, and that a resumed run continues with.
 
     ``extra`` are variables that neither the model nor its optimizer holds. The model's metrics
     must have been built.
@@ -70,7 +70,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What a checkpoint holds, once it fits."""
+    """The contents of a checkpoint that fits the model."""
 
     position: Position
     stopped: bool

@@ -1,4 +1,4 @@
-"""Why a training ended, and which epoch's weights it leaves."""
+"""The reason why a training ended, and the epoch whose weights it leaves."""
 
 from collections.abc import Iterable
 from typing import Any

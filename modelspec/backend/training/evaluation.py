@@ -17,7 +17,7 @@ Logs: TypeAlias = dict[str, float]
 
 
 class Evaluation:
-    """What can be called again and again, as after each epoch; its rows are made ready once.
+    """An evaluation that can be repeated, as after each epoch; its rows are prepared once.
 
     ``callbacks`` is called with events by the names of Keras's callbacks, ``warn`` with what makes
     it slower.

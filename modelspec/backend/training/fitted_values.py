@@ -1,4 +1,4 @@
-"""What layers were fitted to, in a file of the run: a resumed run does not fit them again.
+"""The values of fitted layers, in a file of the run: a resumed run does not fit them again.
 
 The file is not trusted: it is read as an npz file of data is, and compared with the layers.
 """

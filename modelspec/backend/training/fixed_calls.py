@@ -1,4 +1,4 @@
-"""Which calls of a model give the same result for a row in every epoch."""
+"""The calls of a model that give the same result for a row in every epoch."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -32,7 +32,7 @@ class Stopped(Exception):  # noqa: N818 - a request that was met
 
 @dataclass(frozen=True)
 class FitContext:
-    """What a run goes through, beside the model: rows, settings, and who takes part.
+    """The parts of a training beside the model: rows, settings, callbacks and checkpoints.
 
     ``asked_to_stop`` and ``find_change``, which says why the run cannot go on, are called after
     every call of the engine. ``loss_shares`` adds to the logs of an epoch, and

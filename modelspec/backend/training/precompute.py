@@ -33,7 +33,7 @@ _DTYPES = ("float16", "float32", "float64", "int32", "int64", "int8", "uint8", "
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What stands for an input of the rest of a model."""
+    """A placeholder for an input of the rest of a model."""
 
     name: str
     dtype: str

@@ -18,7 +18,7 @@ Kind = Literal["number", "text", "any"]
 
 @dataclass(frozen=True)
 class Wanted:
-    """How the cells of a column are read.
+    """The form in which the cells of a column are read.
 
     ``dtype`` is that of its numbers where the spec says it, and ``missing`` are texts that mean the
     same as an empty cell.
@@ -48,7 +48,7 @@ class Cells(Protocol):
 
 @dataclass
 class ColumnType:
-    """What is known of a column after the rows seen so far.
+    """The type of a column after the rows that were read.
 
     ``width`` is that of the longest text, in bytes of UTF-8; ``like`` the dtype of numbers that
     other files have in the place of this column. ``wanted``, ``pinned`` and ``absent`` are what

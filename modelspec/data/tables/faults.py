@@ -1,4 +1,4 @@
-"""What is wrong with a table, at its line and column."""
+"""Errors of a table, with their line and column."""
 
 from pathlib import Path
 

@@ -30,7 +30,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class _Axes:
-    """Where values lie in the picture."""
+    """The places of values in the picture."""
 
     low_x: float
     high_x: float

@@ -1,4 +1,4 @@
-"""What differs between runs, and which run has the best value of each metric."""
+"""The differences between runs, and the run with the best value of each metric."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is written in a box: short lines of plain text, whatever the names hold."""
+"""The text in a box: short lines of plain text, whatever the names contain."""
 
 import unicodedata
 from collections import Counter

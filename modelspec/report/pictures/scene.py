@@ -1,4 +1,4 @@
-"""What a picture shows: boxes, open groups, and the lines between them."""
+"""The contents of a picture: boxes, open groups, and the lines between them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
