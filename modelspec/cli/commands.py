@@ -65,8 +65,8 @@ class Verb(click.Command):
                     metavar="FILE.py|MODULE",
                     expose_value=False,
                     callback=_offer_plugins,
-                    help="Python code with own layers, losses and other parts. Repeatable; or "
-                    f"{PLUGINS_VARIABLE}, separated by {os.pathsep}",
+                    help="A Python file or module with your own layers, losses and other parts. "
+                    f"Repeatable; or {PLUGINS_VARIABLE}, separated by {os.pathsep}",
                 )
             )
 

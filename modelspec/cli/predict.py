@@ -24,7 +24,7 @@ from modelspec.report.predictions import ClassNames, FirstRows, print_prediction
     metavar="P.npz",
     default="predictions.npz",
     show_default=True,
-    help="Output file, npz, or a table where it ends in .csv or .tsv; - for standard output.",
+    help="Output file: .npz, or .csv or .tsv for a table; - for standard output.",
 )
 @click.option(
     "--columns",
