@@ -31,7 +31,7 @@ def load(
     Args:
         path: The path of the spec, or ``-`` for standard input.
         overrides: ``PATH=VALUE``, as for the option ``--set``.
-        plugins: Python files or modules with own parts, as for the option ``--plugin``.
+        plugins: Python files or modules with custom objects, as for the option ``--plugin``.
 
     Returns:
         The spec and its problems. Mistakes raise no exception here, not even a missing file.
@@ -63,7 +63,7 @@ def loads(
         text: The YAML text.
         overrides: ``PATH=VALUE``, as for the option ``--set``.
         name: The name of the text in messages.
-        plugins: Python files or modules with own parts, as for the option ``--plugin``.
+        plugins: Python files or modules with custom objects, as for the option ``--plugin``.
 
     Returns:
         The spec and its problems. Mistakes raise no exception here.

@@ -213,7 +213,7 @@ def open_target(
         path: The folder of a run, a ``.keras`` file, or a spec.
         overrides: ``PATH=VALUE`` for values of the spec. Those of a run may change what the model
             is judged by and how data is read, and not its layers.
-        plugins: Python files or modules with own parts, as for the option ``--plugin``.
+        plugins: Python files or modules with custom objects, as for the option ``--plugin``.
 
     Returns:
         The target. The model of a spec has initial weights.
