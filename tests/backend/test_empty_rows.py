@@ -97,7 +97,7 @@ def test_every_layer_that_divides_by_steps(
     ids = np.ones((5, *shape), np.int32)
     ids[3] = 0
     ids[3, : len(shape) - 1] = 1  # of two inner sequences, one is empty
-    with pytest.raises(ModelError, match=r":7: layer \w+: row 3 gives NaN: a mask"):
+    with pytest.raises(ModelError, match=r":7: layer \w+: row 3 gives NaN: all of its steps"):
         modelspec.train(
             _spec(layer, f"{[*shape]}", tmp_path),
             {"ids": ids, "y": np.ones(5)},
