@@ -119,7 +119,7 @@ def test_a_model_as_a_layer(tmp_path: Path) -> None:
     spec = modelspec.loads(text.replace("LAYER", "{trunk: , name: t}"))
     rows = np.ones((5, 3), np.int32)
     rows[2] = 0
-    with pytest.raises(ModelError, match=r":6: layer t: row 2 gives NaN in mean: a mask"):
+    with pytest.raises(ModelError, match=r":6: layer t: row 2 gives NaN in mean: all of its steps"):
         modelspec.train(spec, {"ids": rows, "y": np.ones(5)}, run=tmp_path / "run")
 
 
