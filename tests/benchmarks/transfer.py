@@ -68,11 +68,12 @@ def page(results: Mapping[str, Sequence[float]], seeds: int) -> Iterator[str]:
     versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "numpy"))
     yield f"""# Starting from weights, measured
 
-What it is worth to start from weights where labels are few. `specs/transfer/digits_placed.yaml`
-learns to read clean digits at random places from 6,935 images, made from 1,387 real ones.
-`specs/transfer/digits_faint.yaml` has the same layers, and reads faint and noisy digits of which 50
-are labelled, five of each kind; they are made from other real images. The accuracy is that on 360
-faint test images, ± one standard deviation over {seeds} seeds; guessing gives 0.1. Made by
+This page measures how much starting weights help if there are few labels.
+`specs/transfer/digits_placed.yaml` learns to recognize clean digits at random places, from 6,935
+images that are made from 1,387 real ones. `specs/transfer/digits_faint.yaml` has the same layers,
+and recognizes faint and noisy digits from 50 labelled images, five of each digit, which are made
+from other real images. The accuracy is measured on 360 faint test images, ± one standard deviation
+over {seeds} seeds; guessing gives 0.1. Made by
 `make transfer` on {datetime.now(UTC):%Y-%m-%d} with {versions}.
 
 | | accuracy | least | most |
