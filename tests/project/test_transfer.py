@@ -39,9 +39,10 @@ def test_the_page_counts_the_labels_of_the_data() -> None:
     with np.load(DATA / "digits_faint.npz") as few, np.load(DATA / "digits_placed.npz") as many:
         counts = np.bincount(few["digit_train"]).tolist()
         assert counts == [5] * 10
-        assert f"{sum(counts)}\nare labelled" in PAGE
-        assert f"from {len(many['digit_train']):,} images" in PAGE
-        assert f"{len(few['digit_test'])}\nfaint test images" in PAGE
+        text = " ".join(PAGE.split())
+        assert f"from {sum(counts)} labelled images, five of each digit" in text
+        assert f"from {len(many['digit_train']):,} images" in text
+        assert f"on {len(few['digit_test'])} faint test images" in text
 
 
 @pytest.mark.parametrize("text", [PAGE, README], ids=["page", "readme"])
