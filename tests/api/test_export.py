@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.keras, pytest.mark.process]
 
 SPECS, DATA = Path("specs"), Path("data")
 DATA_OF = {
+    "attention": "digits",
     "breast_cancer_heads": "breast_cancer",
     "digits_conv": "digits",
     "digits_restored": "digits",
