@@ -306,10 +306,10 @@ losses: mse
 @pytest.mark.parametrize(
     ("length", "kind", "said"),
     [
-        ("4", "LSTM: {units: 64}", "written out one by one"),
-        ("4", "Bidirectional: {layer: {GRU: {units: 64}}}", "written out one by one"),
-        ("null", "LSTM: {units: 64}", "the weights alone"),
-        ("300", "GRU: {units: 64}", "the weights alone"),
+        ("4", "LSTM: {units: 128}", "written out one by one"),
+        ("4", "Bidirectional: {layer: {GRU: {units: 128}}}", "written out one by one"),
+        ("null", "LSTM: {units: 128}", "the weights alone"),
+        ("300", "GRU: {units: 128}", "the weights alone"),
     ],
 )
 def test_eight_bits_of_recurrent_layers(length: str, kind: str, said: str, tmp_path: Path) -> None:

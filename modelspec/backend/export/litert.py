@@ -24,11 +24,17 @@ from modelspec.results.export import NEEDS_FLEX
 _MOST_STEPS = 200
 """The most steps that loops are written out for, because each makes the file larger."""
 
+_SHARE = 0.6
+"""How large a file with written out steps may be, as a part of the weights in 32 bits."""
+
 _ONE_ROW = "the file takes one row at a time, because a loop in the model needs it"
 _UNROLLED = "the steps of recurrent layers are written out one by one, so that they are 8-bit too"
 _WEIGHTS_ALONE = (
-    "the weights alone are 8-bit integers, because TensorFlow's converter cannot measure "
-    "values in the loops of this model"
+    "the weights alone are 8-bit integers: TensorFlow's converter measures no values in loops, and "
+    "steps that are written out would not make the file small"
+)
+_NOT_THE_REST = (
+    "the weights alone are 8-bit integers, because TensorFlow's converter refuses the rest"
 )
 _FLEX = re.compile(r"(?:TF Select ops|Flex ops): ([\w, ]+)")
 
@@ -62,11 +68,15 @@ def write_litert(
     said: list[str] = []
     for attempt in _attempts(model, allow_flex=allow_flex, int8=bool(rows)):
         try:
-            path.write_bytes(_converted(model, attempt, rows))
+            raw = _converted(model, attempt, rows)
         except ConversionError as error:
             said.append(str(error))
-        else:
-            return list(attempt.notes)
+            continue
+        if attempt.unroll and len(raw) > _SHARE * 4 * model.count_params():
+            said.append(f"with the steps written out, the file has {len(raw):,} bytes")
+            continue
+        path.write_bytes(raw)
+        return list(attempt.notes)
     raise ModelError(_refusal(said, allow_flex=allow_flex, int8=bool(rows)))
 
 
@@ -91,9 +101,10 @@ def _attempts(model: Any, *, allow_flex: bool, int8: bool) -> Iterator[_Attempt]
         yield _Attempt(bits8, unroll=True, notes=(_UNROLLED,))
     if not loops:
         yield _Attempt(bits8, batch=1, notes=(_ONE_ROW,))
-    if int8:  # the converter ends at the loops whose values it would measure
-        yield _Attempt("weights", notes=(_WEIGHTS_ALONE,))
-        yield _Attempt("weights", batch=1, notes=(_WEIGHTS_ALONE, _ONE_ROW))
+    if int8:
+        note = _WEIGHTS_ALONE if loops else _NOT_THE_REST
+        yield _Attempt("weights", notes=(note,))
+        yield _Attempt("weights", batch=1, notes=(note, _ONE_ROW))
     if allow_flex:
         yield _Attempt(bits8, flex=True, notes=(NEEDS_FLEX,))
 
