@@ -46,7 +46,7 @@ def main(rounds: int) -> None:
         for how, bar in BARS.items():
             print(
                 f"plain Keras, {how}: {_ratio(runs, how, 'seconds'):.2f} times ours, "
-                f"processor {_ratio(runs, how, 'processor'):.2f} (bar {bar:g})"
+                f"processor {_ratio(runs, how, 'busy'):.2f} (bar {bar:g})"
             )
 
 
