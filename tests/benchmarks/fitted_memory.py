@@ -44,7 +44,7 @@ outputs: y
 losses: mse
 training: {{epochs: 1, batch_size: 65536, jit: false, precompute: false}}
 """
-SIZES = (200, 400, 800)
+SIZES = (200, 600, 1200)
 """Megabytes of the first input. The first is fitted to as one array, the others as streams."""
 
 
