@@ -23,7 +23,7 @@ from modelspec.api.costs import LengthError, estimate, with_lengths
 from modelspec.api.target import Target
 from modelspec.api.timing import _arrays, _output_shapes, measure
 from modelspec.backend.costs.costs import optimizer_bytes, work
-from modelspec.backend.model.assembly import symbols_only
+from modelspec.backend.model.symbols import symbols_only
 from modelspec.report.costs import cost_lines
 from modelspec.results.costs import Costs
 

@@ -13,7 +13,7 @@ from node_packages import NotHereError
 import modelspec
 from modelspec.api.costs import LengthError, estimate
 from modelspec.api.plot import network
-from modelspec.backend.model.assembly import symbols_only
+from modelspec.backend.model.symbols import symbols_only
 from modelspec.backend.model.tracing import trace
 from modelspec.cli import modelspec as group
 from modelspec.report.pictures.mermaid import MOST_CHARACTERS, MOST_EDGES, mermaid

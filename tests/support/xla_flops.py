@@ -14,7 +14,7 @@ import keras
 from keras import layers
 
 from modelspec.backend.costs.costs import costs
-from modelspec.backend.model.assembly import symbols_only
+from modelspec.backend.model.symbols import symbols_only
 
 Model = Callable[[], Any]
 

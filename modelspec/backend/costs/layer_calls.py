@@ -15,7 +15,7 @@ from modelspec.backend.keras_private import (
     infer_output,
     input_layer,
 )
-from modelspec.backend.model.assembly import symbols_only
+from modelspec.backend.model.symbols import symbols_only
 from modelspec.problems.errors import ModelError
 from modelspec.results.summary import Shape
 

@@ -1,13 +1,11 @@
 """The graph of a ``.keras`` file, without its weights."""
 
-import warnings
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
-import keras
-
-from modelspec.backend.model.assembly import symbols_only
 from modelspec.backend.model.recursion import with_deep_stack
+from modelspec.backend.model.symbols import model_of_config
 
 
 def symbolic_model(config: dict[str, Any]) -> Any:
@@ -16,16 +14,10 @@ def symbolic_model(config: dict[str, Any]) -> Any:
     Raises:
         ValueError: It is not a functional or sequential model; and whatever Keras raises.
     """
-    shown = {key: value for key, value in config.items() if key != "compile_config"}
-
-    def make() -> Any:
-        with symbols_only(), warnings.catch_warnings(action="ignore"):
-            model = keras.saving.deserialize_keras_object(shown, safe_mode=True)
-        if not getattr(model, "inputs", None):
-            raise ValueError("it is not a functional or sequential model")
-        return model
-
-    return with_deep_stack(make)
+    model = with_deep_stack(partial(model_of_config, config))
+    if not getattr(model, "inputs", None):
+        raise ValueError("it is not a functional or sequential model")
+    return model
 
 
 def losses_of(config: dict[str, Any], outputs: Iterable[str]) -> dict[str, tuple[str, ...]]:

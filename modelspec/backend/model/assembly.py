@@ -4,7 +4,7 @@ The same walk serves the check of shapes, which allocates no weight, and the rea
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -17,6 +17,7 @@ from modelspec.backend.model.file_models import FileModelError
 from modelspec.backend.model.keras_errors import bad_argument
 from modelspec.backend.model.objects import make
 from modelspec.backend.model.operations import call_operation, operation_of
+from modelspec.backend.model.symbols import symbols_only
 from modelspec.catalog import Catalog
 from modelspec.graph.freezing import unmatched
 from modelspec.graph.graph import Graph, Node, Source
@@ -48,12 +49,6 @@ def assemble(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape] | None 
     for node in graph.nodes:
         _call(node, assembly, catalog)
     return assembly
-
-
-def symbols_only() -> AbstractContextManager[Any]:
-    """A scope in which layers make no weights, only their shapes, whatever their size."""
-    scope: AbstractContextManager[Any] = keras.StatelessScope(initialize_variables=False)
-    return scope
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from modelspec.backend.keras_private import MissingPartError, build_metrics
-from modelspec.backend.model.assembly import assemble, dtype_policy, symbols_only
+from modelspec.backend.model.assembly import assemble, dtype_policy
 from modelspec.backend.model.failed_layer import all_frames, failed_layer, first_error
 from modelspec.backend.model.functional import make_functional
 from modelspec.backend.model.keras_errors import error_text
@@ -17,6 +17,7 @@ from modelspec.backend.model.model_io import output_names
 from modelspec.backend.model.objects import is_own, make
 from modelspec.backend.model.output_problems import check_outputs
 from modelspec.backend.model.recursion import with_deep_stack
+from modelspec.backend.model.symbols import symbols_only
 from modelspec.catalog import Catalog, Family
 from modelspec.graph.graph import Graph
 from modelspec.graph.naming import snake_case

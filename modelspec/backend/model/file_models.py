@@ -3,13 +3,13 @@
 import math
 import random
 import warnings
-from copy import deepcopy
 from typing import Any
 
 import keras
 
 from modelspec.backend.keras_private import as_functional, graph_nodes, is_without_values
 from modelspec.backend.model.keras_errors import error_text
+from modelspec.backend.model.symbols import model_of_config
 from modelspec.catalog.file_models import FileModel
 from modelspec.storage.hashes import file_sha256
 
@@ -36,14 +36,8 @@ def make_file_model(source: FileModel, name: str) -> Any:
 
 
 def _symbolic(source: FileModel) -> Any:
-    # Keras takes entries out of what it reads.
-    shown = deepcopy({key: part for key, part in source.config.items() if key != "compile_config"})
     try:
-        with (
-            keras.StatelessScope(initialize_variables=False),
-            warnings.catch_warnings(action="ignore"),
-        ):
-            model = keras.saving.deserialize_keras_object(shown, safe_mode=True)
+        model = model_of_config(source.config)
     except Exception as error:
         raise FileModelError(f"Keras cannot build it: {error_text(error)}") from error
     elements = sum(math.prod(weight.shape) for weight in model.weights)

@@ -187,7 +187,7 @@ def _assemble(
 
 @contextmanager
 def _symbols() -> Iterator[None]:
-    from modelspec.backend.model.assembly import symbols_only
+    from modelspec.backend.model.symbols import symbols_only
 
     # Where warnings are errors, Keras's advice would pass for a refusal.
     with symbols_only(), warnings.catch_warnings(action="ignore"):

@@ -12,9 +12,9 @@ from modelspec.backend.keras_private import (
     infer_output,
     set_mask,
 )
-from modelspec.backend.model.assembly import symbols_only
 from modelspec.backend.model.compiling import make_loss_or_metric
 from modelspec.backend.model.keras_errors import error_text
+from modelspec.backend.model.symbols import symbols_only
 from modelspec.catalog import Catalog
 from modelspec.data.batches import TensorType
 from modelspec.graph.heads import Head

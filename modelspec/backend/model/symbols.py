@@ -1,0 +1,27 @@
+"""Models on symbols: their layers make no weights, only the shapes of these."""
+
+import warnings
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from copy import deepcopy
+from typing import Any
+
+import keras
+
+
+def symbols_only() -> AbstractContextManager[Any]:
+    """A scope in which layers make no weights, only their shapes, whatever their size."""
+    scope: AbstractContextManager[Any] = keras.StatelessScope(initialize_variables=False)
+    return scope
+
+
+def model_of_config(config: Mapping[str, Any]) -> Any:
+    """The model of a ``config.json``, in safe mode, without memory for weights.
+
+    Raises:
+        Exception: Of any kind, where Keras refuses the config.
+    """
+    # Keras takes entries out of what it reads.
+    shown = deepcopy({key: part for key, part in config.items() if key != "compile_config"})
+    with symbols_only(), warnings.catch_warnings(action="ignore"):
+        return keras.saving.deserialize_keras_object(shown, safe_mode=True)
