@@ -142,6 +142,7 @@ def _read(name: str, source: ModelSource, document: Document, catalog: Catalog) 
         outputs=tensors.outputs,
         elements=elements,
         kept=kept.sha256 if kept else None,
+        cut=tensors.cut,
         ids=tensors.ids,
         layer=source.layer,
     )

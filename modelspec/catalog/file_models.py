@@ -15,7 +15,9 @@ class FileModel:
     Keras's own parts and those of plugins, and ``digest`` its SHA-256. ``inputs`` and ``outputs``
     are names, in the order of a call. ``elements`` is the number of values in all weights of the
     file. ``kept`` is the SHA-256 of the file when a run was trained with it; the config is then the
-    one that the run keeps, and the file may be gone.
+    one that the run keeps, and the file may be gone. ``restored`` says that a checkpoint gives the
+    weights, so that nothing needs the file.
+    ``cut`` names the models around ``until``, and then the layer itself.
     ``ids`` is the size of the Embedding that looks up an input, by the input's name.
     """
 
@@ -28,6 +30,8 @@ class FileModel:
     outputs: tuple[str, ...]
     elements: int
     kept: str | None = None
+    cut: tuple[str, ...] = ()
+    restored: bool = False
     ids: Mapping[str, int] = field(default_factory=dict, compare=False)
     layer: str | None = None
 

@@ -1,6 +1,6 @@
 """The part of a saved graph up to one layer: what it is called on, and what it returns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from modelspec.convert.saved_graph import Ref, SavedCall, SavedGraph
@@ -19,11 +19,15 @@ class NoSuchLayerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """The names of inputs and outputs; ``ids`` are the sizes of embeddings by their input."""
+    """The names of inputs and outputs; ``ids`` are the sizes of embeddings by their input.
+
+    ``cut`` names the models around the layer at which a model is cut, and then the layer.
+    """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     ids: Mapping[str, int]
+    cut: tuple[str, ...] = ()
 
 
 def model_in(graph: SavedGraph, layer: str | None) -> SavedGraph:
@@ -49,6 +53,8 @@ def model_in(graph: SavedGraph, layer: str | None) -> SavedGraph:
 def interface(graph: SavedGraph, until: str | None) -> Interface:
     """The inputs and outputs of a model, or of its part up to the layer ``until``.
 
+    A layer inside of a nested model has the name of that model and a dot before its own.
+
     Raises:
         NoSuchLayerError: The model cannot be cut there.
     """
@@ -56,27 +62,48 @@ def interface(graph: SavedGraph, until: str | None) -> Interface:
         names = tuple(name for name, _ in graph.outputs)
         inputs = tuple(entry.name for entry in graph.inputs)
         return Interface(inputs, names, _embeddings(graph, inputs))
-    calls = [call for call in graph.calls if call.layer.name == until]
-    if len(calls) != 1:
-        raise _cannot_cut(graph, until, len(calls))
-    needed = _inputs_of(graph, calls[0])
+    path = _path_to(graph, until, "the model")
+    needed = _inputs_of(graph, path[0])
     inputs = tuple(entry.name for entry in graph.inputs if entry.name in needed)
-    return Interface(inputs, (until,), _embeddings(graph, inputs))
+    cut = tuple(call.layer.name for call in path)
+    return Interface(inputs, (cut[-1],), _embeddings(graph, inputs), cut)
 
 
-def _cannot_cut(graph: SavedGraph, until: str, calls: int) -> NoSuchLayerError:
-    names = list(dict.fromkeys(call.layer.name for call in graph.calls))
+def _path_to(graph: SavedGraph, until: str, model: str) -> list[SavedCall]:
+    """The calls of the models around a layer, from the outside in, and then its own call."""
+    calls = [call for call in graph.calls if call.layer.name == until]
+    if len(calls) > 1:
+        message = f"{until} is called {len(calls)} times, so its result is not one"
+        raise NoSuchLayerError(message)
     if calls:
-        return NoSuchLayerError(f"{until} is called {calls} times, so its result is not one")
+        return calls
+    for call in graph.calls:
+        inner, around = call.layer.inner, f"{call.layer.name}."
+        if inner is not None and until.startswith(around):
+            name = call.layer.name
+            return [*_path_to(graph, name, model), *_path_to(inner, until[len(around) :], name)]
+    raise _no_such_layer(graph, until, model)
+
+
+def _no_such_layer(graph: SavedGraph, until: str, model: str) -> NoSuchLayerError:
+    names = list(dict.fromkeys(call.layer.name for call in graph.calls))
     if any(entry.name == until for entry in graph.inputs):
-        return NoSuchLayerError(f"{until} is an input of the model", f"its layers: {_list(names)}")
+        return NoSuchLayerError(f"{until} is an input of {model}", f"its layers: {_list(names)}")
+    inside = next((name for name in _names_inside(graph) if name.endswith(f".{until}")), None)
+    if inside is not None:
+        message = f"{until} is inside of {inside.removesuffix(f'.{until}')}"
+        return NoSuchLayerError(message, f"until: {inside} cuts that model too")
+    hint = did_you_mean(until, names) or f"its layers: {_list(names)}"
+    return NoSuchLayerError(f"{model} has no layer {until}", hint)
+
+
+def _names_inside(graph: SavedGraph) -> Iterator[str]:
+    """The dotted names of layers inside of nested models, at any depth."""
     for call in graph.calls:
         inner = call.layer.inner
-        if inner is not None and any(one.layer.name == until for one in inner.calls):
-            message = f"{until} is inside of {call.layer.name}, which cannot be cut"
-            return NoSuchLayerError(message, f"until: {call.layer.name} takes all of it")
-    hint = did_you_mean(until, names) or f"its layers: {_list(names)}"
-    return NoSuchLayerError(f"the model has no layer {until}", hint)
+        if inner is not None:
+            names = [*(one.layer.name for one in inner.calls), *_names_inside(inner)]
+            yield from (f"{call.layer.name}.{name}" for name in names)
 
 
 def _list(names: list[str]) -> str:

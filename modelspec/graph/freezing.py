@@ -43,13 +43,30 @@ class Freezing:
         for route, chosen in self.seen.items():
             for index, pattern in enumerate(chosen.patterns):
                 if (*route, index) not in self.matched:
-                    yield unmatched(pattern, list(self.names[route]), (*route, index))
+                    names = list(self.names[route])
+                    hint = _beside_a_model(pattern, names)
+                    yield unmatched(pattern, names, (*route, index), hint=hint)
 
 
-def unmatched(pattern: str, names: list[str], route: Route, anchor: Anchor = "value") -> Diagnostic:
+def _beside_a_model(pattern: str, names: list[str]) -> str | None:
+    """The hint of a pattern that goes on inside a layer, which would have to be a model."""
+    around = next((name for name in names if pattern.startswith(f"{name}.")), None)
+    return f"if {around} is a model, write trainable: [...] beside it" if around else None
+
+
+def unmatched(
+    pattern: str,
+    names: list[str],
+    route: Route,
+    anchor: Anchor = "value",
+    hint: str | None = None,
+) -> Diagnostic:
     """The problem of a pattern that no layer inside has."""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    hint = did_you_mean(pattern, names) or f"inside are {', '.join(names[:_LISTED])}{more}"
+    deeper = matching(f"*.{pattern}", names)
+    if hint is None:
+        hint = f"*.{pattern} matches {deeper[0]}" if deeper else did_you_mean(pattern, names)
+    hint = hint or f"inside are {', '.join(names[:_LISTED])}{more}"
     message = f"no layer inside is named {pattern}"
     return Diagnostic("unmatched-pattern", message, route, anchor, hint=hint)
 

@@ -50,7 +50,10 @@ HELP: Final[dict[str, dict[str, str]]] = {
             "replaces it."
         ),
         "layer": "A nested model in the file, as in `outer.inner`. Default: the whole model.",
-        "until": "The name of a layer of the model: its result becomes the result of the model.",
+        "until": (
+            "The name of a layer of the model, or `inner.layer` in a nested one: its result becomes "
+            "the result of the model."
+        ),
     },
     "ArraySource": {
         "array": "The name of the array in the training data or in `file`.",

@@ -195,6 +195,97 @@ def test_a_run_is_a_model(tmp_path: Path) -> None:
     assert (problem.code, "--resume finishes it" in str(problem.hint)) == ("model-unreadable", True)
 
 
+def nested(path: Path) -> Any:
+    """A model in a model in a model: ``inner.deep.leaf`` is the inmost layer."""
+    deepest = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(4, name="stem"),
+            keras.layers.BatchNormalization(name="norm"),
+            keras.layers.Dense(3, name="leaf"),
+        ],
+        name="deep",
+    )
+    h = keras.Input((4,), name="h")
+    inner = keras.Model(h, deepest(keras.layers.Dense(4, name="low")(h)), name="inner")
+    x = keras.Input((8,), name="x")
+    keras.Model(x, inner(keras.layers.Dense(4, name="start")(x))).save(path)
+    return keras.saving.load_model(path)
+
+
+def part_until_norm(saved_model: Any) -> Any:
+    inner = saved_model.get_layer("inner")
+    deep = inner.get_layer("deep")
+    h = keras.Input((4,))
+    part = keras.Model(deep.inputs, deep.get_layer("norm").output)
+    part = keras.Model(h, part(inner.get_layer("low")(h)))
+    x = keras.Input((8,))
+    return keras.Model(x, part(saved_model.get_layer("start")(x)))
+
+
+@pytest.mark.parametrize(
+    ("until", "patterns", "trained"),
+    [
+        ("", ["inner.deep.leaf"], {"leaf"}),
+        (", until: inner.deep.norm", ["inner.deep", "start"], {"start", "stem", "norm"}),
+        ("", ["*.l*"], {"low", "leaf"}),
+    ],
+)
+def test_layers_inside_of_models_train_as_by_hand(
+    tmp_path: Path, until: str, patterns: list[str], trained: set[str]
+) -> None:
+    saved_model = nested(tmp_path / "m.keras")
+    text = CHAIN.replace("trunk.keras, until: hidden", f"{tmp_path / 'm.keras'}{until}")
+    text = text.replace("trainable: false", f"trainable: {patterns}")
+    source = modelspec.loads(text.replace("epochs: 2", "epochs: 1, shuffle: false"))
+    assert [p for p in source.check() if p.severity == "error"] == []
+    trunk = part_until_norm(saved_model) if until else saved_model
+    for layer in deep_layers(trunk):
+        if not isinstance(layer, keras.Model):
+            layer.trainable = layer.name in trained
+    x = keras.Input((8,), name="x")
+    plain = keras.Model(x, keras.layers.Dense(1, name="a")(trunk(x)))
+    plain.set_weights(source.build().get_weights())
+    plain.compile("rmsprop", "mse")
+    plain.fit(X, Y["a"], batch_size=8, shuffle=False, verbose=0)
+    run = modelspec.train(source, {"x": X, "a": Y["a"]}, run=tmp_path / "run")
+    for one, other in zip(saved_weights(run.model_path), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def deep_layers(model: Any) -> list[Any]:
+    inside = [inner for layer in model.layers for inner in getattr(layer, "layers", [])]
+    return [*model.layers, *(deep for layer in inside for deep in [layer, *layers_of(layer)])]
+
+
+def layers_of(layer: Any) -> list[Any]:
+    return deep_layers(layer) if isinstance(layer, keras.Model) else []
+
+
+def saved_weights(path: Path) -> list[Any]:
+    weights: list[Any] = keras.saving.load_model(path).get_weights()
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("until", "patterns", "line", "told"),
+    [
+        ("norm", "[start]", 5, "until: inner.deep.norm"),
+        ("inner.deep.nrom", "[start]", 5, "did you mean norm?"),
+        ("inner", "[leaf]", 8, "*.leaf matches inner.deep.leaf"),
+    ],
+)
+def test_a_layer_inside_of_a_model_is_named_with_it(
+    tmp_path: Path, until: str, patterns: str, line: int, told: str
+) -> None:
+    nested(tmp_path / "m.keras")
+    text = CHAIN.replace("trunk.keras, until: hidden", f"{tmp_path / 'm.keras'}, until: {until}")
+    problems = modelspec.loads(text.replace("trainable: false", f"trainable: {patterns}")).check()
+    [problem] = [p for p in problems if p.severity == "error"]
+    assert problem.place.span.line == line
+    assert told in str(problem.hint)
+
+
 @pytest.mark.parametrize("until", [", until: hidden", pytest.param("", marks=pytest.mark.sweep)])
 def test_a_sequential_model_is_a_layer(tmp_path: Path, until: str) -> None:
     saved_model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3, name="hidden")])

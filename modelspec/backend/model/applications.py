@@ -1,6 +1,6 @@
 """The models of ``keras.applications`` as layers, with their weights from Keras's own cache."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +10,6 @@ import keras
 
 from modelspec.backend.keras_private import intercepted_downloads, is_without_values, keras_home
 from modelspec.catalog import Entry
-from modelspec.language.patterns import matching
 
 IMAGENET = "imagenet"
 
@@ -75,15 +74,6 @@ def preprocess(entry: Entry, tensor: Any) -> Any:
     """The ``preprocess_input`` that belongs to a model, as operations on a symbol."""
     assert entry.module is not None
     return import_module(entry.module).preprocess_input(tensor)
-
-
-def train_inside(model: Any, patterns: Sequence[str]) -> list[str]:
-    """Freeze a model but for the layers that patterns match; the patterns that match none."""
-    names = [layer.name for layer in model.layers]
-    trained = {name for pattern in patterns for name in matching(pattern, names)}
-    for layer in model.layers:
-        layer.trainable = layer.name in trained
-    return [pattern for pattern in patterns if not matching(pattern, names)]
 
 
 def _plain(value: Any) -> Any:

@@ -10,11 +10,12 @@ from typing import Any
 import keras
 
 from modelspec.backend.keras_private import MissingPartError, infer_output
-from modelspec.backend.model.applications import MissingWeightsError, preprocess, train_inside
+from modelspec.backend.model.applications import MissingWeightsError, preprocess
 from modelspec.backend.model.assembled import Assembly, Shape
 from modelspec.backend.model.call_problems import refuse_empty, refused_call, wrong_result
 from modelspec.backend.model.file_models import FileModelError
 from modelspec.backend.model.keras_errors import bad_argument
+from modelspec.backend.model.nested import freeze_inside, layers_inside, names_of
 from modelspec.backend.model.objects import make
 from modelspec.backend.model.operations import call_operation, operation_of
 from modelspec.backend.model.symbols import symbols_only
@@ -22,6 +23,7 @@ from modelspec.catalog import Catalog
 from modelspec.graph.freezing import unmatched
 from modelspec.graph.graph import Graph, Node, Source
 from modelspec.graph.operations import bind_tensors, is_operation
+from modelspec.language.patterns import matching
 from modelspec.problems.diagnostic import Diagnostic, Related
 
 _DECLARED = frozenset(
@@ -177,11 +179,12 @@ def _freeze(node: Node, layer: Any) -> list[Diagnostic]:
     """Freeze a model in which only some layers are trained."""
     trainable = node.options.get("trainable")
     if isinstance(trainable, tuple):
-        missing = train_inside(layer, trainable)
-        names = [inner.name for inner in layer.layers]
-        route = (*node.route, "trainable")
+        names = [name for inner, _ in layers_inside(layer) for name in names_of(inner)]
+        freeze_inside(layer, lambda own: any(matching(pattern, own) for pattern in trainable))
         return [
-            unmatched(pattern, names, (*route, trainable.index(pattern))) for pattern in missing
+            unmatched(pattern, list(dict.fromkeys(names)), (*node.route, "trainable", index))
+            for index, pattern in enumerate(trainable)
+            if not matching(pattern, names)
         ]
     if isinstance(layer, keras.Model) and trainable is not None:
         layer.trainable = trainable

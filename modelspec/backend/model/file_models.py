@@ -3,6 +3,7 @@
 import math
 import random
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -75,7 +76,7 @@ def _cut(model: Any, source: FileModel, name: str) -> Any:
     model = as_functional(model)  # a Sequential has outputs of its own only once it is called
     by_name = {tensor.name: tensor for tensor in model.inputs}
     inputs = [by_name[key] for key in source.inputs]
-    outputs = _results(model, source.until) if source.until else _outputs(model, source)
+    outputs = _results(model, source.cut) if source.cut else _outputs(model, source)
     return keras.Model(_one_or_many(inputs), _one_or_many(outputs), name=name)
 
 
@@ -84,10 +85,18 @@ def _one_or_many(tensors: list[Any]) -> Any:
     return tensors if len(tensors) > 1 else tensors[0]
 
 
-def _results(model: Any, until: str) -> list[Any]:
-    """What the one call of a layer returns."""
-    nodes = graph_nodes(model)
-    return next(node.outputs for node in nodes if node.operation.name == until)
+def _results(model: Any, cut: Sequence[str]) -> list[Any]:
+    """What the one call of a layer returns; of a layer inside of a model, from a part of that."""
+    node = next(node for node in graph_nodes(model) if node.operation.name == cut[0])
+    if len(cut) == 1:
+        return node.outputs
+    inner = as_functional(node.operation)
+    results = _one_or_many(_results(inner, cut[1:]))
+    part = keras.Model(_one_or_many(inner.inputs), results, name=node.operation.name)
+    (tensors, *_), _ = node.fill_in({id(tensor): tensor for tensor in node.inputs})
+    if isinstance(tensors, dict):
+        tensors = [tensors[tensor.name] for tensor in inner.inputs]
+    return list(keras.tree.flatten(part(_one_or_many(keras.tree.flatten(tensors)))))
 
 
 def _outputs(model: Any, source: FileModel) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.keras_private import as_functional
+from modelspec.backend.model.nested import layers_inside, names_of
 from modelspec.graph.freezing import unmatched
 from modelspec.language.patterns import matching
 from modelspec.problems.diagnostic import Diagnostic, Route
@@ -77,14 +77,8 @@ def _factor(names: Iterable[str], rates: Mapping[str, float]) -> float | None:
     return next((rate for pattern, rate in rates.items() if matching(pattern, names)), None)
 
 
-def _layers(model: Any, prefix: str = "") -> Iterator[tuple[str, list[str], list[Any]]]:
-    """Each layer that is no model: its name, those of what it is inside of, and its weights."""
-    for layer in model.layers:
-        inner = as_functional(layer)
-        name = f"{prefix}{layer.name}"
-        if inner is not None:
-            yield from _layers(inner, f"{name}.")
-        elif layer.weights:
-            steps = name.split(".")
-            names = [".".join(steps[:count]) for count in range(len(steps), 0, -1)]
-            yield name, names, layer.trainable_variables
+def _layers(model: Any) -> Iterator[tuple[str, list[str], list[Any]]]:
+    """Each layer with weights, what patterns match it by, and the weights that are trained."""
+    for name, layer in layers_inside(model):
+        if layer.weights:
+            yield name, names_of(name), layer.trainable_variables
