@@ -46,9 +46,11 @@ class _NoSuchPartError(Exception):
 
 
 def read_models(
-    spec: Spec, document: Document, catalog: Catalog
+    spec: Spec, document: Document, catalog: Catalog, run: Path | None = None
 ) -> tuple[list[FileModel], list[Diagnostic]]:
     """Read the models of a spec, without building anything of them.
+
+    Of files that are gone, what the folder ``run`` keeps takes the place.
 
     Returns:
         Those that can be used, and a problem for each of the others.
@@ -61,7 +63,7 @@ def read_models(
             problems.append(problem)
             continue
         try:
-            models.append(_read(name, source, document, catalog))
+            models.append(_read(name, source, document, catalog, run))
         except _NoSuchPartError as error:
             problems.append(
                 Diagnostic("unknown-name", str(error), (*route, error.key), hint=error.hint)
@@ -112,12 +114,16 @@ def unused_models(graph: Graph, spec: Spec, catalog: Catalog) -> list[Diagnostic
     ]
 
 
-def _read(name: str, source: ModelSource, document: Document, catalog: Catalog) -> FileModel:
+def _read(
+    name: str, source: ModelSource, document: Document, catalog: Catalog, run: Path | None
+) -> FileModel:
     if source.path is None:
         raise _Refused("missing-key", f"{name} needs path", f"or --model {name}=PATH")
     folder = folder_of(document)
     path = path_from(folder, source.path)
     kept = kept_model(folder, name) if Path(document.name).name == SPEC else None
+    if kept is None and run is not None and not path.exists():
+        kept = kept_model(run, name)
     if kept is None:
         file = _file(path, name)
         config = _config(file)

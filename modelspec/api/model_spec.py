@@ -231,6 +231,14 @@ class ModelSpec:
         training = self.spec.training.model_copy(update=changes)
         return replace(self, spec=self.spec.model_copy(update={"training": training}))
 
+    def with_restored_models(self) -> "ModelSpec":
+        """Return the same spec for a model whose weights are those of a checkpoint.
+
+        It can be built where the files of its models are gone.
+        """
+        models = (replace(model, restored=True) for model in self.catalog.models.values())
+        return replace(self, catalog=self.catalog.with_models(models))
+
     def resolved_text(self, folder: Path | None = None) -> str:
         """Return the spec as YAML, with parameters, overrides and defaults filled in.
 

@@ -24,7 +24,10 @@ from modelspec.runs.run import Run
 
 
 def load(
-    path: str | Path, overrides: Sequence[str] = (), plugins: Sequence[str | Path] | None = None
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    plugins: Sequence[str | Path] | None = None,
+    run: str | Path | None = None,
 ) -> ModelSpec:
     """Read a spec from a file.
 
@@ -32,6 +35,8 @@ def load(
         path: The path of the spec, or ``-`` for standard input.
         overrides: ``PATH=VALUE``, as for the option ``--set``.
         plugins: Python files or modules with custom objects, as for the option ``--plugin``.
+        run: The folder of a run that is to be resumed. Where the file of a model is gone, what the
+            run keeps of it is used, since the checkpoint has the weights.
 
     Returns:
         The spec and its problems. Mistakes raise no exception here, not even a missing file.
@@ -48,7 +53,7 @@ def load(
     stem = "model" if str(path) == "-" else Path(path).stem
     with offered(plugins):
         _require_plugins_of_run(Path(path))
-        return _compile(*read(path), overrides, stem)
+        return _compile(*read(path), overrides, stem, Path(run) if run else None)
 
 
 def loads(
@@ -107,6 +112,7 @@ def _compile(
     problems: list[Diagnostic],
     overrides: Sequence[str],
     stem: str,
+    run: Path | None = None,
 ) -> ModelSpec:
     """Process a document as far as possible without Keras."""
     if document is None:
@@ -127,7 +133,7 @@ def _compile(
     catalog = keras_catalog.load()
     unread: list[Diagnostic] = []
     if spec.models:
-        graph, catalog, unread = _with_models(spec, document, graph, catalog)
+        graph, catalog, unread = _with_models(spec, document, graph, catalog, run)
     heads, mismatched = make_heads(spec, _outputs(spec), catalog)
     meant = check_semantics(spec, graph, heads, catalog)
     problems += new_problems(invalid, [*unresolved, *unread, *mismatched, *meant])
@@ -137,12 +143,16 @@ def _compile(
 
 
 def _with_models(
-    spec: Spec, document: Document, graph: Graph, catalog: keras_catalog.Catalog
+    spec: Spec,
+    document: Document,
+    graph: Graph,
+    catalog: keras_catalog.Catalog,
+    run: Path | None,
 ) -> tuple[Graph, keras_catalog.Catalog, list[Diagnostic]]:
     """Take the models of a spec from their files; nothing calls what cannot be read."""
     from modelspec.api.file_models import read_models, unused_models, with_models
 
-    models, problems = read_models(spec, document, catalog)
+    models, problems = read_models(spec, document, catalog, run)
     catalog = catalog.with_models(models)
     problems += unused_models(graph, spec, catalog)
     return with_models(graph, spec, models), catalog, problems

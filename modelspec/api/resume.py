@@ -60,6 +60,16 @@ def resumable(
     return source
 
 
+def from_checkpoint(source: ModelSpec, listener: Listener) -> ModelSpec:
+    """Return the spec of a run whose checkpoint has all weights; tell of files that are gone."""
+    for model in source.catalog.models.values():
+        if not model.path.exists():
+            listener.note(
+                f"{model.path}, the model {model.name}, is gone: the weights are the checkpoint's"
+            )
+    return source.with_restored_models()
+
+
 def _computed_on(record: Facts, facts: Facts) -> dict[str, str | int]:
     """The machine of a record, and how many workers or devices share a batch."""
     counts = {name: record.get(name, 1) for name in ("workers", "devices")}

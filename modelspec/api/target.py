@@ -64,7 +64,7 @@ class Target:
         assert self.source is not None
         if self.checkpoints is None:
             return self.source.build()
-        model = build_unfitted(self.source)
+        model = build_unfitted(self.source.with_restored_models())
         _take_checkpoint(model, self.source, self.checkpoints, say)
         return model
 

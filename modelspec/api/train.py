@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 from modelspec.api.building import build_unfitted
 from modelspec.api.interrupts import Interrupts
 from modelspec.api.model_spec import ModelSpec
-from modelspec.api.resume import all_overrides, refuse_other_spec, resumable, warn_of_other_data
+from modelspec.api.resume import (
+    all_overrides,
+    from_checkpoint,
+    refuse_other_spec,
+    resumable,
+    warn_of_other_data,
+)
 from modelspec.api.starting_weights import StartOfTraining
 from modelspec.api.step_places import place_step_errors
 from modelspec.api.training_data import (
@@ -104,6 +110,8 @@ def train(
     devices = devices_of(source, cluster)
     facts |= {"workers": cluster.size if cluster else 1, "devices": len(devices) or 1}
     begun = resume and _has_checkpoint(run)
+    if begun:
+        source = from_checkpoint(source, listener)
     start = None if begun else StartOfTraining(source, data)
     model = _built(source, start, arrays, facts, listener)
     follows = workers is not None and not workers.is_chief

@@ -143,6 +143,17 @@ def infer_output(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
     return compute_output_spec(function, *args, **kwargs)
 
 
+def weight_decay(optimizer: Any, variable: Any) -> Any:
+    """The decay of one weight: ``Muon`` has another for those that it updates as AdamW does.
+
+    ``Muon._should_use_adamw``.
+    """
+    if isinstance(optimizer, keras.optimizers.Muon):
+        as_adam = _part(optimizer, "_should_use_adamw", "training.learning_rates with Muon")
+        return optimizer.adam_weight_decay if as_adam(variable) else optimizer.weight_decay
+    return optimizer.weight_decay
+
+
 def lookup_of(layer: Any) -> Any:
     """The lookup table that a layer is, or has: ``TextVectorization._lookup_layer``; else None."""
     if isinstance(layer, keras.layers.TextVectorization):

@@ -138,13 +138,13 @@ def format_option(*choices: str) -> Callable[[Command], Command]:
     )
 
 
-def load_spec(path: str, overrides: Sequence[str]) -> ModelSpec:
-    """Read a spec, and print its warnings.
+def load_spec(path: str, overrides: Sequence[str], run: Path | None = None) -> ModelSpec:
+    """Read a spec, and print its warnings; ``run`` is the folder of a run that it resumes.
 
     Raises:
         SpecError: The spec has errors.
     """
-    source = load(path, overrides)
+    source = load(path, overrides, run=run)
     source.require()
     show(source.problems)
     return source

@@ -98,7 +98,7 @@ def train(
     options = replacing(
         spec, epochs=epochs, batch_size=batch_size, devices=devices, weights=weights
     )
-    source = load_spec(spec, [*overrides, *options])
+    source = load_spec(spec, [*overrides, *options], run if resume else None)
     if workers > 1:
         lead(source, run, workers, restarts, from_standard_input=spec == "-")
         return

@@ -32,6 +32,8 @@ class NamedModel(Protocol):
     def config(self) -> Mapping[str, Any]: ...
     @property
     def elements(self) -> int: ...
+    @property
+    def kept(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def describe_models(models: Iterable[NamedModel]) -> dict[str, Any] | None:
             "layer": model.layer,
             "until": model.until,
             # A file that is gone is told when the model is built.
-            "sha256": file_sha256(model.path) if model.path.exists() else "",
+            "sha256": file_sha256(model.path) if model.path.exists() else model.kept or "",
         }
         for model in models
     }

@@ -17,6 +17,7 @@ import pytest
 import modelspec
 from modelspec.cli.commands import VERBS, attribute
 from modelspec.problems.errors import RunError, SpecError
+from modelspec.runs.progress import NullListener
 
 pytestmark = pytest.mark.keras
 
@@ -180,6 +181,51 @@ def test_a_run_goes_on_with_a_moved_file_and_not_with_another(tmp_path: Path) ->
     longer[-1] = "training.epochs=4"
     with pytest.raises(RunError, match="SHA-256 differs"):
         modelspec.train(modelspec.load(spec, longer), data, run=run.path, resume=True)
+
+
+class Notes(NullListener):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize("own", [False, pytest.param(True, marks=pytest.mark.sweep)])
+def test_a_run_goes_on_when_the_file_is_gone(tmp_path: Path, *, own: bool) -> None:
+    """The checkpoint has the weights, and the run keeps the config."""
+    spec, data = tmp_path / "s.yaml", {"x": X, "a": Y["a"]}
+    spec.write_text(CHAIN)
+    shutil.copy(SAVED, tmp_path / "trunk.keras")
+    run = modelspec.train(modelspec.load(spec), data, run=tmp_path / "run")
+    longer = ["training.epochs=3"]
+    whole = modelspec.train(modelspec.load(spec, longer), data, run=tmp_path / "whole")
+    (tmp_path / "trunk.keras").unlink()
+    before = modelspec.predict(modelspec.open_target(run.path), {"x": X}).arrays["a"]
+    run.model_path.unlink()
+    after = modelspec.predict(modelspec.open_target(run.path), {"x": X}).arrays["a"]
+    np.testing.assert_array_equal(before, after)
+    source = modelspec.load(run.spec_path if own else spec, longer, run=run.path)
+    notes = Notes()
+    modelspec.train(source, data, run=run.path, resume=True, listener=notes)
+    assert any("trunk.keras, the model trunk, is gone" in note for note in notes.notes)
+    for one, other in zip(*(saved_weights(one.model_path) for one in (run, whole)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(SpecError, match="there is no"):
+        modelspec.train(source, data, run=tmp_path / "new")
+
+
+def test_what_a_layer_was_fitted_to_is_in_the_file_alone(tmp_path: Path) -> None:
+    layer = keras.layers.Normalization(name="scale")
+    layer.adapt(X)
+    keras.Sequential([keras.Input((8,)), layer]).save(tmp_path / "m.keras")
+    text = CHAIN.replace("trunk.keras, until: hidden", str(tmp_path / "m.keras"))
+    data = {"x": X, "a": Y["a"]}
+    run = modelspec.train(modelspec.loads(text), data, run=tmp_path / "run")
+    (tmp_path / "m.keras").unlink()
+    source = modelspec.load(run.spec_path, ["training.epochs=3"])
+    with pytest.raises(SpecError, match="which alone has what scale was fitted to"):
+        modelspec.train(source, data, run=run.path, resume=True)
 
 
 def test_a_run_is_a_model(tmp_path: Path) -> None:

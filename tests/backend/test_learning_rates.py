@@ -69,6 +69,9 @@ CASES = {
     "AdamW: {learning_rate: 0.01, weight_decay: 0.1}": lambda r: keras.optimizers.AdamW(
         r, weight_decay=0.1
     ),
+    "Muon: {learning_rate: 0.01, weight_decay: 0.3, adam_weight_decay: 0.7}": (
+        lambda r: keras.optimizers.Muon(r, weight_decay=0.3, adam_weight_decay=0.7)
+    ),
 }
 
 

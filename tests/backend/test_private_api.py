@@ -44,6 +44,7 @@ from modelspec.backend.keras_private import (
     saved_state,
     set_mask,
     unseeded_draws,
+    weight_decay,
 )
 from modelspec.backend.loss_weights.head_losses import HeadLosses
 from modelspec.backend.training import xla_random
@@ -217,6 +218,18 @@ def test_var_key() -> None:
     key_variables_by_identity(stand_in)
     assert costs(model, stand_in).optimizer == sum(slot.numpy().nbytes for slot in slots)
     assert len(slots) == 2 * len(model.trainable_variables)
+
+
+def test_muon_has_a_decay_for_matrices_and_another_for_the_rest() -> None:
+    layer = keras.layers.Dense(2)
+    layer.build((None, 2))
+    layer.kernel.assign(keras.ops.ones((2, 2)))
+    layer.bias.assign(keras.ops.ones(2))
+    muon = keras.optimizers.Muon(1.0, weight_decay=0.25, adam_weight_decay=0.5)
+    assert [weight_decay(muon, variable) for variable in layer.variables] == [0.25, 0.5]
+    muon.apply([keras.ops.zeros((2, 2)), keras.ops.zeros(2)], layer.variables)
+    assert (float(layer.kernel[0, 0]), float(layer.bias[0])) == (0.75, 0.5)
+    assert weight_decay(keras.optimizers.AdamW(weight_decay=0.1), layer.bias) == 0.1
 
 
 @pytest.mark.parametrize("mode", ["min", "max", "auto"])

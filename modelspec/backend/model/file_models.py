@@ -8,7 +8,12 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.keras_private import as_functional, graph_nodes, is_without_values
+from modelspec.backend.keras_private import (
+    all_layers,
+    as_functional,
+    graph_nodes,
+    is_without_values,
+)
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.symbols import model_of_config
 from modelspec.catalog.file_models import FileModel
@@ -16,6 +21,10 @@ from modelspec.storage.hashes import file_sha256
 
 _SLACK = 4_096
 """Values that a model may have beside those in its file, such as the states of generators."""
+
+
+_FITTED = ("mean", "vocabulary", "bin_boundaries")
+"""Arguments that hold what a layer was fitted to, where it was not fitted by ``adapt``."""
 
 
 class FileModelError(ValueError):
@@ -50,20 +59,38 @@ def _symbolic(source: FileModel) -> Any:
 
 
 def _loaded(source: FileModel) -> Any:
-    if not source.path.exists():
-        raise FileModelError(f"there is no {source.path}", _moved(source))
-    if source.kept is not None and file_sha256(source.path) != source.kept:
-        raise FileModelError(
-            f"{source.path} is not the file that the run was trained with", _moved(source)
-        )
+    lost = _lost(source)
+    if lost and not source.restored:
+        raise FileModelError(lost, _moved(source))
     drawn = random.getstate()
     _symbolic(source)  # before Keras makes weights of the sizes that the config says
     random.setstate(drawn)  # the seeds of later layers are those after load_model alone
+    if lost:
+        return _restored(source, lost)
     try:
         with warnings.catch_warnings(action="ignore"):
             return keras.saving.load_model(source.path, compile=False, safe_mode=True)
     except Exception as error:
         raise FileModelError(f"Keras cannot load {source.path}: {error_text(error)}") from error
+
+
+def _lost(source: FileModel) -> str | None:
+    """Why the file has not the weights that a run was trained with."""
+    if not source.path.exists():
+        return f"there is no {source.path}"
+    if source.kept is not None and file_sha256(source.path) != source.kept:
+        return f"{source.path} is not the file that the run was trained with"
+    return None
+
+
+def _restored(source: FileModel, lost: str) -> Any:
+    """The model with fresh weights, whose place those of a checkpoint will take."""
+    model = model_of_config(source.config, symbols=False)
+    for layer in all_layers(model):
+        if hasattr(layer, "adapt") and all(layer.get_config().get(key) is None for key in _FITTED):
+            why = f"{lost}, which alone has what {layer.name} was fitted to"
+            raise FileModelError(why, _moved(source))
+    return model
 
 
 def _moved(source: FileModel) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from modelspec.backend.keras_private import weight_decay
 from modelspec.backend.model.nested import layers_inside, names_of
 from modelspec.graph.freezing import unmatched
 from modelspec.language.patterns import matching
@@ -40,27 +41,29 @@ def check_rates(model: Any, rates: Mapping[str, float]) -> list[Diagnostic]:
 
 def scale_rates(optimizer: Any, model: Any, rates: Mapping[str, float]) -> None:
     """Let an optimizer that is not built yet give some weights a part of its learning rate."""
-    factors = {
-        id(part): factor
+    slower = [
+        (variable, factor)
         for _, names, variables in _layers(model)
         if (factor := _factor(names, rates)) is not None
         for variable in variables
-        # On TensorFlow, optimizers are given what is inside of Keras's variable.
-        for part in (variable, variable.value)
-    }
-    if not factors:
+    ]
+    if not slower:
         return
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
-    slower = [variable for variable in model.trainable_variables if id(variable) in factors]
-    decay = optimizer.weight_decay
-    if decay is not None:
+    changes = {
+        id(part): (factor, weight_decay(optimizer, variable))
+        for variable, factor in slower
+        # On TensorFlow, optimizers are given what is inside of Keras's variable.
+        for part in (variable, variable.value)
+    }
+    if any(decay is not None for _, decay in changes.values()):
         # Keras takes the decay from the optimizer's own rate, and before the update, as here.
-        optimizer.exclude_from_weight_decay(var_list=slower)
+        optimizer.exclude_from_weight_decay(var_list=[variable for variable, _ in slower])
     update = optimizer.update_step
 
     def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
-        factor = factors.get(id(variable))
+        factor, decay = changes.get(id(variable), (None, None))
         if factor is None:
             update(gradient, variable, learning_rate)
             return

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from typing import Any
 
@@ -15,13 +15,13 @@ def symbols_only() -> AbstractContextManager[Any]:
     return scope
 
 
-def model_of_config(config: Mapping[str, Any]) -> Any:
-    """The model of a ``config.json``, in safe mode, without memory for weights.
+def model_of_config(config: Mapping[str, Any], *, symbols: bool = True) -> Any:
+    """The model of a ``config.json``, in safe mode; with ``symbols``, without memory for weights.
 
     Raises:
         Exception: Of any kind, where Keras refuses the config.
     """
     # Keras takes entries out of what it reads.
     shown = deepcopy({key: part for key, part in config.items() if key != "compile_config"})
-    with symbols_only(), warnings.catch_warnings(action="ignore"):
+    with symbols_only() if symbols else nullcontext(), warnings.catch_warnings(action="ignore"):
         return keras.saving.deserialize_keras_object(shown, safe_mode=True)
