@@ -8,6 +8,10 @@ from modelspec.catalog import Argument, Entry
 from modelspec.checks import paths
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
 
+FROM_ARRAY = (
+    "weights: {layers: {LAYER.WEIGHT: {array: NAME}}}, a key of the spec, takes an array of the "
+    "data or of a file"
+)
 _ARITHMETIC = re.compile(r"[\d.]+(?:\s*(?:\*\*|//|[-+*/%])\s*[\d.]+)+")
 _NOUNS = {
     "int": "an integer",
@@ -98,7 +102,14 @@ def wrong_type(entry: Entry, argument: Argument, shown: str, route: Route) -> Di
         message = f"{argument.name} of {entry.name} is a number or a list of numbers, not {shown}"
         return Diagnostic("wrong-type", message, route, hint="name a tensor under from")
     message = f"{argument.name} of {entry.name} takes {wanted}, not {shown}"
-    return Diagnostic("wrong-type", message, route, hint=_as_number(argument, shown))
+    return Diagnostic("wrong-type", message, route, hint=_as_written(argument, shown))
+
+
+def _as_written(argument: Argument, shown: str) -> str | None:
+    """How a text is written that stands for a number or for an array."""
+    hint = _as_number(argument, shown)
+    arrays = argument.name in {"weights", "value"} and "list" in argument.kinds
+    return FROM_ARRAY if hint is None and arrays and shown.startswith("'") else hint
 
 
 def _as_number(argument: Argument, shown: str) -> str | None:

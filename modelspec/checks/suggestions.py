@@ -7,7 +7,7 @@ from typing import Any
 
 from modelspec.catalog import FAMILIES, Catalog, Entry, Family
 from modelspec.checks.not_layers import hint_for, operation_named
-from modelspec.checks.plain_values import fits, kind_of
+from modelspec.checks.plain_values import FROM_ARRAY, fits, kind_of
 from modelspec.problems.diagnostic import did_you_mean, nearest, offer
 
 _KEYS_OF_NAMES = {"type", "name", "class_name", "class", "layer"}
@@ -24,6 +24,7 @@ _MOVED = {
         "shapes are written under `inputs`",
     ),
     "decay": "Keras ignores it; use a schedule as the learning_rate",
+    "weights": FROM_ARRAY,
 }
 
 

@@ -51,8 +51,8 @@ HELP: Final[dict[str, dict[str, str]]] = {
         ),
         "layer": "A nested model in the file, as in `outer.inner`. Default: the whole model.",
         "until": (
-            "The name of a layer of the model, or `inner.layer` in a nested one: its result becomes "
-            "the result of the model."
+            "The name of a layer of the model, or `inner.layer` in a nested one: its result "
+            "becomes the result of the model."
         ),
     },
     "ArraySource": {
