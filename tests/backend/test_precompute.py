@@ -13,6 +13,7 @@ import tensorflow as tf
 from listeners import StopAfter
 
 import modelspec
+from modelspec.backend.training import batch_source, frozen_values
 from modelspec.backend.training.precompute import pays, split
 from modelspec.problems.errors import RunInterrupted
 
@@ -89,16 +90,39 @@ def test_training_is_that_of_the_whole_model_and_resumes_to_the_last_bit(tmp_pat
 def test_more_than_the_bound_lies_in_a_file_without_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from modelspec.backend.training import batch_source, frozen_values
-
     spec = modelspec.loads(SPEC.replace("epochs: 4", "epochs: 1"))
     small = modelspec.train(spec, ARRAYS, run=tmp_path / "small")
     monkeypatch.setattr(frozen_values, "RESIDENT_BYTES", 100)
+    monkeypatch.setattr(frozen_values, "_CONSTANT_BYTES", 100)
     monkeypatch.setattr(batch_source, "RESIDENT_BYTES", 100)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     large = modelspec.train(spec, ARRAYS, run=tmp_path / "large")
     np.testing.assert_allclose(losses(large), losses(small), rtol=1e-5)
     assert list((tmp_path / "cache" / "modelspec" / "precomputed").iterdir()) == []
+
+
+@pytest.mark.parametrize(("limit", "variables"), [(10_000, 0), (10, 6)])
+def test_small_weights_are_constants_of_the_graph(
+    monkeypatch: pytest.MonkeyPatch, limit: int, variables: int
+) -> None:
+    """TensorFlow can fold them; the numbers stay, with each weight in its place."""
+    monkeypatch.setattr(frozen_values, "_CONSTANT_BYTES", limit)
+    image = keras.Input((6, 6, 2))
+    h = keras.layers.Conv2D(3, 3, bias_initializer="uniform", trainable=False)(image)
+    drawn = dict.fromkeys(("beta_initializer", "gamma_initializer"), "uniform")
+    drawn["moving_mean_initializer"] = "uniform"
+    h = keras.layers.BatchNormalization(trainable=False, **drawn)(h)
+    model = keras.Model(image, keras.layers.Dense(1)(keras.layers.Flatten()(h)))
+    parts = split(model)
+    assert parts is not None
+    images = tf.constant(RANDOM.normal(size=(4, 6, 6, 2)), tf.float32)
+    forward = tf.function(frozen_values.with_constants(parts), autograph=False)
+    assert len(forward.get_concrete_function(images).captured_inputs) == variables
+    np.testing.assert_allclose(parts.rest(forward(images)), model(images), rtol=1e-5, atol=1e-6)
+    bias = model.layers[1].bias
+    bias.assign(bias + 1)  # a graph that is made later has the weights of then
+    again = tf.function(frozen_values.with_constants(parts), autograph=False)(images)
+    np.testing.assert_allclose(parts.rest(again), model(images), rtol=1e-5, atol=1e-6)
 
 
 KILLED = """

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from modelspec.backend.keras_private import as_functional
+from modelspec.backend.model.description import weight_bytes
 from modelspec.backend.model.model_io import input_arrays
 from modelspec.backend.training.batch_source import RESIDENT_BYTES
 from modelspec.backend.training.fixed_calls import calls_in
@@ -22,6 +24,9 @@ from modelspec.storage import cache
 
 _LARGEST = 4 * 2**20
 """Numbers in the largest result within the beginning: more fall out of the processor's caches."""
+
+_CONSTANT_BYTES = 64 * 2**20
+"""Weights that a graph may hold: TensorFlow copies it several times, and takes 2 GB at most."""
 
 _MOST_ROWS = 512
 _UNKNOWN = 64
@@ -41,7 +46,7 @@ def precomputed(
     """
     names = [tensor.name for tensor in parts.rest.inputs]
     dtypes = {tensor.name: tensor.dtype for tensor in parts.rest.inputs}
-    forward = tf.function(parts.beginning, autograph=False)
+    forward = tf.function(with_constants(parts), autograph=False)
     whole = replace(batches, rows=np.arange(batches.dataset.samples))
     arrays: dict[str, Array] = {}
     rows = _rows(parts, whole.samples)
@@ -59,6 +64,27 @@ def precomputed(
             array[start : start + len(wanted)] = value
     dataset = replace(batches.dataset, inputs=arrays)
     return replace(batches, dataset=dataset, dtypes=dtypes)
+
+
+def with_constants(parts: Parts) -> Callable[[Any], Any]:
+    """The beginning with its weights as constants of the graph, where they are small enough.
+
+    TensorFlow then multiplies the scale of a normalization into the weights of the convolution
+    before it, once: MobileNetV2 takes a third less time. The sums differ in their last bits.
+    """
+    variables = {id(part): part for layer in parts.layers for part in layer.variables}.values()
+    if weight_bytes(variables) > _CONSTANT_BYTES:
+        return parts.beginning
+    values = [keras.ops.convert_to_numpy(part) for part in variables]
+
+    def beginning(inputs: Any) -> list[Any]:
+        constants = [
+            (part, tf.constant(value)) for part, value in zip(variables, values, strict=True)
+        ]
+        with keras.StatelessScope(state_mapping=constants):
+            return parts.beginning(inputs)
+
+    return beginning
 
 
 def _rows(parts: Parts, samples: int) -> int:
