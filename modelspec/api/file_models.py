@@ -15,7 +15,7 @@ from modelspec.convert.archive import ZIP_MAGIC, UnsafeArchiveError, read_saved_
 from modelspec.convert.cutting import Interface, NoSuchLayerError, interface, model_in
 from modelspec.convert.saved_graph import SavedGraph
 from modelspec.convert.saved_reader import read_graph
-from modelspec.convert.trusted import find_untrusted
+from modelspec.convert.trusted import find_untrusted, quantized_layer
 from modelspec.graph.graph import Graph, ModelFacts
 from modelspec.language.document import Document
 from modelspec.language.paths import folder_of, near_name, path_from
@@ -133,6 +133,9 @@ def _read(
         graph = read_graph(config)
     except ModelError as error:
         raise _Refused("model-unreadable", f"{path}: {error}") from error
+    if (quantized := quantized_layer(config)) is not None:
+        hint = "take the model as it was saved before it was quantized"
+        raise _Refused("model-unreadable", f"{path}: layer {quantized!r} is quantized", hint)
     if untrusted := find_untrusted(config, catalog):
         hint = "modelspec runs no code of a model file: its parts must come from Keras or a plugin"
         raise _Refused("unsafe-model", f"{path}: {untrusted}", hint)

@@ -40,6 +40,15 @@ def find_untrusted(config: Any, catalog: Catalog) -> str | None:
     return None
 
 
+def quantized_layer(config: Any) -> str | None:
+    """The name of a layer whose weights are quantized; None where there is none."""
+    for layer, saved in _objects(config):
+        own = saved.get("config")
+        if isinstance(own, Mapping) and own.get("quantization_config"):
+            return layer
+    return None
+
+
 def _objects(config: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every object of a config, with the name of the layer that it belongs to."""
     waiting: list[tuple[Any, str]] = [(config, "")]

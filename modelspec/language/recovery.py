@@ -52,6 +52,8 @@ def _mend(data: Any, problem: Diagnostic) -> None:
         _put(data, place, _stand_in(_at(data, place)))
     elif key in _LISTS and isinstance(_at(data, route), str):
         _put(data, route, [_at(data, route)])
+    elif route == ("models", key) and isinstance(_at(data, route), str):
+        _put(data, route, {"path": _at(data, route)})
     elif route in _DEFAULTS:
         _put(data, route, _DEFAULTS[route])
     elif route[:1] == ("inputs",) and len(route) > 2 and route[2] == "shape":  # noqa: PLR2004

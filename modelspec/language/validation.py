@@ -156,7 +156,19 @@ def _type(detail: ErrorDetails, route: Route) -> _Description:
         hint = f"write [{_shown(detail['input']).strip(_QUOTES)}]"
     elif route == ("inputs",) and isinstance(detail["input"], str | list):
         hint = "write each name with its shape: inputs: {x: {shape: [8]}}"
+    elif isinstance(detail["input"], str):
+        hint = _path_hint(route, detail["input"])
     return "wrong-type", f"{_subject(route)} is {expected}, not {_shown(detail['input'])}", hint
+
+
+def _path_hint(route: Route, path: str) -> str | None:
+    """The key for a path that stands alone where a mapping is needed."""
+    match route:
+        case ("weights",):
+            return f"weights: {{from: {path}}}"
+        case ("models", name):
+            return f"{name}: {{path: {path}}}"
+    return None
 
 
 def _is_one_of_a_list(detail: ErrorDetails, expected: str) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from modelspec.data.concatenated import Array
 from modelspec.weights.legacy import LEGACY, is_legacy, legacy_arrays
 from modelspec.weights.opening import opened
-from modelspec.weights.stored import KINDS, Headers, Stored, WeightFileError
+from modelspec.weights.stored import KINDS, ONE_WEIGHT, Headers, Stored, WeightFileError
 from modelspec.weights.walk import Walk
 
 
@@ -69,7 +69,7 @@ def _require_kind(path: Path) -> None:
         return
     what = next((what for magic, what in _OTHERS.items() if start.startswith(magic)), None)
     what = what or ("a safetensors file" if start[8:10] == b'{"' else "not a file of weights")
-    raise WeightFileError(f"{path} is {what}", KINDS)
+    raise WeightFileError(f"{path} is {what}", ONE_WEIGHT if "NumPy" in what else KINDS)
 
 
 _OTHERS = {b"\x93NUMPY": "a NumPy array", b"\x80": "a pickle, which modelspec never loads"}

@@ -15,6 +15,7 @@ from modelspec.weights.stored import (
     EXPANSION,
     EXPANSION_FLOOR,
     KINDS,
+    ONE_WEIGHT,
     UnsafeFileError,
     WeightFileError,
 )
@@ -46,8 +47,8 @@ def _member(archive: ZipFile, path: Path) -> Iterator[Any]:
         torch = any(name.endswith("data.pkl") for name in names)
         npz = any(name.endswith(".npy") for name in names)
         what = "a PyTorch file" if torch else "an npz file" if npz else "not a Keras model"
-        hint = "for a weight: weights: {layers: {LAYER.WEIGHT: {file: …, array: …}}}"
-        raise WeightFileError(f"{path} is {what}: it has no {WEIGHTS}", hint if npz else KINDS)
+        hint = ONE_WEIGHT if npz else KINDS
+        raise WeightFileError(f"{path} is {what}: it has no {WEIGHTS}", hint)
     info = archive.getinfo(WEIGHTS)
     if info.file_size > EXPANSION_FLOOR and info.file_size > EXPANSION * info.compress_size:
         raise UnsafeFileError(

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from modelspec.data.concatenated import Array
 
+ONE_WEIGHT = "for a weight: weights: {layers: {LAYER.WEIGHT: {file: …, array: …}}}"
 KINDS = "weights come from a run, a .keras file or an HDF5 file (.h5, .weights.h5)"
 EXPANSION, EXPANSION_FLOOR = 100, 256 << 20
 """How far a file may unpack: this many times its size, or to so many bytes."""

@@ -12,6 +12,7 @@ from scripts import trained_apart
 
 import modelspec
 from modelspec.api.python import to_python
+from modelspec.problems.errors import ModelError
 
 pytestmark = pytest.mark.keras
 
@@ -64,6 +65,34 @@ def test_a_part_of_a_model_in_a_file(
     assert written in script
     assert 'saved.get_layer("norm").output' in script
     assert trained_apart(source, data, tmp_path) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("until", "trainable", "optimizer", "why"),
+    [
+        ("inner.hidden", "true", "sgd", "until: inner.hidden, inside of a model"),
+        ("inner", "[inner.hidden]", "sgd", "patterns of layers in a model that contains models"),
+        ("inner", "true", "{Muon: {adam_weight_decay: 0.1}}", "two weight decays"),
+    ],
+)
+def test_what_no_script_says(
+    until: str, trainable: str, optimizer: str, why: str, tmp_path: Path
+) -> None:
+    inner = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2, name="hidden")])
+    x = keras.Input((8,))
+    inner.name = "inner"
+    keras.Model(x, inner(x)).save(tmp_path / "m.keras")
+    text = (
+        "modelspec: 1\nname: cut\ninputs: {x: {shape: [8]}}\n"
+        f"models: {{trunk: {{path: {tmp_path / 'm.keras'}, until: {until}}}}}\n"
+        f"layers:\n  - trunk:\n    trainable: {trainable}{HEAD}"
+    )
+    text = text.replace("{SGD: {learning_rate: 0.05}}", optimizer)
+    text = text.replace("epochs: 2", "learning_rates: {trunk: 0.1}, epochs: 2")
+    source = modelspec.loads(text)
+    assert [problem for problem in source.check() if problem.severity == "error"] == []
+    with pytest.raises(ModelError, match=why):
+        to_python(source)
 
 
 def test_inputs_by_name_and_one_model_called_twice(data: Path, tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ def _with_weights(function: Any, arguments: Mapping[str, Any], named: Mapping[st
             place = keras_home() / "models" / wanted[-1][0] if wanted else None
             if place is None or place.exists():
                 raise
-            why = " ".join(str(error).split())[:200]
+            # Keras repeats the address, which the hint has.
+            why = " ".join(str(error).rpartition(" -- ")[2].split())[:200]
             raise MissingWeightsError(place, wanted[-1][1], why) from error
 
 

@@ -26,11 +26,14 @@ def model_lines(
     """
     if "name" not in options:
         raise UnwrittenError("a model in a block")
+    trainable = options.get("trainable")
+    if isinstance(trainable, list | tuple) and _has_models(entry):
+        raise UnwrittenError("patterns of layers in a model that contains models")
     if entry.model is not None:
         yield from _file_model(variable, entry.model, values.value(options["name"]))
     else:
         yield from _application(variable, entry, arguments, options, values)
-    yield from _frozen(variable, options.get("trainable"), values)
+    yield from _frozen(variable, trainable, values)
 
 
 def preprocessed(entry: Entry, tensor: Code) -> Code:
@@ -40,7 +43,17 @@ def preprocessed(entry: Entry, tensor: Code) -> Code:
     return call(f"keras.applications.{module}.preprocess_input", [tensor])
 
 
+def _has_models(entry: Entry) -> bool:
+    """Whether a model has layers that are models, as those of ConvNeXt have."""
+    if entry.model is None:
+        return entry.name.startswith("ConvNeXt")
+    graph = model_in(read_graph(entry.model.config), entry.model.layer)
+    return any(made.layer.inner is not None for made in graph.calls)
+
+
 def _file_model(variable: str, model: FileModel, name: Code) -> Iterator[str]:
+    if len(model.cut) > 1:
+        raise UnwrittenError(f"until: {model.until}, inside of a model that is a layer")
     graph = model_in(read_graph(model.config), model.layer)
     load = call("keras.saving.load_model", [string(str(model.path)), Code("compile=False")])
     yield from lines(load.before(f"{SAVED} = "), 4)

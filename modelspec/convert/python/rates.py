@@ -8,6 +8,7 @@ from modelspec.convert.python.models import glob
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.patterns import matching
 from modelspec.language.written import Written
+from modelspec.problems.errors import ModelError
 
 _SCALE = '''def scale_learning_rates(model, factors):
     """Multiply the learning rate of the layers whose names, or whose model's, match a pattern."""
@@ -45,9 +46,16 @@ _DECAY = """            step = ops.cast(learning_rate, variable.dtype) * optimiz
 
 
 def rates_function(valid: ValidSpec) -> str:
-    """The function ``scale_learning_rates`` of a script."""
+    """The function ``scale_learning_rates`` of a script.
+
+    Raises:
+        ModelError: The optimizer has a weight decay for each kind of weight.
+    """
     optimizer, is_scaled = _optimizer(valid)
     decays = _has_decay(valid.catalog, optimizer)
+    if decays and optimizer is not None and optimizer.name == "Muon":
+        why = "learning_rates with Muon, which has two weight decays"
+        raise ModelError(f"the spec cannot be written to Python: {why}")
     return _SCALE.format(
         inner=".inner_optimizer" if is_scaled else "",
         exclude=_EXCLUDE if decays else "",
