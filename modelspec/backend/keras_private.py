@@ -234,6 +234,19 @@ def mask_of(tensor: Any) -> Any:
     return get_keras_mask(tensor)
 
 
+def logits_of(tensor: Any) -> Any:
+    """What crossentropies are computed from in place of a tensor, or None; ``_keras_logits``.
+
+    Keras sets it on the results of ``softmax`` and ``sigmoid`` alone, so its absence tells nothing.
+    """
+    return getattr(tensor, "_keras_logits", None)
+
+
+def set_logits(tensor: Any, logits: Any) -> None:
+    """Say what crossentropies are computed from in place of a tensor; ``_keras_logits``."""
+    tensor._keras_logits = logits  # noqa: SLF001 - as Keras sets it
+
+
 def key_variables_by_identity(optimizer: Any) -> None:
     """Let an optimizer tell variables apart without their values; ``BaseOptimizer._var_key``.
 

@@ -40,8 +40,10 @@ from modelspec.backend.keras_private import (
     is_masked,
     key_variables_by_identity,
     learned_variables,
+    logits_of,
     loss_tracker,
     saved_state,
+    set_logits,
     set_mask,
     unseeded_draws,
     weight_decay,
@@ -184,6 +186,16 @@ def test_set_keras_mask() -> None:
     predicted = tf.constant([[[0.0], [1e6]]])
     set_mask(predicted, tf.constant([[True, False]]))
     assert float(keras.losses.MeanSquaredError()(tf.zeros((1, 2, 1)), predicted)) == 0.0
+
+
+def test_keras_logits() -> None:
+    probability = keras.ops.sigmoid(tf.constant([[-60.0]]))
+    assert float(logits_of(probability)) == -60.0
+    plain = tf.constant([[0.5]])
+    assert logits_of(plain) is None
+    set_logits(plain, tf.constant([[-60.0]]))
+    for value in (probability, plain):
+        assert float(keras.losses.BinaryCrossentropy()([[1.0]], value)) == pytest.approx(60.0)
 
 
 def test_call_that_made() -> None:

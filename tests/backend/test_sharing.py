@@ -6,6 +6,7 @@ import keras
 import pytest
 import tensorflow as tf
 
+from modelspec.backend.model.compiling import build_losses
 from modelspec.backend.training.sharing import share_batches
 from modelspec.backend.workers.devices import choose_devices
 from modelspec.backend.workers.split_model import placed
@@ -76,3 +77,42 @@ def test_a_part_is_computed_on_its_device_backward_too() -> None:
     ]
     assert len(devices) > 1
     assert all(device.endswith(DEVICE) for device in devices)
+
+
+@pytest.mark.parametrize(
+    ("activation", "bias", "loss"),
+    [
+        ("softmax", [60.0, 0.0], "sparse_categorical_crossentropy"),
+        ("sigmoid", [-60.0], "binary_crossentropy"),
+        (lambda x: keras.ops.softmax(x, axis=-2), [-60.0], "binary_crossentropy"),
+    ],
+)
+def test_small_probabilities_have_the_gradient_of_one_device(
+    activation: Any, bias: list[float], loss: str
+) -> None:
+    """Keras computes crossentropies from logits, and would clip probabilities at 1e-7."""
+    x, y = tf.constant([[[1.0], [0.0]]] * 3), tf.ones((3, 2, 1))
+    results = []
+    for devices in ((), ("/device:CPU:0",)):
+        inputs = keras.Input((2, 1))
+        dense = keras.layers.Dense(
+            len(bias),
+            activation=activation,
+            kernel_initializer=keras.initializers.Constant(-3.0),
+            bias_initializer=keras.initializers.Constant(bias),
+        )
+        model = keras.Model(inputs, dense(inputs))
+        model.compile("sgd", loss)
+        build_losses(model, (x, y))
+        shared = share_batches(model, None, devices, [].append)
+        batch = (x, y)
+
+        def step(model: Any = model, shared: Any = shared, batch: Any = batch) -> Any:
+            if shared is None:
+                return model.train_step(batch)
+            return shared.take(model.train_step, batch, tf.constant(3))
+
+        logs = tf.function(step, autograph=False)()
+        results.append([float(logs["loss"]), *dense.kernel.numpy().ravel(), *dense.bias.numpy()])
+    assert results[1] == pytest.approx(results[0], rel=1e-6)
+    assert results[0][-1] != bias[-1]

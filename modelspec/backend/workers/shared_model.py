@@ -18,6 +18,7 @@ import tensorflow as tf
 from modelspec.backend.keras_private import all_layers, mask_of, own_losses, set_mask
 from modelspec.backend.workers.collectives import Collectives
 from modelspec.backend.workers.draws import draws_of_whole_batch, moments_of_whole_batch
+from modelspec.backend.workers.outputs import shared_output
 from modelspec.backend.workers.share import Share
 
 
@@ -115,8 +116,8 @@ class SharedModel:
         return keras.tree.map_structure(lambda output: self._whole(output, share), outputs)
 
     def _whole(self, output: Any, share: Share) -> Any:
-        mask = mask_of(output)
-        whole = share.whole(output, self.collectives)
+        mask, parts = mask_of(output), shared_output(output)
+        whole = parts.rebuild([share.whole(tensor, self.collectives) for tensor in parts.tensors])
         if mask is not None:
             set_mask(whole, share.whole(mask, self.collectives))
         return whole

@@ -15,6 +15,7 @@ import tensorflow as tf
 from modelspec.backend.keras_private import mask_of, own_losses, set_mask
 from modelspec.backend.workers.device_sums import DeviceSums, make_tokens
 from modelspec.backend.workers.draws import draws_of_whole_batch, moments_of_whole_batch
+from modelspec.backend.workers.outputs import SharedOutput, shared_output
 from modelspec.backend.workers.share import Share
 from modelspec.backend.workers.shared_model import batch_statistics
 
@@ -57,7 +58,8 @@ class SplitModel:
         ]
         self._update(parts)
         own_losses(self.model).extend(_weighted(parts, [part.losses for part in parts]))
-        joined = [_joined(parts, outputs) for outputs in _across(part.outputs for part in parts)]
+        tensors = [_joined(parts, several) for several in _across(part.tensors for part in parts)]
+        joined = _rebuilt(parts[0].outputs, tensors)
         for index, output in enumerate(joined):
             masks = [part.masks[index] for part in parts]
             if masks[0] is not None:
@@ -80,12 +82,13 @@ class SplitModel:
             part.structure, part.updates = outputs, scope.updates
             flat = keras.tree.flatten(outputs)
             part.masks = [mask_of(output) for output in flat]
-            return [*flat, *scope.losses]
+            part.outputs = [shared_output(output) for output in flat]
+            return [*(one for output in part.outputs for one in output.tensors), *scope.losses]
 
         own = [share.cut(tensor) for tensor in keras.tree.flatten(inputs)]
         results = placed(sums.device, forward)(*own)
-        outputs = len(part.masks)
-        part.outputs, part.losses = results[:outputs], results[outputs:]
+        count = sum(len(output.tensors) for output in part.outputs)
+        part.tensors, part.losses = results[:count], results[count:]
         return part
 
     def _update(self, parts: "Sequence[_Part]") -> None:
@@ -104,12 +107,16 @@ class SplitModel:
 
 @dataclass
 class _Part:
-    """What a device computes of its share; each list is in the order of the model's outputs."""
+    """What a device computes of its share; each list is in the order of the model's outputs.
+
+    ``tensors`` are those of ``outputs``, as the device returns them.
+    """
 
     share: Share
     structure: Any = None
-    outputs: Sequence[Any] = ()
+    outputs: Sequence[SharedOutput] = ()
     masks: Sequence[Any] = ()
+    tensors: Sequence[Any] = ()
     losses: Sequence[Any] = ()
     updates: Any = None
 
@@ -163,6 +170,12 @@ def placed(device: str, function: Any) -> Any:
 
 def _across(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
     return list(zip(*rows, strict=True))
+
+
+def _rebuilt(outputs: Sequence[SharedOutput], tensors: Sequence[Any]) -> list[Any]:
+    """The outputs of all rows, from their tensors of all rows."""
+    left = iter(tensors)
+    return [output.rebuild([next(left) for _ in output.tensors]) for output in outputs]
 
 
 def _joined(parts: Sequence[_Part], tensors: Sequence[Any]) -> Any:
