@@ -5,6 +5,7 @@ output. From probabilities, those below 1e-7 would have no gradient, and those n
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -25,23 +26,21 @@ def shared_output(output: Any) -> SharedOutput:
     """What stands for an output: it, or the logits that it follows from, or both."""
     logits = logits_of(output)
     # Tensors outside of graphs do not tell what made them.
-    operation = None if isinstance(output, tf.__internal__.EagerTensor) else output.op
-    activation = _ACTIVATIONS.get(operation.type) if operation is not None else None
-    if activation is not None and (logits is None or logits.ref() == operation.inputs[0].ref()):
-        return SharedOutput([operation.inputs[0]], _Activated(activation, kept=logits is not None))
+    operation: Any = None if isinstance(output, tf.__internal__.EagerTensor) else output.op
+    activation = operation and _ACTIVATIONS.get(operation.type)
+    if activation and (logits is None or logits.ref() == operation.inputs[0].ref()):
+        repeat = partial(_activated, activation, kept=logits is not None)
+        return SharedOutput([operation.inputs[0]], repeat)
     if logits is not None:
         return SharedOutput([output, logits], lambda whole: _with_logits(*whole))
     return SharedOutput([output], lambda whole: whole[0])
 
 
-class _Activated(NamedTuple):
-    activation: Callable[[Any], Any]
-    kept: bool  # whether Keras keeps the logits beside the output
-
-    def __call__(self, whole: Sequence[Any]) -> Any:
-        [logits] = whole
-        output = self.activation(logits)
-        return _with_logits(output, logits) if self.kept else output
+def _activated(activation: Callable[[Any], Any], whole: Sequence[Any], *, kept: bool) -> Any:
+    """The output of an activation; with its logits, if Keras ``kept`` them beside it."""
+    [logits] = whole
+    output = activation(logits)
+    return _with_logits(output, logits) if kept else output
 
 
 def _with_logits(output: Any, logits: Any) -> Any:
