@@ -190,7 +190,7 @@ def test_set_keras_mask() -> None:
 
 def test_keras_logits() -> None:
     probability = keras.ops.sigmoid(tf.constant([[-60.0]]))
-    assert float(logits_of(probability)) == -60.0
+    assert logits_of(probability).numpy().tolist() == [[-60.0]]
     plain = tf.constant([[0.5]])
     assert logits_of(plain) is None
     set_logits(plain, tf.constant([[-60.0]]))
