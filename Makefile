@@ -6,7 +6,7 @@ LOWEST := .venv-lowest
 RUN := runs/demo
 SUITE := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test sweep test-anywhere test-lowest lint bench balance transfer scale deaths differential fuzz data clean
+.PHONY: demo test sweep test-anywhere test-lowest lint bench balance transfer scale workers deaths differential fuzz data clean
 
 demo: $(READY)
 	rm -rf $(RUN)
@@ -54,6 +54,11 @@ transfer: $(READY)
 # What several workers exchange: modelspec/SCALE.md.
 scale: $(READY)
 	$(BIN)/python tests/benchmarks/scale.py
+
+# Several workers and devices against one process, and workers that are killed.
+workers: $(READY)
+	$(BIN)/python tests/support/worker_series.py --shipped --models 20
+	$(BIN)/python tests/support/worker_deaths.py --kills 30
 
 deaths: $(READY)
 	$(BIN)/python tests/support/deaths.py --kills 100 --full-disks 20

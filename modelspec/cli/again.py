@@ -20,28 +20,32 @@ def plugin_words() -> list[str]:
     return [word for plugin in active_plugins() for word in ("--plugin", plugin.written)]
 
 
-def resuming(run: Path) -> str:
-    """The command that runs, with all of its options, continuing the run in a folder."""
+def resuming(run: Path, workers: int = 1) -> str:
+    """The command that runs, with all of its options, continuing the run in a folder.
+
+    ``workers`` is the number that another process has started, whose option this one did not get.
+    """
     context = click.get_current_context()
-    words = [*_words(context), *plugin_words(), "--run", str(run), "--resume"]
+    several = ["--workers", str(workers)] if workers > 1 else []
+    words = [*_words(context), *plugin_words(), *several, "--run", str(run), "--resume"]
     return f"modelspec {shlex.join(words)}"
 
 
 @contextmanager
-def telling_how_to_resume(run: Path | None) -> Iterator[None]:
+def telling_how_to_resume(run: Path | None, workers: int = 1) -> Iterator[None]:
     """Name the whole command in the messages of runs that can be continued.
 
     ``run`` is the folder that the command names. A worker that is not the chief has a copy, which
-    is gone when the message is read.
+    is gone when the message is read. ``workers`` is as for ``resuming``.
     """
     try:
         yield
     except RunInterrupted as stop:
         path = run or stop.path
-        raise RunInterrupted(path, resuming(path)) from None
+        raise RunInterrupted(path, resuming(path, workers)) from None
     except ResumableError as error:
         path = run or error.path
-        raise ResumableError(error.reason, path, resuming(path)) from error
+        raise ResumableError(error.reason, path, resuming(path, workers)) from error
 
 
 def _words(context: click.Context) -> Iterator[str]:

@@ -24,6 +24,7 @@ from modelspec.cli.options import (
 from modelspec.cli.streams import err, write
 from modelspec.cli.worker_log import listening
 from modelspec.cli.workers import cluster_of, lead, workers_option
+from modelspec.cluster.pulse import is_watched
 from modelspec.cluster.slurm import unused_tasks
 from modelspec.problems.errors import RunError
 from modelspec.report import curves
@@ -107,7 +108,7 @@ def train(
     set_threads(source)
     with (
         leaving_at_once(),
-        telling_how_to_resume(run),
+        telling_how_to_resume(run, cluster.size if cluster and is_watched() else 1),
         listening(cluster, run, quiet=quiet) as listener,
     ):
         finished = train_spec(

@@ -216,7 +216,9 @@ def test_the_process_that_started_the_workers_ends_them(
     workers = children(process.pid)
     began = time.monotonic()
     process.send_signal(number)
-    process.communicate()
+    _, said = process.communicate()
+    # Killed, it can say nothing; the workers tell how to continue, as they were started.
+    assert f"--workers 2 --run {ended} --resume" in said
     assert process.returncode == (-number if number == signal.SIGKILL else 130)
     while any(map(lives, workers)):
         assert time.monotonic() - began < 60

@@ -63,8 +63,18 @@ EQUAL = 1e-6
 ROUNDED = 1e-4
 """The same where it is rounding: where float64, which rounds less, is within ``EQUAL``."""
 
-TOLERANCES: dict[str, float] = {}
-"""Cases whose rounding grows further, with the reason."""
+_CHAOTIC, _NO_GRADIENT = 1.0, 0.5
+TOLERANCES: dict[str, float] = {
+    # Deep networks under Adam or RMSprop: a sum in another order is 1e-7 apart, and the difference
+    # grows tenfold in some ten steps, as that of one process with another number of threads does.
+    **dict.fromkeys(("author_profile", "digits_conv", "digits_heads"), _CHAOTIC),
+    **dict.fromkeys(("residual", "siamese"), _CHAOTIC),
+    # The exact gradient of the bias of attention's keys is 0, and that of a bias before
+    # BatchNormalization too; Adam and its kind take full steps along the rounding.
+    **dict.fromkeys(("attention", "random 22", "random 24"), _NO_GRADIENT),
+    "random 8": 1e-3,  # mixed_float16
+}
+"""Cases whose rounding grows further."""
 
 REFUSED = {"random 9": "CutMix"}
 """Cases with a layer that combines the samples of a batch, which workers refuse."""
@@ -231,7 +241,7 @@ def wrong_cases(kind: str, folder: Path, names: Sequence[str], precision: str = 
     for where in (ONE, kind):
         launch_missing(where, place(folder, where), names, precision)
     apart = {name: told(folder, kind, name) for name in names}
-    rounded = [name for name in names if EQUAL < apart[name] <= limit(name)]
+    rounded = [name for name in names if EQUAL < apart[name] < float("inf")]
     wrong = [name for name in names if not apart[name] <= limit(name)]
     if precision != PRECISE and rounded:
         wrong += [f"{name} {PRECISE}" for name in precisely_wrong(kind, folder / PRECISE, rounded)]
