@@ -63,18 +63,17 @@ EQUAL = 1e-6
 ROUNDED = 1e-4
 """The same where it is rounding: where float64, which rounds less, is within ``EQUAL``."""
 
-_CHAOTIC, _NO_GRADIENT = 1.0, 0.5
-TOLERANCES: dict[str, float] = {
-    # Deep networks under Adam or RMSprop: a sum in another order is 1e-7 apart, and the difference
-    # grows tenfold in some ten steps, as that of one process with another number of threads does.
-    **dict.fromkeys(("author_profile", "digits_conv", "digits_heads"), _CHAOTIC),
-    **dict.fromkeys(("residual", "siamese"), _CHAOTIC),
-    # The exact gradient of the bias of attention's keys is 0, and that of a bias before
-    # BatchNormalization too; Adam and its kind take full steps along the rounding.
-    **dict.fromkeys(("attention", "random 22", "random 24"), _NO_GRADIENT),
-    "random 8": 1e-3,  # mixed_float16
-}
-"""Cases whose rounding grows further."""
+NO_GRADIENT = ("attention", "random 22", "random 24", "random 27")
+"""Cases with a weight whose exact gradient is 0: the bias of attention's keys, or one before
+BatchNormalization. Adam and its kind take steps along its rounding, in float64 too."""
+
+CHAOTIC = ("author_profile", "digits_conv", "digits_heads", "residual", "siamese")
+"""Deep networks under Adam or RMSprop: in float32, a sum in another order is 1e-7 apart, and the
+difference grows in every step. In float64 they are within 1e-14 after three epochs."""
+
+TOLERANCES = {**dict.fromkeys((*NO_GRADIENT, *CHAOTIC), 1.0), "random 8": 1e-3}
+"""Cases whose rounding grows further than ``ROUNDED`` in their own precision; the last one's is
+mixed_float16."""
 
 REFUSED = {"random 9": "CutMix"}
 """Cases with a layer that combines the samples of a batch, which workers refuse."""
@@ -252,7 +251,8 @@ def precisely_wrong(kind: str, folder: Path, names: Sequence[str]) -> list[str]:
     """The cases that are apart in float64 too."""
     for where in (ONE, kind):
         launch_missing(where, place(folder, where), names, PRECISE)
-    return [name for name in names if not told(folder, kind, name) <= EQUAL]
+    limits = {name: ROUNDED if name in NO_GRADIENT else EQUAL for name in names}
+    return [name for name in names if not told(folder, kind, name) <= limits[name]]
 
 
 def told(folder: Path, kind: str, name: str) -> float:
