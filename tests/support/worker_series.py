@@ -69,7 +69,7 @@ BatchNormalization. Adam and its kind take steps along its rounding, in float64 
 
 CHAOTIC = ("author_profile", "digits_conv", "digits_heads", "residual", "siamese")
 """Deep networks under Adam or RMSprop: in float32, a sum in another order is 1e-7 apart, and the
-difference grows in every step. In float64 they are within 1e-14 after three epochs."""
+difference grows in every step. In float64 they must be within ``EQUAL``, as all others."""
 
 TOLERANCES = {**dict.fromkeys((*NO_GRADIENT, *CHAOTIC), 1.0), "random 8": 1e-3}
 """Cases whose rounding grows further than ``ROUNDED`` in their own precision; the last one's is
