@@ -32,6 +32,9 @@ Their exact gradients are 0, so that the optimizer turns rounding into steps: th
 float64, and beside the largest weight of the model.
 """
 
+NO_FLOAT64 = ("ct_scans_3d",)
+"""TensorFlow has no MaxPool3D in float64, so that the rounding of float32 remains."""
+
 
 def script(text: str, overrides: tuple[str, ...] = ()) -> str:
     return to_python(modelspec.loads(text, overrides))
@@ -301,7 +304,8 @@ def rows_of(path: Path, source: modelspec.ModelSpec) -> dict[str, Any]:
 def trainable(path: Path) -> modelspec.ModelSpec:
     """A spec that trains two epochs in the order of the rows, without XLA."""
     options = ["training.epochs=2", "training.shuffle=false", "training.jit=false"]
-    if any(name in path.stem for name in NO_WEIGHT_GRADIENT):
+    by_rounding = any(name in path.stem for name in NO_WEIGHT_GRADIENT)
+    if by_rounding and path.stem not in NO_FLOAT64:
         options.append("training.precision=float64")
     source = modelspec.load(path)
     if not any(head.loss for head in source.heads):
@@ -377,4 +381,4 @@ def test_a_script_trains_the_same_weights_in_a_process_of_its_own(tmp_path: Path
 @pytest.mark.sweep
 @pytest.mark.parametrize("path", [*SPECS, *GUIDES], ids=lambda path: path.stem)
 def test_every_script_trains_the_same_weights(path: Path, tmp_path: Path) -> None:
-    assert difference(path, tmp_path) < 1e-6
+    assert difference(path, tmp_path) < (1e-3 if path.stem in NO_FLOAT64 else 1e-6)
