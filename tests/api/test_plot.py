@@ -27,7 +27,7 @@ APPLICATIONS = sorted(
     name for name in vars(keras.applications) if name[0].isupper() and name != "Any"
 )
 SHAPES = ("digits_heads", "residual", "siamese", "siamese_l1")
-REPRESENTATIVE = ("ResNet152", "InceptionV3", "NASNetMobile")
+REPRESENTATIVE = ("ResNet152",)
 
 
 def spec(name: str, *overrides: str) -> modelspec.ModelSpec:

@@ -380,6 +380,7 @@ def test_no_text_becomes_markup(text: str, of_heads: RunReport) -> None:
 
 @pytest.mark.process
 @pytest.mark.slow
+@pytest.mark.sweep
 def test_a_browser_shows_pages_without_complaint(
     of_heads: RunReport, of_kinds: RunReport, tmp_path: Path
 ) -> None:

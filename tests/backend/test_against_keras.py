@@ -287,7 +287,10 @@ def train_both(twin: Twin, folder: Path) -> Outcome:
     return Outcome(run, hand, plain, data, twin)
 
 
-SWEPT = {"author_profile, lists", "digits_heads, lists"}
+SWEPT = {
+    *("author_profile, lists", "author_profile, mappings"),
+    *("digits_heads, lists", "question_answering"),
+}
 
 
 @pytest.fixture(

@@ -185,6 +185,6 @@ def test_check_tells_of_callbacks_without_validation(
     assert without.check() == []
     problems = without.check(tmp_path / "d.npz")
     assert [problem.code for problem in problems] == (["no-validation"] if named else [])
-    assert all(f"no {named}:" in problem.message for problem in problems)
+    assert all(f"there is no {named}, so" in problem.message for problem in problems)
     np.savez(tmp_path / "v.npz", x_train=X, y_train=FLAT, x_val=X, y_val=FLAT)
     assert without.check(tmp_path / "v.npz") == []

@@ -466,7 +466,14 @@ training: {epochs: EPOCHS, batch_size: 40, seed: 3, jit: false}
 """
 
 
-@pytest.mark.parametrize("strategy", ["equal_contribution", "gradnorm", "uncertainty"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        "gradnorm",
+        pytest.param("equal_contribution", marks=pytest.mark.sweep),
+        pytest.param("uncertainty", marks=pytest.mark.sweep),
+    ],
+)
 def test_strategies_weigh_heads_and_not_what_layers_add(
     strategy: str, plugin: Path, tmp_path: Path
 ) -> None:

@@ -149,6 +149,7 @@ def test_a_keras_of_another_layout_is_asked_once(tmp_path: Path) -> None:
     assert payload["version"] == load().version
 
 
+@pytest.mark.sweep
 def test_a_spec_is_checked_against_a_keras_of_another_layout(tmp_path: Path) -> None:
     fake(tmp_path, MOVED)
     spec = SPEC.read_text()

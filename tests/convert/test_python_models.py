@@ -95,6 +95,7 @@ def test_what_no_script_says(
         to_python(source)
 
 
+@pytest.mark.sweep
 def test_inputs_by_name_and_one_model_called_twice(data: Path, tmp_path: Path) -> None:
     x, z = keras.Input((8,), name="x"), keras.Input((2,), name="z")
     both = keras.layers.Concatenate()([x, z]) * 2.0
@@ -112,6 +113,7 @@ def test_inputs_by_name_and_one_model_called_twice(data: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("layer", ["  - MODEL:\n    preprocess: true\n    name: trunk\n"])
+@pytest.mark.sweep
 def test_a_model_of_keras_applications(layer: str, tmp_path: Path) -> None:
     model = "MobileNet: {include_top: false, input_shape: [32, 32, 3], alpha: 0.25, weights: null}"
     layer = layer.replace("MODEL:", model) + '    trainable: ["conv_pw_13*"]\n'
@@ -131,8 +133,13 @@ def test_a_model_of_keras_applications(layer: str, tmp_path: Path) -> None:
     ("optimizer", "precision"),
     [
         ("{SGD: {learning_rate: 0.05, momentum: 0.9}}", "float32"),
-        ("{AdamW: {learning_rate: 0.01, weight_decay: 0.1}}", "float32"),
-        pytest.param("{AdamW: {learning_rate: 0.01}}", "mixed_float16", marks=pytest.mark.sweep),
+        *(
+            pytest.param(*case, marks=pytest.mark.sweep)
+            for case in (
+                ("{AdamW: {learning_rate: 0.01, weight_decay: 0.1}}", "float32"),
+                ("{AdamW: {learning_rate: 0.01}}", "mixed_float16"),
+            )
+        ),
     ],
 )
 def test_parts_learn_more_slowly(
@@ -185,8 +192,8 @@ outputs: y
     ("file", "settings", "written"),
     [
         ("m.weights.h5", "", "model.load_weights("),
-        ("m.weights.h5", "skip: [y], ", "load_weights(\n"),
-        ("m.h5", "skip: [y], ", "keras.saving.load_model("),
+        pytest.param("m.weights.h5", "skip: [y], ", "load_weights(\n", marks=pytest.mark.sweep),
+        pytest.param("m.h5", "skip: [y], ", "keras.saving.load_model(", marks=pytest.mark.sweep),
         ("m.keras", "skip: [y], layers: {y.kernel: {array: k}}, ", 'data["k"]'),
     ],
 )

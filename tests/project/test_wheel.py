@@ -139,6 +139,7 @@ def test_without_jax_as_with_it(
     "verb",
     ["summary --costs", *(pytest.param(v, marks=pytest.mark.sweep) for v in ("check", "summary"))],
 )
+@pytest.mark.sweep
 def test_jax_is_used_where_it_is_installed_alone(
     plain: Installed, quick: Installed, verb: str
 ) -> None:

@@ -88,7 +88,7 @@ def test_the_spec_of_a_run_says_what_a_parameter_changes(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("TF_ENABLE_ONEDNN_OPTS", "0"),
+        pytest.param("TF_ENABLE_ONEDNN_OPTS", "0", marks=pytest.mark.sweep),
         pytest.param("TF_NUM_INTRAOP_THREADS", "1", marks=pytest.mark.sweep),
         pytest.param("XLA_FLAGS", "", marks=pytest.mark.sweep),
     ],

@@ -166,6 +166,7 @@ def judge(commands: dict[str, list[str]], places: dict[str, Path], folder: Path)
 
 # Ways that stand beside each other are of one kind.
 FEW = dict(itertools.islice(RESUMED.items(), 0, None, 8))
+FEW_LOADED = dict(itertools.islice(LOADED.items(), 0, None, 3))
 
 
 @pytest.mark.parametrize(
@@ -227,10 +228,17 @@ def test_runs_are_listed_without_following_links(base: Path, tmp_path: Path, nam
     assert name == "lock" or f"{name} cannot be read: it is a link" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["predict", pytest.param("evaluate", marks=pytest.mark.sweep)])
-def test_loaded(base: Path, tmp_path: Path, verb: str) -> None:
+@pytest.mark.parametrize(
+    ("verb", "ways"),
+    [
+        pytest.param("predict", FEW_LOADED, id="predict-few"),
+        pytest.param("predict", LOADED, id="predict", marks=pytest.mark.sweep),
+        pytest.param("evaluate", LOADED, id="evaluate", marks=pytest.mark.sweep),
+    ],
+)
+def test_loaded(base: Path, tmp_path: Path, verb: str, ways: dict[str, Tamper]) -> None:
     (tmp_path / "tmp").mkdir()
-    places = sandbox(base, tmp_path, LOADED)
+    places = sandbox(base, tmp_path, ways)
     commands = {
         name: [verb, f"{place}/run", "--data", f"{place}/d.npz"] for name, place in places.items()
     }
