@@ -235,13 +235,18 @@ def alone() -> dict[str, float]:
     return {"kind": kind, "size": constructed.results("[0.0, 1.0]")["size_mae"]}
 
 
+@pytest.mark.sweep
 def test_without_weights_the_larger_loss_drowns_the_other(alone: dict[str, float]) -> None:
     assert constructed.results("[1.0, 1.0]")["kind_accuracy"] < 0.8 * alone["kind"]
 
 
 @pytest.mark.parametrize(
     "strategy",
-    ["gradnorm", "uncertainty", pytest.param("equal_contribution", marks=pytest.mark.sweep)],
+    [
+        "gradnorm",
+        pytest.param("uncertainty", marks=pytest.mark.sweep),
+        pytest.param("equal_contribution", marks=pytest.mark.sweep),
+    ],
 )
 def test_strategies_bring_each_head_to_what_it_reaches_alone(
     strategy: str, alone: dict[str, float]

@@ -49,6 +49,7 @@ def test_ctrl_c_keeps_the_step_says_how_to_go_on_and_leaves_with_130(tmp_path: P
     whole_files(folder)
 
 
+@pytest.mark.sweep
 def test_a_second_ctrl_c_waits_for_no_step(tmp_path: Path) -> None:
     (tmp_path / "endless.yaml").write_text(ENDLESS, encoding="utf-8")
     np.savez(tmp_path / "x.npz", x=np.ones((1, 10**6, 1), "f"), y=np.ones((1, 1), "f"))

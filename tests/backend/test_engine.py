@@ -64,7 +64,7 @@ def test_the_length_of_calls_changes_nothing(
     assert end(run) == end(plain)
 
 
-@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("jit", [False, pytest.param(True, marks=pytest.mark.sweep)])
 def test_rows_from_files_are_those_from_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, jit: bool
 ) -> None:
@@ -107,6 +107,7 @@ def test_xla_repeats_itself_and_is_in_the_spec_of_the_run(tmp_path: Path) -> Non
     assert end(again) == end(run)
 
 
+@pytest.mark.sweep
 def test_xla_compiles_convolutions_step_by_step(tmp_path: Path) -> None:
     convolved = SPEC.replace("  - Flatten", CONVOLVED)
     model = modelspec.loads(convolved).build()
@@ -220,6 +221,7 @@ training: {{epochs: 3, batch_size: 4, shuffle: false, jit: optimizer, precision:
     assert_close(weights, model.get_weights(), ADAM * rounding(terms, "float64"))
 
 
+@pytest.mark.sweep
 def test_updates_in_one_pass_repeat_themselves_and_are_in_the_spec(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,7 +102,7 @@ def one(
 
 
 @pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.sweep)])
-@pytest.mark.parametrize("sharing", ["workers", "devices"])
+@pytest.mark.parametrize("sharing", ["workers", pytest.param("devices", marks=pytest.mark.sweep)])
 def test_shares_have_the_numbers_of_one_process(
     tmp_path: Path, data: Path, one: Path, sharing: str, count: int
 ) -> None:

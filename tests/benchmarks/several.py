@@ -35,7 +35,7 @@ outputs: y
 losses: sparse_categorical_crossentropy
 metrics: accuracy
 optimizer: {SGD: {learning_rate: 0.01, momentum: 0.9}}
-training: {epochs: EPOCHS, batch_size: 24, steps_per_call: 6}
+training: {epochs: EPOCHS, batch_size: BATCH, steps_per_call: 6}
 """
 STEPS = 24
 WAYS = {"without": (), "--workers 1": ("--workers", "1"), "--workers 2": ("--workers", "2")}
@@ -51,14 +51,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=52, help="choose it for steps of 50 ms")
     arguments = parser.parse_args()
     rounds, epochs = arguments.rounds, arguments.epochs
     steps: dict[str, list[float]] = {way: [] for way in WAYS}
     shares: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "spec.yaml").write_text(SPEC.replace("EPOCHS", str(epochs)))
-        random, rows = np.random.default_rng(0), 24 * STEPS
+        (folder / "spec.yaml").write_text(
+            SPEC.replace("EPOCHS", str(epochs)).replace("BATCH", str(arguments.batch))
+        )
+        random, rows = np.random.default_rng(0), arguments.batch * STEPS
         images = random.random((rows, 32, 32, 3), np.float32)
         np.savez(folder / "data.npz", image=images, y=random.integers(0, 10, rows))
         for count in range(rounds):

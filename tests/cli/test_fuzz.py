@@ -6,6 +6,7 @@ pytestmark = [pytest.mark.keras, pytest.mark.slow]
 CASES = 300
 
 
+@pytest.mark.sweep
 def test_every_mutation_is_answered() -> None:
     report = run(CASES, seed=20)
     assert report.failures == []

@@ -262,10 +262,10 @@ def test_a_script_starts_from_the_same_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "strategy",
     [
-        "auto",
         *(
             pytest.param(strategy, marks=pytest.mark.sweep)
             for strategy in (
+                "auto",
                 "uncertainty",
                 "{uncertainty: {from_first_batch: false, learning_rate: 0.1}}",
                 "equal_contribution",
@@ -329,7 +329,9 @@ def difference(path: Path, folder: Path) -> float:
 
 
 @pytest.mark.keras
-@pytest.mark.parametrize("name", ["breast_cancer", "residual"])
+@pytest.mark.parametrize(
+    "name", ["breast_cancer", pytest.param("residual", marks=pytest.mark.sweep)]
+)
 def test_a_script_trains_the_same_weights(name: str, tmp_path: Path) -> None:
     assert difference(Path(f"specs/{name}.yaml"), tmp_path) < 1e-6
 

@@ -303,7 +303,10 @@ def scaled() -> Any:
     return keras.Model(outside, layers.Flatten(name="y")(inner(outside)))
 
 
-@pytest.mark.parametrize("keep_nested", [False, True], ids=["block", "nested"])
+@pytest.mark.parametrize(
+    "keep_nested",
+    [pytest.param(False, id="block", marks=pytest.mark.sweep), pytest.param(True, id="nested")],
+)
 def test_layers_inside_of_keras_compute_the_same(keep_nested: bool, tmp_path: Path) -> None:  # noqa: FBT001 - pytest's
     model = scaled()
     random = np.random.default_rng(0)

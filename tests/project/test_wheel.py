@@ -164,6 +164,7 @@ def test_jax_is_used_where_it_is_installed_alone(
         pytest.param("scipy", "ImportError", marks=pytest.mark.sweep),
     ],
 )
+@pytest.mark.sweep
 def test_a_jax_that_does_not_work_is_passed_over(
     quick: Installed, tmp_path: Path, broken: str, error: str
 ) -> None:
