@@ -156,17 +156,19 @@ def numpy_pass():
     for array in dict(opened).values():
         array.min(), array.max(), np.isfinite(array).all()
 import modelspec
+from modelspec.api.spec_data import load_data
 spec = modelspec.loads(sys.stdin.read())
 from modelspec.checks.data import check_data
+from modelspec.results.output import Output
 def our_pass():
     dataset, _ = load_data(spec, path)
-    assert not check_data(spec.graph, spec.heads, dataset, {"y": (None, 1)})
-for each in (numpy_pass, our_pass):
-    each()
+    assert not check_data(spec.graph, spec.heads, dataset, {"y": Output((None, 1), "float32")})
+for one_pass in (numpy_pass, our_pass):
+    one_pass()
 for _ in range(int(sys.argv[2])):
-    for each in (our_pass, numpy_pass):
+    for one_pass in (our_pass, numpy_pass):
         started = time.perf_counter()
-        each()
+        one_pass()
         print(time.perf_counter() - started)
 """
 
