@@ -1,5 +1,7 @@
 """``modelspec new``."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from modelspec.cli import templates
@@ -20,7 +22,13 @@ SOURCES = """\
 """
 
 
-class _Template(click.Choice[str]):
+if TYPE_CHECKING:
+    Choice = click.Choice[str]
+else:
+    Choice = click.Choice  # generic since click 8.2 alone
+
+
+class _Template(Choice):
     """A name of a template; an unknown one gets the nearest as a hint, not all of them."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
