@@ -26,7 +26,7 @@ def shared_output(output: Any) -> SharedOutput:
     """What stands for an output: it, or the logits that it follows from, or both."""
     logits = logits_of(output)
     # Tensors outside of graphs do not tell what made them.
-    operation: Any = None if isinstance(output, tf.__internal__.EagerTensor) else output.op
+    operation: Any = output.op if tf.is_symbolic_tensor(output) else None
     activation = operation and _ACTIVATIONS.get(operation.type)
     if activation and (logits is None or logits.ref() == operation.inputs[0].ref()):
         repeat = partial(_activated, activation, kept=logits is not None)

@@ -14,22 +14,29 @@ from modelspec.problems.errors import ModelError
 _DELIMITERS: Mapping[str, str] = {".csv": ",", ".tsv": "\\t"}
 _PARQUET = frozenset({".parquet", ".pq"})
 
-READ_TABLE = '''def read_table(path, text=(), missing={{}}):
-    """Return the columns of a table; those that are not ``text`` become numbers if they can."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        header, *rows = csv.reader(file{more})
-    columns = {{}}
-    for name, cells in zip(header, zip(*rows)):
-        cells = ["" if cell in missing.get(name, ()) else cell for cell in cells]
+_TYPED_COLUMN = """        cells = ["" if cell in missing.get(name, ()) else cell for cell in cells]
         columns[name] = np.array(cells, object)
         if name not in text:
             try:
                 columns[name] = np.array([float(cell or "nan") for cell in cells])
             except ValueError:
                 pass
-    return columns'''
+    return columns"""
+"""How both kinds of tables go on with the cells of a column."""
 
-READ_PARQUET = '''def read_table(path, text=(), missing={}):
+READ_TABLE = (
+    '''def read_table(path, text=(), missing={{}}):
+    """Return the columns of a table; those that are not ``text`` become numbers if they can."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        header, *rows = csv.reader(file{more})
+    columns = {{}}
+    for name, cells in zip(header, zip(*rows)):
+'''
+    + _TYPED_COLUMN
+)
+
+READ_PARQUET = (
+    '''def read_table(path, text=(), missing={}):
     """Return the columns of a table; those that are not ``text`` become numbers if they can."""
     columns = {}
     for column in pl.read_parquet(path, glob=False):
@@ -37,14 +44,9 @@ READ_PARQUET = '''def read_table(path, text=(), missing={}):
         if column.dtype == pl.Boolean and name not in text:
             column = column.cast(pl.Int8)
         cells = column.cast(pl.String).fill_null("").to_list()
-        cells = ["" if cell in missing.get(name, ()) else cell for cell in cells]
-        columns[name] = np.array(cells, object)
-        if name not in text:
-            try:
-                columns[name] = np.array([float(cell or "nan") for cell in cells])
-            except ValueError:
-                pass
-    return columns'''
+'''
+    + _TYPED_COLUMN
+)
 
 CLASS_IDS = '''def class_ids(names, classes=None):
     """Return the position of each name in the classes, or else in all names, sorted."""
