@@ -14,18 +14,18 @@ from modelspec.problems.errors import KerasError
 from modelspec.storage import cache
 
 OLDEST = "3.14"
-"""The oldest Keras that the tests pass with."""
+"""The oldest Keras with which the tests pass."""
 
 __all__ = ["FAMILIES", "Argument", "Catalog", "Entry", "Family", "load"]
 
 
 def load() -> Catalog:
-    """The catalogue of the installed Keras, with what the active plugins offer.
+    """Return the catalogue of the installed Keras, with the parts of the active plugins.
 
-    Keras's part comes from the user's cache folder if it is there.
+    The part of Keras comes from the user's cache folder if it is there.
 
     Raises:
-        PluginError: A part of a plugin has the name of one of Keras's, or of another plugin's.
+        PluginError: A plugin's part has the name of a part of Keras or of another plugin.
     """
     return _loaded(active_plugins())
 
@@ -43,7 +43,7 @@ def _loaded(plugins: tuple[Plugin, ...]) -> Catalog:
 
 def _keras() -> Path:
     spec = find_spec("keras")
-    # A folder named keras without code in it passes for a package too.
+    # Python also finds an empty folder named keras as a package.
     if spec is None or spec.origin is None:
         raise KerasError(f'Keras is not installed: pip install "keras>={OLDEST}" tensorflow')
     return Path(spec.origin).parent
@@ -61,7 +61,7 @@ def _read(folder: Path) -> Payload:
 
 
 def _made(source: Source, folder: Path) -> Payload:
-    """From the source text; from Keras itself where its files are not where we know them."""
+    """Return the catalogue from Keras's source text, or from Keras itself if that is unreadable."""
     written = survey(source)
     if is_whole(written):
         return written

@@ -5,7 +5,7 @@ import re
 
 
 def read_aliases(module: ast.Module) -> dict[str, ast.expr]:
-    """What each name in a module's ``ALL_OBJECTS_DICT`` stands for."""
+    """Return what each name in a module's ``ALL_OBJECTS_DICT`` means."""
     members = _members(module)
     meant: dict[str, ast.expr] = {}
     for node in module.body:

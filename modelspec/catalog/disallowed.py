@@ -1,8 +1,8 @@
 """Keras objects that a spec may not use, each with its reason.
 
-A spec is data: it runs no code of its own, holds no Python object and reaches nothing outside the
-run's folder. Functions that need more than their data (``threshold``) are refused by their
-signature, wherever Keras has them, and are not listed here.
+A spec is data: it runs no code of its own, contains no Python object and uses nothing outside the
+run's folder. Functions with required arguments besides their tensors (``threshold``) are refused by
+their signature and are not listed here.
 """
 
 from modelspec.catalog.entries import Family

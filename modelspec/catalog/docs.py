@@ -11,7 +11,7 @@ _PLACEHOLDER = re.compile(r"^( *)\{\{(\w+)\}\}", re.MULTILINE)
 
 
 def fill_placeholders(text: str, shared: Callable[[str], str]) -> str:
-    """A docstring with the shared text of each ``{{name}}`` in its place."""
+    """Replace each ``{{name}}`` in a docstring with its shared text."""
 
     def fill(match: re.Match[str]) -> str:
         indent, name = match.groups()
@@ -27,7 +27,7 @@ def first_sentence(text: str) -> str:
 
 @cache
 def argument_helps(text: str) -> dict[str, str]:
-    """The paragraph for each argument of the "Args" section, on one line."""
+    """Return the paragraph for each argument in the "Args" section, on one line."""
     section = _SECTION.search(text + "\n")
     if not section:
         return {}

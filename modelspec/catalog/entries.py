@@ -26,24 +26,25 @@ Family = Literal[
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
 OPERATION_PREFIX = "ops."
-"""What the name of every operation begins with, as in ``ops.mean``."""
+"""The prefix of every operation's name, as in ``ops.mean``."""
 
 FROM = "from"
-"""Stands for the default of a tensor that an operation needs: it comes from another layer."""
+"""The default of a tensor that an operation requires: it comes from another layer."""
 
 Payload = dict[str, Any]
-"""A whole catalogue as plain JSON data: what the survey makes and the cache keeps."""
+"""A whole catalogue as plain JSON data, which the survey creates and the cache stores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
     """One keyword argument of a Keras object.
 
-    ``default`` is source text, None when the argument is required. ``kinds`` is a subset of
-    int, float, bool, str, list and object; where it is empty nothing is known and anything goes.
-    ``family`` is set where a Keras object belongs (then ``kinds`` says "object" for one of them,
-    "list" for a list of them, "float" where a plain number will do as well), and ``many`` where a
-    list of them is welcome. ``choices`` are the only strings that Keras documents, if it does.
+    ``default`` is source text, None when the argument is required. ``kinds`` is a subset of int,
+    float, bool, str, list and object; if it is empty, the types are unknown and every value is
+    accepted. ``family`` is set where the argument is a Keras object (then ``kinds`` says "object"
+    for one of them, "list" for a list of them, "float" if a plain number is accepted too), and
+    ``many`` where a list of them is accepted. ``choices`` are the only strings that Keras
+    documents.
     """
 
     name: str
@@ -60,9 +61,9 @@ class Argument:
 class Entry:
     """One Keras object that a spec can name.
 
-    ``name`` is the attribute of Keras's public package that holds it, whatever alias found it.
+    ``name`` is its attribute in Keras's public package, also where an alias was looked up.
     ``extra`` says that it takes keyword arguments which could not be read; ``refused`` why a spec
-    may not use it. A ``function`` takes no arguments in a spec: its name is all there is to write.
+    may not use it. A ``function`` takes no arguments in a spec, which writes only its name.
     ``adapts`` says of a layer that it has ``adapt``, which fits it to data.
     ``module`` is that of a model of ``keras.applications``, which is a layer here; ``model`` is one
     that the spec takes from a file.
@@ -90,23 +91,23 @@ class Entry:
 
     @property
     def is_model(self) -> bool:
-        """Whether it is a layer that has layers: of ``keras.applications``, or from a file."""
+        """True for a model as a layer, from ``keras.applications`` or from a file."""
         return self.module is not None or self.model is not None
 
     def is_needed(self, name: str) -> bool:
-        """Whether a tensor of an operation has no default."""
+        """Return True where a tensor of an operation has no default."""
         return self.arguments[name].default == FROM
 
 
 def item_family(name: str) -> Family:
-    """The family of what a layer item names."""
+    """Return the family of the name in a layer item: "operation" or "layer"."""
     return "operation" if name.startswith(OPERATION_PREFIX) else "layer"
 
 
 class Catalog:
-    """Everything the installed Keras offers, by family and name.
+    """All objects of the installed Keras, by family and name.
 
-    Entries are made when they are asked for: a spec uses a dozen of several hundred.
+    Entries are created on first use, because a spec uses a dozen of several hundred.
     """
 
     def __init__(self, payload: Payload, plugins: tuple[Plugin, ...] = ()) -> None:
@@ -119,19 +120,19 @@ class Catalog:
 
     @property
     def identity(self) -> str:
-        """What results of Keras depend on: its version, the plugins, and models from files."""
+        """The version of Keras, the plugins and the models from files, as a key for caches."""
         plugins = (plugin.sha256 for plugin in self.plugins)
         models = (model.identity for model in self.models.values())
         return " ".join([self.version, *plugins, *models])
 
     def with_models(self, models: Iterable[FileModel]) -> "Catalog":
-        """The same catalogue, with the models that a spec takes from files as layers."""
+        """Return a copy of the catalogue in which models from files are layers too."""
         extended = copy(self)
         extended.models = {model.name: model for model in models}
         return extended
 
     def find(self, family: Family, name: str) -> Entry | None:
-        """The entry that Keras itself would take the name for; optimizers go by any case."""
+        """Return the entry that Keras's ``get`` finds; optimizers also in other case."""
         if family == "layer" and name in self.models:
             return _model_entry(self.models[name])
         known = self._families[family]
@@ -142,12 +143,12 @@ class Catalog:
         return self._entry(family, real) if real in known["entries"] else None
 
     def names(self, family: Family) -> tuple[str, ...]:
-        """Public names that a spec can write, one for each object, sorted."""
+        """Return the public names that a spec can write, one for each object, sorted."""
         entries = self._families[family]["entries"]
         return tuple(sorted(name for name, entry in entries.items() if not entry["refused"]))
 
     def known(self, family: Family) -> tuple[str, ...]:
-        """Everything that a spec can write: names and their aliases, sorted."""
+        """Return all names and aliases that a spec can write, sorted."""
         names = set(self.names(family))
         aliases = self._families[family]["aliases"]
         others = {alias for alias, name in aliases.items() if name in names}

@@ -1,4 +1,4 @@
-"""Models that stand in files, as a spec uses them: what their config says, read as data."""
+"""The facts about models in files that a spec uses; their config is read as data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from typing import Any
 class FileModel:
     """A model that ``models`` names, up to the layer ``until``.
 
-    ``layer`` is the model inside of it that is meant, as in ``outer.inner``. ``path`` is its
-    ``.keras`` file; ``config`` is that of the whole file, which was checked to name nothing but
-    Keras's own parts and those of plugins, and ``digest`` its SHA-256. ``inputs`` and ``outputs``
-    are names, in the order of a call. ``elements`` is the number of values in all weights of the
-    file. ``kept`` is the SHA-256 of the file when a run was trained with it; the config is then the
-    one that the run keeps, and the file may be gone. ``restored`` says that a checkpoint gives the
-    weights, so that nothing needs the file.
-    ``cut`` names the models around ``until``, and then the layer itself.
-    ``ids`` is the size of the Embedding that looks up an input, by the input's name.
+    ``layer`` names the model inside of it that is used, as in ``outer.inner``. ``path`` is its
+    ``.keras`` file; ``config`` is that of the whole file, which was checked to name only Keras's
+    own parts and those of plugins, and ``digest`` its SHA-256. ``inputs`` and ``outputs`` are
+    names, in the order of a call. ``elements`` is the number of values in all weights of the file.
+    ``kept`` is the SHA-256 of the file with which a run was trained; the config is then the one in
+    the run's folder, and the file may be missing. ``restored`` says that a checkpoint contains the
+    weights, so that the file is not needed. ``cut`` names the models that contain ``until``, and
+    then the layer itself. ``ids`` is the size of the Embedding that looks up an input, by the
+    input's name.
     """
 
     name: str
@@ -37,5 +37,5 @@ class FileModel:
 
     @property
     def identity(self) -> str:
-        """What shapes and summaries depend on."""
+        """The parts on which shapes and summaries depend, as a key for caches."""
         return f"{self.name} {self.digest} {self.layer} {self.until} {self.elements}"

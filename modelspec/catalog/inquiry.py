@@ -1,6 +1,6 @@
-"""The catalogue from Keras itself, asked in another process, where its source cannot be read.
+"""The catalogue from Keras itself, imported in another process, where its source is unreadable.
 
-This process stays free of Keras, whose import takes seconds.
+This process does not import Keras, which takes seconds.
 """
 
 import json
@@ -15,12 +15,12 @@ _PROGRAM = "modelspec.backend.inspection"
 
 
 def inquire() -> Payload:
-    """What the installed Keras says of itself once it is imported.
+    """Return the catalogue that another process reads from Keras after importing it.
 
     Raises:
-        KerasError: where it cannot be imported, or cannot say.
+        KerasError: Keras cannot be imported, or its parts cannot be listed.
     """
-    # The child finds modules where this process does, and nowhere else.
+    # The child finds the same modules as this process, and no others.
     done = subprocess.run(  # noqa: S603 - our own program, with nothing from a spec in it
         [sys.executable, "-P", "-m", _PROGRAM],
         stdin=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """Types of an argument's values, from its name, its default and its docstring.
 
 Keras states types in prose, so only clear statements count. A value that Keras accepts must never
-be reported as wrong: everything that the text mentions is allowed, and if it says nothing,
+be reported as wrong: every type that the text mentions is allowed, and if it mentions none,
 ``kinds`` is empty.
 """
 
@@ -29,13 +29,13 @@ _ALSO: dict[str, frozenset[str]] = {
 """Types that Keras accepts by these names, although some of its docstrings omit them."""
 
 _STATED = {"target_shape": frozenset({"list"})}
-"""Types that Keras states too late in its text; it would read a string letter by letter."""
+"""Types that Keras states too late in its text; it would split a string into letters."""
 
 _OF_OPERATIONS = {
     **dict.fromkeys(("axis", "axes"), frozenset({"int", "list"})),
     "dtype": frozenset({"str"}),
 }
-"""Types that ``keras.ops`` takes by these names throughout, whatever it says of them."""
+"""Types of arguments with these names in all of ``keras.ops``, whatever the docstrings say."""
 
 _UNWRITTEN = {"fill_mode": ("mirror",)}
 """Choices that Keras takes but does not list."""
@@ -68,7 +68,7 @@ _ENDINGS: tuple[Family, ...] = ("activation", "initializer", "regularizer", "con
 
 
 def objects(owner: Family, name: str) -> tuple[Family | None, frozenset[str]]:
-    """The family of Keras objects that an argument takes, and in what form."""
+    """Return the family of Keras objects that an argument takes, and in which forms."""
     if (owner, name) in _OBJECTS:
         return _OBJECTS[owner, name]
     for family in _ENDINGS:
@@ -79,7 +79,7 @@ def objects(owner: Family, name: str) -> tuple[Family | None, frozenset[str]]:
 
 @cache
 def kinds(owner: Family, name: str, default: str | None, text: str) -> frozenset[str]:
-    """Which kinds of plain values an argument takes; empty when the text does not say."""
+    """Return the types of plain values that an argument takes; empty if the text is unclear."""
     if name in _STATED:
         return _STATED[name]
     if owner == "operation" and name in _OF_OPERATIONS:
@@ -92,7 +92,7 @@ def kinds(owner: Family, name: str, default: str | None, text: str) -> frozenset
     } | ({"float"} if re.search("python number", prose, re.IGNORECASE) else set())
     shown = _kinds_of_default(default)
     if not _OPENING.match(prose):
-        # Nothing but the default to go by: enough to tell a number or a flag from a text.
+        # The default alone shows only whether the value is a number, a flag or a text.
         if not shown or "str" in shown | said or _QUOTED.search(text.replace("`", "")):
             return frozenset()
         said |= {"list", "float"} if shown & {"int", "float"} else set()
@@ -103,7 +103,7 @@ def kinds(owner: Family, name: str, default: str | None, text: str) -> frozenset
 
 @cache
 def choices(name: str, text: str) -> tuple[str, ...]:
-    """The strings of a phrase like ``one of "valid", "same"``; empty if others may be possible."""
+    """Return the strings in a phrase like ``one of "valid", "same"``; empty if it is incomplete."""
     phrase = _CHOICES.search(text)
     if not phrase or _OPEN_ENDED.match(phrase.group(2).strip()):
         return ()

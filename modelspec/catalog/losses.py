@@ -9,7 +9,7 @@ from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Route
 
 Shape = tuple[int | None, ...]
-"""Without the batch; None is an unknown length."""
+"""A shape without the batch; None is an unknown length."""
 
 Targets = Literal[
     "ids", "one-hot", "binary", "signs", "counts", "elementwise", "sequences", "groups"
@@ -34,9 +34,9 @@ by the loss; ``scores`` are larger for likelier classes; ``rates`` are above 0.
 
 @dataclass(frozen=True, slots=True)
 class LossFacts:
-    """The targets and outputs of a loss. ``whole_sample``: it gives one value for each sample.
+    """The targets and outputs of a loss. ``whole_sample``: one value for each sample.
 
-    ``of_batch``: its value is that of a batch as a whole, and depends on which samples meet in it.
+    ``of_batch``: its value belongs to the batch as a whole, and depends on which samples are in it.
     ``from_logits``: it has an argument of that name.
     """
 
@@ -77,11 +77,11 @@ LOSSES: dict[str, LossFacts | None] = {
     "meansquaredlogarithmicerror": LossFacts("counts", "quantities"),
     "huber": _QUANTITY,
     "logcosh": _QUANTITY,
-    # What these mean depends on the shapes: ``named_loss`` says it.
+    # The meaning of these depends on the shapes: see ``named_loss``.
     "crossentropy": None,
     "ce": None,
 }
-"""By folded name; None says that nothing is known."""
+"""The facts by folded name; None where nothing is known."""
 
 _SHORT = {
     "bce": "binarycrossentropy",
@@ -94,7 +94,7 @@ _SHORT = {
 
 
 class Placed(Protocol):
-    """A metric as the spec writes it; ``weighted`` says whether weights of samples count in it."""
+    """A metric as the spec writes it; ``weighted`` says whether sample weights count in it."""
 
     @property
     def value(self) -> Any: ...
@@ -105,7 +105,7 @@ class Placed(Protocol):
 
 
 class Head(Protocol):
-    """An output with its loss as the spec writes it, and the place where it does."""
+    """An output with its loss as the spec writes it, and the place of the loss."""
 
     @property
     def output(self) -> str: ...
@@ -116,7 +116,7 @@ class Head(Protocol):
 
 
 class JudgedHead(Head, Protocol):
-    """A head with what judges it, and the weights of its classes."""
+    """A head with its metrics and the weights of its classes."""
 
     @property
     def metrics(self) -> Sequence[Placed]: ...
@@ -125,13 +125,13 @@ class JudgedHead(Head, Protocol):
 
 
 def loss_facts(loss: Any, target: Shape, output: Shape | None = None) -> LossFacts | None:
-    """What a loss takes; of plain ``crossentropy``, as far as the shapes tell."""
+    """Return the facts about a loss; None if unknown, as for ``crossentropy`` without shapes."""
     name, _ = named_loss(loss, target, output or target or (1,))
     return LOSSES.get(name)
 
 
 def named_loss(loss: Any, target: Shape, output: Shape | None) -> tuple[str, Mapping[str, Any]]:
-    """A loss's name, alike for ``MeanSquaredError`` and ``mse``, and its arguments."""
+    """Return a loss's name, the same for ``MeanSquaredError`` and ``mse``, and its arguments."""
     written = Written.read(loss)
     if written is None:
         return "", {}
@@ -143,7 +143,7 @@ def named_loss(loss: Any, target: Shape, output: Shape | None) -> tuple[str, Map
 
 
 def _chosen_crossentropy(target: Shape, output: Shape) -> str:
-    """What Keras makes of plain ``crossentropy`` (``trainers/compile_utils.py``, ``get_loss``)."""
+    """Return the loss that Keras's ``get_loss`` (``trainers/compile_utils.py``) chooses."""
     if output[-1] == 1:
         return "binarycrossentropy"
     sparse = len(target) < len(output) or target[-1] == 1
@@ -155,25 +155,25 @@ def folded(name: str) -> str:
 
 
 def read_object(catalog: Catalog, family: Family, value: Any) -> tuple[str, Mapping[Any, Any]]:
-    """The folded name and the arguments of a Keras object; an empty name where it is none."""
+    """Return the folded name and arguments of a Keras object; an empty name for other values."""
     written = Written.read(value)
     entry = catalog.find(family, written.name) if written else None
     return folded(entry.name) if entry else "", written.arguments if written else {}
 
 
 def is_regression(loss: Any) -> bool:
-    """Whether a loss is that of a quantity, and not of classes."""
+    """Return True for a loss of quantities, False for one of classes."""
     facts = LOSSES.get(named_loss(loss, (), None)[0])
     return facts is not None and facts.outputs == "quantities"
 
 
 def outputs_of_ids(heads: Iterable[Head]) -> frozenset[str]:
-    """The outputs whose losses take class ids, whatever the shapes."""
+    """Return the outputs whose losses take class ids, whatever the shapes."""
     return _outputs_of("ids", heads)
 
 
 def outputs_of_one_hot(heads: Iterable[Head]) -> frozenset[str]:
-    """The outputs whose losses take the share of each class, whatever the shapes."""
+    """Return the outputs whose losses take the share of each class, whatever the shapes."""
     return _outputs_of("one-hot", heads)
 
 

@@ -21,8 +21,8 @@ bound; ``curve`` all bounds from 0 to 1; ``shares`` probabilities; ``quantities`
 class MetricFacts:
     """The targets and outputs of a metric.
 
-    ``for_logits`` is the argument that lets it read logits; empty where none does. ``rows``: Keras
-    refuses targets without an axis for the units. ``exact``: it counts equal values.
+    ``for_logits`` is the argument that makes it accept logits; empty where it has none. ``rows``:
+    Keras refuses targets without an axis for the units. ``exact``: it counts equal values.
     """
 
     targets: Targets
@@ -42,7 +42,7 @@ _MARGIN = MetricFacts("signs", "scores")
 _CROSS = "from_logits: true"
 
 METRICS: dict[str, MetricFacts | None] = {
-    # Of ``accuracy`` as text: ``metric_facts`` says which one Keras chooses.
+    # ``metric_facts`` resolves the bare name ``accuracy``; this is the class ``Accuracy``.
     "acc": None,
     "accuracy": MetricFacts("elementwise", "ids", exact=True),
     "auc": MetricFacts("binary", "curve", _CROSS),
@@ -91,19 +91,19 @@ METRICS: dict[str, MetricFacts | None] = {
     "truenegatives": _COUNT,
     "truepositives": _COUNT,
 }
-"""By folded name, with Keras's default arguments; None says that nothing is known."""
+"""The facts by folded name, with Keras's default arguments; None where nothing is known."""
 
 CONFUSION = {"iou", "meaniou", "onehotiou", "onehotmeaniou"}
-"""Those that count pairs of classes."""
+"""Metrics that count pairs of classes."""
 
 
 def metric_facts(
     name: str, arguments: Mapping[Any, Any], *, text: bool, chosen: str = ""
 ) -> MetricFacts | None:
-    """What a metric takes with the arguments that a spec gives it.
+    """Return the facts about a metric with the arguments of a spec; None if unknown.
 
-    ``text``: it is written as a name alone, of which Keras reads ``accuracy`` by the shapes:
-    ``chosen`` is the one that it takes for it, where that is known.
+    ``text``: the spec writes the name alone, so that Keras chooses a class for ``accuracy`` by the
+    shapes; ``chosen`` is the folded name of that class, empty if unknown.
     """
     name = folded(name)
     if text and name in ("accuracy", "acc"):
@@ -119,7 +119,7 @@ def metric_facts(
 
 
 def _confusion(facts: MetricFacts, arguments: Mapping[Any, Any]) -> MetricFacts:
-    """IoU and its kind take ids or rows, for targets and predictions each, by two arguments."""
+    """IoU metrics take ids or rows, for targets and predictions each, as two arguments say."""
     rows = {"sparse_y_true": facts.targets == "one-hot", "sparse_y_pred": facts.reads == "largest"}
     by_row = {
         key: not arguments[key] if isinstance(arguments.get(key), bool) else default
@@ -133,7 +133,7 @@ def _confusion(facts: MetricFacts, arguments: Mapping[Any, Any]) -> MetricFacts:
 
 
 def chosen_accuracy(target: tuple[int | None, ...] | None, output: tuple[int | None, ...]) -> str:
-    """What Keras takes ``accuracy`` for (``is_binary_or_sparse_categorical``)."""
+    """Return the class that Keras chooses for ``accuracy``; empty if it depends on the target."""
     if not output or output[-1] == 1:
         return "binaryaccuracy"
     if target is None:

@@ -1,6 +1,6 @@
 """Facts about operations, for checks, costs and the decision about XLA. Names are without ``ops.``.
 
-What is named here computes what Keras says of it on symbols, on every backend.
+On every backend, these operations return the shapes and dtypes that Keras states on symbols.
 """
 
 from modelspec.catalog.entries import OPERATION_PREFIX
@@ -41,7 +41,7 @@ MOVES = frozenset(
         *("tile", "transpose", "tril", "triu", "unstack"),
     }
 )
-"""What moves numbers, and computes none."""
+"""Operations that move numbers without computing any."""
 
 PRODUCTS = frozenset({"dot", "einsum", "inner", "matmul", "outer", "tensordot", "vdot"})
 
@@ -52,17 +52,17 @@ TAKES_NAN = frozenset(
     | {"nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod"}
     | {"nanquantile", "nanstd", "nansum", "nanvar"}
 )
-"""What gives numbers where its input is NaN."""
+"""Operations that return numbers where their input is NaN."""
 
 TELLS_NAN = frozenset({"isnan", "isfinite"})
-"""What tells where NaN is: the condition of an ``ops.where`` that replaces it."""
+"""Operations that find NaN, for the condition of an ``ops.where`` that replaces it."""
 
 
 def plain_name(name: str) -> str:
-    """``ops.mean`` → ``mean``; the name of a layer stays as it is."""
+    """Convert ``ops.mean`` to ``mean``; the name of a layer stays unchanged."""
     return name.removeprefix(OPERATION_PREFIX)
 
 
 def is_plain(name: str) -> bool:
-    """Whether what Keras says of an operation on symbols is all there is to know."""
+    """Return True where Keras states correct shapes for an operation on every backend."""
     return plain_name(name) in PLAIN

@@ -1,7 +1,7 @@
 """The functions of ``keras.ops``, and which of their arguments are tensors.
 
-Keras's functions follow one form, which tells it: ``any_symbolic_tensors((x, y))`` names arguments
-that may be tensors, and ``Operation(...).symbolic_call(x, y)`` those that the model keeps as such.
+The source of Keras's functions shows it: ``any_symbolic_tensors((x, y))`` names arguments that may
+be tensors, and ``Operation(...).symbolic_call(x, y)`` those that the model treats as tensors.
 """
 
 import ast
@@ -15,10 +15,10 @@ from modelspec.catalog.entries import OPERATION_PREFIX
 from modelspec.catalog.source import Definition
 
 _PACKAGES = ("ops", "ops.image", "ops.linalg", "ops.nn", "ops.numpy")
-"""Where functions are exported; the first is where most have their shortest name."""
+"""The packages that export functions; most have their shortest name in the first."""
 
 _NOT_TENSORS = {("reshape", "newshape")}
-"""Arguments that may be tensors in Keras, but never of a model: its shapes are not values."""
+"""Arguments that can be tensors in Keras, but not in a model, which has no shapes as values."""
 
 _CALLABLE = re.compile(r"f|.*fun|.*func|.*function|.*_fn|body|branches")
 _SEVERAL = re.compile(
@@ -34,9 +34,9 @@ class Exports(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The arguments of an operation, those of them that are tensors, and those that take several.
+    """The arguments of an operation, which of them are tensors, and which take several tensors.
 
-    ``refused`` says why a spec cannot contain it; ``extra`` that it takes any keyword besides.
+    ``refused`` is the reason why a spec cannot use it; ``extra`` says that it takes other keywords.
     """
 
     parameters: list[signatures.Parameter]
@@ -47,7 +47,7 @@ class Signature:
 
 
 def find_operations(keras: Exports) -> tuple[dict[str, Definition], dict[str, str]]:
-    """The functions by their shortest names, and the names that stand for others."""
+    """Return the functions by their shortest names, and the function of every other name."""
     names: dict[Definition, str] = {}
     aliases: dict[str, str] = {}
     for package in _PACKAGES:
@@ -63,7 +63,7 @@ def find_operations(keras: Exports) -> tuple[dict[str, Definition], dict[str, st
 
 
 def read_signature(definition: Definition, doc: str) -> Signature:
-    """The signature of a function of ``keras.ops``."""
+    """Read the signature of a function of ``keras.ops``."""
     function = definition.node
     assert isinstance(function, ast.FunctionDef)
     helps = docs.argument_helps(doc)
@@ -96,10 +96,10 @@ def _refusal(names: list[str], tensors: tuple[str, ...]) -> str | None:
 
 
 def _tensors(function: ast.FunctionDef, helps: Mapping[str, str]) -> Iterator[str]:
-    """The arguments that are tensors, by the function's text; by its docstring without one."""
+    """Yield the arguments that are tensors, from the function's source or else its docstring."""
     asked = {name for call in _asking(function) for name in _names(call)}
     passed = {name for call in _calling(function) for name in _names(call)}
-    if isinstance(function.body[-1], ast.Pass):  # what stands in for a text that cannot be read
+    if isinstance(function.body[-1], ast.Pass):  # the replacement of unreadable source
         asked = {name for name, text in helps.items() if _TENSOR.search(text.split(". ")[0])}
         asked -= {"dtype", "shape"}
     for name in asked | passed:
@@ -109,7 +109,7 @@ def _tensors(function: ast.FunctionDef, helps: Mapping[str, str]) -> Iterator[st
 
 
 def _asked_whole(function: ast.FunctionDef) -> set[str]:
-    """Arguments whose members are asked for: ``any_symbolic_tensors(xs)``."""
+    """Return the arguments that are passed whole: ``any_symbolic_tensors(xs)``."""
     return {
         call.args[0].id
         for call in _asking(function)
@@ -124,7 +124,7 @@ def _asking(function: ast.FunctionDef) -> Iterator[ast.Call]:
 
 
 def _calling(function: ast.FunctionDef) -> Iterator[ast.Call]:
-    """``Add().symbolic_call(x1, x2)``, ``Diff(n)(a)``; or another function in its place."""
+    """Yield ``Add().symbolic_call(x1, x2)`` or ``Diff(n)(a)``, or the call of another function."""
     for node in ast.walk(function):
         match node:
             case ast.Call(func=ast.Attribute(attr="symbolic_call") | ast.Call()):

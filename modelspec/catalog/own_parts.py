@@ -31,7 +31,7 @@ _PUBLIC = {
     "Regularizer": "regularizers",
     "Constraint": "constraints",
 }
-"""Base classes that Keras exports at its top too, with their packages."""
+"""Base classes that Keras also exports at its top level, with their packages."""
 
 _TWO = 2
 _KINDS = {"int": "int", "float": "float", "bool": "bool", "str": "str"}
@@ -39,7 +39,7 @@ _KINDS |= dict.fromkeys(("list", "tuple", "Sequence", "List", "Tuple"), "list")
 
 
 class PluginSource:
-    """The answers to a survey for one plugin, on top of the source of Keras."""
+    """The answers to a survey of one plugin, in addition to those of Keras's source."""
 
     def __init__(self, plugin: Plugin, keras: Source) -> None:
         self.module = str(plugin.path)
@@ -62,7 +62,7 @@ class PluginSource:
         return self._keras.trainer_function(name)
 
     def lineage(self, definition: Definition) -> list[Definition]:
-        """A class of the plugin and its bases, there and in Keras, nearest first."""
+        """Return a class of the plugin and its bases, in the plugin and in Keras, nearest first."""
         line = [definition]
         node = definition.node
         for base in node.bases if isinstance(node, ast.ClassDef) else ():
@@ -89,10 +89,10 @@ class PluginSource:
 
 
 def with_plugins(payload: Payload, plugins: tuple[Plugin, ...], keras: Source) -> Payload:
-    """A catalogue with what plugins offer besides.
+    """Return a catalogue with the parts of plugins added.
 
     Raises:
-        PluginError: A part has the name of one of Keras's, or of another plugin's.
+        PluginError: A plugin's part has the name of a part of Keras or of another plugin.
     """
     families = {
         family: {
@@ -138,7 +138,7 @@ def _families(source: PluginSource, definition: Definition, plugin: Plugin) -> l
 
 
 def _of_function(node: ast.FunctionDef) -> list[Family]:
-    """A function of two arguments judges predictions; one of a single argument changes a tensor."""
+    """Return a function's families: loss and metric for two arguments, activation for one."""
     arguments = [*node.args.posonlyargs, *node.args.args]
     needed = len(arguments) - len(node.args.defaults)
     if arguments and arguments[0].arg == "shape":
@@ -169,7 +169,7 @@ def _entry(
 
 
 def _annotated(source: PluginSource, definition: Definition) -> dict[str, set[str]]:
-    """The types of arguments, by their annotations, where these name plain types alone."""
+    """Return the types of arguments whose annotations name only plain types."""
     types: dict[str, set[str]] = {}
     for owner in reversed(source.lineage(definition)):
         init = method(owner, "__init__") if owner.module == source.module else None
@@ -191,7 +191,7 @@ def _names(annotation: ast.expr | None) -> set[str]:
 
 
 def _reads_targets(node: ast.ClassDef | ast.FunctionDef) -> bool:
-    """Whether a loss uses its first tensor, the targets, at all."""
+    """Return True where a loss uses its first argument, the targets."""
     function = node
     skipped = 0
     if isinstance(node, ast.ClassDef):

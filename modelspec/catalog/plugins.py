@@ -1,6 +1,6 @@
-"""Own parts: Python files and modules named by ``--plugin``, read as text and never imported here.
+"""Own parts: Python files and modules named by ``--plugin``, read as text and not imported here.
 
-What they offer are the classes and functions with ``keras.saving.register_keras_serializable``.
+A plugin offers its classes and functions with ``keras.saving.register_keras_serializable``.
 """
 
 import ast
@@ -23,7 +23,7 @@ _LIMIT = 16 << 20
 class Plugin:
     """A Python file of the user's own parts.
 
-    ``written`` is what the option says, ``module`` the name to import it by, None for a file.
+    ``written`` is the value of the option, ``module`` the name to import it by, None for a file.
     """
 
     written: str
@@ -37,11 +37,11 @@ class Plugin:
 
     @property
     def name(self) -> str:
-        """By which a run remembers it: the name of the file, or of the module."""
+        """The name by which a run remembers it: that of the file, or of the module."""
         return self.module or self.path.name
 
     def tree(self) -> ast.Module:
-        """The syntax of its text, which was parsed before."""
+        """The syntax tree of its text, which was parsed before without errors."""
         return ast.parse(self.text)
 
 
@@ -49,22 +49,22 @@ _active: ContextVar[tuple[Plugin, ...]] = ContextVar("plugins", default=())
 
 
 def active_plugins() -> tuple[Plugin, ...]:
-    """The plugins that the command line, or a call of the API, has named."""
+    """Return the plugins that the command line, or a call of the API, has named."""
     return _active.get()
 
 
 def activate(written: Sequence[str]) -> None:
-    """Offer plugins from now on, as the option ``--plugin`` of a command does.
+    """Activate plugins from now on, as the option ``--plugin`` of a command does.
 
     Raises:
-        PluginError: One cannot be found or read, or is not Python.
+        PluginError: A plugin is missing, unreadable, or not Python.
     """
     _active.set(read_plugins(written))
 
 
 @contextmanager
 def using(plugins: tuple[Plugin, ...]) -> Iterator[None]:
-    """Offer plugins in a block."""
+    """Activate plugins within a ``with`` block."""
     token = _active.set(plugins)
     try:
         yield
@@ -76,7 +76,7 @@ def read_plugins(written: Sequence[str]) -> tuple[Plugin, ...]:
     """Read plugins by the paths of their files, or by the names of their modules.
 
     Raises:
-        PluginError: One cannot be found or read, or is not Python.
+        PluginError: A plugin is missing, unreadable, or not Python.
     """
     return tuple(_read(name) for name in dict.fromkeys(written))
 
@@ -108,7 +108,7 @@ def _read(written: str) -> Plugin:
 
 
 def _find_module(name: str) -> Path:
-    """The file of a module, found without importing the packages that it is in."""
+    """Return the file of a module without importing the packages that contain it."""
     where: Sequence[str] | None = sys.path
     parts = name.split(".")
     for count in range(1, len(parts) + 1):
@@ -122,9 +122,9 @@ def _find_module(name: str) -> Path:
 
 
 def registered(tree: ast.Module) -> Iterator[ast.ClassDef | ast.FunctionDef]:
-    """The classes and functions of a module that are registered with Keras; and callbacks.
+    """Yield the classes and functions that are registered with Keras, and callbacks.
 
-    Keras registers only what has a config, which callbacks do not need.
+    Keras registers only classes with a config, which callbacks do not need.
     """
     names = imported_names(tree)
     for node in tree.body:
@@ -144,7 +144,7 @@ def registered(tree: ast.Module) -> Iterator[ast.ClassDef | ast.FunctionDef]:
 
 
 def imported_names(tree: ast.Module) -> dict[str, str]:
-    """What the names that a module imports stand for, as dotted names."""
+    """Return the dotted name of each name that a module imports."""
     names = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -162,7 +162,7 @@ def _is_any(expressions: Sequence[ast.expr], name: str, names: Mapping[str, str]
 
 
 def _whole_name(expression: ast.expr, names: Mapping[str, str]) -> str:
-    """The dotted name of an object or of the function that is called, its first part resolved."""
+    """Return the dotted name of an object or of a called function, its first part resolved."""
     called = expression.func if isinstance(expression, ast.Call) else expression
     head, dot, rest = ast.unparse(called).partition(".")
     return names.get(head, head) + dot + rest

@@ -9,7 +9,7 @@ from modelspec.catalog.source import Definition
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """``default`` is source text, None when there is none; ``owner`` holds the signature."""
+    """``default`` is source text, None when there is none; ``owner`` has the signature."""
 
     name: str
     default: str | None
@@ -18,10 +18,10 @@ class Parameter:
 
 
 def accepted(lineage: list[Definition]) -> tuple[list[Parameter], bool]:
-    """The arguments of the nearest ``__init__``, with what its ``**kwargs`` hand to the bases.
+    """Return the arguments of the nearest ``__init__``, and of the bases that get its ``**kwargs``.
 
     The flag says that there may be others, which could not be read. Names that Keras only takes out
-    of ``kwargs`` to stay compatible (``input_shape``, ``decay``) are not documented and left out.
+    of ``kwargs`` for old callers (``input_shape``, ``decay``) are not documented and left out.
     """
     for place, definition in enumerate(lineage):
         init = method(definition, "__init__")
@@ -43,7 +43,7 @@ def method(definition: Definition, name: str) -> ast.FunctionDef | None:
 
 
 def parameters(owner: Definition, function: ast.FunctionDef) -> list[Parameter]:
-    """The named parameters of a function; of a method, all but ``self``."""
+    """Return the named parameters of a function; of a method, all but ``self``."""
     spec = function.args
     positional = [*spec.posonlyargs, *spec.args]
     required = len(positional) - len(spec.defaults)
@@ -57,7 +57,7 @@ def parameters(owner: Definition, function: ast.FunctionDef) -> list[Parameter]:
 
 
 def _complete(lineage: list[Definition]) -> bool:
-    """Whether every base is there, so that none can have a signature of its own."""
+    """Return True where every base could be read, so that none has an unknown signature."""
     known = {definition.node.name for definition in lineage} | {"object"}
     classes = [
         definition.node for definition in lineage if isinstance(definition.node, ast.ClassDef)
@@ -80,7 +80,7 @@ def _inherited(init: ast.FunctionDef, bases: list[Definition]) -> tuple[list[Par
 
 
 def _closes(init: ast.FunctionDef, rest: str) -> bool:
-    """Whether it refuses what is left over: ``if kwargs: raise ...``."""
+    """Return True where the method refuses other arguments: ``if kwargs: raise ...``."""
     return any(
         isinstance(node, ast.If)
         and isinstance(node.test, ast.Name)
@@ -91,12 +91,12 @@ def _closes(init: ast.FunctionDef, rest: str) -> bool:
 
 
 def _uses(init: ast.FunctionDef, rest: str) -> bool:
-    """Whether it looks at its ``**kwargs`` at all: some classes drop them silently."""
+    """Return True where the method uses its ``**kwargs``: some classes drop them silently."""
     return any(isinstance(node, ast.Name) and node.id == rest for node in ast.walk(init))
 
 
 def _forwards(init: ast.FunctionDef, rest: str) -> ast.Call | None:
-    """The call ``super().__init__(..., **kwargs)``."""
+    """Return the call ``super().__init__(..., **kwargs)``; None if there is none."""
     plain = (statement.value for statement in init.body if isinstance(statement, ast.Expr))
     for node in chain(plain, ast.walk(init)):
         match node:

@@ -10,10 +10,10 @@ from modelspec.catalog.aliases import read_aliases
 from modelspec.catalog.docs import fill_placeholders
 
 UNKNOWN = "unknown"
-"""The version of a package that does not say it where Keras does."""
+"""The version of a package whose text does not have it in the place where Keras does."""
 
 _HOPS = 16
-"""Longer chains of re-exports than Keras has; a ring of imports ends here."""
+"""More re-exports in a row than Keras has, so that a ring of imports ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Definition:
 
 
 class Source:
-    """The modules of one installed package, parsed when first asked for."""
+    """The modules of one installed package, each parsed on first use."""
 
     def __init__(self, package: str, folder: Path) -> None:
         self.package = package
@@ -39,13 +39,13 @@ class Source:
         return self.constant(f"{self.package}.src.version", "__version__") or UNKNOWN
 
     def exports(self, package: str) -> dict[str, Definition]:
-        """The public classes and functions of ``keras.layers`` and the like."""
+        """Return the public classes and functions of a package such as ``keras.layers``."""
         module = f"{self.package}.{package}"
         definitions = ((name, self.resolve(module, name)) for name in self.names(module))
         return {name: definition for name, definition in definitions if definition}
 
     def aliases(self, package: str) -> dict[str, Definition]:
-        """What other names Keras's own ``get`` of a package takes, and what they mean."""
+        """Return the other names that Keras's ``get`` of a package takes, and their definitions."""
         module = f"{self.package}.src.{package}"
         meant = read_aliases(self.tree(module))
         definitions = (
@@ -55,11 +55,11 @@ class Source:
         return {name: definition for name, definition in definitions if definition}
 
     def trainer_function(self, name: str) -> Definition | None:
-        """A function with which Keras compiles losses and metrics."""
+        """Return a function with which Keras compiles losses and metrics."""
         return self.resolve(f"{self.package}.src.trainers.compile_utils", name)
 
     def resolve(self, module: str, dotted: str, hops: int = _HOPS) -> Definition | None:
-        """What a name means in a module, through imports; None if that cannot be read."""
+        """Return the definition of a name in a module, through imports; None if unreadable."""
         head, _, rest = dotted.partition(".")
         meant = self.names(module).get(head)
         if meant is None or not hops:
@@ -67,14 +67,14 @@ class Source:
         if isinstance(meant, ast.ClassDef | ast.FunctionDef):
             return None if rest else Definition(module, meant)
         origin, name = meant
-        # A package that imports one of its own modules has it as a name, too.
+        # A package that imports one of its own modules has it as an attribute, too.
         beside = self.names(origin).get(name, meant) == meant
         if beside and self._path(f"{origin}.{name}"):
             return self.resolve(f"{origin}.{name}", rest, hops - 1) if rest else None
         return self.resolve(origin, f"{name}.{rest}" if rest else name, hops - 1)
 
     def lineage(self, definition: Definition, hops: int = _HOPS) -> list[Definition]:
-        """A class and those of its bases that can be read, nearest first."""
+        """Return a class and those of its bases that can be read, nearest first."""
         line = [definition]
         if not isinstance(definition.node, ast.ClassDef) or not hops:
             return line
@@ -87,7 +87,7 @@ class Source:
         return line
 
     def constant(self, module: str, name: str) -> str | None:
-        """A module's string constant."""
+        """Return the value of a module's string constant; None if there is none."""
         for node in self.tree(module).body:
             match node:
                 case ast.Assign(targets=[ast.Name(id=target)], value=ast.Constant(value=str(text))):
@@ -96,7 +96,7 @@ class Source:
         return None
 
     def docstring(self, lineage: list[Definition]) -> str:
-        """The text of a class or function, with Keras's ``{{placeholders}}`` filled in."""
+        """Return a class's or function's docstring, with Keras's ``{{placeholders}}`` filled in."""
 
         def shared(name: str) -> str:
             constants = (self.constant(ancestor.module, name) for ancestor in lineage)
@@ -119,7 +119,7 @@ class Source:
         try:
             return ast.parse(path.read_bytes() if path else b"")
         except (OSError, SyntaxError, ValueError):
-            # Whoever asks treats a name that is not there as something that cannot be read.
+            # Callers treat a missing name as an unreadable one.
             return ast.Module(body=[], type_ignores=[])
 
     def _names(self, module: str) -> dict[str, ast.ClassDef | ast.FunctionDef | tuple[str, str]]:

@@ -23,27 +23,27 @@ _PACKAGES: dict[Family, str] = {
     "operation": "ops",
 }
 _FUNCTION_INPUTS: dict[Family, int] = {"loss": 2, "metric": 2, "activation": 1}
-"""Families whose members may be functions, and how much data such a function is called with."""
+"""Families that can contain functions, and the number of tensors that such a function takes."""
 
 _TENSOR_KINDS = ["bool", "float", "int", "list"]
-"""What a spec can write where an operation takes a tensor: a constant."""
+"""The types of a constant that a spec writes in the place of a tensor of an operation."""
 
 _NOT_WRITTEN = frozenset({"input_tensor", "name"})
-"""What a model of ``keras.applications`` gets from the item that uses it."""
+"""Arguments of a model of ``keras.applications`` that the item which uses it determines."""
 
 _CHOICES = {"weights": ("imagenet",), "pooling": ("avg", "max")}
-"""Of other poolings Keras says nothing, and does none; other weights would be files."""
+"""Keras silently ignores other poolings; other weights would be files."""
 
 _MACHINERY = frozenset({"get", "serialize", "deserialize"})
 _BY_SHAPE: dict[Family, str] = {"metric": "get_metric", "loss": "get_loss"}
 """The function that resolves names like ``acc``, whose meaning depends on shapes of the data."""
 
 Table = dict[str, tuple[int, list[Any]]]
-"""Arguments that differ, with their number: many classes have the same ones."""
+"""Arguments that differ, with their numbers, because many classes have the same ones."""
 
 
 class Keras(Protocol):
-    """The questions of a survey: to the source text of Keras, or to Keras itself.
+    """The sources of a survey: the source text of Keras, or Keras itself.
 
     A ``package`` is a name like ``optimizers.schedules``.
     """
@@ -58,7 +58,7 @@ class Keras(Protocol):
 
 
 def survey(keras: Keras) -> Payload:
-    """The whole catalogue; what cannot be read is left out or left open."""
+    """Create the whole catalogue; unreadable parts are left out or left open."""
     table: Table = {}
     families = {family: _family(keras, family, table) for family in FAMILIES}
     arguments = [row for _, row in table.values()]
@@ -66,12 +66,12 @@ def survey(keras: Keras) -> Payload:
 
 
 def has_layers(payload: Payload) -> bool:
-    """Whether there is what no Keras can be without."""
+    """Return True where the catalogue has ``Dense``, which every Keras has."""
     return "Dense" in payload["families"]["layer"]["entries"]
 
 
 def is_whole(payload: Payload) -> bool:
-    """Whether something was found in every family."""
+    """Return True where every family has members."""
     families = payload["families"].values()
     return has_layers(payload) and all(_is_offered(family) for family in families)
 
@@ -107,7 +107,7 @@ def _family(keras: Keras, family: Family, table: Table) -> dict[str, Any]:
 
 
 def _applications(keras: Keras, table: Table) -> dict[str, Any]:
-    """The models of ``keras.applications``, which a spec uses as layers."""
+    """Return the models of ``keras.applications``, which a spec uses as layers."""
     exported = keras.exports("applications").items()
     functions = [
         (name, definition)
@@ -179,7 +179,7 @@ def _exports(keras: Keras, family: Family) -> dict[str, Definition]:
 
 
 def _canonical(public: dict[str, Definition]) -> dict[Definition, str]:
-    """One name for each object: its own, or the first that Keras exports it under."""
+    """Return one name for each object: its own, or the first under which Keras exports it."""
     names: dict[Definition, str] = {}
     for name, definition in public.items():
         if definition not in names or name == definition.node.name:
@@ -190,7 +190,7 @@ def _canonical(public: dict[str, Definition]) -> dict[Definition, str]:
 def entry_of(
     keras: Keras, family: Family, name: str, definition: Definition, table: Table
 ) -> dict[str, Any]:
-    """One object as plain data; the rows of its arguments go to ``table``."""
+    """Return one object as plain data; the rows of its arguments are added to ``table``."""
     lineage = keras.lineage(definition)
     doc = keras.docstring(lineage)
     entry = _bare(DISALLOWED[family].get(name), docs.first_sentence(doc)) | {"doc": doc}
@@ -242,7 +242,7 @@ def _needs_more(family: Family, definition: Definition) -> str | None:
 def _arguments(
     keras: Keras, family: Family, lineage: list[Definition], parameters: list[signatures.Parameter]
 ) -> list[list[Any]]:
-    """One row an argument; its help is the nearest class's that has any."""
+    """Return one row for each argument; its help is the nearest class's that has one."""
     helps: dict[str, str] = {}
     for definition in reversed(lineage):
         place = lineage.index(definition)

@@ -1,4 +1,4 @@
-"""Keras objects that only the TensorFlow backend supports, from a trial of every layer on both."""
+"""Keras objects that only TensorFlow supports, from a trial of every layer on both backends."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +12,11 @@ _LAYERS = {
 }
 _WIDE = ("64", "string")
 _ARGUMENTS = {"sparse", "ragged", "synchronized"}
-"""Arguments whose true value other backends refuse."""
+"""Arguments that other backends refuse where they are true."""
 
 
 def needs_tensorflow(value: Any) -> bool:
-    """Whether a layer, or one among its arguments, works on TensorFlow alone."""
+    """Return True where a layer, or a layer among its arguments, works on TensorFlow only."""
     if isinstance(value, Mapping):
         return any(
             key in _LAYERS
@@ -31,7 +31,7 @@ def needs_tensorflow(value: Any) -> bool:
 
 
 def _is_special_operation(name: Any, arguments: Any) -> bool:
-    """An operation whose shapes only its computation tells, or that gives types JAX lacks."""
+    """Return True for an operation with shapes or dtypes that JAX does not compute."""
     if not isinstance(name, str) or item_family(name) == "layer":
         return False
     dtype = arguments.get("dtype") if isinstance(arguments, Mapping) else None

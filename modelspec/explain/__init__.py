@@ -15,13 +15,13 @@ class Page:
 
 
 def codes() -> list[str]:
-    """All codes with a page, sorted."""
+    """Return all codes with a page, sorted."""
     names = (page.name for page in _folder().iterdir())
     return sorted(name.removesuffix(".md") for name in names if name.endswith(".md"))
 
 
 def page(code: str) -> Page:
-    """The page of a code from ``codes()``."""
+    """Return the page of a code from ``codes()``."""
     text = (_folder() / f"{code}.md").read_text(encoding="utf-8")
     heading = text.partition("\n")[0]
     return Page(code, heading.removeprefix(f"# {code}: "), text)

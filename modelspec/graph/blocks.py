@@ -78,7 +78,7 @@ def bind_parameters(
     budget: Budget,
     within: tuple[Route, ...],
 ) -> dict[str, Any]:
-    """The values of a block's parameters; a default can use the parameters above it."""
+    """Return the values of a block's parameters; a default can use the parameters above it."""
     passed = arguments if isinstance(arguments, dict) else {}
     bound = dict(scope)
     for key, default in block.params.items():
@@ -95,7 +95,7 @@ def bind_parameters(
 def bind_inputs(
     name: str, block: BlockSpec, sources: Sources | None, route: Route
 ) -> tuple[dict[str, Value], list[Diagnostic]]:
-    """The values of a block's inputs, passed in order or by name."""
+    """Return the values of a block's inputs, passed in order or by name."""
     unbound: dict[str, Value] = dict.fromkeys(block.inputs)
     if sources is None:
         return unbound, []

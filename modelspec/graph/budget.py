@@ -11,7 +11,7 @@ MAX_WORK = 2_000_000
 
 
 class TooMuchError(Exception):
-    """Stops an expansion above the limit, at the outermost item that causes it."""
+    """Stops an expansion above the limit, at the outermost item that causes the excess."""
 
     def __init__(self, code: str, message: str, route: Route, within: tuple[Route, ...]) -> None:
         place = within[0] if within else route
@@ -21,9 +21,9 @@ class TooMuchError(Exception):
 
 @dataclass
 class Budget:
-    """Counts the work of an expansion: a few lines of repeats and blocks can ask for years of it.
+    """Counts the work of an expansion, because a few lines of repeats and blocks can need years.
 
-    ``failed`` are the routes of what is not tried again, in other repeats or uses of a block.
+    ``failed`` contains routes that failed once and are skipped in other repeats or uses of a block.
     """
 
     problems: list[Diagnostic] = field(default_factory=list)
@@ -32,10 +32,10 @@ class Budget:
     plain: dict[int, bool] = field(default_factory=dict)
 
     def spend(self, work: int, route: Route, within: tuple[Route, ...]) -> None:
-        """Take from the room that is left.
+        """Take work from the budget.
 
         Raises:
-            TooMuchError: where there is none.
+            TooMuchError: The budget is used up.
         """
         self.work -= work
         if self.work < 0:
@@ -45,7 +45,7 @@ class Budget:
     def fill(
         self, data: Any, parameters: Mapping[str, Any], route: Route, within: tuple[Route, ...]
     ) -> Any:
-        """A part of the spec with its expressions computed; UNKNOWN where that failed before."""
+        """Compute the expressions in a part of the spec; UNKNOWN where it failed before."""
         self.spend(1, route, within)
         if self._is_plain(data):
             return data
@@ -59,7 +59,7 @@ class Budget:
         return filled
 
     def _is_plain(self, data: Any) -> bool:
-        """Whether data holds no expression; the spec keeps it alive, so its identity holds."""
+        """Return True where data has no expression, cached by ``id``: the spec keeps data alive."""
         if id(data) not in self.plain:
             self.plain[id(data)] = not _holds_expression(data)
         return self.plain[id(data)]

@@ -12,10 +12,10 @@ def call_order(needs: Mapping[int, set[int]], report: Callable[[Sequence[int]], 
 
     Args:
         needs: The items that each item needs, by index.
-        report: Is called with each ring of items that need each other.
+        report: A function that is called with each ring of items that need each other.
     """
-    # A ring is reported and cut before sorting again, so that the items outside of it keep their
-    # order and get their own problems; the spec's own order needs no sorting at all.
+    # Report and cut a ring before sorting again, so that the items outside of it keep their order
+    # and get their own problems; a spec in order needs no sorting.
     needs = dict(needs)
     for _ in range(MAX_RINGS):
         if all(need < index for index, needed in needs.items() for need in needed):

@@ -27,9 +27,9 @@ _NONE: Mapping[str, Any] = {}
 
 
 def expand(spec: Spec, name: str) -> tuple[Graph | None, list[Diagnostic]]:
-    """The graph of a spec; ``name`` is the model's, where the spec has none.
+    """Return the graph of a spec; ``name`` is the model's name where the spec has none.
 
-    A graph that comes with errors is whole enough to check the arguments of its layers.
+    A graph that is returned with errors is complete enough to check the arguments of its layers.
     """
     if nested := check_nesting(spec.blocks):
         return None, nested
@@ -59,7 +59,7 @@ def form_of(outputs: Any) -> Literal["name", "list", "mapping"]:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One call of ``root``'s layer for ``item``: itself, or an item that shares it."""
+    """One call of ``root``'s layer for ``item``, which is ``root`` or shares its layer."""
 
     name: str
     owner: str
@@ -69,7 +69,7 @@ class _Call:
 
 
 def _calls(item: Item, root: Item) -> Iterator[_Call]:
-    """The calls that an item chains. A shared chain is called anew, whole, at each of them."""
+    """Yield the chained calls of an item; a shared chain is called again as a whole."""
     for position, name in enumerate(item.calls):
         if item is root:
             yield _Call(name, name, position, item, root)
@@ -93,7 +93,7 @@ class _Expander:
         return self.budget.problems
 
     def expand(self, scope: Scope, outputs: Any, route: Route) -> dict[str, Value]:
-        """Make the nodes of a scope; the values of its outputs by their public names."""
+        """Create the nodes of a scope; return the values of its outputs by their public names."""
         values: dict[str, Value] = dict(scope.inputs)
         references = [scope.references(item) for item in scope.items]
         for index in scope.order(references):
@@ -111,7 +111,7 @@ class _Expander:
     def expand_item(
         self, item: Item, sources: Sources | None, scope: Scope, values: dict[str, Value]
     ) -> None:
-        """Make the calls of an item and enter what its names stand for into ``values``."""
+        """Create the calls of an item and enter the values of its names into ``values``."""
         value: Value = None
         root = scope.root(item)
         if item.share is not None:
@@ -133,7 +133,7 @@ class _Expander:
             values.update(zip(item.parts, self.parts(item, value, of_block=of_block), strict=True))
 
     def parts(self, item: Item, value: Value, *, of_block: bool) -> Iterator[Value]:
-        """What the names of ``as`` stand for. How many results a layer has is Keras's to say."""
+        """Yield the values of the names of ``as``; Keras checks the number of a layer's results."""
         results = (value,) if of_block and isinstance(value, Source) else value
         if isinstance(results, Source):
             yield from (replace(results, index=position) for position in range(len(item.parts)))
@@ -147,7 +147,7 @@ class _Expander:
         yield from (known[k] if k < len(known) else None for k in range(len(item.parts)))
 
     def call(self, call: _Call, sources: Sources | None, scope: Scope) -> Value:
-        """Make one call: a node, or all the nodes of a block."""
+        """Create one call: a node, or all the nodes of a block."""
         spec, use = call.root.spec, scope.use
         route = (*call.root.route, spec.type)
         i = scope.position(call.root.index, call.i)
@@ -185,7 +185,7 @@ class _Expander:
         return Source(inner.prefix, None, call.item.route) if sources else None
 
     def add(self, node: Node) -> None:
-        """Add a node. A model from a file is one layer, however often the spec names it."""
+        """Add a node; a model from a file is one layer, even if several items use it."""
         if node.type in self.spec.models:
             first = self.file_models.setdefault(node.type, node)
             if first is not node:

@@ -12,7 +12,7 @@ _LISTED = 8
 
 @dataclass(frozen=True, slots=True)
 class TrainedInside:
-    """Patterns that stand at ``route``, for the layers whose names start with ``prefix``."""
+    """Patterns at ``route``, for the layers whose names start with ``prefix``."""
 
     prefix: str
     patterns: tuple[str, ...]
@@ -28,7 +28,7 @@ class Freezing:
     names: dict[Route, dict[str, None]] = field(default_factory=dict)
 
     def decide(self, trainable: Any, layer: str) -> Any:
-        """Whether a layer is trained; what is not a set of patterns stays as it is."""
+        """Return True where a pattern matches ``layer``; return other values unchanged."""
         if not isinstance(trainable, TrainedInside):
             return trainable
         self.seen[trainable.route] = trainable
@@ -39,7 +39,7 @@ class Freezing:
         return any(fits)
 
     def unmatched(self) -> Iterator[Diagnostic]:
-        """Every pattern that matches no layer of any use of its block."""
+        """Yield a problem for every pattern that matches no layer of any use of its block."""
         for route, chosen in self.seen.items():
             for index, pattern in enumerate(chosen.patterns):
                 if (*route, index) not in self.matched:
@@ -49,7 +49,7 @@ class Freezing:
 
 
 def _beside_a_model(pattern: str, names: list[str]) -> str | None:
-    """The hint of a pattern that goes on inside a layer, which would have to be a model."""
+    """Return a hint for a pattern that continues inside a layer, which must be a model for that."""
     around = next((name for name in names if pattern.startswith(f"{name}.")), None)
     return f"if {around} is a model, write trainable: [...] beside it" if around else None
 
@@ -61,7 +61,7 @@ def unmatched(
     anchor: Anchor = "value",
     hint: str | None = None,
 ) -> Diagnostic:
-    """The problem of a pattern that no layer inside has."""
+    """Return the problem of a pattern that matches no layer inside."""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     deeper = matching(f"*.{pattern}", names)
     if hint is None:

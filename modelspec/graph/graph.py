@@ -13,7 +13,7 @@ from modelspec.problems.diagnostic import Route
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A tensor that the data must give; ``shape`` is without the batch, None an unknown length."""
+    """An input tensor; ``shape`` is without the batch, None in it an unknown length."""
 
     name: str
     shape: tuple[int | None, ...]
@@ -25,7 +25,7 @@ class Input:
 class Source:
     """The source of a tensor: an input or a node by name, and the index of its result.
 
-    ``index`` None is everything that the node returns; ``route`` is where the spec names it.
+    An ``index`` of None means all results of the node; ``route`` is where the spec names it.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Source:
 
 
 Sources = Mapping[str | None, Source | tuple[Source, ...]]
-"""Call arguments and what they are given; the key None is the first positional argument."""
+"""Call arguments and their sources; the key None is the first positional argument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Node:
     """One call of one Keras layer.
 
     ``layer`` is the node that owns the weights: the node's own name, unless it shares.
-    ``arguments`` are the constructor's, ``options`` its ``trainable`` and ``dtype`` where given,
+    ``arguments`` are the constructor's, ``options`` its ``trainable`` and ``dtype`` where written,
     ``call`` the constant call arguments, ``parts`` the names of several results. ``inputs`` is
-    empty where a name could not be resolved. ``within`` are the items that use the blocks in which
-    the node stands, outermost first. ``instead`` is what the spec gives where arguments belong, if
-    it is no mapping. ``preprocess`` says that what belongs to a model of ``keras.applications`` is
-    applied first, ``adapt`` that training fits the layer to what it is called on.
+    empty where a name could not be resolved. ``within`` are the items that use the blocks which
+    contain the node, outermost first. ``instead`` is the value in the place of the arguments, if
+    it is not a mapping. ``preprocess`` says that the preprocessing of a model of
+    ``keras.applications`` is applied first, ``adapt`` that training fits the layer to its inputs.
     """
 
     name: str
@@ -85,7 +85,7 @@ class ModelFacts:
 class Graph:
     """Inputs, layer calls in an order in which they can be made, and outputs, all by name.
 
-    ``form`` is how the spec writes its outputs, ``models`` are those from files, by their names.
+    ``form`` is the form in which the spec writes its outputs, ``models`` are the models from files.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Graph:
         return tuple(node for node in self.nodes if node.adapt and node.name == node.layer)
 
     def used(self) -> set[str]:
-        """The names of the inputs and nodes on which some output depends."""
+        """Return the names of the inputs and nodes on which some output depends."""
         by_name = {node.name: node for node in self.nodes}
         waiting = [source.name for source in self.outputs.values()]
         used: set[str] = set()

@@ -1,7 +1,7 @@
 """Losses, loss weights and metrics, matched to outputs by name.
 
-Keras would match a mistyped name by position, silently; so names are matched here, exactly, and
-Keras is only ever given what already fits.
+Keras would match a mistyped name by position, without a message. So names are matched here,
+exactly, and Keras receives only names that match.
 """
 
 import math
@@ -25,7 +25,7 @@ _METRICS = ("metrics", "weighted_metrics")
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A value of the spec and its place; ``weighted`` where ``weighted_metrics`` holds it."""
+    """A value of the spec and its place; ``weighted`` where it is in ``weighted_metrics``."""
 
     value: Any
     route: Route
@@ -36,7 +36,7 @@ class Placed:
 class Head:
     """One output, with its loss and metrics; ``loss`` is None if it is not trained.
 
-    ``loss`` and each of ``metrics`` are Keras objects in the form of the spec, the weighted metrics
+    ``loss`` and the ``metrics`` are Keras objects in the form of the spec, the weighted metrics
     last; ``route`` is the place of the loss, or of the output without one.
     """
 
@@ -51,7 +51,7 @@ class Head:
 def make_heads(
     spec: Spec, outputs: Sequence[str], catalog: Catalog
 ) -> tuple[tuple[Head, ...], list[Diagnostic]]:
-    """One head for each of ``outputs``, in order; weights that a strategy sets start at 1."""
+    """Make one head for each of ``outputs``, in order; weights that a strategy sets start at 1."""
     matcher = _Matcher(tuple(outputs), catalog)
     losses = matcher.match("losses", spec.losses)
     _, misread = read_strategy(spec.loss_weights, outputs)
@@ -77,7 +77,7 @@ def make_heads(
 
 
 def sound_heads(heads: Iterable[Head], problems: Sequence[Diagnostic]) -> tuple[Head, ...]:
-    """The heads without the losses and metrics that an error is about."""
+    """Return the heads without the losses and metrics that have errors."""
     return tuple(
         replace(
             head,
@@ -103,7 +103,7 @@ class _Matcher:
         self.problems: list[Diagnostic] = []
 
     def match(self, part: _Part, value: Any) -> dict[str, Placed]:
-        """The values of one part of the spec by output; outputs without one are left out."""
+        """Return the values of one part of the spec by output; outputs without one are left out."""
         route: Route = (part,)
         if value is None or value is UNKNOWN:
             return {}
@@ -122,7 +122,7 @@ class _Matcher:
         return {}
 
     def _is_object(self, part: _Part, value: Mapping[Any, Any]) -> bool:
-        """Tell ``{Huber: {delta: 2}}`` from ``{age: mse}``: what names an output is no object."""
+        """Return True for ``{Huber: {delta: 2}}``, False for ``{age: mse}`` with an output age."""
         written = Written.read(value)
         if part == "loss_weights" or written is None or written.name in self.outputs:
             return False
@@ -195,7 +195,7 @@ def _several(placed: Placed | None) -> tuple[Placed, ...]:
 
 
 def check_names(spec: Spec, outputs: Sequence[str]) -> list[Diagnostic]:
-    """Names in ``data`` and ``training.class_weights`` that match nothing."""
+    """Report names in ``data`` and ``training.class_weights`` that match nothing."""
     tables: list[tuple[Route, Mapping[str, Any], Sequence[str], str]] = [
         (("data",), spec.data, [*spec.inputs, *outputs], "input or output"),
         (("training", "class_weights"), spec.training.class_weights, outputs, "output"),

@@ -15,10 +15,10 @@ Value = Source | tuple[Source, ...] | None
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A layer item with its names settled.
+    """A layer item whose names are resolved.
 
     ``calls`` names each chained call, ``name`` their result, ``parts`` the results of ``as``.
-    ``share`` is None where it could not be computed as well.
+    ``share`` is also None where it could not be computed.
     """
 
     index: int
@@ -35,7 +35,7 @@ class Use:
     """The place of a scope in the model: at the top, or in one use of a block.
 
     ``prefix`` precedes the names in it, and ``owner`` the names that own its weights (the same,
-    unless the block is shared). ``options`` are the ``trainable`` and ``dtype`` it inherits.
+    unless the block is shared). ``options`` are the ``trainable`` and ``dtype`` that it inherits.
     """
 
     prefix: str = ""

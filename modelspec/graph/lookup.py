@@ -18,7 +18,7 @@ def check_repeated(outputs: Sequence[str], route: Route, scope: Scope) -> None:
 
 
 def resolve(references: References, scope: Scope, values: Mapping[str, Value]) -> Sources | None:
-    """What each call argument is given; None where something is unknown or failed."""
+    """Return the source of each call argument; None where one is unknown or failed."""
     sources: dict[str | None, Source | tuple[Source, ...]] = {}
     for key, wanted in references.items():
         if isinstance(wanted, Reference):

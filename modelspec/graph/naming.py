@@ -5,21 +5,21 @@ from collections.abc import Iterable
 
 
 def snake_case(name: str) -> str:
-    """``MaxPooling1D`` → ``max_pooling1d``, ``ops.mean`` → ``mean``, as Keras names its layers."""
+    """Convert ``MaxPooling1D`` to ``max_pooling1d``, ``ops.mean`` to ``mean``, as Keras does."""
     name = re.sub(r"\W+", "", name.rpartition(".")[2])
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 class AutoNames:
-    """Gives ``dense``, ``dense_1``, … in turn, and passes over names that are taken."""
+    """Gives ``dense``, ``dense_1``, … in turn, without the names that are taken."""
 
     def __init__(self, taken: Iterable[str]) -> None:
         self._taken = set(taken)
         self._next: dict[tuple[str, int], int] = {}
 
     def give(self, base: str, first: int = 0) -> str:
-        """The next free name. ``first`` is 1 where the base itself is another's name."""
+        """Return the next free name; ``first`` is 1 where another object has the name ``base``."""
         while True:
             count = self._next.get((base, first), first)
             self._next[base, first] = count + 1

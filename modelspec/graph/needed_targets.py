@@ -9,13 +9,13 @@ from modelspec.language.written import Written
 
 
 def outputs_with_targets(heads: Sequence[Head], catalog: Catalog) -> list[str]:
-    """The outputs with a loss or a metric that uses targets."""
+    """Return the outputs with a loss or a metric that uses targets."""
     judged = (head for head in heads if head.loss is not None or head.metrics)
     return [head.output for head in judged if not _needs_no_target(head, catalog)]
 
 
 def adds_loss(graph: Graph, catalog: Catalog) -> bool:
-    """Whether a layer of a plugin adds a loss of its own, by ``add_loss``."""
+    """Return True where a layer of a plugin adds a loss of its own with ``add_loss``."""
     entries = (catalog.find("layer", node.type) for node in graph.nodes)
     return any(entry is not None and entry.adds_loss for entry in entries)
 

@@ -14,7 +14,7 @@ from modelspec.results.summary import LayerRow, Shape, Summary
 
 
 def make_network(valid: ValidSpec, summary: Summary) -> Network:
-    """The graph of a spec; ``summary`` is that of its model."""
+    """Return the graph of a spec for pictures; ``summary`` is that of its model."""
     rows = {row.name: row for row in summary.layers}
     graph, document = valid.graph, valid.document
     vertices = [_input(name, graph, document) for name in graph.inputs]
@@ -54,7 +54,7 @@ def _layers(graph: Graph, document: Document, rows: Mapping[str, LayerRow]) -> I
 
 
 class _Groups:
-    """The blocks and repeats in which nodes stand."""
+    """The blocks and repeats that contain nodes."""
 
     def __init__(self, owners: Iterable[Node], document: Document) -> None:
         self._document = document
@@ -88,7 +88,7 @@ class _Groups:
 
 
 def _steps(node: Node) -> Iterator[tuple[str, Route, str]]:
-    """Each block use in which a node stands, and the node: its parent's name, route and name."""
+    """Yield the blocks that contain a node, and the node: its parent's name, route and name."""
     words = node.name.split(".")
     parent = ""
     for level, route in enumerate((*node.within, node.route)):

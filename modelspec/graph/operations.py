@@ -1,4 +1,4 @@
-"""Calls of operations: which tensor stands for which argument."""
+"""Calls of operations: the tensor of each argument."""
 
 from collections.abc import Mapping
 
@@ -18,10 +18,10 @@ def is_operation(node: Node) -> bool:
 
 
 def bind_tensors(node: Node, entry: Entry) -> tuple[Tensors, list[Diagnostic]]:
-    """The tensors of a call by the names of the operation's arguments.
+    """Return the tensors of a call by the names of the operation's arguments.
 
-    Those without a name stand for the arguments that have no constant, in their order. Names that
-    the operation does not have are left out, and reported elsewhere.
+    Tensors without a name take the arguments that have no constant, in their order. Names that the
+    operation does not have are left out, because another check reports them.
     """
     if not node.inputs:  # a name that could not be resolved, which was reported
         return {}, []
@@ -69,7 +69,7 @@ def _place(
 
 
 def _missing(node: Node, entry: Entry, tensors: Tensors) -> list[Diagnostic]:
-    """Tensors without a default that nothing stands for."""
+    """Report arguments without a default and without a tensor."""
     route = (*node.route, node.type)
     return [
         Diagnostic(

@@ -17,7 +17,7 @@ _DTYPES = {*get_args(Dtype), *get_args(Precision)}
 def options_of(
     item: Item, i: int | None, scope: Scope, owner: str, *, is_block: bool
 ) -> dict[str, Any]:
-    """The ``trainable`` and ``dtype`` that an item has beside its layer, named ``owner``."""
+    """Return the ``trainable`` and ``dtype`` beside the layer of an item; ``owner`` is its name."""
     options = {}
     for key, written in (("trainable", item.spec.trainable), ("dtype", item.spec.dtype)):
         route = (*item.route, key)
@@ -35,7 +35,7 @@ def options_of(
 
 
 def flag_of(item: Item, key: str, i: int | None, scope: Scope) -> bool:
-    """Whether an item has a flag beside its layer, such as ``adapt``."""
+    """Return the value of a flag beside a layer, such as ``adapt``; report one that is not bool."""
     route = (*item.route, key)
     value = scope.fill(getattr(item.spec, key), route, i)
     if isinstance(value, bool) or value is None or value is UNKNOWN:
@@ -46,7 +46,7 @@ def flag_of(item: Item, key: str, i: int | None, scope: Scope) -> bool:
 
 
 def refuse_adapt(item: Item, what: str, problems: list[Diagnostic]) -> None:
-    """Only a layer can be fitted: not a block, and not another call of a layer."""
+    """Report ``adapt`` on a block or on another call of a layer: only a layer can be fitted."""
     if item.spec.adapt not in (None, False):
         message = f"adapt belongs beside a layer, not beside {what}"
         hint = "write it beside the layer that is fitted to data"
@@ -56,7 +56,7 @@ def refuse_adapt(item: Item, what: str, problems: list[Diagnostic]) -> None:
 
 
 def not_for_operations(item: Item, root: Item) -> Diagnostic | None:
-    """A key beside an operation, or an item that shares it, which only layers can have."""
+    """Report a key beside an operation that only layers can have, or ``share`` of an operation."""
     if item_family(root.spec.type) == "layer":
         return None
     if item is not root:
@@ -77,7 +77,7 @@ def not_for_operations(item: Item, root: Item) -> Diagnostic | None:
 
 
 def other_options(first: Node, node: Node) -> Iterator[Diagnostic]:
-    """A later call of a model from a file that wants the model otherwise than the first."""
+    """Report options of a later call of a model from a file that differ from the first call's."""
     for key in node.options:
         if node.layer == node.name and node.options[key] != first.options.get(key):
             message = f"{node.type} is one model, and its first use has another {key}"
@@ -91,7 +91,8 @@ def _wrong_option(key: str, value: Any, route: Route) -> Diagnostic | None:
     if key == "trainable" and not isinstance(value, bool):
         message = f"trainable is true, false or a list of patterns, not {value!r}"
         return Diagnostic("wrong-type", message, route)
-    # Keras has more policies than types: those of quantized layers are named int8_from_float32.
+    # Keras has more policies than types: those of quantized layers have names like
+    # int8_from_float32.
     if key == "dtype" and value not in _DTYPES and "_from_" not in str(value):
         message = f"Keras has no dtype {value}"
         return Diagnostic("wrong-value", message, route, hint=did_you_mean(str(value), _DTYPES))

@@ -1,4 +1,4 @@
-"""``from``: the names that an item is called on, each with its place."""
+"""``from``: the names of an item's inputs, with their places."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ class Reference:
 
 
 References = Mapping[str | None, Reference | tuple[Reference, ...]]
-"""Call arguments and the names that they are given; None is the first positional argument."""
+"""Call arguments and the names of their sources; None is the first positional argument."""
 
 
 def references_of(value: Any, route: Route) -> References | None:
-    """The references in a ``from`` whose expressions are computed; None where it is no names."""
+    """Return the references in a computed ``from``; None where it contains something else."""
     by_argument = value if isinstance(value, dict) else {None: value}
     if not by_argument or not all(map(_is_one_or_many, by_argument.values())):
         return None

@@ -1,4 +1,4 @@
-"""One list of layers and the names in it: what each item is called, needs and defines."""
+"""One list of layers: the name of each item, and the names that it needs and defines."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 @dataclass
 class Scope:
-    """The items of the spec's ``layers``, or of one use of a block, and the names among them."""
+    """The items of the spec's ``layers``, or of one use of a block, and the names in it."""
 
     route: Route
     layers: Sequence[LayerItem]
@@ -34,13 +34,13 @@ class Scope:
     items: list[Item] = field(default_factory=list)
     owners: dict[str, Item] = field(default_factory=dict)
     nameless: bool = False
-    """Whether a name could not be computed, so that no other can be called unknown."""
+    """True where a name could not be computed, so that no other name can be reported as unknown."""
 
     def __post_init__(self) -> None:
         self.budget.spend(_ITEM_WORK * len(self.layers), self.route, self.use.within)
-        # The number of calls comes first, since it decides how many names an item needs. Then all
-        # names that are written, also of items further down, and then the automatic ones, which
-        # give way to them: so a written name never collides with an automatic one.
+        # The number of calls comes first, because it decides how many names an item needs. Then all
+        # written names, also those of later items, and last the automatic names, which avoid the
+        # written ones.
         counts = [self._repeat(index) for index in range(len(self.layers))]
         explicit = [self._explicit_calls(index, count) for index, count in enumerate(counts)]
         parts = [self._parts(index) for index in range(len(self.layers))]
@@ -57,7 +57,7 @@ class Scope:
     def fill(self, data: Any, route: Route, i: int | None = None) -> Any:
         """Compute the expressions of an item, in this scope and the ``i``-th repeat.
 
-        What failed in one repeat, or one use of a block, is not tried again in the others.
+        A value that failed in one repeat, or in one use of a block, is skipped in the others.
         """
         if data is None:
             return None
@@ -65,7 +65,7 @@ class Scope:
         return self.budget.fill(data, parameters, route, self.use.within)
 
     def position(self, index: int, i: int) -> int | None:
-        """``${i}`` of the ``i``-th call of an item; None for one that is not repeated."""
+        """Return ``${i}`` of the ``i``-th call of an item; None for an item without ``repeat``."""
         return i if "repeat" in self.layers[index].model_fields_set else None
 
     def _given_names(self) -> Iterator[str]:
@@ -87,7 +87,7 @@ class Scope:
         return count
 
     def _explicit_calls(self, index: int, count: int) -> tuple[str, ...] | None:
-        """The names of the chained calls of an item that has a name."""
+        """Return the names of the chained calls of an item that has a name."""
         item, route = self.layers[index], (*self.route, index, "name")
         if item.name is None:
             return None
@@ -108,7 +108,7 @@ class Scope:
         return tuple(names)
 
     def _parts(self, index: int) -> tuple[str, ...]:
-        """The names of the several results of an item; one that could not be computed is empty."""
+        """Return the names of an item's results; a name that could not be computed is empty."""
         route = (*self.route, index, "as")
         names = [
             self.fill(part, (*route, position))
@@ -130,7 +130,7 @@ class Scope:
     def _item(
         self, index: int, call_names: tuple[str, ...] | int, parts: tuple[str, ...], auto: AutoNames
     ) -> Item:
-        """``call_names`` are the names of its calls, or how many there are to be named."""
+        """Create an item; ``call_names`` are the names of its calls, or how many to generate."""
         item, route = self.layers[index], (*self.route, index)
         share = self._share(index)
         if isinstance(call_names, int):
@@ -162,7 +162,7 @@ class Scope:
             self.owners[name] = item
 
     def root(self, item: Item) -> Item | None:
-        """The item whose layer an item calls: itself, or through ``share`` another."""
+        """Return the item whose layer an item calls: itself, or through ``share`` another."""
         seen = {item.index}
         while item.spec.share is not None:
             owner = self.owners.get(item.share) if item.share is not None else None
@@ -173,7 +173,7 @@ class Scope:
         return item
 
     def references(self, item: Item) -> References:
-        """What an item is called on; empty where that cannot be told."""
+        """Return the references in an item's ``from``, or its default; empty after an error."""
         if item.spec.from_ is None:
             return self._default(item)
         route = (*item.route, "from")
@@ -205,7 +205,7 @@ class Scope:
         return {}
 
     def order(self, references: Sequence[References]) -> list[int]:
-        """Item indices in an order in which they can be called: the spec's own where that works."""
+        """Return item indices in an order of calls that works: the spec's own if possible."""
         needs = {item.index: self._needs(item, references[item.index]) for item in self.items}
         return call_order(needs, self._report_cycle)
 
@@ -230,12 +230,12 @@ class Scope:
         self.problems.append(Diagnostic("cycle", message, route, related=related))
 
     def unknown(self, reference: Reference) -> None:
-        """Report a name that nothing has, once in all uses of a block."""
+        """Report a name that is not defined, once in all uses of a block."""
         if self.nameless or reference.route in self.budget.failed:
             return
         self.budget.failed.add(reference.route)
         known = [*self.inputs, *self.owners]
-        # Looking for a near name is slow where there are thousands.
+        # Among thousands of names, the search for a near one is slow.
         near = did_you_mean(reference.name, known) if len(self.problems) < MAX_SHOWN else None
         hint = near or f"known here: {', '.join(known[:12])}"
         message = f"no layer or input here is named {reference.name}"

@@ -6,7 +6,7 @@ from modelspec.graph.graph import Graph
 
 
 def outputs_of_layers(graph: Graph, outputs: Iterable[str]) -> dict[str, frozenset[str]]:
-    """For each layer, in the order of the calls, those of ``outputs`` that depend on it.
+    """Return for each layer, in the order of the calls, those of ``outputs`` that depend on it.
 
     A layer that is called several times counts once, for all of its calls.
     """

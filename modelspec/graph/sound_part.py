@@ -1,4 +1,4 @@
-"""The part of a graph that no problem touches, which can be judged further."""
+"""The part of a graph without errors, which can be checked further."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -9,17 +9,17 @@ from modelspec.problems.diagnostic import Diagnostic, Route
 
 
 def is_touched(route: Route, problems: Iterable[Diagnostic]) -> bool:
-    """Whether an error stands at a route or below it."""
+    """Return True where an error has this route or one below it."""
     return any(
         problem.severity == "error" and problem.route[: len(route)] == route for problem in problems
     )
 
 
 def sound_part(graph: Graph, problems: Sequence[Diagnostic]) -> Graph:
-    """The graph with nothing to call the nodes on that an error is about.
+    """Return the graph with empty inputs for the nodes that have an error.
 
-    Nobody calls such a node, nor what depends on it; all others can be called. The nodes stay,
-    since layers are shared by name.
+    Such a node, and every node that depends on it, is not called. The nodes stay in the graph,
+    because layers are shared by name.
     """
     errors = [problem.route for problem in problems if problem.severity == "error"]
     if not errors:

@@ -11,9 +11,9 @@ from modelspec.language.written import Written, value_text
 
 
 def spec_facts(valid: ValidSpec) -> dict[str, str]:
-    """Every layer, head and setting by its name: ``layers.encoder.units`` is ``64``.
+    """Return every layer, head and setting by its name: ``layers.encoder.units`` is ``64``.
 
-    Blocks, repeats, parameters and expressions count as what they stand for.
+    Blocks, repeats, parameters and expressions are expanded.
     """
     spec = valid.spec
     facts = dict(_graph(valid.graph))
@@ -63,7 +63,7 @@ def _head(head: Head) -> dict[str, str]:
 
 
 def _optimizer(value: Any, catalog: Catalog) -> dict[str, str]:
-    """Its name as Keras has it, and each argument."""
+    """Return an optimizer's name as Keras has it, and its arguments."""
     path = "optimizer"
     written = Written.read(value)
     if written is None or not isinstance(written.raw, Mapping | None):

@@ -1,4 +1,4 @@
-"""Graphs that only TensorFlow can judge: a light start on JAX would refuse or change them."""
+"""Graphs that need TensorFlow for checks: JAX would refuse them or change their dtypes."""
 
 from modelspec.catalog.tensorflow_only import needs_tensorflow
 from modelspec.graph.graph import Graph
@@ -7,7 +7,7 @@ _WIDE = ("64", "string")
 
 
 def requires_tensorflow(graph: Graph, precision: str) -> bool:
-    """Whether a graph has layers that JAX does not offer, or dtypes that it does not have.
+    """Return True where a graph has layers or dtypes that JAX does not offer.
 
     In other precisions than float32, JAX computes what TensorFlow refuses, such as the metrics
     ``TopKCategoricalAccuracy`` and ``SparseTopKCategoricalAccuracy``.

@@ -12,7 +12,7 @@ from modelspec.language.spec import Spec
 
 @dataclass(frozen=True, slots=True)
 class ValidSpec:
-    """All artifacts of a spec without errors; none is None."""
+    """All artifacts of a spec without errors; none of them is None."""
 
     document: Document
     spec: Spec

@@ -33,7 +33,7 @@ class Document:
         return data if isinstance(data, dict) else {}
 
     def locate(self, route: Route, anchor: Anchor = "value") -> Place:
-        """The place of a route, or of its longest part that exists."""
+        """Return the place of a route, or of its longest part that exists."""
         node, key, depth = self.root, None, 0
         for step in route:
             child = child_of(node, step)
@@ -54,9 +54,9 @@ class Document:
 
 
 def _first_key(node: YamlNode) -> Span:
-    """What names an item of a list: from its start to the end of its first key."""
+    """Return the span of a list item from its start to the end of its first own key."""
     keys = [] if not isinstance(node.content, dict) else node.content.values()
-    # Merged entries stand elsewhere, at their anchor.
+    # Merged entries are elsewhere in the text, at their anchor.
     own = [entry.key for entry in keys if entry.key >= Span(node.span.line, node.span.column, 0, 0)]
     if not own:
         return node.span
@@ -71,7 +71,7 @@ class _Child:
 
 
 def child_of(node: YamlNode, step: str | int) -> _Child | None:
-    """One step of a route."""
+    """Return the child of a node at one step of a route; None if there is none."""
     content = node.content
     if isinstance(content, dict) and step in content:
         return _Child(content[step].key, content[step].value)
@@ -99,9 +99,9 @@ def read_stdin(size: int = -1) -> bytes:
     """Read standard input.
 
     Raises:
-        OSError: It is closed.
+        OSError: Standard input is closed.
     """
-    # Python sets it to None where the descriptor is closed.
+    # Python sets sys.stdin to None where the descriptor is closed.
     if cast("Any", sys.stdin) is None:
         raise OSError(errno.EBADF, "standard input is closed")
     return sys.stdin.buffer.read(size)

@@ -1,8 +1,8 @@
-"""``${…}``: arithmetic on parameters, and nothing else.
+"""``${…}``: arithmetic on parameters.
 
-Expressions are substituted into parsed YAML, never into its text. Python's own parser reads them;
-only names, numbers, strings, arithmetic, parentheses and indexing are let through, and every
-result is bounded, so that no expression can run for long or grow large.
+Expressions are replaced in parsed YAML, never in its text. Python's own parser reads them. Only
+names, numbers, strings, arithmetic, parentheses and indexing are allowed, and the size of every
+result is limited, so that no expression runs for long or uses much memory.
 """
 
 import ast
@@ -46,7 +46,7 @@ class ExpressionError(Exception):
 
 
 class EchoError(ExpressionError):
-    """An expression that uses a value which could not be computed, as was reported there."""
+    """An expression with a value that could not be computed, which was already reported."""
 
 
 def has_expression(value: Any) -> bool:
@@ -54,9 +54,9 @@ def has_expression(value: Any) -> bool:
 
 
 def fill(data: Any, scope: Mapping[str, Any], route: Route, problems: list[Diagnostic]) -> Any:
-    """``data`` with every expression computed; what cannot be is reported and becomes UNKNOWN.
+    """Compute every expression in ``data``; one that fails is reported and becomes UNKNOWN.
 
-    What holds no expression is not copied, so that a repeated layer costs no more than one.
+    Values without expressions are not copied, so that a repeated layer needs no memory of its own.
     """
     if isinstance(data, dict):
         entries = {key: fill(item, scope, (*route, key), problems) for key, item in data.items()}
@@ -68,7 +68,7 @@ def fill(data: Any, scope: Mapping[str, Any], route: Route, problems: list[Diagn
 
 
 def compute(text: str, scope: Mapping[str, Any], route: Route, problems: list[Diagnostic]) -> Any:
-    """The value of one text; UNKNOWN where there is none, which is reported once."""
+    """Compute the value of one text; an expression that fails is reported and gives UNKNOWN."""
     try:
         return substitute(text, scope)
     except EchoError:
@@ -79,10 +79,10 @@ def compute(text: str, scope: Mapping[str, Any], route: Route, problems: list[Di
 
 
 def substitute(text: str, scope: Mapping[str, Any]) -> Any:
-    """The value of a text: a whole ``${…}`` keeps its type, inside a longer text it is formatted.
+    """Compute a text: a whole ``${…}`` keeps its type; within a longer text it is formatted.
 
     Raises:
-        ExpressionError: where an expression is malformed, names nothing, or is out of bounds.
+        ExpressionError: An expression is malformed, has an unknown name, or exceeds a limit.
     """
     _bounded_text(text)
     whole = _EXPRESSION.fullmatch(text)
@@ -94,10 +94,10 @@ def substitute(text: str, scope: Mapping[str, Any]) -> Any:
 
 
 def evaluate(expression: str, scope: Mapping[str, Any]) -> Any:
-    """The value of what stands between ``${`` and ``}``.
+    """Compute the expression between ``${`` and ``}``.
 
     Raises:
-        ExpressionError: as for ``substitute``.
+        ExpressionError: As for ``substitute``.
     """
     if len(expression) > MAX_LENGTH:
         raise ExpressionError(f"the expression is longer than {MAX_LENGTH} characters")
@@ -194,9 +194,9 @@ def _bounded(value: Any) -> Any:
 
 
 def size(data: Any, most: int) -> int:
-    """How many values there are in lists and mappings at all levels; more than ``most`` is enough.
+    """Count the values in lists and mappings at all levels, up to ``most + 1``.
 
-    Counts level by level, and takes what is nested too deep for more than ``most``.
+    Data that is nested deeper than ``MAX_DEPTH`` counts as ``most + 1``.
     """
     count, level = 0, [data]
     for _ in range(MAX_DEPTH):

@@ -75,7 +75,7 @@ Outputs = Annotated[
 
 
 def only(wanted: type, expected: str) -> BeforeValidator:
-    """Of 1, 1.0 and true, which are equal to Python and so to pydantic, take one type."""
+    """Accept one type only: 1, 1.0 and true are equal in Python, and so in pydantic."""
 
     def check(value: Any) -> Any:
         if isinstance(value, int | float) and type(value) is not wanted:
@@ -111,7 +111,7 @@ Trainable = Annotated[
     | Annotated[Names, Tag(FORM + "list")],
     Discriminator(_flag_or_patterns),
 ]
-"""Whether a layer is trained; in a block or a model, also the patterns of the layers that are."""
+"""True where a layer is trained; of a block or a model, also the patterns of trained layers."""
 
 
 def text_or_plain(value: Any) -> str:

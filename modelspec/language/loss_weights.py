@@ -1,7 +1,7 @@
-"""Strategies that set the weights of losses while a model is trained, as ``loss_weights`` has them.
+"""Strategies that set the weights of losses during training, from the key ``loss_weights``.
 
-A strategy is written as Keras objects are: its name, or one key, its name, with its arguments. What
-names an output is no strategy: a mapping whose keys are outputs holds their weights.
+A strategy is written like a Keras object: its name, or a mapping from its name to its arguments.
+A mapping whose keys are outputs is not a strategy: it contains the weights of the outputs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,7 +81,7 @@ STRATEGIES: Final[Mapping[str, type[Strategy]]] = {
 
 
 def find_strategy(value: Any, outputs: Sequence[str]) -> tuple[str, Any] | None:
-    """The name, known or unknown, and the arguments of a value with the form of a strategy."""
+    """Return the name, known or not, and the arguments of a value with a strategy's form."""
     if isinstance(value, str):
         meant = value in STRATEGIES or (value.isidentifier() and len(outputs) > 1)
         return (value, None) if meant else None
@@ -93,7 +93,7 @@ def find_strategy(value: Any, outputs: Sequence[str]) -> tuple[str, Any] | None:
 
 
 def read_strategy(value: Any, outputs: Sequence[str]) -> tuple[Strategy | None, list[Diagnostic]]:
-    """The strategy in ``loss_weights``; None for numbers, or if it has errors."""
+    """Return the strategy in ``loss_weights``; None for numbers, or if it has errors."""
     strategy = find_strategy(value, outputs)
     if strategy is None:
         return None, []
@@ -125,7 +125,7 @@ def _validated(
 
 
 def _in_words(name: str, problem: Diagnostic) -> Diagnostic:
-    """What the envelope calls a key is an argument here, as it is of any object."""
+    """Reword an unknown key of a strategy as an unknown argument, as for Keras objects."""
     if problem.code != "unknown-key":
         return problem
     known = STRATEGIES[name].model_fields

@@ -16,7 +16,7 @@ _TABLES = {".csv": ",", ".tsv": "\t"}
 
 
 def describe_other_file(raw: bytes, name: str) -> tuple[str, str] | None:
-    """What a file is that is not a spec, and what to do with it; None where it may be a spec."""
+    """Describe a file that is not a spec, with a hint; None if it may be a spec."""
     if raw.startswith(b"PK\x03\x04"):
         if b"config.json" in raw or b"metadata.json" in raw:
             return "a Keras model, not a spec", f"modelspec summary {name} shows it"

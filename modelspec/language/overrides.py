@@ -51,7 +51,7 @@ def _apply(root: YamlNode, option: str) -> YamlNode:
 
 
 def _column(problem: Diagnostic, path: str) -> int:
-    """Where a problem of VALUE's YAML stands in the option, which is shown as one line."""
+    """Return the column in the option, shown as one line, of a problem in VALUE's YAML."""
     first = problem.span is not None and problem.span.line == 1
     return len(path) + 1 + (problem.span.column if first and problem.span else 1)
 
@@ -75,9 +75,9 @@ def _check_model(root: YamlNode, name: str) -> None:
 
 
 def _put(node: YamlNode, steps: Sequence[str], value: YamlNode, column: int = 1) -> YamlNode:
-    """``node`` with ``value`` at the end of ``steps``; mappings on the way are made.
+    """Return ``node`` with ``value`` at the end of ``steps``; missing mappings are created.
 
-    ``column`` is where the first of the steps stands in the option.
+    ``column`` is the position of the first step in the option.
     """
     if not steps:
         return value
@@ -96,7 +96,7 @@ def _put(node: YamlNode, steps: Sequence[str], value: YamlNode, column: int = 1)
 
 
 def _first_step(node: YamlNode, steps: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """The first step, and the rest; a key that is there may have dots in it, as ``ops.mean``."""
+    """Split off the first step; an existing key may contain dots, as ``ops.mean``."""
     for length in range(len(steps), 1, -1):
         joined = ".".join(steps[:length])
         if joined == node.content or (isinstance(node.content, dict) and joined in node.content):
@@ -105,14 +105,14 @@ def _first_step(node: YamlNode, steps: Sequence[str]) -> tuple[str, Sequence[str
 
 
 def _key(entries: Mapping[str | int, YamlEntry], step: str) -> str | int:
-    """The key that a step names: one that is there, or what YAML would read."""
+    """Return the key that a step names: an existing one, or the step read as YAML."""
     read = resolve_scalar(step)
     whole = isinstance(read, int) and not isinstance(read, bool) and step not in entries
     return int(step) if whole and step.isdecimal() else step
 
 
 def _entries(node: YamlNode, step: str) -> dict[str | int, YamlEntry]:
-    """What a step goes into: a mapping, nothing yet, or a bare name that now gets arguments."""
+    """Return the entries that a step selects from; a bare name, or null, has none yet."""
     if isinstance(node.content, dict):
         return node.content
     if node.content is None or node.content == step:
@@ -146,7 +146,7 @@ def _put_in_list(
 
 
 def _unnamed_use(items: Sequence[YamlNode], step: str) -> int | None:
-    """The one item without a name that uses the block or model of this name."""
+    """Return the index of the only item without a name that uses this block or model."""
     used = [
         index
         for index, item in enumerate(items)
@@ -156,7 +156,7 @@ def _unnamed_use(items: Sequence[YamlNode], step: str) -> int | None:
 
 
 def _unnamed(items: Sequence[YamlNode], steps: Sequence[str]) -> str | None:
-    """A hint with the index of an item without a name, whose type the step names."""
+    """Return a hint with the index of an item without a name, whose type the step names."""
     wanted = steps[0].rstrip("0123456789").rstrip("_").replace("_", "").lower()
     for index, item in enumerate(items):
         content = item.content
@@ -176,7 +176,7 @@ def _name(item: YamlNode) -> str | None:
 
 
 def _marked(node: YamlNode, option: str, shift: int) -> YamlNode:
-    """The tree of an option's VALUE, with its columns counted from the option's start."""
+    """Return the tree of an option's VALUE, with columns counted from the option's start."""
 
     def moved(span: Span) -> Span:
         first, last = (shift if line == 1 else 0 for line in (span.line, span.end_line))

@@ -66,7 +66,7 @@ class _Filler:
         return _grown(self.bounded(node.content, route), node)
 
     def bounded(self, text: str, route: Route) -> Any:
-        """Lists of lists of lists … grow past all bounds in a few lines."""
+        """Report a parameter that is too large: nested lists grow without limit in a few lines."""
         value = compute(text, self.scope, route, self.problems) if self.room > 0 else UNKNOWN
         before = self.room
         self.room -= size(value, MAX_NODES)
@@ -79,7 +79,7 @@ class _Filler:
 
 
 def _grown(data: Any, at: YamlNode) -> YamlNode:
-    """Computed plain data as a tree; all of it stands where the expression stands."""
+    """Return computed plain data as a tree; all its nodes have the place of the expression."""
     if isinstance(data, dict):
         content: Any = {key: YamlEntry(at.span, _grown(item, at)) for key, item in data.items()}
     elif isinstance(data, list):

@@ -8,7 +8,7 @@ from modelspec.problems.diagnostic import did_you_mean
 
 
 def folder_of(document: Document) -> Path:
-    """The folder that a spec's paths start from: its own, or the current one for a text."""
+    """Return the folder of a spec's relative paths: its own, or the current one for a text."""
     named = not document.name.startswith("<")
     return Path(document.name).parent if named else Path()
 
@@ -18,20 +18,20 @@ def path_from(folder: Path, path: str) -> Path:
 
 
 def moved(path: str, folder: Path, other: Path) -> str:
-    """A path that starts from ``folder``, as it is written from ``other``."""
+    """Rewrite a path that is relative to ``folder`` as one that is relative to ``other``."""
     if Path(path).expanduser().is_absolute():
         return path
     return Path(os.path.relpath(folder.absolute() / path, other.absolute())).as_posix()
 
 
 def written_from(path: Path, spec: str) -> str:
-    """A path that starts from the current folder, as the spec at ``spec`` writes it."""
+    """Rewrite a path that is relative to the current folder as one relative to the spec's."""
     folder = Path() if spec == "-" else Path(spec).parent
     return str(path) if path.is_absolute() else moved(str(path), Path(), folder)
 
 
 def near_name(path: Path) -> str | None:
-    """A hint with the name of a file beside a path that does not exist."""
+    """Return a hint with the nearest name in the folder of a path that does not exist."""
     try:
         return did_you_mean(path.name, (sibling.name for sibling in path.parent.iterdir()))
     except OSError:

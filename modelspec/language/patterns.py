@@ -12,14 +12,14 @@ def is_pattern(text: str) -> bool:
 
 
 def matching(pattern: str, names: Iterable[str]) -> list[str]:
-    """The names that a pattern matches as a whole."""
+    """Return the names that a pattern matches as a whole."""
     return [name for name in names if _compiled(pattern).fullmatch(name)]
 
 
 def renamed(name: str, pattern: str, replacement: str) -> str | None:
-    """A name that matches a pattern, with what each ``*`` stood for put into the replacement.
+    """Replace a name that a pattern matches; ``*`` in the replacement is the text it matched.
 
-    None where the name does not match.
+    Return None where the pattern does not match the name.
     """
     match = _compiled(pattern).fullmatch(name)
     if match is None:
@@ -30,7 +30,7 @@ def renamed(name: str, pattern: str, replacement: str) -> str | None:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    # Adjacent stars would take the matcher forever.
+    # With adjacent stars, the matcher would need exponential time.
     pieces = _WILD.split(re.sub(r"\*+", "*", pattern))
     known = {"*": "(.*)", "?": "."}
     return re.compile("".join(known.get(piece, re.escape(piece)) for piece in pieces), re.DOTALL)

@@ -11,7 +11,7 @@ _NOWHERE = Span(1, 1, 1, 1)
 
 
 def place_all(diagnostics: Iterable[Diagnostic], document: Document | None) -> list[Problem]:
-    """Every diagnostic at its place, once, in the order of the text."""
+    """Return all diagnostics with their places, without repetition, in the order of the text."""
     placed = dict.fromkeys(_place(diagnostic, document) for diagnostic in diagnostics)
     return sorted(placed, key=lambda problem: (problem.place.file, problem.place.span))
 
@@ -33,7 +33,7 @@ def _place(diagnostic: Diagnostic, document: Document | None) -> Problem:
 
 
 def _with_lines(message: str, place: Place, related: Sequence[RelatedPlace]) -> str:
-    """A message with the lines put in that ``line_mark`` stands for."""
+    """Replace every ``line_mark`` in a message with the number of its line."""
 
     def line(mark: re.Match[str]) -> str:
         marked = related[int(mark[1])].place if mark[1] else place
@@ -45,7 +45,7 @@ def _with_lines(message: str, place: Place, related: Sequence[RelatedPlace]) -> 
 def _look_up(
     document: Document | None, diagnostic: Diagnostic, target: Diagnostic | Related
 ) -> Place:
-    """The place of a diagnostic, or of another place that belongs to it."""
+    """Return the place of a diagnostic, or of one of its related places."""
     if diagnostic.file is not None or document is None:
         return Place(diagnostic.file or "<spec>", target.span or _NOWHERE, diagnostic.text)
     if target.span is not None:

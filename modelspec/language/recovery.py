@@ -1,7 +1,7 @@
 """A spec with wrong keys or types, changed until it is valid, so that its other parts are checked.
 
-What is put in place of a mistake is never used: the mistake is reported, and its error keeps
-everything that depends on it from being checked.
+The replacement of a mistake is never used: the mistake is reported, and parts that depend on it are
+not checked further.
 """
 
 import copy
@@ -11,7 +11,7 @@ from typing import Any
 from modelspec.problems.diagnostic import Diagnostic, Route
 
 MAX_MISTAKES = 100
-"""Of more, nobody reads what else there is."""
+"""The most mistakes that are repaired; a user with more mends those first."""
 
 _LISTS = {"inputs", "callbacks", "as"}
 """Keys whose value may be meant as a list of one."""
@@ -29,13 +29,13 @@ _FOLLOWING = frozenset(
 """Codes of problems that can follow from a mistake in a key or its type."""
 
 _APART = frozenset({"training", "optimizer", "data", "description"})
-"""Keys whose mistakes change no name of a layer or an output."""
+"""Keys in which a mistake changes no name of a layer or an output."""
 
 
 def without_mistakes(data: Any, problems: Sequence[Diagnostic]) -> Any:
-    """A copy of a spec's data with each mistake replaced or left out."""
+    """Copy a spec's data, with each mistake replaced or left out."""
     data = copy.deepcopy(data)
-    # The last item of a list first, since routes hold positions.
+    # Remove the last item of a list first, because routes contain positions.
     for problem in sorted(problems, key=lambda problem: str(problem.route), reverse=True):
         _mend(data, problem)
     return data
@@ -65,12 +65,12 @@ def _mend(data: Any, problem: Diagnostic) -> None:
 
 
 def _is_item(route: Route) -> bool:
-    """Whether a route is that of an item of ``layers``."""
+    """Return True where a route leads to an item of ``layers``."""
     return len(route) > 1 and route[-2] == "layers" and isinstance(route[-1], int)
 
 
 def _stand_in(item: Any) -> dict[str, Any]:
-    """A layer in place of an item that names none, or several; with its name, if it has one."""
+    """Return a layer that replaces an item with no layer or several; it keeps the item's name."""
     name = item.get("name") if isinstance(item, dict) else None
     return {"Identity": None, "name": name} if isinstance(name, str) else {"Identity": None}
 
@@ -93,7 +93,7 @@ def _put(data: Any, route: Route, value: Any) -> None:
 def new_problems(
     mistakes: Sequence[Diagnostic], problems: Sequence[Diagnostic]
 ) -> list[Diagnostic]:
-    """The problems of a changed spec that do not follow from the mistakes in the written one."""
+    """Return the problems of the changed spec that no mistake of the written spec causes."""
     if not mistakes:
         return list(problems)
     apart = all(mistake.route and mistake.route[0] in _APART for mistake in mistakes)
@@ -107,7 +107,7 @@ def new_problems(
 
 
 def _touches(mistake: Route, route: Route) -> bool:
-    """Whether a problem stands in the same item, or in the part of the spec that is wrong."""
+    """Return True where one route contains the other, or both lead into the same item."""
     if mistake[: len(route)] == route or route[: len(mistake)] == mistake:
         return True
     item = next((end for end in range(len(mistake), 1, -1) if _is_item(mistake[:end])), None)

@@ -13,7 +13,7 @@ from modelspec.language.yaml_tree import resolve_scalar
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's, which knows YAML 1.1, made to quote what YAML 1.2 would not read as text."""
+    """PyYAML's dumper reads YAML 1.1; this one also quotes texts that YAML 1.2 reads as numbers."""
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -27,10 +27,10 @@ _Dumper.add_representer(str, _represent_text)
 def resolved_text(
     written: Document, document: Document, spec: Spec, name: str, folder: Path | None = None
 ) -> str:
-    """Return the spec as YAML that repeats the run, with paths that start from ``folder``.
+    """Return the spec as YAML that repeats the run, with paths relative to ``folder``.
 
-    ``written`` has its overrides put in, ``document`` its parameters too. Values keep their
-    ``${…}``, so that another value of a parameter changes all that depends on it.
+    ``written`` has its overrides applied, ``document`` its parameters too. Values keep their
+    ``${…}``, so that another value of a parameter changes every value that depends on it.
     """
     data: dict[str, Any] = {"modelspec": spec.modelspec, "name": name}
     data.update({str(key): value for key, value in written.data.items() if value is not None})
@@ -54,7 +54,7 @@ def resolved_text(
 
 
 def _models(document: Document, spec: Spec, folder: Path) -> dict[str, Any]:
-    """The section with its paths as they are written from another folder."""
+    """Return the section ``models`` with its paths rewritten for another folder."""
     own = folder_of(document)
     return {
         name: source.model_dump(exclude_none=True)
@@ -64,7 +64,7 @@ def _models(document: Document, spec: Spec, folder: Path) -> dict[str, Any]:
 
 
 def _weights(written: Any, document: Document, spec: Spec, folder: Path) -> dict[str, Any]:
-    """The section with its paths as they are written from another folder."""
+    """Return the section ``weights`` with its paths rewritten for another folder."""
     own, section = folder_of(document), dict(written or {})
     if spec.weights.from_ is not None:
         section["from"] = moved(spec.weights.from_, own, folder)
@@ -78,7 +78,7 @@ def _weights(written: Any, document: Document, spec: Spec, folder: Path) -> dict
 
 
 def _classes(written: Document, spec: Spec) -> dict[str, Any]:
-    """The classes that were found in the data."""
+    """Return the classes that were read from the data."""
     texts = written.data.get("data") or {}
     return {
         name: {**texts[name], "classes": list(source.classes)}
@@ -91,7 +91,7 @@ def _classes(written: Document, spec: Spec) -> dict[str, Any]:
 
 
 def _training(written: Document, document: Document, spec: Spec) -> dict[str, Any]:
-    """Every setting, as it is written where that is what it still says."""
+    """Return all settings; a setting keeps its written form where that has the same value."""
     settings = spec.training.model_dump()
     texts, filled = (source.data.get("training") or {} for source in (written, document))
     kept = {name: text for name, text in texts.items() if filled.get(name) == settings.get(name)}

@@ -11,14 +11,14 @@ _MOST_PARTS = 3
 
 
 class SliceError(ValueError):
-    """Text that is not a slice; the message says which part of it, and why."""
+    """Text that is not a slice; the message names the wrong part and the reason."""
 
 
 def read_slices(written: object) -> tuple[Key, ...]:
-    """The index of a text, with or without brackets, or of a number.
+    """Return the index that a text, with or without brackets, or a number means.
 
     Raises:
-        SliceError: where it is none.
+        SliceError: The value is not a slice.
     """
     if isinstance(written, int) and not isinstance(written, bool):
         return (written,)

@@ -47,7 +47,7 @@ class LayerItem(Section):
     """One item of ``layers``: a Keras object, or ``share``, and the keys beside it.
 
     ``type`` and ``arguments`` are the object's name and arguments; with ``share`` they are empty.
-    Text may still hold ``${…}``, which the graph computes.
+    Texts can contain ``${…}``, which ``graph`` computes.
     """
 
     type: str = Field("", alias=_TYPE)
@@ -66,7 +66,7 @@ class LayerItem(Section):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, item: Any) -> Any:
-        """Take the Keras object out of the item's keys."""
+        """Separate the Keras object from the item's other keys."""
         if isinstance(item, str):
             return {_TYPE: item}
         if not isinstance(item, dict):
@@ -90,7 +90,7 @@ LAYER_KEYS = frozenset(
 
 
 def object_key(item: Mapping[Any, Any]) -> str | None:
-    """The key of a layer item that names its layer, among misspelt neighbours too."""
+    """Return the key of a layer item that names its layer, also among misspelt keys."""
     candidates = [key for key in item if isinstance(key, str) and key not in LAYER_KEYS]
 
     def likeness(key: str) -> tuple[bool, bool]:
@@ -102,7 +102,7 @@ def object_key(item: Mapping[Any, Any]) -> str | None:
 
 
 class BlockSpec(Section):
-    """A reusable piece of graph; a parameter of None must be given where the block is used."""
+    """A reusable part of a graph; a parameter of None has no default and is required."""
 
     params: dict[ParameterName, Any] = Field(default_factory=dict)
     inputs: Annotated[tuple[Name, ...], Strict(False), Field(min_length=1)]
@@ -111,9 +111,9 @@ class BlockSpec(Section):
 
 
 class ModelSource(Section):
-    """A model that stands in a file: a run, or a ``.keras`` file, up to the layer ``until``.
+    """A model in a file: a run, or a ``.keras`` file, up to the layer ``until``.
 
-    ``layer`` is a model inside of it, by its name behind those of the models around it.
+    ``layer`` names a model inside of it, after the names of the models that contain it.
     """
 
     path: Annotated[str, Field(min_length=1)] | None = None
@@ -122,14 +122,14 @@ class ModelSource(Section):
 
 
 class ArraySource(Section):
-    """An array for one weight; without ``file``, it is one of the data's."""
+    """An array for one weight, from ``file``; without it, an array of the training data."""
 
     array: str | None = None
     file: str | None = None
 
 
 class StartingWeights(Section):
-    """The weights that layers start from: those of a file by layer, and single arrays."""
+    """The weights that layers start from: a file's weights by layer, and single arrays."""
 
     from_: str | None = Field(None, alias="from")
     rename: dict[str, str] = Field(default_factory=dict)
@@ -160,7 +160,7 @@ class Spec(Section):
 
     @classmethod
     def from_document(cls, document: Document) -> tuple[Self | None, list[Diagnostic]]:
-        """Validate a document whose parameters are put in."""
+        """Validate a document in which the parameters are filled in."""
         try:
             return cls.model_validate(document.data), []
         except ValidationError as error:
@@ -168,9 +168,9 @@ class Spec(Section):
 
     @classmethod
     def without_mistakes(cls, document: Document, mistakes: Sequence[Diagnostic]) -> Self | None:
-        """The spec with something else in place of each mistake, so that the rest is checked.
+        """Return the spec with a replacement for each mistake, so that its other parts are checked.
 
-        None where that is not enough to make it valid.
+        Return None where the spec is still invalid.
         """
         if len(mistakes) > MAX_MISTAKES:
             return None

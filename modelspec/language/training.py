@@ -16,7 +16,7 @@ StepsPerCall = Annotated[
 
 
 Devices = StepsPerCall
-"""How many devices of this machine share each batch; ``auto``: all GPUs."""
+"""The number of this machine's devices that share each batch; ``auto`` means all GPUs."""
 
 
 Jit = Literal["auto", "optimizer", True, False]
@@ -24,7 +24,7 @@ Precompute = Literal["auto", True, False]
 
 
 def _by_output(value: Any) -> Any:
-    """Keras takes weights by class alone; with several outputs, they need an output's name."""
+    """Refuse class weights without an output's name where the spec has several outputs."""
     if isinstance(value, dict) and value and all(isinstance(key, int) for key in value):
         raise PydanticCustomError("weights_by_output", "class weights belong to an output")
     return value
@@ -32,11 +32,11 @@ def _by_output(value: Any) -> Any:
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Steps = Annotated[int, Field(ge=1, le=2**31 - 1)]
-"""A number of epochs or samples, which NumPy and TensorFlow count in 32 bits."""
+"""A number of epochs or samples; NumPy and TensorFlow count them in 32 bits."""
 
 
 Rate = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-"""What the optimizer's learning rate is multiplied by for some layers."""
+"""The factor of the optimizer's learning rate for some layers."""
 
 
 class LastRows(Section):

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean, is_echo
 
 FORM = "\0"
-"""Marks what is not of the spec in routes and keys; no text of a spec can hold it."""
+"""Marks a part of a route or key that is not from the spec; no text of a spec contains it."""
 
 _TYPES = {
     "int_type": "an integer",
@@ -32,7 +32,7 @@ _BOUNDS = {
 _QUOTES = "'"
 
 _HINTED = 200
-"""Errors that get a hint: to find the nearest name of tens of thousands would take seconds."""
+"""The number of errors that get a hint; the nearest of 10,000s of names takes seconds to find."""
 
 _TOP_LEVEL = {
     "modelspec": "modelspec: 1",
@@ -52,7 +52,7 @@ _ITEM_HINTS = {
 def problems_of(
     error: ValidationError, data: Mapping[str | int, Any], model: type[BaseModel]
 ) -> list[Diagnostic]:
-    """Every error of a validation, at its route in ``data``."""
+    """Return every error of a validation, at its route in ``data``."""
     details = error.errors(include_url=False)
     problems = [
         _problem(detail, data, model, hinted=index < _HINTED)
@@ -63,7 +63,7 @@ def problems_of(
 
 
 def _is_refusal(detail: ErrorDetails) -> bool:
-    """A list whose items were all refused is reported as too short as well."""
+    """Return True for a too short list whose items were all refused, which are reported anyway."""
     return detail["type"] == "too_short" and bool(detail["input"])
 
 
@@ -162,7 +162,7 @@ def _type(detail: ErrorDetails, route: Route) -> _Description:
 
 
 def _path_hint(route: Route, path: str) -> str | None:
-    """The key for a path that stands alone where a mapping is needed."""
+    """Return a hint with the key for a path that is written where a mapping is required."""
     match route:
         case ("weights",):
             return f"weights: {{from: {path}}}"
@@ -218,7 +218,7 @@ _DESCRIPTIONS: dict[str, Callable[[ErrorDetails, Route], _Description]] = {
 
 
 def _subject(route: Route) -> str:
-    """What a reader calls the value: its key, and the list or mapping that an item is of."""
+    """Name the value in a message: its key, or the number of the item and its list."""
     if route[:2] == ("training", "class_weights") and len(route) == len(("", "", "output", 0)):
         return f"the weight of class {route[-1]}"
     if route and isinstance(route[-1], int):
@@ -238,7 +238,7 @@ def _shown(value: Any) -> str:
 
 
 def _key_hint(route: Route, data: Mapping[str | int, Any], model: type[BaseModel]) -> str | None:
-    """The nearest key that may stand here; or, in a layer item, where arguments belong."""
+    """Return a hint with the nearest key; in a layer item, with the place of arguments."""
     name = str(route[-1])
     if len(route) == 1 and name in _keys_at(("training",), model):
         return f"it belongs under training: training: {{{name}: …}}"
@@ -263,7 +263,7 @@ def _value_at(data: Any, route: Route) -> Any:
 
 
 def _keys_at(route: Route, model: type[BaseModel]) -> list[str]:
-    """The keys of the pydantic model that stands at a route."""
+    """Return the keys of the pydantic model at a route."""
     schema = _schema(model)
     here: dict[str, Any] = schema
     for step in route:

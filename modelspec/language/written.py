@@ -11,8 +11,8 @@ from modelspec.problems.diagnostic import Route
 class Written:
     """A Keras object as a spec writes it.
 
-    ``raw`` is what stands in the place of its arguments, None where there is nothing. ``route``
-    leads to the arguments; of a bare name, to the name.
+    ``raw`` is the value in the place of its arguments, None where there is none. ``route`` leads to
+    the arguments; of a bare name, to the name.
     """
 
     name: str
@@ -22,7 +22,7 @@ class Written:
 
     @classmethod
     def read(cls, value: Any, route: Route = ()) -> Self | None:
-        """The object that stands at a route; None where the value has neither form."""
+        """Read the object at a route; None where the value has neither form."""
         if isinstance(value, str):
             return cls(value, None, route, is_bare=True)
         if not isinstance(value, Mapping) or len(value) != 1:
@@ -32,12 +32,12 @@ class Written:
 
     @property
     def arguments(self) -> Mapping[Any, Any]:
-        """The arguments by name; none where something else stands in their place."""
+        """The arguments by name; empty where ``raw`` is not a mapping."""
         return self.raw if isinstance(self.raw, Mapping) else {}
 
 
 def value_text(value: Any) -> str:
-    """A value as the spec writes it; a Keras object as ``LSTM(units: 32)``."""
+    """Return a value as the spec writes it; a Keras object as ``LSTM(units: 32)``."""
     if isinstance(value, Mapping):
         written = Written.read(value)
         if written is not None and isinstance(written.raw, Mapping | None):

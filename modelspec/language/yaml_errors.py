@@ -19,14 +19,14 @@ _HINTS = {
 
 
 def end_of(text: str) -> Span:
-    """The place that follows a text."""
+    """Return the position after the end of a text."""
     lines = lines_of(text)
     line, column = len(lines), len(lines[-1]) + 1
     return Span(line, column, line, column + 1)
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines that places count, without their line breaks: YAML's, not Python's."""
+    """Return the lines as YAML counts them, not as Python does, without their line breaks."""
     return _BREAK.split(text)
 
 
@@ -36,7 +36,7 @@ def control_problem(character: str, span: Span) -> Diagnostic:
 
 
 def syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Diagnostic:
-    """Where a quote is not closed or a colon lacks its space, the parser notices late."""
+    """Describe an error of the parser, at the start of an unclosed quote or of a bad key."""
     context, problem = error.context or "", error.problem or ""
     never_closed = "quoted" in context and "end of stream" in problem
     late = error.context_mark if never_closed or "simple key" in context else None
@@ -51,12 +51,12 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str) -> Diagnostic:
         hint = "this quote is never closed"
     span = Span(line, column, line, column + 1)
     if line > 1 and not "".join(lines[line - 1 :]).strip():
-        span = end_of(text.rstrip())  # the parser is done with the last line, the reader is not
+        span = end_of(text.rstrip())  # the last line that has text, not the empty one after it
     return Diagnostic("yaml-syntax", f"not YAML: {message}", hint=hint, span=span)
 
 
 def _bare_name_hint(above: str, problem: str) -> str | None:
-    """``- Flatten``, and keys below it: the name alone takes no keys."""
+    """Return a hint for ``- Flatten`` with keys below it: a bare name takes no keys."""
     bare = re.fullmatch(r"\s*-\s+(\w+)\s*(?:#.*)?", above)
     if bare is None or "mapping values are not allowed" not in problem:
         return None

@@ -12,7 +12,7 @@ Scalar = str | int | float | bool | Unknown | None
 class YamlNode:
     """A scalar, a sequence or a mapping, with its place.
 
-    ``option`` is None for what stands in the file, and PATH=VALUE for what came from an option.
+    ``option`` is None for a node of the file, and PATH=VALUE for a node from an option.
     """
 
     content: "Scalar | list[YamlNode] | dict[str | int, YamlEntry]"
@@ -20,7 +20,7 @@ class YamlNode:
     option: str | None = None
 
     def data(self) -> Any:
-        """As plain dicts, lists and scalars, without places."""
+        """The node as plain dicts, lists and scalars, without places."""
         if isinstance(self.content, dict):
             return {key: entry.value.data() for key, entry in self.content.items()}
         if isinstance(self.content, list):

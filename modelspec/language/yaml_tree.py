@@ -1,8 +1,8 @@
-"""YAML text → a tree in which every key and every value knows its place.
+"""YAML text → a tree in which every key and every value has its place.
 
 PyYAML supplies the events; the tree is built here because its own loader reads YAML 1.1 scalars
-(``1e-3`` a string, ``no`` False, ``12:30:00`` a number), lets the last of two equal keys win and
-returns recursive aliases as they are. Scalars follow the core schema of YAML 1.2, section 10.3.
+(``1e-3`` a string, ``no`` False, ``12:30:00`` a number), keeps the last of two equal keys and
+returns recursive aliases unchanged. Scalars follow the core schema of YAML 1.2, section 10.3.
 """
 
 import re
@@ -30,7 +30,7 @@ _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 @dataclass(frozen=True, slots=True)
 class _Anchored:
-    """The node of an anchor, with its values and its levels; no node while it is being read."""
+    """The node of an anchor, its values and its levels; the node is None while it is read."""
 
     node: YamlNode | None
     size: int = 0
@@ -38,7 +38,7 @@ class _Anchored:
 
 
 def resolve_scalar(text: str) -> Scalar:
-    """The value of a plain (unquoted) scalar under YAML 1.2's core schema."""
+    """Return the value of a plain (unquoted) scalar under YAML 1.2's core schema."""
     if text in _NULL:
         return None
     if text in _BOOL:
@@ -53,7 +53,7 @@ def resolve_scalar(text: str) -> Scalar:
 
 
 def parse(text: str) -> tuple[YamlNode | None, list[Diagnostic]]:
-    """Read one YAML document; None where there is no tree to go on with."""
+    """Read one YAML document; the tree is None where an error prevents reading it."""
     if odd := _CONTROL.search(text):
         return None, [control_problem(odd[0], end_of(text[: odd.start()]))]
     builder = _Builder(yaml.parse(text, Loader=_LOADER))
@@ -70,7 +70,7 @@ def parse(text: str) -> tuple[YamlNode | None, list[Diagnostic]]:
 
 
 class _TooMuchError(Exception):
-    """Stops the reading of a text that is out of bounds."""
+    """Stops the reading of a text that exceeds a limit."""
 
     def __init__(self, problem: Diagnostic) -> None:
         super().__init__(problem.message)
@@ -212,7 +212,7 @@ def _span(event: Any) -> Span:
 
 
 def _collection_span(start: Any, end: Any, last: Span | None) -> Span:
-    """End a block with its last item; for the parser it ends where the next token starts."""
+    """End a block at its last item; the parser's end is where the next token starts."""
     first = _span(start)
     if start.flow_style or last is None:
         closing = _span(end)

@@ -36,10 +36,10 @@ class Related:
 class Diagnostic:
     """One problem.
 
-    ``route`` says where in the spec; the place in the text is looked up when the problem is shown.
-    ``anchor`` chooses the key or the value at the end of the route. ``span`` is given instead where
-    there is no route yet (text that is not YAML), and ``file`` where the trouble is not in the spec
-    at all (a data file that cannot be read). ``text`` is what the file of such a span holds.
+    ``route`` is the place in the spec; the place in the text is looked up for display. ``anchor``
+    chooses the key or the value at the end of the route. ``span`` is set instead where there is no
+    route yet (text that is not YAML), and ``file`` where the problem is not in the spec at all (a
+    data file that cannot be read). ``text`` is the contents of the file of such a span.
     """
 
     code: str
@@ -55,7 +55,7 @@ class Diagnostic:
 
 
 def line_mark(related: int | None = None) -> str:
-    """Stands in a message for a line, which is looked up when the problem is shown.
+    """Return a mark for a line number, which is filled in when the problem is shown.
 
     The line is that of the problem itself, or of one of its related places.
     """
@@ -63,7 +63,7 @@ def line_mark(related: int | None = None) -> str:
 
 
 class Unknown:
-    """The kind of ``UNKNOWN``."""
+    """The type of ``UNKNOWN``."""
 
     __slots__ = ()
 
@@ -79,9 +79,9 @@ UNKNOWN = Unknown()
 
 
 def is_echo(problem: Diagnostic, data: Any, above: int = 0) -> bool:
-    """Whether a problem is about an unknown value in ``data``.
+    """Return True where a problem is about an unknown value in ``data``.
 
-    ``above`` is how many steps of its route lead to ``data``.
+    ``above`` is the number of steps of its route that lead to ``data``.
     """
     for step in problem.route[above:]:
         if data is UNKNOWN:
@@ -98,18 +98,18 @@ def has_errors(problems: Iterable[Diagnostic]) -> bool:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The nearest right name, whatever the case; None when nothing is near."""
+    """Return the nearest right name, in any case; None when no name is near."""
     by_folded = {candidate.lower(): candidate for candidate in known}
     near = get_close_matches(name.lower(), by_folded, n=1, cutoff=0.6)
     return by_folded[near[0]] if near else None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A hint with the nearest right name; None when nothing is near."""
+    """Return a hint with the nearest right name; None when no name is near."""
     near = nearest(name, known)
     return offer(near) if near else None
 
 
 def offer(name: str) -> str:
-    """The hint that offers a name."""
+    """Return the hint that offers a name."""
     return f"did you mean {name}?"

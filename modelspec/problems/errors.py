@@ -18,13 +18,13 @@ class SpecError(Exception):
 
 
 class RunError(Exception):
-    """The folder of a run cannot be used; the message gives the reason."""
+    """The folder of a run is unusable; the message gives the reason."""
 
 
 class ResumableError(RunError):
     """A run failed for a cause that can be removed; ``--resume`` then continues it.
 
-    ``command`` is the whole command, where one ran.
+    ``command`` is the whole command line of the run, where there was one.
     """
 
     def __init__(self, reason: str, path: Path, command: str | None = None) -> None:
@@ -36,21 +36,21 @@ class ResumableError(RunError):
 
 
 class ModelError(Exception):
-    """A ``.keras`` file or a model cannot be used; the message gives the reason."""
+    """A ``.keras`` file or a model is unusable; the message gives the reason."""
 
 
 class KerasError(Exception):
-    """The installed Keras cannot be used; the message says why, and what to do."""
+    """The installed Keras is unusable; the message gives the reason and the remedy."""
 
 
 class PluginError(Exception):
-    """A plugin cannot be used, or one is missing; the message says which, and why."""
+    """A plugin is unusable or missing; the message names it and gives the reason."""
 
 
 class StepError(ModelError):
-    """A step cannot be computed; ``layer`` is where that happened, if it is known.
+    """A step cannot be computed; ``layer`` is the name of the failed layer, if it is known.
 
-    ``in_optimizer`` says that it happened in the optimizer, which belongs to no layer.
+    ``in_optimizer`` says that the optimizer failed, which belongs to no layer.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class StepError(ModelError):
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """A signal stopped a run; the message says how to resume it, with ``command`` where one ran."""
+    """A signal stopped a run; the message gives ``command``, if there is one, to resume it."""
 
     def __init__(self, path: Path, command: str | None = None) -> None:
         self.path = path

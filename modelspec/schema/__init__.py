@@ -1,9 +1,9 @@
-"""The JSON Schema of the language, for editors: the envelope's facts and the installed Keras's.
+"""The JSON Schema of the language, for editors: modelspec's own keys and the installed Keras.
 
-It follows draft-07. yaml-language-server shows the same under 2020-12, but releases of it that are
-still about read the newer draft with the older keywords, and skip the others in silence.
-It takes every spec that ``modelspec check`` takes, but for names that only Keras may have: a block
-that is called like no layer but starts with a capital, an output that is called like a loss class.
+It follows draft-07. yaml-language-server understands 2020-12 too, but older releases read the newer
+draft with the older keywords, and ignore the others without a message.
+The schema accepts every spec that ``modelspec check`` accepts, except for some names that belong to
+Keras: a block that starts with a capital, an output with the name of a loss class.
 """
 
 import json
@@ -19,7 +19,7 @@ DRAFT = "http://json-schema.org/draft-07/schema#"
 
 
 def language_schema(catalog: Catalog) -> dict[str, Any]:
-    """The schema of a whole spec, for the Keras that the catalogue was read from."""
+    """Return the schema of a whole spec, for the Keras of the catalogue."""
     top, sections = frame()
     top["properties"] |= heads(catalog, top["properties"])
     callbacks = sections["Training"]["properties"]["callbacks"]

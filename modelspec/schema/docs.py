@@ -9,7 +9,7 @@ _CODE = re.compile(r"```.*?```", re.DOTALL)
 
 
 def markdown(doc: str) -> str:
-    """A docstring without its arguments, which have their own help; sections become headings."""
+    """Return a docstring with headings for its sections, and without its arguments."""
     return _HEADING.sub(_section, _fenced(doc)).strip()
 
 
@@ -21,7 +21,7 @@ def _section(match: re.Match[str]) -> str:
 
 
 def _fenced(doc: str) -> str:
-    """Sessions of the Python prompt as code, where they are not yet."""
+    """Write sessions of the Python prompt as code blocks, where they are not yet."""
     parts = _CODE.split(doc)
     blocks = [*_CODE.findall(doc), ""]
     fenced = (_SESSION.sub(lambda match: f"```python\n{match[0]}\n```", part) for part in parts)

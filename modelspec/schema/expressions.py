@@ -1,4 +1,4 @@
-"""``${…}`` in the schema: a text that holds one may stand wherever a value is put in."""
+"""``${…}`` in the schema: a text with an expression is accepted in the place of any value."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ def expression() -> Schema:
 
 
 def opened(schema: Schema) -> Schema:
-    """A schema that takes an expression as well, without another branch where it can be helped.
+    """Extend a schema to accept an expression, if possible without another branch.
 
-    One branch less is one message less to choose from when something is wrong.
+    With fewer branches, an editor has fewer messages to choose from when a value is wrong.
     """
     if "enum" in schema or "const" in schema:
         beside = {"default", "description"} & schema.keys()

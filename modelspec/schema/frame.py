@@ -1,4 +1,4 @@
-"""The JSON Schema of the keys, from pydantic, adapted to text that people write."""
+"""The JSON Schema of the keys, from pydantic, adapted to texts in an editor."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _BEFORE_EXPRESSIONS = {"layers", "blocks"}
 
 
 def frame() -> tuple[Schema, dict[str, Schema]]:
-    """The top level, and the sections that it refers to by name."""
+    """Return the top level, and the sections that it refers to by name."""
     raw = Spec.model_json_schema(by_alias=True)
     sections = {name: _section(name, _tidy(part)) for name, part in raw.pop("$defs").items()}
     top = _section("Spec", _tidy(raw))
@@ -31,7 +31,7 @@ def frame() -> tuple[Schema, dict[str, Schema]]:
 
 
 def _section(name: str, schema: Schema) -> Schema:
-    """A pydantic model's schema, with the help on its keys instead of its docstring."""
+    """Return a pydantic model's schema, with the help of its keys instead of its docstring."""
     help_texts = HELP[name]
     properties = {
         key: value | {"description": help_texts[key]}
@@ -43,7 +43,7 @@ def _section(name: str, schema: Schema) -> Schema:
 
 
 def _tidy(schema: Any) -> Any:
-    """Without titles that repeat the key, and with the keys closed that a pattern describes."""
+    """Remove titles that repeat the key, and allow only the keys that a pattern describes."""
     if isinstance(schema, list):
         return [_tidy(member) for member in schema]
     if not isinstance(schema, dict):
@@ -62,9 +62,9 @@ def _tidy(schema: Any) -> Any:
 
 
 def _joined(schema: Schema) -> Schema:
-    """Forms of different types as one: no keyword of JSON Schema's bears on more than one type.
+    """Join forms of different types into one: no keyword applies to more than one type.
 
-    Where nothing has to be chosen, messages and hover texts are about the form that was written.
+    Without a choice, messages and hover texts are about the form that the user wrote.
     """
     joined = {key: value for key, value in schema.items() if key != "anyOf"}
     names = [name for form in schema["anyOf"] for name in types(form)]

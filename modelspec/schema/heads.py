@@ -9,7 +9,7 @@ from modelspec.schema.objects import MAPPING, bare, properties
 
 
 def heads(catalog: Catalog, keys: Mapping[str, Schema]) -> dict[str, Schema]:
-    """The schemas of these keys; what is said about them stands in ``keys``."""
+    """Return the schemas of these keys; ``keys`` has their descriptions."""
     loss = {"$ref": "#/definitions/loss"}
     metric = {"$ref": "#/definitions/metric"}
     metrics = {"anyOf": [metric, {"type": ["array", "null"], "items": metric}]}
@@ -25,11 +25,11 @@ def heads(catalog: Catalog, keys: Mapping[str, Schema]) -> dict[str, Schema]:
 
 
 def _by_output(catalog: Catalog, family: Family, value: Schema) -> Schema:
-    """One object, or a mapping from outputs, which are named as one likes, to what they get."""
+    """Accept one object, or a mapping from the outputs, whose names are free, to objects."""
     if not catalog.names(family):
         return {}
     known = properties(catalog, family, family)
-    # An output may well be called like a function, but hardly like a class.
+    # An output can have the name of a function, but hardly that of a class.
     patterns = {
         name: {"anyOf": [schema, value]} for name, schema in known["patternProperties"].items()
     }
@@ -39,7 +39,7 @@ def _by_output(catalog: Catalog, family: Family, value: Schema) -> Schema:
 
 
 def _loss_weights() -> Schema:
-    """A strategy, by name or with its arguments, or numbers; outputs may be called like one."""
+    """Accept a strategy, by name or with arguments, or numbers; outputs can have the same names."""
     weight = expression() | {"type": ["number", "null", "string"]}
     helped = {name: kind.__doc__ for name, kind in STRATEGIES.items()}
     bare_names: Schema = {

@@ -18,12 +18,13 @@ _NOT_BESIDE = {
     "operation": frozenset({"share", "call", "trainable", "dtype", "adapt", "preprocess"}),
 }
 _BLOCK = "[a-z][A-Za-z0-9_-]*"
-"""What a block may be called here: a schema cannot know the blocks of a spec, and a name that
-starts with a capital is more often a mistyped layer."""
+"""The names that a block may have here: a schema cannot know the blocks of a spec, and a name that
+starts with a capital is more often a mistyped layer.
+"""
 
 
 def item(catalog: Catalog, keys: Mapping[str, Schema]) -> Schema:
-    """One item of ``layers``; ``keys`` are those beside the layer, as the envelope has them."""
+    """Return the schema of one item of ``layers``; ``keys`` are those beside the layer."""
     known = properties(catalog, "layer", "item")
     operations = properties(catalog, "operation", "operation")
     named = known["properties"] | operations["properties"]
@@ -42,7 +43,7 @@ def item(catalog: Catalog, keys: Mapping[str, Schema]) -> Schema:
 
 
 def _name(catalog: Catalog) -> Schema:
-    """A layer or a block without arguments; the last of ``anyOf`` lets the pattern decide."""
+    """Accept a layer or a block without arguments; the last of ``anyOf`` tests the pattern."""
     alone = alone_in(catalog, "layer") | alone_in(catalog, "operation")
     texts = {
         name: entry.help if entry.family == "operation" else markdown(entry.doc) or name
@@ -55,7 +56,7 @@ def _name(catalog: Catalog) -> Schema:
 
 
 def _alone(name: str) -> Schema:
-    """An item is one layer: what else stands in it must be one of the keys beside it."""
+    """Accept one layer only: all other keys of an item are those beside the layer."""
     message = f"this is neither a key beside {name} nor a layer of the same item"
     left_out = _NOT_BESIDE[item_family(name)]
     beside = "|".join(sorted(LAYER_KEYS - left_out))
@@ -68,7 +69,7 @@ def _beside(keys: Mapping[str, Schema]) -> dict[str, Schema]:
 
 
 def _tightened(key: str, schema: Schema) -> Schema:
-    """The envelope takes any text where an expression may stand; an editor can say more."""
+    """Narrow a key: its pydantic model accepts any text in the place of an expression."""
     if key == "dtype":
         names = dict.fromkeys([*get_args(Dtype), *get_args(Precision)])
         quantized = {"type": ["string", "null"], "pattern": f"_from_|{EXPRESSION}"}

@@ -14,16 +14,17 @@ MAPPING: Schema = {
     "minProperties": 1,
     "allOf": [{"patternProperties": {"": True}}],
 }
-"""What lists the keys of one form. ``allOf`` says nothing, but yaml-language-server chooses the
-form whose problems it shows by the keys that match, and an unknown key matches nothing else."""
+"""A keyword that lists the keys of one form. ``allOf`` adds no rule, but yaml-language-server
+chooses the form whose problems it shows by the keys that match; an unknown key matches only this.
+"""
 
 
 def objects(catalog: Catalog) -> dict[str, Schema]:
-    """Definitions of all families, of all that is in them, and of the arguments these take."""
+    """Return the definitions of all families, their members, and the members' arguments."""
     definitions: dict[str, Schema] = {}
     arguments: dict[Argument, str] = {}
     for family in FAMILIES:
-        if family != "operation":  # no argument takes one
+        if family != "operation":  # no argument takes an operation
             definitions[family] = _family(catalog, family)
         for entry in _entries(catalog, family):
             text = {"markdownDescription": markdown(entry.doc) or entry.name}
@@ -36,19 +37,19 @@ def objects(catalog: Catalog) -> dict[str, Schema]:
 
 
 def _family(catalog: Catalog, family: Family) -> Schema:
-    """One object of a family; anything at all where that family of Keras could not be read."""
+    """Accept one object of a family; any value where that family of Keras is unreadable."""
     if not catalog.names(family):
         return {}
     keys = properties(catalog, family, family)
-    # Beside ``properties``, the limit would keep editors from offering the first key.
+    # Next to ``properties``, ``maxProperties`` would keep editors from offering the first key.
     single = {"allOf": [*MAPPING["allOf"], {"maxProperties": 1}]}
     mapping = MAPPING | keys | single | {"additionalProperties": False}
-    # Names come first: only then are both forms offered where nothing is written yet.
+    # Names come first, because only then do editors offer both forms on an empty line.
     return {"anyOf": [*bare(catalog, family), mapping, expression()]}
 
 
 def properties(catalog: Catalog, family: Family, prefix: str) -> Schema:
-    """Names as keys: classes to be suggested, and functions and aliases to be let through."""
+    """Return names as keys: classes are suggested, functions and aliases are accepted."""
     classes, others = {}, {}
     for entry in _entries(catalog, family):
         reference = {"$ref": f"#/definitions/{prefix}.{entry.name}"}
@@ -66,7 +67,7 @@ def properties(catalog: Catalog, family: Family, prefix: str) -> Schema:
 
 
 def bare(catalog: Catalog, family: Family) -> list[Schema]:
-    """The names that can stand alone, since nothing must be given with them."""
+    """Return the names that can be written alone, because they have no required argument."""
     alone = alone_in(catalog, family)
     if not alone:
         return []
@@ -84,13 +85,13 @@ def bare(catalog: Catalog, family: Family) -> list[Schema]:
 
 
 def alone_in(catalog: Catalog, family: Family) -> dict[str, Entry]:
-    """The objects, by name and alias, that need no arguments."""
+    """Return the objects, by name and alias, that need no arguments."""
     entries = {name: catalog.find(family, name) for name in catalog.known(family)}
     return {name: entry for name, entry in entries.items() if entry and not _required(entry)}
 
 
 def _entry(entry: Entry, names: Iterable[str], arguments: dict[Argument, str]) -> Schema:
-    """The arguments of one object; none at all, an empty value, where none is required."""
+    """Accept the arguments of one object; also no value, where no argument is required."""
     references = {}
     for name in names:
         argument = entry.arguments[name]

@@ -12,7 +12,7 @@ _TYPES = {"int": "integer", "float": "number", "bool": "boolean", "str": "string
 
 
 def value(argument: Argument) -> Schema:
-    """What may be written for an argument, with its default and Keras's help."""
+    """Return the schema of an argument's value, with its default and Keras's help."""
     schema = _object(argument) if argument.family else _plain(argument)
     default = _default(argument)
     return schema | ({} if default is None else {"default": default}) | _help(argument)
@@ -29,7 +29,7 @@ def _help(argument: Argument) -> Schema:
 
 
 def _default(argument: Argument) -> Any:
-    """As JSON has it; None for null as well, which needs no mention."""
+    """Return the default as JSON has it; None for null as well, which is not shown."""
     try:
         default = ast.literal_eval(argument.default or "None")
     except (ValueError, SyntaxError):
@@ -38,7 +38,7 @@ def _default(argument: Argument) -> Any:
 
 
 def _object(argument: Argument) -> Schema:
-    """Keras objects; where a list or a number will do as well, those are one more branch."""
+    """Accept Keras objects; a list or a number is another branch where Keras accepts it."""
     one = {"$ref": f"#/definitions/{argument.family}"}
     others = [] if argument.required and argument.kinds else ["null"]
     others += ["number"] if "float" in argument.kinds else []
@@ -68,7 +68,7 @@ def _plain(argument: Argument) -> Schema:
 
 
 def _items(argument: Argument) -> Schema:
-    """What a list holds: Keras says too little to tell more than a number from a text."""
+    """Return the types of a list's items; Keras says only enough to tell numbers from texts."""
     types = ["number", "boolean", "null", "array", "string"]
     if "str" in argument.kinds or not argument.kinds & {"int", "float"}:
         return {"type": types}
@@ -76,5 +76,5 @@ def _items(argument: Argument) -> Schema:
 
 
 def any_case(word: str) -> str:
-    """A pattern for a word in any case, as JSON Schema has no flag for it."""
+    """Return a pattern for a word in any case, because JSON Schema has no flag for it."""
     return "".join(f"[{char.lower()}{char.upper()}]" if char.isalpha() else char for char in word)

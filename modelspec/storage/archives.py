@@ -9,14 +9,14 @@ _CONFIG = "config.json"
 _LIMIT = 256 << 20
 
 _DEFLATE = 1032
-"""The most that DEFLATE compresses."""
+"""The largest ratio by which DEFLATE compresses."""
 
 
 def read_config(source: Path | IO[bytes]) -> dict[str, Any]:
-    """What ``config.json`` says in a ``.keras`` file, given by its path or as a file.
+    """Read ``config.json`` in a ``.keras`` file, from its path or an open file.
 
     Raises:
-        ValueError: The file has none, or one that is too large or not JSON.
+        ValueError: The file has no config, or one that is too large or not JSON.
     """
     try:
         with ZipFile(source) as archive:
@@ -31,10 +31,10 @@ def read_config(source: Path | IO[bytes]) -> dict[str, Any]:
 
 
 def largest_contents(path: Path) -> int:
-    """Return the most bytes that the members of an archive can have, whatever it says of them.
+    """Return the most bytes that the members of an archive can have, whatever their headers say.
 
     Raises:
-        ValueError: It is not an archive.
+        ValueError: The file is not an archive.
     """
     try:
         with ZipFile(path) as archive:

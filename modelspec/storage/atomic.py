@@ -1,4 +1,4 @@
-"""Files that are on the disk whole or not at all."""
+"""Files that are written to the disk completely or not at all."""
 
 import errno
 import os
@@ -11,17 +11,17 @@ _WEIGHTS = ".weights.h5"
 
 @contextmanager
 def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
-    """A path to write to, which takes the place of ``path`` once it is whole on the disk.
+    """Yield a path to write to; its file replaces ``path`` once it is complete on the disk.
 
-    A symbolic link stays, and what it names is replaced; without ``follow``, the link is replaced.
+    Of a symbolic link, the target is replaced; without ``follow``, the link itself.
 
     Raises:
-        OSError: where it cannot be written, or is a pipe or a device, whose place no file may take.
+        OSError: ``path`` cannot be written, or is a pipe or a device, which is never replaced.
     """
     path = path.resolve() if follow and path.is_symlink() else path
     if path.exists() and not path.is_file() and (follow or not path.is_symlink()):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
-    # Keras tells a file of weights by both of its suffixes.
+    # Keras recognizes a file of weights by both of its suffixes.
     suffix = _WEIGHTS if path.name.endswith(_WEIGHTS) else path.suffix
     aside = path.with_name(f".{path.name.removesuffix(suffix)}.{os.getpid()}{suffix}")
     try:
@@ -35,7 +35,7 @@ def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let a new name outlive a loss of power, as its contents do."""
+    """Write a folder's new entry to the disk, so that it survives a loss of power."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Small JSON values kept in the user's cache folder, where losing one costs only time."""
+"""Small JSON values in the user's cache folder; a lost value costs only time."""
 
 import hashlib
 import json
@@ -13,14 +13,14 @@ _KEPT = 500
 
 
 def key(*parts: str) -> str:
-    """A name for what depends on ``parts``."""
+    """Return a name for a value that depends on ``parts``."""
     return hashlib.sha256("|".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def code_stamp() -> str:
-    """A stamp of modelspec's own code: what older code stored may be wrong.
+    """Return a hash of modelspec's own code, because values of older code may be wrong.
 
-    It names the package, wherever this file stands in it.
+    It covers the package, wherever this file is in it.
     """
     return str(max(file.stat().st_mtime_ns for file in _package().rglob("*.py")))
 
@@ -33,7 +33,7 @@ def _package() -> Path:
 
 
 def load(kind: str, name: str) -> Any | None:
-    """A value as it was stored; None if there is none, or not a whole one."""
+    """Return a stored value; None if it is missing or damaged."""
     try:
         digest, _, body = _path(kind, name).read_bytes().partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != digest:
@@ -44,7 +44,7 @@ def load(kind: str, name: str) -> Any | None:
 
 
 def store(kind: str, name: str, value: Any) -> None:
-    """Keep a value, so that no reader sees half of it; a folder that refuses is no matter."""
+    """Store a value atomically; errors of the folder are ignored."""
     body = json.dumps(value, separators=(",", ":")).encode()
     with suppress(OSError, RuntimeError):
         path = _path(kind, name)
@@ -61,20 +61,20 @@ def store(kind: str, name: str, value: Any) -> None:
 
 
 def _prune(folder: Path) -> None:
-    """Forget the oldest values of a kind of which many were stored."""
+    """Delete the oldest values of a kind above the limit."""
     stored = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     for path in stored[:-_KEPT]:
         path.unlink(missing_ok=True)
 
 
 def folder(kind: str) -> Path:
-    """Where values of a kind are kept.
+    """Return the folder of the values of a kind.
 
     Raises:
-        RuntimeError: where the user has no home.
+        RuntimeError: The user has no home folder.
     """
     chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG specification has relative paths ignored.
+    # The XDG specification says that relative paths are ignored.
     cache = chosen if chosen.is_absolute() else Path.home() / ".cache"
     return cache / "modelspec" / kind
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
-    """A descriptor of the regular file at ``path``.
+    """Open the regular file at ``path`` and return its descriptor.
 
     Raises:
-        OSError: where it cannot be opened, or is a link, a pipe, a device or a folder.
+        OSError: The file cannot be opened, or is a link, a pipe, a device or a folder.
     """
     try:
         handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
@@ -25,10 +25,10 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
 
 
 def read_regular(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file of at most ``limit`` bytes.
+    """Return the bytes of a regular file of at most ``limit`` bytes.
 
     Raises:
-        OSError: as ``open_regular`` does, and where the file is larger.
+        OSError: As for ``open_regular``, or the file is larger.
     """
     with open(open_regular(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size

@@ -1,4 +1,4 @@
-"""Standard error of libraries that print past Python."""
+"""Standard error turned off for libraries that write to it without Python."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Send file descriptor 2 nowhere, for libraries in C that write to it."""
+    """Discard output to file descriptor 2, for libraries in C that write to it."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
