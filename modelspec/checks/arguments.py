@@ -25,14 +25,14 @@ from modelspec.problems.diagnostic import Anchor, Diagnostic, Route
 
 
 def check_object(catalog: Catalog, family: Family, value: Any, route: Route) -> list[Diagnostic]:
-    """One Keras object: its name, or a one-key mapping from its name to its arguments."""
+    """Check one Keras object: its name, or a one-key mapping from its name to its arguments."""
     return list(_object(catalog, family, value, route, nested=False))
 
 
 def check_arguments(
     catalog: Catalog, entry: Entry, arguments: Mapping[Any, Any], route: Route
 ) -> list[Diagnostic]:
-    """The arguments of a known object; the route is that of the whole mapping."""
+    """Check the arguments of a known object; the route is that of the whole mapping."""
     return list(_arguments(catalog, entry, arguments, route, nested=False))
 
 
@@ -95,7 +95,7 @@ def _arguments(
     hints = {name: right_argument(catalog, entry, name) for name in unknown}
     meant = {meant_argument(entry, name) for name in unknown}
     for argument in entry.arguments.values():
-        # A mistyped name is one mistake, not two.
+        # A mistyped name is reported once, not also as a missing argument.
         typed = argument.name in arguments or argument.name in meant
         if argument.required and not typed:
             hint = argument.help.split(". ")[0] or None

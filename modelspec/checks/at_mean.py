@@ -1,4 +1,4 @@
-"""Heads that training left where one prediction for every sample would do as well."""
+"""Heads that are no better after training than one prediction for all samples."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ _CROSSENTROPIES = {
     *("binarycrossentropy", "categoricalcrossentropy", "sparsecategoricalcrossentropy"),
 }
 _EPOCHS = 3
-"""Before these, a head of classes may not have left the shares of its classes yet."""
+"""The epochs after which a head of classes should be better than the shares of its classes."""
 _ROWS = 4096
 
 
@@ -29,11 +29,11 @@ def left_at_mean(
     strategy: bool,
     penalized: bool = False,
 ) -> Iterator[str]:
-    """What to tell of each such head after the last epoch, whose ``record`` has Keras's names.
+    """Yield a warning for each such head after the last epoch, whose ``record`` has Keras's names.
 
-    Of heads of quantities, only those are judged whose targets are as raw as they were measured,
-    and those that a ``strategy`` weighs: of others nobody knows whether there is anything to learn.
-    Where the model is ``penalized``, the loss of a single head says nothing of the head alone.
+    Of heads of quantities, only those with targets in their original scale are checked, and those
+    that a ``strategy`` weighs: for others it is unknown whether there is anything to learn. Where
+    the model is ``penalized``, the loss of a single head contains more than the head's own loss.
     """
     trained = [head for head in heads if head.loss is not None]
     for head in trained:
@@ -70,7 +70,7 @@ def _of_classes(output: str, loss: float, shares: float, *, several: bool) -> st
 
 
 def _loss_of_constant(loss: Any, rows: Array) -> float | None:
-    """The loss of the best constant of each unit; None where it is not known."""
+    """Return the loss of the best constant of each unit; None where it is unknown."""
     name, _ = named_loss(loss, (), None)
     if name == "meansquarederror":
         return float(rows.var(0).mean())
@@ -80,12 +80,12 @@ def _loss_of_constant(loss: Any, rows: Array) -> float | None:
 
 
 def _loss_of_shares(loss: Any, rows: Array) -> float | None:
-    """The crossentropy of the classes' own shares; None where it is not known."""
+    """Return the crossentropy of the classes' own shares; None where it is unknown."""
     name, arguments = named_loss(loss, (), None)
     if name not in _CROSSENTROPIES or set(arguments) - {"from_logits"}:
         return None
     if name == "sparsecategoricalcrossentropy":
-        # One id a sample: those of a sequence may be masked.
+        # One id for each sample only, because ids of a sequence may be masked.
         if rows.size != len(rows):
             return None
         return _entropy(np.unique(rows, return_counts=True)[1] / len(rows))

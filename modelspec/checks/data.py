@@ -50,10 +50,10 @@ def check_data(
     outputs: Mapping[str, Output],
     pace: Pace | None = None,
 ) -> list[Diagnostic]:
-    """Everything in ``dataset`` that contradicts the spec, each array read once, in blocks.
+    """Return everything in ``dataset`` that contradicts the spec; arrays are read once, in blocks.
 
-    ``outputs`` are the model's; an output not among them is of unknown shape, and its targets are
-    checked for what does not depend on that. ``pace`` is that of the training, if there is one.
+    ``outputs`` are the model's. The shape of other outputs is unknown, and their targets are only
+    checked where it does not matter. ``pace`` is that of the training, if there is one.
     """
     named = list(_arrays(graph, heads, dataset))
     if named and all(array.ndim and not len(array) for _, array, _ in named):
@@ -108,7 +108,7 @@ def _head(head: JudgedHead, dataset: Dataset, shape: Shape | None) -> list[Diagn
 def _arrays(
     graph: Graph, heads: Sequence[JudgedHead], dataset: Dataset
 ) -> Iterator[tuple[str, Column, Route]]:
-    """Every array with its name in the file and the place in the spec that calls for it."""
+    """Yield every array with its name in the file and the place in the spec that requires it."""
     routes = {head.output: head.route for head in heads}
     for name, array in dataset.inputs.items():
         declared = graph.inputs.get(name)
@@ -165,7 +165,7 @@ def _text(declared: Input, name: str, array: Column) -> list[Diagnostic]:
 
 
 def _not_unicode(declared: Input, name: str, array: Column) -> Diagnostic | None:
-    """The problem of text that is not Unicode: bytes that are not UTF-8, or lone surrogates."""
+    """Return the problem of text that is not Unicode: invalid UTF-8, or lone surrogates."""
     if array.dtype.kind == "S":
         return _not_utf8(declared, name, array)
     if array.dtype.kind != "U" or not array.dtype.itemsize:
@@ -198,7 +198,7 @@ def _not_utf8(declared: Input, name: str, array: Column) -> Diagnostic | None:
 
 
 def _is_utf8(rows: Array) -> bool:
-    """Whether all of them are; bytes below 128 need no further look."""
+    """Return True where all rows are UTF-8; bytes below 128 need no decoding."""
     codes = rows.reshape(-1).view(np.uint8)
     return not bool((codes > _ASCII).any()) or not bool(_is_wrong_utf8(rows).any())
 
@@ -246,7 +246,7 @@ def _wrong_shape(declared: Input, name: str, array: Column) -> Diagnostic | None
 
 
 def _as_keras_adjusts(sample: Shape, declared: Shape) -> Shape:
-    """What a functional model makes of it (Keras's ``_adjust_input_rank``): a last 1 may differ."""
+    """Return the shape that a functional model adjusts a sample to (``_adjust_input_rank``)."""
     if len(sample) == len(declared) + 1 and sample[-1] == 1:
         return sample[:-1]
     if len(sample) == len(declared) - 1 and declared[-1] == 1:

@@ -1,4 +1,4 @@
-"""Ids of the data against the embeddings that look them up."""
+"""Ids in the data, checked against the embeddings that look them up."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,19 +13,19 @@ from modelspec.problems.diagnostic import Diagnostic
 
 _BLOCK = 1 << 20
 _SAME_VALUES = {"cast", "reshape", "squeeze", "expand_dims", "ravel", "stop_gradient"}
-"""Operations after which a tensor has the same ids."""
+"""Operations that keep the ids in a tensor unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """An embedding that looks up values of an input: those that the slices ``keys`` take of it."""
+    """An embedding that looks up values of an input: those that the slices ``keys`` select."""
 
     embedding: Node
     keys: tuple[tuple[Key, ...], ...] = ()
 
 
 def feeds(graph: Graph, name: str) -> list[Feed]:
-    """The embeddings that an input feeds, directly or by slices of it, each once."""
+    """Return the embeddings that an input feeds, directly or by slices of it, each once."""
     owners = {node.name: node for node in graph.nodes}
     by_embedding = {
         (feed.embedding.name, repr(feed.keys)): feed for feed in _followed(graph, owners, name, ())
@@ -53,7 +53,7 @@ def _followed(
 
 
 def _looked_up(node: Node, model: ModelFacts, name: str) -> int | None:
-    """The size of the Embedding in a model that looks up what ``name`` is; None without one."""
+    """Return the size of the Embedding in a model that looks up ``name``; None if there is none."""
     first = node.inputs.get(None)
     tensors = first if isinstance(first, tuple) else (first,)
     named = dict(zip(model.inputs, tensors, strict=False)) | dict(node.inputs)
@@ -66,7 +66,7 @@ def _looked_up(node: Node, model: ModelFacts, name: str) -> int | None:
 
 
 def _key_of(node: Node) -> tuple[Key, ...] | None:
-    """The slice of a node that keeps every sample, and only there; otherwise None."""
+    """Return the slice of a node that keeps every sample; None for other nodes."""
     try:
         key = read_slices(node.arguments.get("key"))
     except SliceError:
@@ -75,7 +75,7 @@ def _key_of(node: Node) -> tuple[Key, ...] | None:
 
 
 def check_ids(feed: Feed, name: str, array: Column, values: Values) -> Diagnostic | None:
-    """The problem of ids of an array ``name`` that an embedding does not have."""
+    """Return the problem of ids in the array ``name`` that an embedding does not have."""
     size = feed.embedding.arguments.get("input_dim")
     if type(size) is not int:
         return None
@@ -116,7 +116,7 @@ def _bounds(
 
 
 def _taken(rows: Array, keys: Sequence[tuple[Key, ...]]) -> Array | None:
-    """What slices take of rows; None where they do not fit, which the shapes tell."""
+    """Return the part of rows that slices select; None where they do not fit the shape."""
     for key in keys:
         try:
             rows = rows[key]

@@ -28,7 +28,7 @@ _CLASSES = ("ids", "one-hot", "binary", "signs")
 def check_judges(
     head: JudgedHead, name: str, target: Column, weight: Column | None, output_shape: Shape | None
 ) -> Iterator[Diagnostic]:
-    """What the metrics and class weights of an output make of its target ``name``."""
+    """Yield the problems of an output's metrics and class weights with its target ``name``."""
     shape = output_shape[1:] if output_shape else None
     facts = LOSSES.get(named_loss(head.loss, target.shape[1:], shape)[0])
     metrics = [
@@ -57,7 +57,7 @@ def _several_labels(
     name: str,
     target: Column,
 ) -> Iterator[Diagnostic]:
-    """Metrics that look for the one class of a row that holds several, or none."""
+    """Yield metrics that need one class for each row, where rows have several or none."""
     if facts is None or facts.targets != "binary":
         return
     of_one = [metric for metric, known in metrics if known.targets == "one-hot"]
@@ -88,7 +88,7 @@ def _signs(
     name: str,
     target: Column,
 ) -> Iterator[Diagnostic]:
-    """Metrics of 0 and 1 over targets of -1 and 1, which a hinge takes as well."""
+    """Yield metrics of 0 and 1 over targets of -1 and 1, which a hinge accepts as well."""
     if facts is None or facts.targets != "signs":
         return
     of_zeros = [metric for metric, known in metrics if known.targets == "binary"]
@@ -99,7 +99,7 @@ def _signs(
 
 
 def _without_weights(head: JudgedHead, weight: Column) -> Iterator[Diagnostic]:
-    """Metrics that count rows of which the loss takes no notice."""
+    """Yield metrics that count rows which the loss ignores because their weight is 0."""
     plain = [metric for metric in head.metrics if not metric.weighted]
     if not plain:
         return
@@ -121,7 +121,7 @@ def _mismatch(route: Route, message: str, hint: str) -> Diagnostic:
 def _class_weights(
     head: JudgedHead, facts: LossFacts | None, name: str, target: Column, shape: Shape | None
 ) -> Iterator[Diagnostic]:
-    """Class weights that find no class, or none of that number, in the rows of a target."""
+    """Yield class weights whose classes, or whose class ids, do not occur in a target."""
     if not head.class_weights:
         return
     route: Route = ("training", "class_weights", head.output)
@@ -140,7 +140,7 @@ def _class_weights(
 def _without_classes(
     head: JudgedHead, facts: LossFacts | None, name: str, target: Column
 ) -> str | None:
-    """Why the rows of a target have no class that a weight could be looked up by."""
+    """Return why a target has no classes for class weights; None if it has."""
     if facts is None:
         return None
     if facts.targets not in _CLASSES:
@@ -156,7 +156,7 @@ def _without_classes(
 
 
 def _count(facts: LossFacts | None, target: Column, shape: Shape | None) -> int | None:
-    """How many classes an output tells apart; None where it is not known."""
+    """Return the number of classes of an output; None where it is unknown."""
     width = shape[-1] if shape else None
     if facts is None:
         return None

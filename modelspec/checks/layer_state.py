@@ -1,4 +1,4 @@
-"""Layers that need what a spec does not give them: values fitted to data, a fixed batch size."""
+"""Layers that need more than a spec gives them: values fitted to data, a fixed batch size."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,28 +14,28 @@ _VALUES = {
     "IntegerLookup": ("vocabulary",),
     "Discretization": ("bin_boundaries",),
 }
-"""The layers of Keras with ``adapt``, and the arguments that give what it would compute."""
+"""The layers of Keras with ``adapt``, and the arguments that set what it would compute."""
 
 _HINTS = {
     "Normalization": "mean: [...], variance: [...]",
     "Discretization": "bin_boundaries: [...], the values between the bins",
 }
 _ENCODED = frozenset({"one_hot", "multi_hot", "count", "tf_idf"})
-"""Output modes in which a lookup has a value for each entry of its vocabulary."""
+"""Output modes in which a lookup returns a value for each entry of its vocabulary."""
 
 STARTED = frozenset({"Normalization"})
-"""Layers whose fitted values are weights, which `weights.from` gives them."""
+"""Layers whose fitted values are weights, which `weights.from` can load."""
 
 _RECURRENT = {"RNN", "LSTM", "GRU", "SimpleRNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
 
 
 def check_state(name: str, arguments: Any, route: Route) -> Iterator[Diagnostic]:
-    """A layer, and the layers among its arguments; the route is that of the layer's name."""
+    """Check a layer and the layers among its arguments; ``route`` is that of the layer's name."""
     yield from _check_state(name, arguments, route, nested=False)
 
 
 def check_adapt(catalog: Catalog, node: Node) -> Iterator[Diagnostic]:
-    """A layer that is fitted to data: whether it can be, and whether its shape is known before."""
+    """Check that a layer with ``adapt`` can be fitted, and that its shape is known before."""
     entry = catalog.find("layer", node.type)
     if entry is None or entry.refused:
         return
@@ -58,7 +58,7 @@ def check_adapt(catalog: Catalog, node: Node) -> Iterator[Diagnostic]:
 
 
 def _check_width(node: Node) -> Iterator[Diagnostic]:
-    """The shapes of a model follow from its spec alone, and not from what its data holds."""
+    """Require a known width, because a model's shapes follow from its spec, not from its data."""
     mode = node.arguments.get("output_mode")
     size = node.arguments.get("max_tokens")
     if mode not in _ENCODED or (size is not None and node.arguments.get("pad_to_max_tokens")):

@@ -23,7 +23,7 @@ _UNSAID = {"crossentropy", "ce"}
 def check_losses(
     spec: Spec, graph: Graph, heads: Sequence[Head], catalog: Catalog
 ) -> list[Diagnostic]:
-    """Losses, their weights and metrics against the outputs."""
+    """Check losses, their weights and metrics against the outputs."""
     nodes = {node.name: node for node in graph.nodes}
     problems: list[Diagnostic] = []
     for head in heads:
@@ -39,7 +39,7 @@ def check_losses(
 
 
 def _check_loss(head: Head, last: LastLayer, catalog: Catalog) -> Iterator[Diagnostic]:
-    """What is wrong with a loss on its output: the first, since one change may cure all."""
+    """Yield the first problem of a loss with its output, because one change may solve several."""
     loss, arguments = read_object(catalog, "loss", head.loss)
     if loss in _UNSAID:
         loss = "binarycrossentropy" if last.width == 1 else ""
@@ -104,7 +104,7 @@ def _unlikely(
 
 
 def _or_logits(head: Head, facts: LossFacts, catalog: Catalog) -> str:
-    """The other way out: for a loss that can take logits, with what its metrics then need."""
+    """Return the other remedy: ``from_logits`` of the loss, and what its metrics then need."""
     if not facts.from_logits:
         return ""
     way = ", or give the loss from_logits: true"
@@ -132,14 +132,14 @@ def _without_loss(spec: Spec, heads: Sequence[Head]) -> Iterator[Diagnostic]:
 
 
 def _is_null(losses: Any, head: Head, position: int) -> bool:
-    """Whether somebody wrote that an output has no loss."""
+    """Return True where the spec states that an output has no loss."""
     if isinstance(losses, list):
         return position < len(losses) and losses[position] is None
     return isinstance(losses, Mapping) and head.output in losses and losses[head.output] is None
 
 
 def all_placed(value: Any, heads: Sequence[Head]) -> bool:
-    """Whether every value found its output: one that did not is reported, and was meant for one."""
+    """Return True where every value belongs to an output; others are reported elsewhere."""
     if len(heads) == 1:
         return True
     if isinstance(value, list):

@@ -1,7 +1,7 @@
 """Checks of metrics against their outputs and losses, from the graph alone.
 
-Most wrong metrics give a number. It is an error if the number cannot mean anything or Keras raises,
-and a warning if the metric is probably a mistake.
+Most wrong metrics return a number. It is an error if the number has no meaning or Keras raises, and
+a warning if the metric is probably a mistake.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ _ROWS = ("one-hot", "binary", "elementwise", "signs")
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A metric beside the loss of its output; ``written`` is how Keras's own class is called."""
+    """A metric and the loss of its output; ``written`` is the name of Keras's class."""
 
     head: Head
     last: LastLayer
@@ -34,7 +34,7 @@ class _Judged:
 
     @property
     def logits(self) -> bool:
-        """Whether the output is known to be logits."""
+        """True where the output is known to be logits."""
         arguments = (
             next(iter(self.head.loss.values())) if isinstance(self.head.loss, dict) else None
         )
@@ -58,7 +58,7 @@ class _Problem:
 
 
 def check_metrics(head: Head, last: LastLayer, catalog: Catalog) -> Iterator[Diagnostic]:
-    """What is wrong with each metric of an output: the first problem."""
+    """Yield the first problem of each metric of an output."""
     for metric in head.metrics:
         judged = _judged(head, metric, last, catalog)
         rules = (_of_other_targets, _of_ids, _of_one_unit, _of_logits, _of_quantities)
@@ -71,7 +71,7 @@ def check_metrics(head: Head, last: LastLayer, catalog: Catalog) -> Iterator[Dia
 
 
 def metrics_for_logits(head: Head, loss: LossFacts, catalog: Catalog) -> list[str]:
-    """How the metrics of an output have to be written once it ends in logits."""
+    """Return the metrics of an output as they must be written once it ends in logits."""
     last = LastLayer("linear", 1 if loss.outputs == "probabilities" else None)
     judged = (_judged(head, metric, last, catalog) for metric in head.metrics)
     return [
@@ -109,7 +109,7 @@ def _lacks_arguments(entry: Entry, arguments: Mapping[Any, Any]) -> bool:
 
 
 def _chosen(loss: LossFacts | None, last: LastLayer) -> str:
-    """What Keras takes ``accuracy`` for, as far as the output and its loss tell."""
+    """Return the class that Keras chooses for ``accuracy``; empty where that is unknown."""
     if last.width == 1:
         return "binaryaccuracy"
     by_targets = {"ids": "sparsecategoricalaccuracy", "one-hot": "categoricalaccuracy"}
@@ -119,7 +119,7 @@ def _chosen(loss: LossFacts | None, last: LastLayer) -> str:
 
 
 def _of_other_targets(judged: _Judged) -> _Problem | None:
-    """Ids where rows are needed, and rows where ids are: Keras refuses, or counts nonsense."""
+    """Find ids where rows are needed, or rows where ids are: Keras refuses, or counts nonsense."""
     output, metric = judged.head.output, judged.metric
     if metric.exact and metric.targets == "elementwise":
         return None
@@ -139,7 +139,7 @@ def _of_other_targets(judged: _Judged) -> _Problem | None:
 
 
 def _of_ids(judged: _Judged) -> _Problem | None:
-    """Predictions that are read as class ids, and are none."""
+    """Find predictions that are read as class ids, but are not ids."""
     if judged.metric.reads != "ids":
         return None
     output, last = judged.head.output, judged.last
@@ -162,7 +162,7 @@ def _of_ids(judged: _Judged) -> _Problem | None:
 
 
 def _iou(judged: _Judged, targets: str) -> str:
-    """The metric with the two arguments that say what is an id and what a row."""
+    """Write the metric with the two arguments that say which side is ids and which rows."""
     keys = ("num_classes", "target_class_ids", "ignore_class")
     kept = {key: judged.arguments[key] for key in keys if key in judged.arguments}
     inside = ", ".join(f"{key}: {value}" for key, value in kept.items())
@@ -186,7 +186,7 @@ def _of_one_unit(judged: _Judged) -> _Problem | None:
 
 
 def _of_logits(judged: _Judged) -> _Problem | None:
-    """Logits, or the scores of a hinge, where probabilities are needed."""
+    """Find logits, or the scores of a hinge, where probabilities are needed."""
     scores = (
         judged.loss is not None
         and judged.targets == "signs"
@@ -207,14 +207,14 @@ def _of_logits(judged: _Judged) -> _Problem | None:
 
 
 def _misreads_logits(judged: _Judged, *, scores: bool = False) -> bool:
-    """Whether a metric, with its arguments, takes logits for something else."""
+    """Return True where a metric, with its arguments, misreads logits."""
     reads, arguments = judged.metric.reads, judged.arguments
     if arguments.get("from_logits") is True:
         return False
     if reads == "threshold":
         bounds = [arguments.get(key) for key in ("threshold", "thresholds") if key in arguments]
         flat = bounds[0] if bounds and isinstance(bounds[0], list) else bounds
-        # What Keras takes where nothing is given is 0.5; a bound near 0 was written for logits.
+        # Keras's default is 0.5; a bound near 0 was written for logits.
         return not flat or any(
             isinstance(bound, int | float) and _NEAR_ZERO < bound < 1 for bound in flat
         )
@@ -222,7 +222,7 @@ def _misreads_logits(judged: _Judged, *, scores: bool = False) -> bool:
 
 
 def _written_for_logits(judged: _Judged, loss: LossFacts | None) -> str | None:
-    """The metric with the argument that lets it read logits; None where nothing does."""
+    """Return the metric with the argument that makes it read logits; None if there is none."""
     way = judged.metric.for_logits
     if not way or not _misreads_logits(judged):
         return None

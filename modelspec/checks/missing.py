@@ -1,17 +1,17 @@
-"""NaN in inputs, which stands for missing values where the graph deals with it first."""
+"""NaN in inputs: missing values, where the graph first replaces them."""
 
 from modelspec.catalog.operation_facts import MOVES, TAKES_NAN, TELLS_NAN, plain_name
 from modelspec.graph.graph import Graph, Node, Source
 from modelspec.graph.operations import is_operation
 
 _CARRIERS = {"Reshape", "Flatten", "Permute", "Identity", "Concatenate", "RepeatVector"}
-"""Layers that pass NaN on as it is."""
+"""Layers that keep NaN unchanged."""
 
 _NO_CARRIERS = {"one_hot"}
 
 
 def replaces_nan(graph: Graph, name: str) -> bool:
-    """Whether all that is computed from an input begins with what gives numbers for NaN."""
+    """Return True where every path from an input starts with a layer that replaces NaN."""
     nodes = {node.name: node for node in graph.nodes}
     ends = {source.name for source in graph.outputs.values()}
     waiting, seen = [name], set[str]()
@@ -51,7 +51,7 @@ def _replaces(node: Node, tensor: str, nodes: dict[str, Node]) -> bool:
 
 
 def _condition(node: Node) -> str | None:
-    """The name of the tensor that is the condition of an ``ops.where``."""
+    """Return the name of the tensor that is the condition of an ``ops.where``."""
     inputs = node.inputs.get("condition", node.inputs.get(None))
     condition = next(iter(inputs), None) if isinstance(inputs, tuple) else inputs
     return condition.name if isinstance(condition, Source) else None

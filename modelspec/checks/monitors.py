@@ -20,7 +20,7 @@ _OF_AN_EPOCH = ("epoch", "seconds", "learning_rate")
 
 
 def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Iterator[Diagnostic]:
-    """A ``monitor`` that names no loss or metric; ``val_`` may come with a validation file."""
+    """Report a ``monitor`` that is not a loss or metric; a validation file can add ``val_``."""
     named = _logged(heads, catalog)
     yield from _alike(named or ())
     yield from _reserved(named or (), _of_heads(spec, heads), several=len(heads) > 1)
@@ -36,7 +36,7 @@ def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Itera
         if written is None or not isinstance(monitor, str):
             continue
         name, arguments, route = written.name, written.arguments, (*written.route, "monitor")
-        # A metric of several values, or a second one of its name, has a number at the end.
+        # A metric of several values, or a second one of its name, has a number at its end.
         plain = monitor.removeprefix("val_")
         if not {plain, re.sub(r"_\d+$", "", plain)} & {*logged, "learning_rate"}:
             known = [f"{prefix}{value}" for value in logged for prefix in ("", "val_")]
@@ -54,7 +54,7 @@ def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Itera
 
 
 def check_without_validation(spec: Spec, catalog: Catalog) -> Iterator[Diagnostic]:
-    """Callbacks that watch a value of validation, where neither spec nor data has any."""
+    """Report callbacks that monitor a validation value where spec and data have no validation."""
     for position, callback in enumerate(spec.training.callbacks):
         written = Written.read(callback, ("training", "callbacks", position))
         entry = catalog.find("callback", written.name) if written else None
@@ -74,7 +74,7 @@ def check_without_validation(spec: Spec, catalog: Catalog) -> Iterator[Diagnosti
 
 
 def _of_heads(spec: Spec, heads: Sequence[Head]) -> list[str]:
-    """What an epoch says of heads that share its loss, and of a strategy that weighs them."""
+    """Return the names of the shares of heads in an epoch's record, and of a strategy's weights."""
     outputs = [head.output for head in heads if head.loss is not None]
     if len(outputs) < 2:  # noqa: PLR2004 - one head has nothing to share
         return []
@@ -85,13 +85,13 @@ def _of_heads(spec: Spec, heads: Sequence[Head]) -> list[str]:
 
 
 def _needs_mode(name: Any, arguments: Mapping[Any, Any]) -> bool:
-    """Keras knows the direction of a metric only by its bare name, without the output's."""
+    """Return True where Keras chooses the direction: it knows metrics only without an output."""
     compares = name != "ModelCheckpoint" or arguments.get("save_best_only") is True
     return compares and arguments.get("mode", "auto") == "auto"
 
 
 def _logged(heads: Sequence[Head], catalog: Catalog) -> list[tuple[str, Route]] | None:
-    """Keras's names for what it measures, without ``val_``; None where one cannot be told."""
+    """Return Keras's names for what it measures, without ``val_``; None if one is unknown."""
     names: list[tuple[str, Route]] = [("loss", ())]
     counts: Counter[str] = Counter()
     for head in heads:
@@ -111,7 +111,7 @@ def _logged(heads: Sequence[Head], catalog: Catalog) -> list[tuple[str, Route]] 
 
 
 def _unique(prefix: str, name: str, counts: Counter[str], *, weighted: bool) -> str:
-    """The name of a metric among those before it (Keras's ``CompileMetrics.result``)."""
+    """Return a metric's name among those before it (Keras's ``CompileMetrics.result``)."""
     whole = f"{prefix}{name}"
     if counts[whole] and weighted:
         whole = f"{prefix}weighted_{name}"
@@ -120,7 +120,7 @@ def _unique(prefix: str, name: str, counts: Counter[str], *, weighted: bool) -> 
 
 
 def _alike(logged: Sequence[tuple[str, Route]]) -> Iterator[Diagnostic]:
-    """Names that differ in the case of their letters alone, which nobody tells apart."""
+    """Report names that differ only in the case of their letters, which readers confuse."""
     first: dict[str, str] = {}
     for name, route in logged:
         other = first.setdefault(name.lower(), name)
@@ -133,7 +133,7 @@ def _alike(logged: Sequence[tuple[str, Route]]) -> Iterator[Diagnostic]:
 def _reserved(
     logged: Sequence[tuple[str, Route]], of_heads: Sequence[str], *, several: bool
 ) -> Iterator[Diagnostic]:
-    """Names by which an epoch's record has another value, which these would overwrite."""
+    """Report names with another meaning in an epoch's record, which these would overwrite."""
     seen: set[str] = set()
     names = {name for name, _ in logged}
     for name, route in logged:
@@ -147,7 +147,7 @@ def _reserved(
 
 
 def _metric_name(value: Any, catalog: Catalog) -> str | None:
-    """What Keras calls a metric: as it is written, or by its class where it has arguments."""
+    """Return Keras's name of a metric: as written, or that of its class if it has arguments."""
     written = Written.read(value)
     entry = catalog.find("metric", written.name) if written else None
     if written is None or entry is None or written.is_bare:

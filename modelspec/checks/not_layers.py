@@ -1,4 +1,4 @@
-"""Names that people write as layers, and that Keras has no layer for."""
+"""Names that users write as layers although Keras has no such layer."""
 
 import re
 from collections.abc import Iterable
@@ -26,16 +26,16 @@ _SAME = {
     **dict.fromkeys(("topk",), "top_k"),
     **dict.fromkeys(("unsqueeze",), "expand_dims"),
 }
-"""The operation of names from other libraries, by folded name."""
+"""The operation for names from other libraries, by folded name."""
 
 _WRAPPERS = frozenset({"tensorflowoplayer", "tfoplambda", "tfopslayer", "slicingoplambda"})
-"""Layers by which old Keras kept an operation of TensorFlow."""
+"""Layers in which old versions of Keras stored an operation of TensorFlow."""
 
 EXAMPLES = "ops.mean, ops.get_item, ops.where; modelspec layers --family operation lists all"
 
 
 def hint_for(name: str, operations: Iterable[str]) -> str | None:
-    """What to do in place of a layer that does not exist, where that is known."""
+    """Return the remedy for a layer that does not exist, where one is known."""
     folded = _folded(name.rpartition(".")[2])
     if folded in _CODE:
         return _OWN
@@ -46,7 +46,7 @@ def hint_for(name: str, operations: Iterable[str]) -> str | None:
 
 
 def operation_named(name: str, operations: Iterable[str]) -> str | None:
-    """The operation of a name in another spelling, or from another library."""
+    """Return the operation of a name in another spelling, or from another library."""
     known = {
         _folded(plain_name(operation).rpartition(".")[2]): operation for operation in operations
     }

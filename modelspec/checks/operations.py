@@ -10,7 +10,7 @@ from modelspec.problems.diagnostic import UNKNOWN, Diagnostic
 
 
 def check_operation(node: Node, entry: Entry) -> Iterator[Diagnostic]:
-    """What is wrong with a call of an operation, apart from its arguments' names and types."""
+    """Yield the problems of an operation's call, except those of its arguments' names and types."""
     if node.call:
         message = f"{node.type} has no call arguments: write them inside it, as its arguments"
         yield Diagnostic("not-for-operations", message, (*node.route, "call"), "key")

@@ -32,7 +32,7 @@ class LastLayer:
 
 
 def last_layer(node: Node | None, nodes: Mapping[str, Node], catalog: Catalog) -> LastLayer:
-    """Follow an output back to the layer that makes it, over those that keep its width."""
+    """Follow an output back to the layer that computes it, past those that keep its width."""
     activation = "linear"
     route: Route = ()
     while node is not None:
@@ -63,7 +63,7 @@ def last_layer(node: Node | None, nodes: Mapping[str, Node], catalog: Catalog) -
 
 
 def _activation(kind: str, arguments: Mapping[Any, Any], catalog: Catalog) -> str:
-    """The folded name of a layer's activation; an empty one where it cannot be told."""
+    """Return the folded name of a layer's activation; empty where it is unknown."""
     if _is_activation(kind, catalog):
         return folded(plain_name(kind)) if not arguments else ""
     if kind in ("Softmax", "ReLU", "LeakyReLU", "ELU"):
@@ -77,5 +77,5 @@ def _activation(kind: str, arguments: Mapping[Any, Any], catalog: Catalog) -> st
 
 
 def _is_activation(kind: str, catalog: Catalog) -> bool:
-    """Whether an item is the operation of an activation, such as ``ops.softmax``."""
+    """Return True where an item is the operation of an activation, such as ``ops.softmax``."""
     return item_family(kind) == "operation" and plain_name(kind) in catalog.names("activation")

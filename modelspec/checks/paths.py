@@ -7,35 +7,35 @@ from modelspec.catalog.entries import Argument, Entry
 from modelspec.runs.layout import OWN
 
 _READ = frozenset({"vocabulary"})
-"""Arguments of layers that take values, or a file to read them from."""
+"""Arguments of layers that take values, or a file with the values."""
 
 _TEXT = frozenset({"separator"})
-"""The callbacks' only string that is free text; every other may be a path."""
+"""The callbacks' only string that is free text; all others may be paths."""
 
 _FIELD = re.compile(r"\{\w+(?::0?\d*(?:\.\d+)?[defg%]?)?\}")
-"""A field of ModelCheckpoint's file name; others might fill in a slash (``{epoch:/>9}``)."""
+"""A field of ModelCheckpoint's file name; other formats could insert a slash (``{epoch:/>9}``)."""
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
 def reads_file(entry: Entry, argument: Argument) -> bool:
-    """Whether a string here is a file that Keras would read."""
+    """Return True where a string in this argument is a file that Keras would read."""
     return entry.family != "callback" and argument.name in _READ
 
 
 def writes_file(entry: Entry, argument: Argument) -> bool:
-    """Whether a string here may be a file that Keras would write."""
+    """Return True where a string in this argument may be a file that Keras would write."""
     return entry.family == "callback" and argument.name not in _TEXT
 
 
 def is_taken(path: str) -> bool:
-    """Whether a path names the run's folder, or what lies there by itself."""
+    """Return True where a path names the run's folder, or one of the run's own files."""
     first = next(iter(PurePosixPath(path).parts), None)
     return first is None or first in OWN
 
 
 def escapes(path: str) -> bool:
-    """Whether a path may lead out of the folder it is relative to, on any system."""
+    """Return True where a path may lead out of the folder it is relative to, on any system."""
     plain = _FIELD.sub("0", path)
     parts = {*PurePosixPath(plain).parts, *PureWindowsPath(plain).parts}
     return (

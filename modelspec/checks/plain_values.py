@@ -78,7 +78,7 @@ def _mappings(value: Any, route: Route) -> Iterator[Route]:
 def _members(
     entry: Entry, argument: Argument, values: list[Any], route: Route
 ) -> Iterator[Diagnostic]:
-    """A string in a list of numbers; Keras says too little about lists to check more."""
+    """Report a string in a list of numbers; Keras says too little about lists to check more."""
     if "str" in argument.kinds or not argument.kinds & {"int", "float"}:
         return
     for index, member in enumerate(values):
@@ -106,14 +106,14 @@ def wrong_type(entry: Entry, argument: Argument, shown: str, route: Route) -> Di
 
 
 def _as_written(argument: Argument, shown: str) -> str | None:
-    """How a text is written that stands for a number or for an array."""
+    """Return a hint how to write a text that means a number or an array."""
     hint = _as_number(argument, shown)
     arrays = argument.name in {"weights", "value"} and "list" in argument.kinds
     return FROM_ARRAY if hint is None and arrays and shown.startswith("'") else hint
 
 
 def _as_number(argument: Argument, shown: str) -> str | None:
-    """How a number is written that was written as a text: ``1/255``, ``"64"``."""
+    """Return a hint how to write a number that was written as text: ``1/255``, ``"64"``."""
     text = shown.removeprefix("the string ").strip("'")
     if not argument.kinds & {"int", "float"} or text == shown:
         return None

@@ -1,4 +1,4 @@
-"""Regularizers against the precision of training: Keras adds losses of float32 alone."""
+"""Regularizers and the precision of training: Keras can only add losses of float32."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,10 +12,10 @@ _ACTIVITY = "activity_regularizer"
 
 
 def check_precision(spec: Spec, graph: Graph, heads: Sequence[Head]) -> Iterator[Diagnostic]:
-    """Regularizers whose losses Keras cannot add to those of the outputs.
+    """Report regularizers whose losses Keras cannot add to those of the outputs.
 
-    Those of activities have the dtype that layers compute in, those of weights that of the weights;
-    seen in Keras 3.10 to 3.15.
+    The losses of activities have the dtype in which layers compute, those of weights the dtype of
+    the weights; seen in Keras 3.10 to 3.15.
     """
     precision = spec.training.precision
     if precision == "float32" or all(head.loss is None for head in heads):
@@ -43,7 +43,7 @@ def _regularizers(node: Node, *, mixed: bool) -> Iterator[Route]:
 
 
 def _in_arguments(arguments: Any, route: Route, *, mixed: bool) -> Iterator[Route]:
-    """The arguments of a layer, and of layers inside it, that name a regularizer."""
+    """Yield the arguments of a layer, and of layers inside it, that name a regularizer."""
     if not isinstance(arguments, Mapping):
         return
     for name, value in arguments.items():

@@ -1,11 +1,12 @@
-"""The distance by which a training can move the values of a head from those of new weights.
+"""The distance by which training can move the values of a head from those of new weights.
 
 Measured with the defaults of Keras (Adam, a learning rate of 0.001, batches of 32). Over one layer
-of 64 units, a mean of 30 is reached after 470 steps, 100 after 700, 200 after 1,000. Over two, 30
-is reached after 110 and 200 after 220; over two of 256, 200 after 90. With ``t`` for learning rate
-times steps, that is about 3 times the product of the widths, times ``t`` for each layer with
-weights: all of them grow together. The spread suffers less: over one layer and with a standard
-deviation of 30, 300 steps explain half of what they explain with 1, and 900 steps nearly all.
+of 64 units, a mean of 30 is reached after 470 steps, 100 after 700, 200 after 1,000. Over two
+layers, 30 is reached after 110 and 200 after 220; over two layers of 256 units, 200 after 90. With
+``t`` for learning rate times steps, that is about 3 times the product of the widths, times ``t``
+for each layer with weights, because all of them grow together. A large spread matters less: over
+one layer and with a standard deviation of 30, 300 steps explain half of what they explain with 1,
+and 900 steps nearly all.
 """
 
 import math
@@ -21,20 +22,20 @@ from modelspec.language.spec import Spec
 from modelspec.language.written import Written
 
 LARGE: Final = 100.0
-"""Fresh heads give values of about 1, and a step moves a weight by the learning rate."""
+"""New heads return values of about 1, and a step moves a weight by the learning rate."""
 
 FAR: Final = 1000.0
-"""A mean is learned by one bias, a spread by all weights: it may be as much larger."""
+"""One bias can learn a mean, but a spread needs all weights: a mean may be 10 times larger."""
 
 _LEAST, _LEAST_SPREAD = 5.0, 15.0
 _GROWTH = 3.0
 _PART = 0.5
-"""A head that comes to its mean after more of the training has little left to learn the rest."""
+"""The part of the training in which a head should reach its mean, to have steps left for the rest."""
 
 _SPREAD_IS_EASIER = 3.0
 _RATE = 1e-3
 _ADAPTIVE = frozenset({"adam", "adamw", "nadam", "adamax", "rmsprop", "lion"})
-"""Their steps have the size of the learning rate, whatever the gradients are."""
+"""Optimizers whose steps have the size of the learning rate, whatever the gradients are."""
 
 _ROWS = 1024
 KEEP_VALUES = frozenset(
@@ -61,14 +62,14 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The steps of a training, and how far each moves a weight."""
+    """The steps of a training, and the distance by which each moves a weight."""
 
     steps: int
     rate: float
 
 
 def pace_of(spec: Spec, samples: int) -> Pace | None:
-    """The pace of a spec's training; None where its optimizer tells no size of a step."""
+    """Return the pace of a spec's training; None where the size of its steps is unknown."""
     written = Written.read(spec.optimizer)
     if written is None or written.name.lower() not in _ADAPTIVE:
         return None
@@ -83,7 +84,7 @@ def pace_of(spec: Spec, samples: int) -> Pace | None:
 
 
 def reach_of(graph: Graph, node: Node, dataset: Dataset, pace: Pace | None) -> Reach:
-    """The reach of the head that ends in ``node``, by the widths of the layers below it."""
+    """Return the reach of the head that ends in ``node``, by the widths of the layers below."""
     widths = _widths_below(node, {node.name: node for node in graph.nodes})
     if pace is None or not widths:
         return Reach()
@@ -94,7 +95,7 @@ def reach_of(graph: Graph, node: Node, dataset: Dataset, pace: Pace | None) -> R
 
 
 def _widths_below(node: Node, nodes: Mapping[str, Node]) -> list[int]:
-    """The units or filters of the layers below a head's last one, along their first sources."""
+    """Return the units or filters of the layers below a head's last one, along first sources."""
     widths = []
     while True:
         owner = nodes.get(node.layer, node)
@@ -108,7 +109,7 @@ def _widths_below(node: Node, nodes: Mapping[str, Node]) -> list[int]:
 
 
 def _largest_input(graph: Graph, dataset: Dataset) -> float:
-    """The root mean square of the largest input of quantities, which scales all that follows."""
+    """Return the root mean square of the largest input of quantities, which scales later values."""
     return max((_size(name, graph, dataset) for name in dataset.inputs), default=1.0)
 
 
@@ -126,7 +127,7 @@ def _size(name: str, graph: Graph, dataset: Dataset) -> float:
 
 
 def reaches_weights(graph: Graph, name: str) -> bool:
-    """Whether an input comes to a layer with weights over layers that keep its values alone."""
+    """Return True where layers that keep values lead from an input to a layer with weights."""
     raw = {name}
     owners = {node.name: node for node in graph.nodes}
     for node in graph.nodes:

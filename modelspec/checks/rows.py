@@ -11,7 +11,7 @@ _BLOCK = 1 << 20
 
 
 def row_name(array: Column, row: int) -> str:
-    """A row by its number; of several files, by the file and its number there."""
+    """Name a row by its number; of several files, by the file and its number there."""
     if not isinstance(array, Concatenated) or len(array.files) < 2:  # noqa: PLR2004 - one needs no name
         return f"row {row}"
     part = int(np.searchsorted(array.stops, row, side="right"))
@@ -19,9 +19,9 @@ def row_name(array: Column, row: int) -> str:
 
 
 def find_row(array: Column, is_wrong: Callable[[Array], Array]) -> str | None:
-    """The name of the first row with a wrong element; None where there is none.
+    """Return the name of the first row with a wrong element; None where there is none.
 
-    ``is_wrong`` takes rows and gives a boolean for each of their elements.
+    ``is_wrong`` takes rows and returns a boolean for each of their elements.
     """
     start = 0
     for rows in row_blocks(array, _BLOCK):
@@ -33,7 +33,7 @@ def find_row(array: Column, is_wrong: Callable[[Array], Array]) -> str | None:
 
 
 def first_row(array: Column, is_wrong: Callable[[Array], Array]) -> str:
-    """As ``find_row``, where there must be one; read again, since errors are rare."""
+    """As ``find_row``, where a row must exist; the array is read again, because errors are rare."""
     name = find_row(array, is_wrong)
     if name is None:
         raise AssertionError(array)
@@ -41,5 +41,5 @@ def first_row(array: Column, is_wrong: Callable[[Array], Array]) -> str:
 
 
 def first_outside(array: Column, low: float, high: float) -> str:
-    """The name of the first row with an element below ``low`` or above ``high``."""
+    """Return the name of the first row with an element below ``low`` or above ``high``."""
     return first_row(array, lambda rows: (rows < low) | (rows > high))

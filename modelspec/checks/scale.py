@@ -1,7 +1,7 @@
-"""Targets and inputs whose scale is far from what fresh weights give and take.
+"""Targets and inputs whose scale is far from that of new weights.
 
-Training goes on without a word on such data, and a head stays where it starts. Only the training
-part is judged, by some thousand of its rows.
+Keras trains on such data without a message, and a head stays at its first values. Only the training
+part is checked, on some thousand of its rows.
 """
 
 import math
@@ -46,7 +46,7 @@ _BOUNDS = {
 
 @dataclass(frozen=True, slots=True)
 class _Spread:
-    """Of each column of some rows: the mean, the standard deviation, and what lies outermost."""
+    """The mean, standard deviation and extreme values of each column of some rows."""
 
     mean: Array
     deviation: Array
@@ -57,9 +57,9 @@ class _Spread:
 def check_scale(
     graph: Graph, heads: Sequence[JudgedHead], dataset: Dataset, pace: Pace | None = None
 ) -> Iterator[Diagnostic]:
-    """Warnings about sound arrays that fresh weights are far from.
+    """Warn of arrays without errors whose scale is far from that of new weights.
 
-    With the ``pace`` of a training, a target is held against what the training can reach.
+    With the ``pace`` of a training, a target is compared with what the training can reach.
     """
     for name, array in dataset.inputs.items():
         if name in graph.inputs:
@@ -80,7 +80,7 @@ def _spread(array: Column) -> _Spread | None:
     columns = values if values.ndim == 2 else values.reshape(-1, 1)  # noqa: PLR2004
     if not columns.size:
         return None
-    if np.isnan(columns).any():  # missing values, which the graph replaces
+    if np.isnan(columns).any():  # the graph replaces missing values
         columns = columns[:, ~np.isnan(columns).all(axis=0)]
         if not columns.size:
             return None
@@ -89,7 +89,7 @@ def _spread(array: Column) -> _Spread | None:
 
 
 def is_raw(target: Column) -> bool:
-    """Whether the values of a target are far from what a head gives that ends in no Rescaling."""
+    """Return True where a target is far from the values of a head without Rescaling."""
     spread = _spread(target)
     if spread is None:
         return False
@@ -140,9 +140,9 @@ def _pace_text(reach: Reach, pace: Pace | None) -> str:
 def _ending(
     node: Node, nodes: Mapping[str, Node]
 ) -> tuple[tuple[Array, Array], Mapping[str, Any]] | None:
-    """The scale and the offset that a head applies to its last layer's values, and that layer.
+    """Return the scale and offset that a head applies to its last layer's values, and that layer.
 
-    None where the head ends in something else than a Dense layer or a convolution.
+    Return None where the head does not end in a Dense layer or a convolution.
     """
     scale, offset = np.ones(1), np.zeros(1)
     while True:
@@ -165,7 +165,7 @@ def _ending(
 
 
 def _first_bias(arguments: Mapping[str, Any]) -> Array:
-    """What a layer adds before it has learned anything."""
+    """Return the bias of a layer before training."""
     written: Any = arguments.get("bias_initializer")
     constant = Written.read(written)
     is_constant = constant is not None and constant.name == "Constant"
@@ -181,7 +181,7 @@ def _numbers(value: Any, default: float) -> Array:
 
 
 def _outside(last: Mapping[str, Any], spread: _Spread, scale: Array, offset: Array) -> str:
-    """What an activation cannot give of the targets; empty where it can."""
+    """Describe the range that an activation cannot exceed but the targets do; empty if none do."""
     activation = last.get("activation")
     low, high = (
         _BOUNDS.get(activation, (-math.inf, math.inf))
@@ -214,7 +214,7 @@ def _list(values: Array) -> str:
 
 
 def _short(value: float) -> str:
-    """Three digits, in a form that every YAML reads as a number."""
+    """Format three digits so that every YAML reader reads a number."""
     text = f"{float(value):.3g}"
     mantissa, exponent, power = text.partition("e")
     if not exponent:
@@ -225,7 +225,7 @@ def _short(value: float) -> str:
 
 
 def _near(value: float, deviation: float) -> str:
-    """A mean, to a tenth of the standard deviation."""
+    """Round a mean to a tenth of the standard deviation."""
     places = 1 - math.floor(math.log10(deviation))
     rounded = round(float(value), places)
     return f"{rounded:.{max(places, 0)}f}" if places < _MOST_PLACES else _short(rounded)

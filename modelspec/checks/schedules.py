@@ -10,7 +10,7 @@ _SETTERS = ("ReduceLROnPlateau",)
 
 
 def check_schedules(spec: Spec) -> Iterator[Diagnostic]:
-    """A callback that sets the rate of a schedule: Keras raises when it first does."""
+    """Report a callback that sets the rate of a schedule: Keras raises when it does so."""
     if not _scheduled(spec.optimizer):
         return
     for position, callback in enumerate(spec.training.callbacks):
@@ -23,7 +23,7 @@ def check_schedules(spec: Spec) -> Iterator[Diagnostic]:
 
 
 def _scheduled(optimizer: object) -> bool:
-    """Whether the learning rate is an object, of the optimizer or of one inside it."""
+    """Return True where the learning rate is an object, also of an inner optimizer."""
     written = Written.read(optimizer)
     if written is None or written.is_bare:
         return False

@@ -26,7 +26,7 @@ from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean, is_ec
 def check_semantics(
     spec: Spec, graph: Graph, heads: Sequence[Head], catalog: Catalog
 ) -> list[Diagnostic]:
-    """Layers, their arguments and calls, losses, metrics, optimizer and callbacks."""
+    """Check layers, their arguments and calls, losses, metrics, optimizer and callbacks."""
     problems = _check_nodes(graph.nodes, spec, catalog)
     outputs = _output_names(spec)
     problems += check_names(spec, outputs)
@@ -57,7 +57,7 @@ def check_semantics(
 
 
 def _check_classes(spec: Spec, heads: Sequence[Head]) -> Iterable[Diagnostic]:
-    """Names of classes in ``data``: of outputs, two or more, each once."""
+    """Check the names of classes in ``data``: of outputs, two or more, without repetition."""
     quantities = {head.output for head in heads if is_regression(head.loss)}
     for name, source in spec.data.items():
         if not isinstance(source, ColumnSource):
@@ -83,7 +83,7 @@ def _check_classes(spec: Spec, heads: Sequence[Head]) -> Iterable[Diagnostic]:
 
 
 def _check_column(name: str, source: ColumnSource) -> Iterable[Diagnostic]:
-    """Keys beside ``column`` that contradict each other."""
+    """Report keys beside ``column`` that contradict each other."""
     if source.classes is not None and not isinstance(source.column, str):
         message = "class names must be in one column"
         yield Diagnostic("wrong-value", message, ("data", name, "classes"))
@@ -97,7 +97,7 @@ def _output_names(spec: Spec) -> list[str]:
 
 
 def _check_nodes(nodes: Sequence[Node], spec: Spec, catalog: Catalog) -> list[Diagnostic]:
-    """A layer that is repeated, with the same arguments throughout, is checked once."""
+    """Check all nodes; repeats of a layer with the same arguments are checked once."""
     seen: set[tuple[Route, bool, int, int, int]] = set()
     problems: list[Diagnostic] = []
     for node in nodes:
@@ -113,7 +113,7 @@ def _check_node(node: Node, spec: Spec, catalog: Catalog) -> Iterable[Diagnostic
     family = item_family(node.type)
     entry = catalog.find(family, node.type)
     if entry is None and node.type in spec.models:
-        return  # the file could not be read, which is told there
+        return  # the file could not be read, which is reported there
     if entry is not None and entry.refused is None:
         yield from _check_calls(node, entry.call_arguments)
         if family == "operation":
@@ -134,7 +134,7 @@ def _check_node(node: Node, spec: Spec, catalog: Catalog) -> Iterable[Diagnostic
 
 
 def _check_model(node: Node, entry: Entry) -> Iterable[Diagnostic]:
-    """What only a model may have beside it, and what a model from a file is called on."""
+    """Check the keys that only a model can have, and the inputs of a model from a file."""
     if entry.module is None:
         yield from _not_for_layers(node, entry)
     if entry.model is not None:
@@ -155,7 +155,7 @@ def _check_file_model(node: Node, model: FileModel) -> Iterable[Diagnostic]:
 
 
 def _not_for_layers(node: Node, entry: Entry) -> Iterable[Diagnostic]:
-    """Keys beside a layer that only a model can have, or only one of ``keras.applications``."""
+    """Report keys beside a layer that only models have, or only ``keras.applications``."""
     if isinstance(node.options.get("trainable"), tuple) and not entry.is_model:
         message = "only a block or a model takes patterns; a layer is trained as a whole"
         route = (*node.route, "trainable")
@@ -166,7 +166,7 @@ def _not_for_layers(node: Node, entry: Entry) -> Iterable[Diagnostic]:
 
 
 def _with_blocks(problem: Diagnostic, node: Node, spec: Spec) -> Diagnostic:
-    """An unknown layer may be a block whose name is misspelt."""
+    """Add a hint to an unknown layer that may be a block with a misspelt name."""
     near = did_you_mean(node.type, spec.blocks) if problem.code == "unknown-layer" else None
     if near is None or problem.route[:-1] != node.route:
         return problem
@@ -174,7 +174,7 @@ def _with_blocks(problem: Diagnostic, node: Node, spec: Spec) -> Diagnostic:
 
 
 def _check_constants(node: Node) -> Iterable[Diagnostic]:
-    """Keras stores these in the model's file, and imports what a mapping names when it loads it."""
+    """Refuse mappings: Keras saves constants with the model and imports names in mappings."""
     for name, value in node.call.items():
         items = value if isinstance(value, list) else [value]
         if any(isinstance(item, list | dict) for item in items):
@@ -183,7 +183,7 @@ def _check_constants(node: Node) -> Iterable[Diagnostic]:
 
 
 def _check_calls(node: Node, known: Sequence[str]) -> Iterable[Diagnostic]:
-    """Call arguments, in ``from`` and in ``call``, that the layer's ``call`` does not take."""
+    """Report call arguments, in ``from`` and in ``call``, that the layer does not take."""
     if not known:
         return
     of_operation = is_operation(node)

@@ -1,4 +1,4 @@
-"""Hints for names and forms of Keras objects that are wrong: the name that was probably meant."""
+"""Hints for wrong names and forms of Keras objects: the name that was probably meant."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from modelspec.checks.plain_values import FROM_ARRAY, fits, kind_of
 from modelspec.problems.diagnostic import did_you_mean, nearest, offer
 
 _KEYS_OF_NAMES = {"type", "name", "class_name", "class", "layer"}
-"""Keys under which other tools write the name of an object."""
+"""Keys under which other tools store the name of an object."""
 
 
 BESIDE = ("name", "trainable", "dtype", "adapt")
@@ -44,14 +44,14 @@ _RENAMED = {
 
 
 _PLAIN = re.compile(r"[A-Za-z][\w .-]*")
-"""Text that YAML reads as text without quotes."""
+"""Text that needs no quotes in YAML."""
 
 
 _ITEMS = ("layer", "operation")
 
 
 def named_inside(catalog: Catalog, family: Family, value: Mapping[Any, Any]) -> str | None:
-    """A hint for ``{type: Dense, units: 3}``, where the name should be the key."""
+    """Return a hint for ``{type: Dense, units: 3}``, where the name should be the key."""
     for key in _KEYS_OF_NAMES & value.keys():
         entry = catalog.find(family, value[key]) if isinstance(value[key], str) else None
         if entry is not None:
@@ -62,7 +62,7 @@ def named_inside(catalog: Catalog, family: Family, value: Mapping[Any, Any]) -> 
 
 
 def as_mapping(entry: Entry, written_value: Any) -> str | None:
-    """The arguments written by position, with the names of the arguments that take it."""
+    """Write arguments that have no names with the names of the parameters in their positions."""
     values = written_value if isinstance(written_value, list) else [written_value]
     tensors = entry.call_arguments if entry.family == "operation" else ()
     arguments = [argument for argument in entry.arguments.values() if argument.name not in tensors]
@@ -87,7 +87,7 @@ def _as_yaml(value: Any) -> str:
 
 
 def right_name(catalog: Catalog, family: Family, name: str) -> str | None:
-    """A hint for an unknown name of an object, if there is one."""
+    """Return a hint for an unknown name of an object, if there is one."""
     known = catalog.known(family)
     last = name.rpartition(".")[2]
     same = [spelling for spelling in known if _folded(spelling) == _folded(last)]
@@ -112,7 +112,7 @@ def _folded(name: str) -> str:
 
 
 def right_argument(catalog: Catalog, entry: Entry, name: Any) -> str | None:
-    """A hint for an unknown argument of an object, if there is one."""
+    """Return a hint for an unknown argument of an object, if there is one."""
     if entry.family in _ITEMS and name in BESIDE:
         return f"write {name} beside {entry.name}, as a key of the layer"
     if entry.function:
@@ -135,7 +135,7 @@ def right_argument(catalog: Catalog, entry: Entry, name: Any) -> str | None:
 
 
 def meant_argument(entry: Entry, name: Any) -> str | None:
-    """The argument that an unknown name stands for: its new name, or the nearest."""
+    """Return the argument that an unknown name means: its new name, or the nearest."""
     if (entry.family in _ITEMS and name in BESIDE) or entry.function or name in _MOVED:
         return None
     if _RENAMED.get(name) in entry.arguments:

@@ -12,7 +12,7 @@ from modelspec.problems.diagnostic import Diagnostic
 
 _BLOCK = 1 << 20
 _TOLERANCE = 1e-3
-"""Tolerance for the sum of the shares of a row, which may have been saved as float16."""
+"""The tolerance for the sum of a row's shares, which may have been stored as float16."""
 
 
 _BOUNDS: dict[str, tuple[float, float]] = {
@@ -33,7 +33,7 @@ def check_values(
     shape: Shape | None,
     ignore: int | None,
 ) -> Diagnostic | None:
-    """The first problem of finite values; ``shape`` is the output's, without the batch."""
+    """Return the first problem of finite values; ``shape`` is the output's, without the batch."""
     if values.low is None or values.high is None:
         return None
     bounds = values.low, values.high
@@ -98,7 +98,7 @@ def _class_id_hint(head: Head, low: float, high: float, classes: int | None) -> 
 def _sequences(
     head: Head, name: str, array: Column, bounds: tuple[float, float], shape: Shape | None
 ) -> Diagnostic | None:
-    """Rows of ids for CTC: from 1, since 0 is the blank and fills the rows up."""
+    """Check rows of ids for CTC: from 1, because 0 is the blank and fills the rows."""
     low, high = bounds
     classes, steps = (shape[-1], shape[0]) if shape and len(shape) > 1 else (None, None)
     code = "class-id-out-of-range"
@@ -129,7 +129,7 @@ def _sequences(
 
 
 def _too_long(head: Head, name: str, array: Column, steps: int) -> Diagnostic | None:
-    """A row with more ids than the output has steps; of two equal ones a blank comes between."""
+    """Report a row with more ids than the output has steps; a blank separates equal neighbours."""
 
     def needed(rows: Array) -> Array:
         twice = (rows[:, 1:] == rows[:, :-1]) & (rows[:, 1:] != 0)
@@ -173,7 +173,7 @@ def _probability_hint(
     head: Head, array: Column, low: float, high: float, *, one_hot: bool
 ) -> str | None:
     if low == -1 and high <= 1:
-        # Two values are two classes; a third one is what no mapping of the two can keep.
+        # Two values can be mapped to two classes; a third value cannot.
         if high == 1 and find_row(array, lambda rows: abs(rows) != 1) is None:
             return "hinge is the loss for -1 and 1; for this one save (array + 1) / 2"
         return (
@@ -190,7 +190,7 @@ def _probability_hint(
 
 
 def first_not_one_hot(array: Column) -> str | None:
-    """The first row whose last axis has several labels, or none: its sum is above 1, or 0."""
+    """Name the first row whose last axis has several labels, or none: its sum is above 1, or 0."""
     if array.ndim < 2 or array.shape[-1] < 2:  # noqa: PLR2004
         return None
 

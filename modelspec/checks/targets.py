@@ -20,13 +20,13 @@ _IDS_BY_SAMPLE = {
     "groups": "the id of its group for each sample",
 }
 _MAX_TARGET = 1e18
-"""Squares above it, summed over a batch, leave float32."""
+"""The largest value whose squares, summed over a batch, are finite in float32."""
 
 
 def check_target(
     head: Head, name: str, array: Column, output_shape: Shape | None
 ) -> list[Diagnostic]:
-    """The first problem of the target ``name``; ``output_shape`` has the batch, None is unknown."""
+    """Return the first problem of the target ``name``; None in ``output_shape`` is unknown."""
     problem = not_numbers(name, array, f"output {head.output}", head.route)
     if problem:
         return [problem]
@@ -51,7 +51,7 @@ def check_target(
 
 
 def _not_known(head: Head, name: str, array: Column, values: Values) -> Diagnostic | None:
-    """The problem of NaN in a target, which often stands for a label that nobody knows."""
+    """Return the problem of NaN in a target, which often marks an unknown label."""
     problem = not_finite(name, array, values, head.route)
     if problem is None or values.not_finite == math.prod(array.shape):
         return problem
@@ -65,7 +65,7 @@ def _not_known(head: Head, name: str, array: Column, values: Values) -> Diagnost
 def check_weight(
     head: Head, name: str, array: Column, output_shape: Shape | None, target: Column | None
 ) -> list[Diagnostic]:
-    """The first problem of the per-sample weights ``name`` of a target."""
+    """Return the first problem of the per-sample weights ``name`` of a target."""
     problem = not_numbers(name, array, f"weights of output {head.output}", head.route)
     if not problem and output_shape:
         shape = output_shape[1:]
@@ -88,7 +88,7 @@ def check_weight(
 
 
 def not_numbers(name: str, array: Column, use: str, route: Route) -> Diagnostic | None:
-    """The problem of an array without samples of real numbers that Keras can take."""
+    """Return the problem of an array that has no samples, or no real numbers that Keras accepts."""
     dtype = array.dtype
     if dtype.kind not in "biuf" or dtype.itemsize > 8:  # noqa: PLR2004
         message = f"array {name} holds {_kind(array)} ({dtype}), but {use} needs real numbers"
@@ -121,7 +121,7 @@ def not_finite(name: str, array: Column, values: Values, route: Route) -> Diagno
 def too_large(
     name: str, array: Column, values: Values, dtype: str, route: Route
 ) -> Diagnostic | None:
-    """The problem of finite values that become infinite in the dtype that Keras computes in."""
+    """Return the problem of finite values that become infinite in the dtype of the computation."""
     limit = _LARGEST.get(dtype)
     if limit is None or values.low is None or values.high is None:
         return None
@@ -136,7 +136,7 @@ def too_large(
 
 
 def extra_axis(name: str, array: Column, shape: Shape, route: Route) -> list[Diagnostic]:
-    """A warning about a last axis of 1 more than there should be, which Keras drops."""
+    """Warn of an additional last axis of length 1, which Keras drops."""
     sample = array.shape[1:]
     if len(sample) != len(shape) + 1 or sample[-1] != 1 or not shape:
         return []
@@ -149,12 +149,12 @@ def extra_axis(name: str, array: Column, shape: Shape, route: Route) -> list[Dia
 
 
 def written(shape: Shape) -> str:
-    """A shape as a spec has it: ``[28, null]``."""
+    """Return a shape as a spec writes it: ``[28, null]``."""
     return f"[{', '.join('null' if size is None else str(size) for size in shape)}]"
 
 
 def agree(one: Shape, other: Shape) -> bool:
-    """Whether the shapes are equal as far as both are known."""
+    """Return True where the shapes are equal as far as both are known."""
     return len(one) == len(other) and all(
         a is None or b is None or a == b for a, b in zip(one, other, strict=True)
     )
@@ -167,7 +167,7 @@ def _ignored(arguments: Mapping[str, Any]) -> int | None:
 
 
 def _same_rank(one: Shape, other: Shape) -> tuple[Shape, Shape]:
-    """Keras's ``squeeze_or_expand_to_same_rank``, on shapes without the batch."""
+    """Apply Keras's ``squeeze_or_expand_to_same_rank`` to shapes without the batch."""
     if len(one) == len(other) + 1 and one[-1] in (1, None):
         return (one, (1,)) if not other else (one[:-1], other)
     if len(other) == len(one) + 1 and other[-1] in (1, None):
@@ -213,7 +213,7 @@ def _wrong_shape(
 
 
 def _overflowing(head: Head, name: str, array: Column, values: Values) -> Diagnostic | None:
-    """The problem of finite values whose squares, or sums over a batch, become infinite."""
+    """Return the problem of finite values whose squares, or sums over a batch, become infinite."""
     if values.low is None or values.high is None or max(-values.low, values.high) < _MAX_TARGET:
         return None
     message = (
@@ -225,7 +225,7 @@ def _overflowing(head: Head, name: str, array: Column, values: Values) -> Diagno
 
 
 def _loss_shape(head: Head, target: Shape, output: Shape) -> Shape:
-    """The shape of the losses of one sample, which the weights multiply."""
+    """Return the shape of the losses of one sample, which the weights multiply."""
     facts = LOSSES.get(named_loss(head.loss, target, output)[0])
     if facts and facts.whole_sample:
         return ()

@@ -29,17 +29,17 @@ __all__ = [
 ]
 
 IN_MEMORY = 256 << 20
-"""The number of bytes of compressed arrays kept in memory; larger ones are unpacked to the disk."""
+"""The bytes of compressed arrays kept in memory; larger arrays are unpacked to the disk."""
 
-# Small enough to stay in a core's cache from one pass over a block to the next.
+# Small enough to stay in a core's cache between two passes over a block.
 _BLOCK = 1 << 20
 
 
 def load(member: Member, room: int = IN_MEMORY) -> tuple[Array | None, list[Diagnostic]]:
-    """The array in native byte order, read-only; mapped in place where it is stored uncompressed.
+    """Load the array in native byte order, read-only; mapped where it is stored uncompressed.
 
-    A compressed array, or one of foreign byte order, is unpacked: into memory, where it takes no
-    more than ``room`` bytes, and else into the cache folder, to be mapped there.
+    A compressed array, or one of foreign byte order, is unpacked: into memory, where it needs no
+    more than ``room`` bytes, and otherwise into the cache folder, where it is mapped.
     """
     try:
         if member.held is not None:
@@ -52,7 +52,7 @@ def load(member: Member, room: int = IN_MEMORY) -> tuple[Array | None, list[Diag
             array = _map(member, unpack(member), 0)
     except NoRoomError as error:
         return None, [_no_room(member, error)]
-    # The bytes may be bad in any way that zipfile, zlib and lzma know, or gone since the headers.
+    # The bytes may be invalid for zipfile, zlib or lzma, or deleted since the headers were read.
     except Exception as error:  # noqa: BLE001
         return None, [_unreadable(member, error)]
     array.flags.writeable = False
@@ -60,7 +60,7 @@ def load(member: Member, room: int = IN_MEMORY) -> tuple[Array | None, list[Diag
 
 
 def verify(member: Member) -> list[Diagnostic]:
-    """Reads all of the array's bytes to compare their checksum, which mapping skips."""
+    """Read all bytes of the array to compare their checksum, which mapping skips."""
     try:
         with open_npz(member.file) as npz, npz.open(member.entry) as entry:
             while entry.read(_BLOCK):
@@ -90,7 +90,7 @@ def _no_room(member: Member, error: NoRoomError) -> Diagnostic:
 def _map(member: Member, file: Path, offset: int) -> Array:
     order: Literal["C", "F"] = "F" if member.fortran else "C"
     dtype = member.dtype.newbyteorder("=")
-    if not member.nbytes:  # no file can be mapped for zero bytes
+    if not member.nbytes:  # a file of zero bytes cannot be mapped
         return np.empty(member.shape, dtype, order=order)
     return mapped(file, dtype, member.shape, offset=offset, order=order)
 
@@ -106,7 +106,7 @@ def _unpack(member: Member) -> Array:
 
 
 def digest(array: Column) -> str:
-    """SHA-256 over dtype, shape and elements in C order, whatever the layout in memory."""
+    """Return the SHA-256 over dtype, shape and elements in C order, whatever the memory layout."""
     little = array.dtype.newbyteorder("<")
     sha = hashlib.sha256(f"{little.str} {array.shape} ".encode())
     for rows in row_blocks(array, 16 * _BLOCK):
@@ -118,8 +118,8 @@ def digest(array: Column) -> str:
 class Values:
     """Facts about the values of an array of numbers. Rows are indices along the first axis.
 
-    ``low`` and ``high`` are None where there is no finite value; fractions are not looked for
-    unless asked. ``fractions`` and ``not_finite`` count elements.
+    ``low`` and ``high`` are None where no value is finite; fractions are searched only on request.
+    ``fractions`` and ``not_finite`` count elements.
     """
 
     low: float | None = None
@@ -133,9 +133,9 @@ class Values:
 def scan(
     array: Column, *, whole: bool = False, ignore: float | None = None, nan: bool = False
 ) -> Values:
-    """One pass over real numbers or booleans, in blocks, so that a mapped file stays on disk.
+    """Scan real numbers or booleans once, in blocks, so that a mapped file is not read into memory.
 
-    ``whole`` looks for fractions; elements equal to ``ignore``, and with ``nan`` those that are
+    ``whole`` searches for fractions; elements equal to ``ignore``, and with ``nan`` those that are
     NaN, are left out.
     """
     total = Values()
@@ -147,10 +147,10 @@ def scan(
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The row of an element of a flat block; ``width`` is the number of elements in a row.
+    """The rows of the elements of a flat block; ``width`` is the number of elements in a row.
 
     ``first_row`` is the number of the part's first row in the whole array, ``start`` that of the
-    block's first element in the part, and ``count`` the part's rows.
+    block's first element in the part, and ``count`` the number of the part's rows.
     """
 
     first_row: int
@@ -166,7 +166,7 @@ class _Rows:
 
 
 def _blocks(array: Array, first_row: int) -> Iterator[tuple[Array, _Rows]]:
-    """The elements in flat, aligned blocks, in the order in which they lie in memory."""
+    """Yield the elements in flat, aligned blocks, in the order of their addresses."""
     if not array.size:
         return
     array = np.atleast_1d(array)
@@ -181,13 +181,13 @@ def _blocks(array: Array, first_row: int) -> Iterator[tuple[Array, _Rows]]:
     flat = (array.T if fortran else array).reshape(-1)
     step = max(1, _BLOCK // array.itemsize)
     for start in range(0, flat.size, step):
-        # Data in a zip file starts anywhere, and NumPy is several times slower off its alignment.
+        # Data in a zip file has no alignment, and NumPy is several times slower without it.
         block = np.require(flat[start : start + step], requirements="A")
         yield block, _Rows(first_row, start, width, count, fortran)
 
 
 def row_blocks(array: Column, length: int) -> Iterator[Array]:
-    """Runs of rows of about ``length`` bytes, contiguous in C order."""
+    """Yield consecutive rows of about ``length`` bytes, contiguous in C order."""
     if isinstance(array, np.ndarray):
         array = np.atleast_1d(np.asarray(array))
     if not array.size:
@@ -206,8 +206,8 @@ def _scan_block(
     if not counted.size:
         return Values()
     with np.errstate(invalid="ignore"):
-        low, high = counted.min().item() + 0, counted.max().item() + 0  # a bool becomes a number
-    if not (math.isfinite(low) and math.isfinite(high)):  # NaN and infinity both show up here
+        low, high = counted.min().item() + 0, counted.max().item() + 0  # booleans become ints
+    if not (math.isfinite(low) and math.isfinite(high)):  # also for NaN
         bad = np.isinf(block) if nan else ~np.isfinite(block)
         return Values(not_finite=int(np.count_nonzero(bad)), first_not_finite=rows.first(bad))
     if not whole or block.dtype.kind != "f":

@@ -25,9 +25,9 @@ class Batch:
 class Batches:
     """The rows of a dataset that a phase uses, in batches.
 
-    ``dtypes`` are the inputs' declared ones. ``class_weights`` multiply into the per-sample
+    ``dtypes`` are the declared dtypes of the inputs. ``class_weights`` multiply the per-sample
     weights: by output, then by class (an id, or the position of the one in one-hot targets).
-    ``of_ids`` are the outputs whose loss takes ids; of the others the values tell.
+    ``of_ids`` are the outputs whose loss takes ids; for other outputs the values decide.
     """
 
     dataset: Dataset
@@ -43,28 +43,28 @@ class Batches:
 
     @property
     def steps(self) -> int:
-        """Batches in an epoch, the last short one included."""
+        """The number of batches in an epoch, including a last short one."""
         return -(-self.samples // self.batch_size)
 
     @property
     def row_bytes(self) -> int:
-        """What a sample takes as it is stored."""
+        """The bytes of one sample as it is stored."""
         data = self.dataset
         arrays = [*data.inputs.values(), *data.targets.values(), *data.weights.values()]
         return sum(array.nbytes // max(len(array), 1) for array in arrays)
 
     def order(self, seed: int, epoch: int) -> Rows:
-        """Positions shuffled for an epoch: another order in each, the same for the same seed."""
+        """Shuffle the positions for an epoch; the same seed and epoch give the same order."""
         positions = np.arange(self.samples, dtype=np.int32)
         return np.random.default_rng([seed, epoch]).permutation(positions)
 
     def in_order(self, order: Rows) -> Iterator[Batch]:
-        """Batch after batch; ``order`` holds positions in ``rows``, and the last may be short."""
+        """Yield the batches; ``order`` contains positions in ``rows``; the last may be short."""
         for start in range(0, len(order), self.batch_size):
             yield self.gather(order[start : start + self.batch_size])
 
     def gather(self, positions: Rows) -> Batch:
-        """The samples at some positions in ``rows``."""
+        """Return the samples at some positions in ``rows``."""
         data, rows = self.dataset, self.rows[positions]
         inputs = {
             name: _rows(array, rows).astype(_numpy_dtype(self.dtypes[name], array), copy=False)
@@ -74,7 +74,7 @@ class Batches:
         return Batch(inputs, targets, self._weights(targets, rows))
 
     def _weights(self, targets: Mapping[str, Array], rows: Rows) -> dict[str, Array]:
-        """Weights of samples, or of their steps, for the outputs that have any."""
+        """Return the weights of samples, or of their steps, for the outputs that have weights."""
         weights = {
             name: _rows(stored, rows).astype(np.float32, copy=False)
             for name, stored in self.dataset.weights.items()
@@ -86,7 +86,7 @@ class Batches:
         return weights
 
     def _classes(self, name: str, target: Array) -> Array:
-        """Class ids: of the samples, or of the steps of sequences."""
+        """Return class ids: of the samples, or of the steps of sequences."""
         if target.ndim > 1 and target.shape[-1] == 1:
             return target[..., 0]
         if target.ndim == 1 or name in self._ids_by_step:
@@ -96,7 +96,7 @@ class Batches:
 
     @cached_property
     def _ids_by_step(self) -> frozenset[str]:
-        """Targets whose last axis holds the ids of steps; a one-hot row has nothing above 1."""
+        """Return targets whose last axis has ids of steps: one-hot rows never exceed 1."""
         targets = self.dataset.targets.items()
         whole = ((name, target) for name, target in targets if target.dtype.kind in "iu")
         return self.of_ids | {name for name, target in whole if (scan(target).high or 0) > 1}
@@ -112,7 +112,7 @@ def sample_types(
     class_weights: Mapping[str, Mapping[int, float]],
     of_ids: frozenset[str] = frozenset(),
 ) -> tuple[dict[str, TensorType], dict[str, TensorType]]:
-    """What training is given of the targets of some outputs, and of their weights, by output."""
+    """Return the types of the targets and of the weights of some outputs, as training gets them."""
     targets = {name: array for name, array in dataset.targets.items() if name in outputs}
     judged = replace(dataset, inputs={}, targets=targets)
     first = np.zeros(1, np.int64)
@@ -126,33 +126,33 @@ def _types(arrays: Mapping[str, Array]) -> dict[str, TensorType]:
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """The rows that train, and those that validate, where there are any."""
+    """The rows for training, and those for validation, if there are any."""
 
     training: Batches
     validation: Batches | None
 
 
 def _rows(array: Column, rows: Rows) -> Array:
-    """Rows of an array; a slice where they follow each other, which copies nothing."""
+    """Return rows of an array; a slice, without a copy, where they are consecutive."""
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and bool(np.all(np.diff(rows) == 1)):
         return array[rows[0] : rows[-1] + 1]
     return array[rows]
 
 
 def _single(array: Array) -> Array:
-    """Keras's ``floatx`` for floating-point targets; other kinds stay."""
+    """Convert floating-point targets to Keras's ``floatx``; other kinds stay unchanged."""
     return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
 
 
 def _numpy_dtype(declared: str, array: Column) -> Any:
-    """bfloat16 is cast by Keras, text by nobody."""
+    """Return the dtype to convert to; Keras casts bfloat16, and text is not converted."""
     if declared == "string":
         return array.dtype if array.dtype.kind == "O" else np.dtype(object)
     return np.dtype("float32" if declared == "bfloat16" else declared)
 
 
 def _product(by_sample: Array, by_class: Array) -> Array:
-    """Weights multiplied, where one side may be by sample and the other by step."""
+    """Multiply weights, where one side may be by sample and the other by step."""
     if by_sample.ndim > by_class.ndim:
         return by_sample.reshape(by_class.shape) * by_class
     more = by_class.ndim - by_sample.ndim
@@ -165,5 +165,5 @@ def _by_class(classes: Array, weights: Mapping[int, float]) -> Array:
     for name, weight in weights.items():
         if name < len(table):
             table[name] = weight
-    # An id below 0 is of no class: that of ``ignore_class``.
+    # An id below 0, such as that of ``ignore_class``, has no class weight.
     return np.where(classes < 0, np.float32(1), table[np.maximum(classes, 0).astype(np.int64)])

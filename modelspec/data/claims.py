@@ -18,36 +18,36 @@ SUFFIXES: Final[Mapping[Part, tuple[str, ...]]] = {
 
 
 GROUPS: Final = "validation_split.groups"
-"""The key of the array that tells each sample's group; no input or output has such a name."""
+"""The key of the array with each sample's group; no input or output can have such a name."""
 
 
 def weight_key(output: str) -> str:
-    """The name under which ``match`` and ``Dataset.array_names`` keep the weights of ``output``."""
+    """Return the key for the weights of ``output`` in ``match`` and ``Dataset.array_names``."""
     return f"{output}_weight"
 
 
 Sources = Mapping[str, Source]
-"""``data`` of a spec: the arrays of names that have others in the data."""
+"""``data`` of a spec: the arrays for names that differ in the data."""
 
 
 def part_key(name: str, position: int) -> str:
-    """The key of an array that is stacked with others under ``name``."""
+    """Return the key of an array that is stacked with others under ``name``."""
     return f"{name}[{position}]"
 
 
 def own_names(name: str, names: Sources) -> tuple[str, ...]:
-    """The arrays that the data has for a name of the spec."""
+    """Return the arrays in the data for a name of the spec."""
     source = named(names.get(name, name))
     return source if isinstance(source, tuple) else (own_name(name, names),)
 
 
 def named(source: Source) -> str | tuple[str, ...]:
-    """The array that a source names, or the arrays that are stacked."""
+    """Return the array that a source names, or the arrays that are stacked."""
     return source.column if isinstance(source, ColumnSource) else source
 
 
 def own_name(key: str, names: Sources) -> str:
-    """The array that ``data`` names for a key, or that is called as the key."""
+    """Return the array that ``data`` names for a key, or the key itself."""
     name, bracket, position = key.partition("[")
     source = named(names.get(name, name))
     if isinstance(source, str):
@@ -72,7 +72,7 @@ class Claim:
     others: frozenset[str] = frozenset()
 
     def variants(self, part: Part) -> Iterator[str]:
-        """Names of arrays that would do, best first."""
+        """Yield the acceptable names of arrays, best first."""
         for name in self.stems:
             yield from self.marked(name, part)
             plain = f"{stem_of(name)}_weight" if self.weight else name
@@ -80,7 +80,7 @@ class Claim:
                 yield plain
 
     def marked(self, name: str, part: Part) -> Iterator[str]:
-        """Names of arrays that a suffix assigns to a part."""
+        """Yield the names of arrays that a suffix assigns to a part."""
         stem = stem_of(name)
         for suffix in SUFFIXES[part]:
             if self.weight:
@@ -99,7 +99,7 @@ def claims_of(
     def stems(name: str, short: str) -> tuple[str, ...]:
         if name in names:
             return (own_name(name, names),)
-        # A spec that itself calls something x means that one by it.
+        # A spec that has an input named x means that input.
         return (name, short) if single and short not in taken else (name,)
 
     def claim(
@@ -128,12 +128,12 @@ def claims_of(
             claims += claim(key, key, ("data", key), "value", needed=required)
         elif key not in taken:
             claims.append(Claim(key, stems(name, "y"), (), required=False, weight=True))
-    # The short names x and y give way to every array that the spec itself names.
+    # The short names x and y are used only for arrays that the spec does not name.
     exact = {own_name(claim.key, names) for claim in claims if not claim.weight}
     return [replace(claim, others=frozenset(exact - {*claim.stems})) for claim in claims]
 
 
 def stem_of(name: str) -> str:
-    """A name without the suffix of a part."""
+    """Return a name without the suffix of a part."""
     stem, _, suffix = name.rpartition("_")
     return stem if stem and any(suffix in part for part in SUFFIXES.values()) else name

@@ -15,7 +15,7 @@ from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
 ClassNames = tuple[str | int, ...]
 
 MISSING_MARKS = frozenset({"#n/a", "-", "--", "?", "n/a", "na", "nan", "nil", "null"})
-"""Texts, in lower case, that hardly ever are values."""
+"""Texts, in lower case, that are rarely real values."""
 
 _BLOCK = 1 << 20
 _LISTED = 10
@@ -23,7 +23,7 @@ _MOST = 100_000
 
 
 class OneHot:
-    """Rows of 0 and a single 1, made from ids of classes when they are asked for."""
+    """Rows of 0 and a single 1, computed from class ids when they are indexed."""
 
     def __init__(self, ids: Array, classes: int) -> None:
         self.ids = ids
@@ -48,17 +48,17 @@ class OneHot:
 
 
 def ids_of(column: Column) -> Array:
-    """The id of each row of a column that was made from names of classes."""
+    """Return the id of each row of a column that was made from names of classes."""
     return column.ids if isinstance(column, OneHot) else np.asarray(column[:])
 
 
 def class_ids(
     name: str, column: Column, classes: Sequence[str | int] | None, route: Route
 ) -> tuple[Array, ClassNames, list[Diagnostic]]:
-    """The id of each row's class, and the classes: those given, or those of the rows, sorted.
+    """Return the id of each row's class, and the classes: the listed ones, or those in the rows.
 
-    ``name`` is that of the array. Text is compared without spaces around it. A class that nobody
-    listed and that reads like the mark of a missing cell is a warning.
+    ``name`` is that of the array. Text is compared without surrounding spaces, and classes from the
+    rows are sorted. An unlisted class that looks like a mark for a missing cell is a warning.
     """
     warnings: list[Diagnostic] = []
     if column.ndim == 2 and column.shape[1] == 1:  # noqa: PLR2004 - samples, and an axis of 1
@@ -98,7 +98,7 @@ def class_ids(
 
 def _like_missing(name: str, classes: ClassNames, route: Route) -> list[Diagnostic]:
     marks = [text for text in classes if str(text).lower() in MISSING_MARKS]
-    if not marks or "+" in classes:  # of which - is the opposite
+    if not marks or "+" in classes:  # + and - are two classes
         return []
     message = f"array {name} has the class {marks[0]}, which often marks a missing cell"
     hint = f"if it does, write missing: {json.dumps(marks)}; if it is a class, list the classes"
@@ -140,7 +140,7 @@ def with_ids(
     names: Sources,
     one_hot: Collection[str],
 ) -> tuple[dict[str, Column], dict[str, ClassNames], list[Diagnostic]]:
-    """The columns of outputs, with ids or rows of 0 and 1 where they have names of classes."""
+    """Return the columns of outputs; class names are replaced by ids or one-hot rows."""
     by_name, classes, problems = dict(columns), {}, []
     for name, source in names.items():
         if isinstance(source, ColumnSource) and source.has_classes and name in columns:

@@ -15,9 +15,9 @@ def wanted_columns(
     dtypes: Mapping[str, str],
     outputs: Collection[str],
 ) -> tuple[dict[str, Wanted], list[Diagnostic]]:
-    """How the columns of tables are read, by their names in the data.
+    """Return how the columns of tables are read, by their names in the data.
 
-    A column that is used as text and as numbers is text, and has the cells of either.
+    A column that is used as text and as numbers is text, and keeps the cells of both.
     """
     wanted: dict[str, Wanted] = {}
     problems: list[Diagnostic] = []
@@ -42,7 +42,7 @@ def wanted_columns(
 def _kind(
     key: str, source: Source | None, dtypes: Mapping[str, str], outputs: Collection[str]
 ) -> Kind:
-    """What a column is for, by the spec's name of it."""
+    """Return the kind in which a column is read, from the spec's use of it."""
     if dtypes.get(key.partition("[")[0]) == "string":
         return "text"
     if key == GROUPS:
@@ -57,7 +57,7 @@ def _kind(
 
 
 def _unlike(member: Member, source: ColumnSource, name: str) -> Iterator[Diagnostic]:
-    """Problems of an array of an npz file, which has a type already."""
+    """Yield the problems of a column that is an array of an npz file, which has a type already."""
     if member.table:
         return
     if source.missing:
@@ -70,7 +70,7 @@ def _unlike(member: Member, source: ColumnSource, name: str) -> Iterator[Diagnos
 
 
 _NUMBERS = {"int32": "biu", "int64": "biu", "float32": "biuf", "float64": "biuf"}
-"""The kinds of arrays that a type of numbers stands for."""
+"""The kinds of arrays for each type of numbers."""
 
 
 def _kind_of(classes: Sequence[str | int]) -> Kind:

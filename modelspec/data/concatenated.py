@@ -22,9 +22,9 @@ Rows = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 
 
 class Column(Protocol):
-    """An array of which only the rows that are asked for are in memory: mapped, or stacked.
+    """An array whose rows are read on demand: mapped, or stacked.
 
-    The first axis is the sample; what indexing gives are NumPy's own arrays.
+    The first axis is the sample; indexing returns NumPy arrays.
     """
 
     @property
@@ -42,7 +42,7 @@ class Column(Protocol):
 
 
 class _Shaped:
-    """Properties of an array that follow from its shape and dtype, before it is made."""
+    """Properties of an array that follow from its shape and dtype, before it is created."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -64,15 +64,15 @@ class _Shaped:
 
 
 class Concatenated(_Shaped):
-    """Arrays of equal samples, one after the other along the first axis, none of them copied.
+    """Arrays of equal samples, one after the other along the first axis, without a copy.
 
-    A large one is worth stacking alone: it is read well in any order. Texts of several widths are
-    read as the widest. ``files`` names where each part comes from.
+    A large array benefits even alone: its rows are read efficiently in any order. Texts of several
+    widths are read with the largest width. ``files`` names the source of each part.
     """
 
     def __init__(self, parts: Sequence[Array], files: Sequence[str] = ()) -> None:
         self.files = tuple(files)
-        # A plain view: every index of a memmap costs another look at what it maps.
+        # A plain view, because every index into a memmap inspects its map again.
         self.parts = tuple(np.asarray(part) for part in parts)
         self._scattered = tuple(map(scattered, parts))
         self.stops = np.cumsum([len(part) for part in self.parts], dtype=np.int64)
@@ -81,10 +81,10 @@ class Concatenated(_Shaped):
         self.shape = (int(self.stops[-1]), *self.parts[0].shape[1:])
 
     def __getitem__(self, rows: slice | Rows, /) -> Array:
-        """Rows by their numbers, or a run of them, which is a view where one part holds it.
+        """Return rows by their numbers; consecutive rows of one part are a view.
 
         Raises:
-            IndexError: where there is no such row.
+            IndexError: There is no such row.
         """
         if not isinstance(rows, slice):
             return self._gather(np.asarray(rows))
@@ -118,7 +118,7 @@ class Concatenated(_Shaped):
         return self._take(rows)
 
     def _is_slow(self, rows: Array) -> bool:
-        """Whether rows come from the disk; it decides how they are read, never what."""
+        """Return True where rows come from the disk; it decides how they are read, not which."""
         started = time.perf_counter()
         self._take(rows)
         return time.perf_counter() - started > len(rows) * _SLOW_SECONDS
@@ -132,7 +132,7 @@ class Concatenated(_Shaped):
         return taken
 
     def _by_part(self, rows: Array) -> Iterator[tuple[int, Array]]:
-        """Each part that holds some of the rows, and which of them."""
+        """Yield each part that contains some of the rows, and those rows."""
         which = np.searchsorted(self.stops, rows, side="right")
         order = np.argsort(which, kind="stable")
         for where in np.split(order, np.flatnonzero(np.diff(which[order])) + 1):
@@ -141,7 +141,7 @@ class Concatenated(_Shaped):
 
 
 class Stacked(_Shaped):
-    """Columns side by side along a new last axis; rows are stacked when they are asked for."""
+    """Columns side by side along a new last axis; rows are stacked on demand."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = tuple(columns)
@@ -154,7 +154,7 @@ class Stacked(_Shaped):
 
 
 def parts(array: Column) -> Iterator[tuple[int, Array]]:
-    """The plain arrays of which ``array`` is made, each with the number of its first row."""
+    """Yield the plain arrays of which ``array`` consists, with the numbers of their first rows."""
     if isinstance(array, Concatenated):
         yield from zip(map(int, array.starts), array.parts, strict=True)
     elif not isinstance(array, np.ndarray):

@@ -29,9 +29,9 @@ from modelspec.problems.diagnostic import Diagnostic, did_you_mean, has_errors
 class Dataset:
     """Arrays by the spec's names, in the spec's order; the first axis of each is the sample.
 
-    ``groups`` tells each sample's group, where a split keeps groups whole. ``array_names`` gives
-    the array's name for each name of the spec, and for ``NAME_weight``. ``classes`` are the names
-    of the classes that the ids of targets stand for.
+    ``groups`` is each sample's group, where a split keeps groups whole. ``array_names`` maps each
+    name of the spec, and ``NAME_weight``, to the array's name. ``classes`` are the names of the
+    classes that the ids of targets mean.
     """
 
     inputs: Mapping[str, Column]
@@ -58,7 +58,7 @@ def load_dataset(
     others: Collection[str] = (),
     one_hot: Collection[str] = (),
 ) -> tuple[Dataset | None, list[Diagnostic]]:
-    """The arrays that the names call for; None where there are errors.
+    """Load the arrays that the spec needs; None where there are errors.
 
     Args:
         paths: Npz files, tables, and folders of them, whose rows are concatenated.
@@ -68,10 +68,10 @@ def load_dataset(
         dtypes: The declared dtypes of the inputs.
         groups: The array with the group of each sample, if groups are kept whole.
         part: The part of the data.
-        targets: Whether missing targets are a problem.
-        say: Called with notes: arrays that are unpacked to the disk and, with ``announce``, the
+        targets: Says whether missing targets are a problem.
+        say: A function for notes: arrays that are unpacked to the disk and, with ``announce``, the
             arrays in use, if a suffix decided for one of them.
-        announce: Whether the arrays in use are announced.
+        announce: Also name the arrays in use.
         others: Arrays that something else in the spec uses.
         one_hot: Outputs whose losses take a row of shares, not an id: class names become such rows.
     """
@@ -114,7 +114,7 @@ def load_dataset(
 
 
 def _members(shards: Shards) -> dict[str, Member]:
-    """The members of all files by name, sorted; of several, that of the first file."""
+    """Return the members of all files by name, sorted; of several, that of the first file."""
     members: dict[str, Member] = {}
     for held in shards.values():
         members = {**held, **members}
@@ -124,7 +124,7 @@ def _members(shards: Shards) -> dict[str, Member]:
 def load_named(
     paths: Data, names: Sequence[str], say: Say | None = None
 ) -> tuple[dict[str, Column], list[Diagnostic]]:
-    """Columns and arrays by their own names, those of tables as text; for predictions."""
+    """Load columns and arrays by their own names, those of tables as text; for predictions."""
     shards, problems = read_shards(paths)
     known = {name for members in shards.values() for name in members}
     for name in names:
@@ -149,7 +149,7 @@ def load_named(
 def _loaded(
     columns: Mapping[str, Sequence[Member]], wanted: Mapping[str, Wanted], say: Say | None
 ) -> tuple[dict[str, Column], list[Diagnostic]]:
-    """The arrays by their names in the data; none where there are errors."""
+    """Load the arrays by their names in the data; none where there are errors."""
     read, problems = read_cells(columns, wanted, say)
     problems += check_alike(read)
     if has_errors(problems):
@@ -185,6 +185,6 @@ def has_validation_part(
     outputs: Sequence[str],
     names: Sources = MappingProxyType({}),
 ) -> bool:
-    """Return whether the data has a validation part, such as ``x_val`` and ``y_val``."""
+    """Return True where the data has a validation part, such as ``x_val`` and ``y_val``."""
     shards, _ = read_shards(paths)
     return has_validation(_members(shards), inputs=inputs, outputs=outputs, names=names)

@@ -40,7 +40,7 @@ def match(
     targets: Targets = "required",
     others: Collection[str] = (),
 ) -> tuple[dict[str, Member], list[Diagnostic]]:
-    """Members by the spec's names, inputs first; ``names`` is the spec's ``data``.
+    """Return members by the spec's names, inputs first; ``names`` is the spec's ``data``.
 
     ``others`` are arrays that something else in the spec uses.
 
@@ -64,10 +64,10 @@ def match(
     ]
     if part == "train":
         missing += _half_a_validation_part(members, claims)
-    # An array offered as the right name of a missing one is not reported a second time.
+    # An array that a hint offers for a missing one is not reported a second time.
     lacking = (claim for claim in claims if claim.required and claim.key not in chosen)
     offered = {_nearest(claim, free) for claim in lacking}
-    # The columns of a table are rarely all for one model.
+    # The columns of a table rarely all belong to one model.
     unknown = [name for name in free if stem_of(name) not in offered and not members[name].table]
     return chosen, [*missing, *_unknown(unknown, members, claimed)]
 
@@ -79,13 +79,13 @@ def has_validation(
     outputs: Sequence[str],
     names: Sources = MappingProxyType({}),
 ) -> bool:
-    """Whether the data marks a validation part of every input and target."""
+    """Return True where the data has a validation part of every input and target."""
     claims = claims_of(inputs, outputs, names, required=True)
     return all(_marked(members, claim) for claim in claims if claim.required)
 
 
 def marked_arrays(chosen: Mapping[str, Member], names: Sources) -> str:
-    """The names of the arrays in use, where a suffix decided for one of them; else empty."""
+    """Return the names of the arrays in use, if a suffix decided for one of them; else empty."""
     by_suffix = any(
         member.name != own_name(key, names) and stem_of(member.name) != member.name
         for key, member in chosen.items()
@@ -156,7 +156,7 @@ def _how_to_match(claim: Claim, free: Sequence[str]) -> str | None:
 
 
 def _nearest(claim: Claim, free: Sequence[str]) -> str | None:
-    """Of the arrays that nothing claims, the one with the nearest name, without its part."""
+    """Return the unused array with the nearest name, without its part; None if none is near."""
     return nearest(claim.stems[0], sorted(set(map(stem_of, free))))
 
 
@@ -167,7 +167,7 @@ def _listed(members: Mapping[str, Member]) -> str:
 
 
 def _intended(name: str, lacking: Sequence[str]) -> str | None:
-    """The hint at the array that the name was meant to be: parts alike are not enough."""
+    """Return a hint with the array that was meant; equal suffixes alone are not enough."""
     near = nearest(name, lacking)
     return offer(near) if near and nearest(stem_of(name), [stem_of(near)]) else None
 
@@ -175,7 +175,7 @@ def _intended(name: str, lacking: Sequence[str]) -> str | None:
 def _unknown(
     names: Sequence[str], members: Mapping[str, Member], claimed: Iterable[str]
 ) -> list[Diagnostic]:
-    lacking = sorted(set(claimed) - members.keys())  # a name that the data has is no typing error
+    lacking = sorted(set(claimed) - members.keys())  # a name in the data is not a typing error
     problems = [
         Diagnostic(
             "unknown-array",

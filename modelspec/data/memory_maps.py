@@ -27,25 +27,25 @@ def mapped(
     offset: int = 0,
     order: Literal["C", "F"] = "C",
 ) -> "np.memmap[Any, Any]":
-    """The array in a file, read-only."""
+    """Map the array in a file, read-only."""
     try:
         return np.memmap(file, dtype, "r", offset, shape, order)
     except OSError as error:
         if error.errno != errno.EMFILE:
             raise
-    # Python keeps a file open for each map; what limits them is only the shell's default.
+    # Python keeps a file open for each map, and only the shell's default limits them.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return np.memmap(file, dtype, "r", offset, shape, order)
 
 
 class Scattered:
-    """A mapped array, in C order, of which rows are read in any order."""
+    """A mapped array, in C order, whose rows are read in any order."""
 
     def __init__(self, array: "np.memmap[Any, Any]") -> None:
         assert array.filename is not None
         own = mapped(array.filename, array.dtype, array.shape, offset=array.offset)
-        base: Any = own.base  # what an array is made from; for a mapped file, its map
+        base: Any = own.base  # the base of the array; for a mapped file, its map
         assert isinstance(base, mmap.mmap)
         self._map = base
         self._map.madvise(mmap.MADV_RANDOM)
@@ -57,7 +57,7 @@ class Scattered:
         return self._array[rows]
 
     def fetch(self, rows: Array) -> None:
-        """Let the system read the pages of some rows, and do not wait until it has."""
+        """Ask the system to read the pages of some rows, without waiting for them."""
         rows = np.sort(rows).astype(np.int64)
         first = (self._start + rows * self._row) // mmap.PAGESIZE
         last = (self._start + (rows + 1) * self._row - 1) // mmap.PAGESIZE
@@ -69,9 +69,9 @@ class Scattered:
 
 
 def scattered(array: Array) -> "Scattered | Array":
-    """What to read rows of ``array`` from in any order; itself, where it is not mapped."""
+    """Return an object to read rows from in any order; ``array`` itself if it is not mapped."""
     if isinstance(array, np.memmap) and array.flags.c_contiguous and array.nbytes:
-        # A file of the cache may be gone by now; what is mapped of it stays.
+        # A file of the cache may be deleted by now, but its mapping stays valid.
         with suppress(OSError):
             return Scattered(array)
     return np.asarray(array)

@@ -1,4 +1,4 @@
-"""npz files: their arrays, from the headers alone; no value in a header is trusted."""
+"""npz files: their arrays, from the headers alone; values in a header are not trusted."""
 
 import io
 import math
@@ -25,7 +25,7 @@ _HEADER_LIMIT = 4096
 _NAME_LIMIT = 200
 _AXIS_LIMIT = 32
 
-# Deflate packs runs a thousandfold at best; one-hot rows, the tightest honest data, 400-fold.
+# Deflate compresses runs up to a thousandfold; one-hot rows, the most regular real data, 400-fold.
 _BOMB_RATIO = 500
 _BOMB_SIZE = 256 << 20
 
@@ -35,10 +35,10 @@ class Member:
     """One array of an npz file, as its header declares it.
 
     ``dtype`` is as stored, so its byte order may be foreign. ``skip`` is the length in bytes of the
-    header before the data, ``offset`` where in ``file`` the data starts, None if it is compressed;
-    ``checksum`` is the CRC-32 of both. A ``broken`` member only keeps its name known, so that it is
-    not reported missing as well. ``held`` is the array itself, where it comes from memory. A column
-    of a ``table`` has no dtype and no shape until its cells are read.
+    header before the data, ``offset`` the position in ``file`` where the data starts, None if it is
+    compressed; ``checksum`` is the CRC-32 of both. A ``broken`` member only keeps its name known,
+    so that it is not also reported missing. ``held`` is the array itself, where it comes from
+    memory. A column of a ``table`` has no dtype and no shape until its cells are read.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Member:
 
     @property
     def mappable(self) -> bool:
-        """Whether the data lies there as it is used: uncompressed, in native byte order."""
+        """True where the data is stored as it is used: uncompressed, in native byte order."""
         return self.held is not None or (self.offset is not None and self.dtype.isnative)
 
 
@@ -81,7 +81,7 @@ class _Fault(NamedTuple):
 
 
 class _Reader(io.FileIO):
-    """Refuses the one read whose size zipfile takes on the file's word: that of its directory."""
+    """Refuses the only read whose size zipfile takes from the file: that of its directory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _DIRECTORY_LIMIT:
@@ -91,13 +91,13 @@ class _Reader(io.FileIO):
 
 @contextmanager
 def open_npz(path: Path) -> Iterator[ZipFile]:
-    """The zip file at ``path``; reads of more than 1 MiB at once raise ValueError."""
+    """Open the zip file at ``path``; reads of more than 1 MiB at once raise ValueError."""
     with _Reader(path) as file, ZipFile(file) as npz:
         yield npz
 
 
 def read_headers(path: Path) -> tuple[dict[str, Member], list[Diagnostic]]:
-    """Arrays of the npz file at ``path`` by name; their data is neither read nor unpickled."""
+    """Return the arrays of the npz file at ``path`` by name, without reading their data."""
     fault = _not_a_file(path)
     if fault is None:
         try:
@@ -110,7 +110,7 @@ def read_headers(path: Path) -> tuple[dict[str, Member], list[Diagnostic]]:
 
 
 def told(error: Exception) -> str:
-    """The message of an exception, on one line."""
+    """Return the message of an exception, on one line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__
 
@@ -174,7 +174,7 @@ def _read_member(
             header = _read_header(entry)
         offset = data_offset(npz, info) if info.compress_type == ZIP_STORED else None
         fault = _pickled(header, name) or _lying(header, info, name)
-    # As many types here, from zlib, the tokenizer, ast and NumPy besides.
+    # zlib, the tokenizer, ast and NumPy raise exceptions of many types here.
     except Exception as error:  # noqa: BLE001
         fault = _Fault("bad-array", f"array {name} cannot be read: {told(error)}")
     if fault:
@@ -186,12 +186,12 @@ def _read_member(
 
 
 def _read_header(entry: IO[bytes]) -> _Header:
-    # A copy of bounded size, because the length of the header is also only the file's word.
+    # A copy of limited size, because the length of the header also comes from the file.
     start = io.BytesIO(entry.read(_HEADER_LIMIT))
     major, _ = npy.read_magic(start)
     if major not in (1, 2, 3):
         raise ValueError(f"the .npy format has no version {major}")
-    # Version 3 differs from 2 only in the encoding of field names, which nothing here uses.
+    # Version 3 differs from 2 only in the encoding of field names, which are not used here.
     read = npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -200,7 +200,7 @@ def _read_header(entry: IO[bytes]) -> _Header:
 
 
 def data_offset(npz: ZipFile, info: ZipInfo) -> int:
-    """Where a stored member starts: the directory does not say how long its local header is."""
+    """Return the offset of a stored member's data, behind a local header of unlisted length."""
     file = npz.fp
     if file is None:
         raise ValueError("the file is closed")
@@ -240,7 +240,7 @@ def _lying(header: _Header, info: ZipInfo, name: str) -> _Fault | None:
 
 
 def _unknown_method(info: ZipInfo, name: str) -> _Fault | None:
-    """NumPy writes no others, and zipfile unpacks a whole bzip2 or LZMA bomb at the first read."""
+    """Refuse other compressions: zipfile unpacks a whole bzip2 or LZMA bomb at the first read."""
     if info.compress_type in {ZIP_STORED, ZIP_DEFLATED}:
         return None
     message = (
@@ -250,13 +250,13 @@ def _unknown_method(info: ZipInfo, name: str) -> _Fault | None:
 
 
 def _is_tight(info: ZipInfo) -> bool:
-    """Whether a member is packed as tightly as only a bomb, or a small run of equal values, is."""
+    """Return True where a member is compressed as far as only a bomb or equal values are."""
     packed = max(info.compress_size, 1)
     return info.compress_type != ZIP_STORED and info.file_size > _BOMB_RATIO * packed
 
 
 def _bomb(info: ZipInfo, name: str, tight: int) -> _Fault | None:
-    """``tight`` are the bytes that all such members of the file unpack to."""
+    """Refuse a bomb; ``tight`` is the unpacked size in bytes of all such members of the file."""
     if not _is_tight(info) or tight <= _BOMB_SIZE:
         return None
     message = (

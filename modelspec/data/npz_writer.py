@@ -16,14 +16,14 @@ from modelspec.problems.errors import RunError
 from modelspec.storage.atomic import replacing
 
 Pieces = Iterable[Mapping[str, Array]]
-"""The same arrays each time, by name, and of each the rows that follow those before."""
+"""Parts of the same arrays, by name; each continues the rows of the part before."""
 
 
 def save_npz(path: Path, pieces: Pieces) -> None:
-    """Write the arrays to a file, uncompressed; whole or not at all.
+    """Write the arrays to a file, uncompressed; completely or not at all.
 
     Raises:
-        RunError: where the file cannot be written.
+        RunError: The file cannot be written.
     """
     if path.is_dir():
         raise RunError(f"cannot write {path}: it is a folder")
@@ -35,11 +35,11 @@ def save_npz(path: Path, pieces: Pieces) -> None:
 
 
 def send_npz(send: Callable[[bytes], None], pieces: Pieces) -> None:
-    """Pass the bytes of the file on, in order; none before all rows are made.
+    """Send the bytes of the file in order, after all rows are computed.
 
     Raises:
-        BrokenPipeError: where nobody reads them.
-        RunError: where they cannot be written, or there is no room for the rows until then.
+        BrokenPipeError: The reader closed the pipe.
+        RunError: The bytes cannot be written, or there is no room for the rows until then.
     """
     try:
         _write(cast("IO[bytes]", _Sink(send)), pieces, Path(tempfile.gettempdir()))
@@ -63,9 +63,9 @@ class _Sink:
 
 
 def _write(file: IO[bytes], pieces: Pieces, folder: Path) -> None:
-    """A zip holds one array after the other: what comes side by side waits in ``folder``.
+    """Write the arrays one after the other, as a zip requires; later ones wait in ``folder``.
 
-    The files there have no names: whatever ends the process, nothing of them is left.
+    The files there have no names, so that none remains, however the process ends.
     """
     spools: dict[str, _Spool] = {}
     with ExitStack() as stack:
@@ -110,5 +110,5 @@ class _Spool:
 
 
 def _text(rows: Array) -> Array:
-    """TensorFlow's texts, which are objects to NumPy, and could only be pickled."""
+    """Convert TensorFlow's texts, which are objects in NumPy and could only be pickled."""
     return np.char.decode(rows.astype("S"), "utf-8")

@@ -19,32 +19,32 @@ Paths: TypeAlias = str | Path | Sequence[str | Path]
 """An npz file, a folder of npz files, or a list of both; their rows are concatenated."""
 
 Data: TypeAlias = Paths | Mapping[str, Any]
-"""Files, or arrays by name: anything that NumPy converts to an array."""
+"""Files, or arrays by name: all types that NumPy converts to an array."""
 
 IN_MEMORY = Path("<arrays>")
-"""The file name that stands for arrays in memory."""
+"""The file name in messages about arrays in memory."""
 
 Say: TypeAlias = Callable[[str], None]
-"""Receives notes of one line each."""
+"""A function that receives notes of one line."""
 
 Shards: TypeAlias = Mapping[Path, Mapping[str, Member]]
 """The arrays of each file, by file and name, in the order in which their rows are concatenated."""
 
 
 def paths_of(paths: Data) -> list[Path]:
-    """The given paths; for arrays in memory, ``IN_MEMORY``."""
+    """Return the paths; for arrays in memory, ``IN_MEMORY``."""
     if isinstance(paths, Mapping):
         return [IN_MEMORY]
     return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
 
 
 def files_of(paths: Data) -> list[Path]:
-    """The npz files of the paths, without repetition; those of a folder sorted by name."""
+    """Return the npz files of the paths, without repetition; those of a folder sorted by name."""
     return [] if isinstance(paths, Mapping) else _files(paths_of(paths))[0]
 
 
 def read_shards(paths: Data) -> tuple[Shards, list[Diagnostic]]:
-    """The headers of ``files_of(paths)``, and what is wrong with the files."""
+    """Return the headers of ``files_of(paths)``, and the problems of the files."""
     if isinstance(paths, Mapping):
         return _in_memory(paths)
     files, problems = _files(paths_of(paths))
@@ -52,7 +52,7 @@ def read_shards(paths: Data) -> tuple[Shards, list[Diagnostic]]:
     for file in files:
         members, faults = read_header(file) if is_table(file) else read_headers(file)
         problems += faults
-        # Of a file that cannot be read, nothing more is to be said.
+        # An unreadable file has one problem only.
         if members or not has_errors(faults):
             shards[file] = members
     return shards, problems
@@ -87,7 +87,7 @@ def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Diagnostic]]:
     for path in paths:
         try:
             inside = _in_folder(path) if path.is_dir() else [path]
-        except (OSError, ValueError):  # why, will be told by opening it
+        except (OSError, ValueError):  # opening it reports the reason
             inside = [path]
         files |= dict.fromkeys(inside)
         if not inside:
@@ -104,7 +104,7 @@ def _in_folder(folder: Path) -> list[Path]:
 def columns_of(
     shards: Shards, names: Iterable[str]
 ) -> tuple[dict[str, list[Member]], list[Diagnostic]]:
-    """By name, the member of each file; and the problems that prevent their concatenation."""
+    """Return the member of each file by name, and problems that prevent their concatenation."""
     columns: dict[str, list[Member]] = {}
     problems = []
     for name in dict.fromkeys(names):
@@ -117,12 +117,12 @@ def columns_of(
 
 
 def check_alike(columns: Mapping[str, Sequence[Member]]) -> list[Diagnostic]:
-    """The arrays of several files that cannot be concatenated."""
+    """Return the problems of arrays that cannot be concatenated."""
     return [
         problem
         for column in columns.values()
         for member in column
-        # What is wrong with the array of a single file is told at the line of the spec.
+        # A problem of the array of a single file is reported at the line of the spec.
         if len(column) > 1 and (problem := _unlike(column[0], member))
     ]
 
@@ -151,7 +151,7 @@ def _unlike(first: Member, other: Member) -> Diagnostic | None:
 
 
 def _kind(dtype: np.dtype[Any]) -> Any:
-    """What shards have in common: not the byte order, and not the width of texts."""
+    """Return the type that shards must share: without the byte order and the width of texts."""
     return dtype.kind if dtype.kind in "US" else dtype.newbyteorder("=")
 
 
@@ -178,9 +178,9 @@ def load_columns(
 
 
 def _too_much(members: Iterable[Member]) -> set[Member]:
-    """What of the members must be unpacked, and has no room in memory: the largest.
+    """Return the largest members that must be unpacked and have no room in memory.
 
-    The same files always end up in the same place.
+    The same files always get the same place.
     """
     packed = (member for member in members if not member.mappable)
     room, large = arrays.IN_MEMORY, set()

@@ -25,14 +25,14 @@ _SINGLE = frozenset({"float32", "float16", "bfloat16"})
 def stack(
     name: str, columns: Sequence[Column], files: Sequence[Path], dtype: str | None, say: Say | None
 ) -> Column:
-    """The columns as one array: in memory, or in a file of the cache where they are larger.
+    """Return the columns as one array: in memory, or in a file of the cache if it is larger.
 
     Args:
-        name: What the spec calls the array.
+        name: The spec's name of the array.
         columns: Arrays of one shape, ``[samples]`` or with further axes.
-        files: Where the columns come from.
-        dtype: The declared one. Of numbers that it rounds, the rounded ones are kept.
-        say: Called with a note where the array is written to the cache; or None.
+        files: The files of the columns.
+        dtype: The declared dtype; with float32 or a smaller one, floats are kept as float32.
+        say: A function for a note, if the array is written to the cache; or None.
 
     Raises:
         NoRoomError: The cache has no room for it.
@@ -49,7 +49,7 @@ def stack(
 def _in_cache(name: str, stacked: Stacked, files: Sequence[Path], say: Say | None) -> Column:
     known = sorted({file.resolve() for file in files if file.exists()})
     if len(known) < len(set(files)):
-        return stacked  # arrays in memory have no file that a copy could be of
+        return stacked  # arrays in memory are not copied to a file
     states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in known]
     text = repr((states, stacked.dtype.str, stacked.shape, cache.code_stamp()))
     member = Member(
@@ -79,7 +79,7 @@ def stack_columns(
     files: Sequence[Path],
     say: Say | None,
 ) -> tuple[dict[str, Column], list[Diagnostic]]:
-    """The columns by the spec's names; lists of them side by side."""
+    """Return the columns by the spec's names; lists of columns are stacked."""
     by_name, problems = dict(columns), []
     for name, written in names.items():
         source = named(written)

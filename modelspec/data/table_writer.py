@@ -14,7 +14,7 @@ from modelspec.problems.errors import RunError
 from modelspec.storage.atomic import replacing
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
-"""The suffixes of tables that can be written, and what separates their cells."""
+"""The suffixes of tables that can be written, and the separators of their cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class Layout:
 
 
 def save_table(path: Path, pieces: Iterable[Mapping[str, Array]], layout: Layout) -> None:
-    """Write a row for each sample; whole or not at all.
+    """Write a row for each sample; the whole file or nothing.
 
     Raises:
-        RunError: where the file cannot be written, or two of its columns have one name.
+        RunError: The file cannot be written, or two of its columns have one name.
     """
     if path.is_dir():
         raise RunError(f"cannot write {path}: it is a folder")
@@ -73,7 +73,7 @@ def _kept(layout: Layout, rows: slice) -> Iterator[tuple[str, list[str]]]:
 
 
 def _outputs(piece: Mapping[str, Array], layout: Layout) -> Iterator[tuple[str, list[str]]]:
-    """The class of each sample where it has a name, and the values of the output."""
+    """Yield the class of each sample, if classes have names, and the values of the outputs."""
     for name, values in piece.items():
         flat = values.reshape(len(values), -1)
         classes = [str(class_name) for class_name in layout.classes.get(name, ())]

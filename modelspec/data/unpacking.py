@@ -29,9 +29,9 @@ _BLOCK = 1 << 20
 _WAIT = 0.1
 _PARTIAL = ".partial"
 _FIRST_SECOND = 10**8
-"""Before any time at which a file of ours can be written: in 1973."""
+"""A time before every real write of a file: in 1973."""
 
-# What this process has mapped would only be unpacked again by its next run.
+# Files that this process has mapped are kept; its next run would unpack them again.
 _in_use: set[Path] = set()
 
 
@@ -40,7 +40,7 @@ class NoRoomError(Exception):
 
 
 def folder() -> Path:
-    """The folder of unpacked arrays.
+    """Return the folder of unpacked arrays.
 
     Raises:
         NoRoomError: The user has no home folder.
@@ -52,7 +52,7 @@ def folder() -> Path:
 
 
 def is_unpacked(member: Member) -> bool:
-    """Return whether the array of a compressed member is already in the cache."""
+    """Return True where the array of a compressed member is already in the cache."""
     try:
         return _is_whole(place(member), member)
     except (OSError, NoRoomError):
@@ -60,11 +60,11 @@ def is_unpacked(member: Member) -> bool:
 
 
 def unpack(member: Member) -> Path:
-    """The file that holds the array's data alone, in native byte order; unpacked if need be.
+    """Return the file with the array's data, in native byte order; unpack it if necessary.
 
     Raises:
-        NoRoomError: where it cannot be written.
-        ValueError, and whatever zipfile and zlib raise: where the member is damaged.
+        NoRoomError: The file cannot be written.
+        ValueError: The member is damaged; zipfile and zlib raise other types too.
     """
     try:
         target = place(member)
@@ -84,12 +84,12 @@ def unpack(member: Member) -> Path:
 
 @contextmanager
 def writer(member: Member) -> Iterator[Callable[[bytes], None]]:
-    """A function that writes the next bytes of an array's file; it is whole at the end.
+    """Yield a function that writes the next bytes of an array's file, complete at the end.
 
-    For arrays that are made together: what another process writes at the same time is thrown away.
+    For arrays that are written together; what another process writes at the same time is discarded.
 
     Raises:
-        NoRoomError: It cannot be written.
+        NoRoomError: The file cannot be written.
     """
     target = place(member)
     _in_use.add(target)
@@ -116,11 +116,11 @@ def _nothing(count: int) -> None:
 
 
 def contents(member: Member) -> Iterator[bytes]:
-    """The array's data in blocks of about 1 MiB, in native byte order, without its header.
+    """Yield the array's data in blocks of about 1 MiB, in native byte order, without its header.
 
     Raises:
-        ValueError, and whatever zipfile and zlib raise: where the bytes are not those of the
-            header, or do not fit the checksum, which is compared at the end.
+        ValueError: The bytes do not match the header, or the checksum, which is compared at the
+            end; zipfile and zlib raise other types too.
     """
     native = member.dtype.newbyteorder("=")
     step = max(1, _BLOCK // member.dtype.itemsize) * member.dtype.itemsize
@@ -143,7 +143,7 @@ def contents(member: Member) -> Iterator[bytes]:
 
 
 def _filled(entry: IO[bytes], size: int) -> bytes:
-    """The next ``size`` bytes, or all that are left, in reads that ``open_npz`` allows."""
+    """Return the next ``size`` bytes, or all remaining ones, in reads that ``open_npz`` allows."""
     pieces = []
     while size and (piece := entry.read(min(size, _BLOCK))):
         pieces.append(piece)
@@ -152,7 +152,7 @@ def _filled(entry: IO[bytes], size: int) -> bytes:
 
 
 def place(member: Member) -> Path:
-    """The same file, unchanged, gives the same place; a changed one another."""
+    """Return the path in the cache: the same for an unchanged file, another for a changed one."""
     path = member.file.resolve()
     state = path.stat()
     parts = (str(path), state.st_size, state.st_mtime_ns, member.name, member.checksum)
@@ -160,7 +160,7 @@ def place(member: Member) -> Path:
 
 
 def _is_whole(target: Path, member: Member) -> bool:
-    """Whether the file is as it was when its checksum was compared: a write changes its time."""
+    """Return True where the file is unchanged since its checksum was compared, by size and time."""
     try:
         state = target.stat()
     except FileNotFoundError:
@@ -169,20 +169,20 @@ def _is_whole(target: Path, member: Member) -> bool:
 
 
 def _stamp(member: Member) -> int:
-    """The time of change, in nanoseconds, that a whole file of an array is given."""
+    """Return the time of change, in nanoseconds, that marks a complete file of an array."""
     return (_FIRST_SECOND + member.checksum % _FIRST_SECOND) * 10**9
 
 
 def _mark_used(target: Path, member: Member) -> None:
-    """Set the time of access, by which the files used longest ago are dropped."""
+    """Set the time of access, which decides which files are deleted first."""
     os.utime(target, ns=(time.time_ns(), _stamp(member)))
 
 
 @contextmanager
 def _claimed(partial: Path) -> Iterator[IO[bytes] | None]:
-    """A file to fill and to rename; None while another process fills it.
+    """Yield a file to fill and rename; None while another process fills it.
 
-    The lock dies with its process: what nobody holds is rubbish.
+    The lock ends with its process: a partial file without a lock can be deleted.
     """
     with partial.open("ab") as file:
         if not _locked(file) or not _is_still(partial, file):
@@ -205,7 +205,7 @@ def _locked(file: IO[bytes]) -> bool:
 
 
 def _is_still(path: Path, file: IO[bytes]) -> bool:
-    """Whether the path still names the file, which another process may have renamed or dropped."""
+    """Return True where ``path`` still names the file: another process may have renamed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:
@@ -225,11 +225,11 @@ def _write(member: Member, file: IO[bytes], target: Path) -> None:
 
 
 def _make_room(kept: Path, needed: int) -> None:
-    """Drop what dead processes left, and of the rest what was used longest ago.
+    """Delete partial files of dead processes, and then the least recently used files.
 
     Raises:
-        OSError: where the disk still has too little room.
-        NoRoomError: where the limit is no number.
+        OSError: The disk still has too little room.
+        NoRoomError: The limit is not a number.
     """
     limit = _limit()
     _drop_rubbish(kept)

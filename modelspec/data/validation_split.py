@@ -16,9 +16,9 @@ _BLOCK = 256 << 10
 
 @dataclass(frozen=True, slots=True)
 class ValidationSplit:
-    """``rows`` to train on and ``held`` ones to validate on, both rising.
+    """``rows`` to train on and ``held`` ones to validate on, both in ascending order.
 
-    ``phrase`` tells a person; it is empty where nothing is held out.
+    ``phrase`` describes the split for users; it is empty where no rows are held out.
     """
 
     rows: Rows
@@ -29,15 +29,15 @@ class ValidationSplit:
 def split_validation(
     dataset: Dataset, heads: Sequence[Head], split: Split, seed: int
 ) -> ValidationSplit:
-    """Hold out a share of the samples: the last ones, whole groups, or drawn ones.
+    """Hold out a share of the samples: the last ones, whole groups, or random ones.
 
-    Keras would always take the unshuffled tail. The first output that is trained to tell classes,
-    of which each has two samples or more, keeps the share of every class in drawn samples as near
-    as whole samples allow.
+    Keras would always take the last rows, unshuffled. Where the first output that is trained to
+    tell classes has two or more samples of each class, random samples keep the share of every class
+    as nearly as whole samples allow.
     """
     samples = dataset.samples
     count = round(samples * _share(split))
-    # Half the memory where that is enough, and the same draw.
+    # Half the memory where that is enough, and the same random rows.
     small = samples <= np.iinfo(np.int32).max
     rows: Rows = np.arange(samples, dtype=np.int32) if small else np.arange(samples, dtype=np.int64)
     if not count:
@@ -70,7 +70,7 @@ def _share(split: Split) -> float:
 
 
 def _by_groups(dataset: Dataset, rows: Rows, count: int, seed: int) -> ValidationSplit:
-    """Whole groups, drawn until they hold ``count`` samples as nearly as groups allow."""
+    """Hold out random whole groups until they have ``count`` samples, as nearly as possible."""
     assert dataset.groups is not None
     names, groups, sizes = np.unique(
         np.asarray(dataset.groups[:]), return_inverse=True, return_counts=True
@@ -91,10 +91,10 @@ def _by_groups(dataset: Dataset, rows: Rows, count: int, seed: int) -> Validatio
 
 
 def _shares(classes: Array, count: int) -> Array:
-    """Marks ``count`` samples, the first of each class, in proportion to the classes' sizes."""
+    """Mark ``count`` samples, the first of each class, in proportion to the classes' sizes."""
     sizes = np.bincount(classes)
     quotas, remainders = np.divmod(sizes * count, len(classes))
-    # What rounding down has left goes to the largest remainders; of equal ones, the lower class.
+    # The rest after rounding down goes to the largest remainders; of equal ones, the lower class.
     quotas[np.argsort(-remainders, kind="stable")[: count - quotas.sum()]] += 1
     chosen = np.zeros(len(classes), np.bool_)
     order = np.argsort(classes, kind="stable")
@@ -104,9 +104,9 @@ def _shares(classes: Array, count: int) -> Array:
 
 
 def _classes(head: Head, target: Column | None) -> Array | None:
-    """The class of each sample, counted from 0 without gaps; None where there is none to go by.
+    """Return the class of each sample, counted from 0 without gaps; None without classes.
 
-    In the smallest type that will do: there is one for each sample, however many there are.
+    The type is the smallest one that suffices, because there is one value for each sample.
     """
     if target is None or not len(target):
         return None
@@ -130,7 +130,7 @@ def _classes(head: Head, target: Column | None) -> Array | None:
 
 
 def _ids(family: str | None, rows: Array) -> Rows | None:
-    """Class ids of some rows of a target; None where a sample has not just one."""
+    """Return class ids of some rows of a target; None where a sample has several or none."""
     if rows.size == len(rows) and family in ("ids", "one-hot", "binary"):
         classes = rows.reshape(-1)
     elif family == "one-hot" and rows.ndim == 2 and rows.max() <= 1:  # noqa: PLR2004

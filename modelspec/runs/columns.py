@@ -1,4 +1,4 @@
-"""The columns of a list of runs: what a run has in each, and the order by one of them."""
+"""The columns of a list of runs: their values for each run, and sorting by a column."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from modelspec.runs.history import is_number
 from modelspec.runs.listing import Listed
 
 OWN = ("name", "status", "started", "seconds", "epochs", "best", "folder")
-"""What every run has; metrics and parameters are further columns."""
+"""The columns of every run; metrics and parameters are further columns."""
 
 _PARAMETERS = "params."
 _DEEPEST = 64
@@ -17,7 +17,7 @@ _DEEPEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A run and its values by column, as JSON can hold them; None where a value is not known.
+    """A run and its values by column, as JSON data; None where a value is unknown.
 
     A metric is that of the last epoch; ``best`` is the value of the best epoch.
     """
@@ -28,12 +28,12 @@ class Row:
     @classmethod
     def of(cls, run: Listed) -> "Row":
         own = run.as_json() | {"best": run.best and run.best.value}
-        # A metric cannot hide what is the run's own.
+        # A metric cannot replace a column of the run itself.
         return cls(run, dict(run.metrics) | _by_path(_PARAMETERS, run.parameters) | own)
 
 
 def _by_path(start: str, parameters: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-    """Each parameter by its path, those inside of mappings too."""
+    """Return each parameter by its path, also those inside of mappings."""
     columns: dict[str, Any] = {}
     for name, value in parameters.items():
         columns[f"{start}{name}"] = _finite(value)
@@ -43,7 +43,7 @@ def _by_path(start: str, parameters: Mapping[str, Any], depth: int = 0) -> dict[
 
 
 def _finite(value: Any, depth: int = 0) -> Any:
-    """Numbers that JSON does not have become their names; what is too deep becomes None."""
+    """Replace numbers that JSON does not have by their names; None for data nested too deeply."""
     if depth > _DEEPEST:
         return None
     if isinstance(value, dict):
@@ -54,15 +54,15 @@ def _finite(value: Any, depth: int = 0) -> Any:
 
 
 def columns_of(rows: Iterable[Row]) -> list[str]:
-    """The names of all columns: those of every run, then metrics, then parameters."""
+    """Return the names of all columns: those of every run, then metrics, then parameters."""
     names = dict.fromkeys((*OWN, *(name for row in rows for name in row.values)))
     return sorted(names, key=lambda name: name.startswith(_PARAMETERS))
 
 
 def in_order(rows: Sequence[Row], column: str, *, descending: bool = False) -> list[Row]:
-    """Rows by what they have in a column: numbers before texts, what is missing last.
+    """Sort rows by the values of a column: numbers before texts, missing values last.
 
-    Rows with equal values stay in their order.
+    Rows with equal values keep their order.
     """
     known = [row for row in rows if row.values.get(column) is not None]
     missing = [row for row in rows if row.values.get(column) is None]

@@ -1,4 +1,4 @@
-"""Commands that continue a run, by what its record says it was started with."""
+"""Commands that continue a run, from the options in its record."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,14 +7,14 @@ from modelspec.runs.run import Run
 
 
 def resume_words(run: Run, *more: str) -> list[str]:
-    """The words of the command that continues a run; ``more`` are further options."""
+    """Return the words of the command that continues a run; ``more`` are further options."""
     arguments = run.record.get("arguments")
     data = [*_options(arguments, "data"), *_options(arguments, "validation")]
     return ["train", str(run.spec_path), *data, "--run", str(run.path), "--resume", *more]
 
 
 def data_words(run: Run) -> list[str]:
-    """The options that name the data of a run."""
+    """Return the options that name the data of a run."""
     return list(_options(run.record.get("arguments"), "data"))
 
 

@@ -72,5 +72,5 @@ def _kind(value: Any) -> type:
 
 
 def where(rows: Iterable[Row], conditions: Sequence[Condition]) -> list[Row]:
-    """The rows that fulfil every condition, in their order."""
+    """Return the rows that fulfil every condition, in their order."""
     return [row for row in rows if all(condition.holds(row) for condition in conditions)]

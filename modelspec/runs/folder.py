@@ -72,13 +72,13 @@ def locked(run: Run) -> Iterator[None]:
 
 
 def _refuse_links(folder: Path) -> None:
-    """Refuse a folder in which to write a name would be to write elsewhere.
+    """Refuse a folder with links, because a write to a link would change another file.
 
-    Files of the run's own are written aside and renamed, which a second name of theirs survives;
-    the lock and what callbacks write are not.
+    The run's own files are written to a temporary file and renamed, which replaces a link. The lock
+    and the files of callbacks are not.
 
     Raises:
-        RunError: where anything in the folder is a link, a pipe or a device.
+        RunError: Something in the folder is a link, a pipe or a device.
     """
     for place, folders, files in os.walk(folder):
         for path in (Path(place, name) for name in sorted((*folders, *files))):
@@ -102,7 +102,7 @@ def _take(lock: IO[str], run: Run) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise RunError(f"another process is using {run.path}") from error
-    # Only for whoever looks into the folder, which may be on a full disk.
+    # This is only for people who look into the folder, and the disk may be full.
     with suppress(OSError):
         lock.truncate(0)
         lock.seek(0)

@@ -20,7 +20,7 @@ _FIRST = {"loss": 0, "share": 1}
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The epoch with the lowest loss, of validation where there is one."""
+    """The epoch with the lowest loss, of validation if there is one."""
 
     epoch: int
     name: str
@@ -29,10 +29,10 @@ class Best:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The values of one output, or with ``output`` empty of the whole model.
+    """The values of one output; of the whole model, if ``output`` is empty.
 
-    ``names`` are the records' names by what they are of the output: ``age_mae`` by ``mae``,
-    ``val_age_loss`` by ``val_loss``. Losses come first, validation last.
+    ``names`` maps the short name of a value to its name in the records: ``mae`` to ``age_mae``,
+    ``val_loss`` to ``val_age_loss``. Losses come first, validation last.
     """
 
     output: str
@@ -40,7 +40,7 @@ class Group:
 
 
 def best(records: Iterable[Record]) -> Best | None:
-    """The best epoch; None where no loss was finite."""
+    """Return the best epoch; None where no loss was finite."""
     rows = list(records)
     name = "val_loss" if any(is_number(row.get("val_loss")) for row in rows) else "loss"
     finite = [row for row in rows if is_number(row.get(name))]
@@ -51,14 +51,15 @@ def best(records: Iterable[Record]) -> Best | None:
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
-    """Whether a value of a record is a finite number."""
+    """Return True where a value of a record is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def groups(names: Iterable[str]) -> list[Group]:
-    """The names of a record by output, the whole model's first.
+    """Group the names of a record by output, the whole model's first.
 
-    Keras names what is of one output of several ``OUTPUT_loss`` and ``OUTPUT_metric``.
+    With several outputs, Keras names the values of one output ``OUTPUT_loss`` and
+    ``OUTPUT_metric``.
     """
     known = [name for name in dict.fromkeys(names) if name not in OF_THE_EPOCH]
     trained = [name for name in known if not _is_validation(name, known)]
@@ -78,7 +79,7 @@ def groups(names: Iterable[str]) -> list[Group]:
 
 
 def _is_validation(name: str, known: Sequence[str]) -> bool:
-    """An output may be called ``val_x``, but every value of validation has one of training."""
+    """Return True for a value of validation; an output named ``val_x`` has no counterpart ``x``."""
     return name.startswith(VALIDATION) and name.removeprefix(VALIDATION) in known
 
 
@@ -91,12 +92,12 @@ def _sorted(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def columns(records: Iterable[Record]) -> list[str]:
-    """Every name in any record, in the order in which they first appear."""
+    """Return every name in any record, in the order of their first appearance."""
     return list(dict.fromkeys(name for record in records for name in record))
 
 
 def history_csv(records: Sequence[Record]) -> str:
-    """One row an epoch; what a record lacks, or what was not finite, is empty."""
+    """Return one row for each epoch; missing or infinite values are empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns(records), restval="", lineterminator="\n")
     writer.writeheader()

@@ -20,10 +20,11 @@ DIED = "died"
 class Listed:
     """A run in a list.
 
-    ``status`` is ``run.json``'s, or ``died`` where that says ``running`` and no process holds the
-    folder. ``epochs`` are finished, ``asked`` what the spec asks for (None where ``run.json`` does
-    not say). ``started`` is ISO 8601 with its zone, ``seconds`` what its epochs took together.
-    ``metrics`` are the losses and metrics of the last epoch, ``parameters`` those of the spec.
+    ``status`` is that of ``run.json``, or ``died`` where it is ``running`` and no process has
+    locked the folder. ``epochs`` are finished, ``asked`` is the number in the spec (None where
+    ``run.json`` lacks it). ``started`` is ISO 8601 with its zone, ``seconds`` the sum of the
+    epochs' times. ``metrics`` are the losses and metrics of the last epoch, ``parameters`` those of
+    the spec.
     """
 
     path: Path
@@ -53,10 +54,10 @@ class Listed:
 
 
 def find_runs(folder: Path) -> tuple[list[Listed], list[str]]:
-    """The runs in and under a folder, newest first, and why others could not be read.
+    """Return the runs in and under a folder, newest first, and why others could not be read.
 
     Raises:
-        RunError: where the folder cannot be listed.
+        RunError: The folder cannot be listed.
     """
     try:
         list(folder.iterdir())
@@ -74,7 +75,7 @@ def find_runs(folder: Path) -> tuple[list[Listed], list[str]]:
 
 
 def _folders(folder: Path) -> Iterator[Path]:
-    """Folders that hold a run; what lies inside one belongs to it."""
+    """Yield folders with a run; their subfolders belong to the run."""
     for path, inside, files in os.walk(folder):
         if RECORD in files and Path(path, RECORD).is_file():
             inside.clear()
@@ -110,7 +111,7 @@ def _one(value: Any, *types: type) -> Any:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process holds the lock on a run's folder, which it does as long as it lives."""
+    """Return True where a living process has locked a run's folder."""
     try:
         with open(open_regular(path / LOCK), "rb") as lock:  # noqa: PTH123 - a descriptor
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -16,9 +16,9 @@ Machine = Mapping[str, str | int]
 
 
 def machine() -> Machine:
-    """The processors that this process may use, and the variables that TensorFlow reads.
+    """Return the processors that this process may use, and the variables that TensorFlow reads.
 
-    Sums are divided among threads, so another number of them rounds otherwise.
+    Sums are divided among threads, so that another number of threads rounds differently.
     """
     processors = len(os.sched_getaffinity(0))
     return {"processors": processors} | {
@@ -27,7 +27,7 @@ def machine() -> Machine:
 
 
 def difference(then: Machine, now: Machine) -> str:
-    """What differs, in words; empty where nothing does."""
+    """Describe the differences between two machines; empty where there are none."""
     names = dict.fromkeys((*then, *now))
     return ", ".join(
         f"{name} was {then.get(name, 'not set')} and is {now.get(name, 'not set')}"

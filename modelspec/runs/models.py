@@ -1,7 +1,7 @@
-"""The configs and hashes that a run keeps of the models that its spec takes from files.
+"""The configs and hashes, kept by a run, of the models that its spec takes from files.
 
-With it, a run can be evaluated, drawn and compared when such a file is gone: ``model.keras`` has
-the weights.
+With them, a run can be evaluated, drawn and compared after such a file was deleted: ``model.keras``
+has the weights.
 """
 
 import json
@@ -46,13 +46,13 @@ class KeptModel:
 
 
 def describe_models(models: Iterable[NamedModel]) -> dict[str, Any] | None:
-    """What the record of a run says of models from files."""
+    """Return what the record of a run contains about models from files; None if there are none."""
     described = {
         model.name: {
             "path": str(model.path),
             "layer": model.layer,
             "until": model.until,
-            # A file that is gone is told when the model is built.
+            # A deleted file is reported when the model is built.
             "sha256": file_sha256(model.path) if model.path.exists() else model.kept or "",
         }
         for model in models
@@ -64,7 +64,7 @@ def keep_models(run: Run, models: Iterable[NamedModel], record: Mapping[str, Any
     """Write the config of each model to the folder of a run.
 
     Raises:
-        RunError: A link stands in the place of their folder.
+        RunError: The folder of models is a link.
     """
     folder = run.path / MODELS
     for model in models:
@@ -77,7 +77,7 @@ def keep_models(run: Run, models: Iterable[NamedModel], record: Mapping[str, Any
 
 
 def kept_model(folder: Path, name: str) -> KeptModel | None:
-    """What the run in a folder keeps of a model; None where it keeps nothing that can be read."""
+    """Return what a run's folder keeps of a model; None where it is missing or unreadable."""
     path = folder / MODELS / f"{name}.json"
     try:
         require_plain(folder / MODELS)
@@ -91,7 +91,7 @@ def kept_model(folder: Path, name: str) -> KeptModel | None:
 
 
 def changed_models(run: Run, now: Mapping[str, Any] | None) -> list[str]:
-    """The models whose files are not those that a run was trained with."""
+    """Return the models whose files differ from those that a run was trained with."""
     then = run.record.get("models") or {}
     return [
         name

@@ -1,6 +1,6 @@
 """The plugins of a run: their SHA-256 in its record, and a copy of each in its folder.
 
-The copies are for people. Nothing reads them again: code comes from the command line alone.
+The copies are for people. modelspec does not read them: code comes only from the command line.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,10 +21,10 @@ class NamedPlugin(Protocol):
 
 
 def keep_plugins(run: Run, plugins: Sequence[NamedPlugin]) -> list[dict[str, str]] | None:
-    """Copy plugins to the folder of a run; what its record says of them.
+    """Copy plugins to the folder of a run, and return their entries for its record.
 
     Raises:
-        RunError: A link stands in the place of their folder.
+        RunError: The folder of plugins is a link.
     """
     if not plugins:
         return None
@@ -42,10 +42,10 @@ def keep_plugins(run: Run, plugins: Sequence[NamedPlugin]) -> list[dict[str, str
 
 
 def require_plugins(run: Run, plugins: Sequence[NamedPlugin]) -> None:
-    """Require that all plugins of a run are offered.
+    """Require that all plugins of a run are active.
 
     Raises:
-        PluginError: One is not.
+        PluginError: A plugin is missing.
     """
     offered = {plugin.name for plugin in plugins}
     for entry in _recorded(run):
@@ -57,7 +57,7 @@ def require_plugins(run: Run, plugins: Sequence[NamedPlugin]) -> None:
 
 
 def changed_plugins(run: Run, plugins: Sequence[NamedPlugin]) -> Iterator[str]:
-    """What is to be told of plugins that differ from those of a run."""
+    """Yield a message for each plugin that differs from that of a run."""
     hashes = {plugin.name: plugin.sha256 for plugin in plugins}
     for entry in _recorded(run):
         if hashes.get(entry["name"], entry["sha256"]) != entry["sha256"]:

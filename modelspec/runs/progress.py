@@ -23,7 +23,7 @@ class Listener(Protocol):
         """Called with the warnings about the data."""
 
     def weights(self, account: Account) -> None:
-        """Called with what each layer starts from, where the spec names weights."""
+        """Called with the source of each layer's weights, where the spec names weights."""
 
     def note(self, text: str) -> None:
         """Called with information, on one line."""

@@ -19,13 +19,13 @@ _DISTRIBUTIONS = ("keras-modelspec", "keras", "tensorflow", "numpy")
 
 @contextmanager
 def recorded(run: Run, facts: Mapping[str, Any]) -> Iterator[None]:
-    """Write the status of a run as it goes: running, then completed, interrupted or failed.
+    """Write the status of a run while it runs: running, then completed, interrupted or failed.
 
-    ``facts`` are what else the record holds. A run that goes on keeps its first ``started``.
+    ``facts`` are the other values of the record. A resumed run keeps its first ``started``.
 
     Raises:
-        RunInterrupted: in place of KeyboardInterrupt.
-        RunError: in place of OSError, where the folder could not be written.
+        RunInterrupted: In place of KeyboardInterrupt.
+        RunError: In place of OSError, where the folder cannot be written.
     """
     before = run.record if run.exists() else {}
     run.update(
@@ -65,7 +65,7 @@ def recorded(run: Run, facts: Mapping[str, Any]) -> Iterator[None]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of the packages that change results, by name."""
+    """Return the versions of the packages that affect results, by name."""
     return {name: installed_version(name) for name in _DISTRIBUTIONS}
 
 

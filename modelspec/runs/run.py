@@ -130,10 +130,10 @@ class Run:
 
 
 def require_plain(path: Path) -> None:
-    """Refuse what is neither a file nor a folder; what is not there may be missing.
+    """Refuse a path that is neither a file nor a folder; it may be missing.
 
     Raises:
-        RunError: where it is a link, a pipe, a socket or a device.
+        RunError: The path is a link, a pipe, a socket or a device.
     """
     try:
         mode = path.lstat().st_mode
@@ -159,7 +159,7 @@ def _decoded(path: Path, raw: bytes) -> Any:
 
 
 def _is_epoch(record: Any, number: int) -> bool:
-    """Whether a line of the history is what an epoch leaves: its number, and finite values."""
+    """Return True where a line of the history has the epoch's number and only finite values."""
     if not isinstance(record, dict) or record.get("epoch") != number:
         return False
     return all(value is None or is_number(value) for value in record.values())
@@ -225,4 +225,4 @@ _FITS = {
     "weights": _or_missing(_is_mapping),
     **dict.fromkeys(("name", "started", "ended", "error"), _or_missing(_is_text)),
 }
-"""What the values of a record must be where they are read again; a record may lack any of them."""
+"""The types of the record's values that are read again; a record may lack any of them."""

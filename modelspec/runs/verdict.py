@@ -16,9 +16,9 @@ _FEW = 3
 def verdict(
     records: Sequence[Mapping[str, Any]], run: Mapping[str, Any], outputs: Sequence[str]
 ) -> list[Finding]:
-    """The findings of a run, from its ``history.jsonl`` and ``run.json``.
+    """Return the findings of a run, from its ``history.jsonl`` and ``run.json``.
 
-    ``outputs`` are those that are trained.
+    ``outputs`` are the trained ones.
     """
     findings = [*_ending(run, records)]
     top = best(records)
@@ -80,7 +80,7 @@ def _trend(records: Sequence[Mapping[str, Any]], top: Best) -> Iterator[Finding]
 
 
 def _overfitting(records: Sequence[Mapping[str, Any]], top: Best, last: float) -> Finding | None:
-    """Whether the loss of validation rose while that of training went on to fall."""
+    """Return a finding where the validation loss rose while the training loss still fell."""
     if top.name != VALIDATION + "loss" or last - top.value <= _WORSE * abs(top.value):
         return None
     [at_best] = [row for row in records if row["epoch"] == top.epoch][:1]

@@ -1,4 +1,4 @@
-"""Cells to numbers or text: what a column holds, by all of its rows."""
+"""Cells to numbers or text: the type of a column, from all of its rows."""
 
 import json
 import re
@@ -13,15 +13,15 @@ from modelspec.data.tables.faults import TableError, shown
 from modelspec.data.tables.library import polars
 
 Kind = Literal["number", "text", "any"]
-"""What a column is for: ``any`` is text where it is not all numbers."""
+"""The use of a column: ``any`` is text unless all cells are numbers."""
 
 
 @dataclass(frozen=True)
 class Wanted:
     """The form in which the cells of a column are read.
 
-    ``dtype`` is that of its numbers where the spec says it, and ``missing`` are texts that mean the
-    same as an empty cell.
+    ``dtype`` is that of its numbers where the spec states it, and ``missing`` are texts that mean
+    the same as an empty cell.
     """
 
     kind: Kind = "any"
@@ -50,9 +50,8 @@ class Cells(Protocol):
 class ColumnType:
     """The type of a column after the rows that were read.
 
-    ``width`` is that of the longest text, in bytes of UTF-8; ``like`` the dtype of numbers that
-    other files have in the place of this column. ``wanted``, ``pinned`` and ``absent`` are what
-    ``Wanted`` has.
+    ``width`` is the length of the longest text, in bytes of UTF-8; ``like`` the dtype of numbers
+    that this column has in other files. ``wanted``, ``pinned`` and ``absent`` come from ``Wanted``.
     """
 
     name: str
@@ -79,14 +78,14 @@ class ColumnType:
         return np.dtype(np.float64 if self.fractions or self.missing else np.int64)
 
     def stored(self) -> dict[str, Any]:
-        """All of it but ``like``, as JSON has it."""
+        """Return all fields except ``like``, as JSON data."""
         return {key: value for key, value in asdict(self).items() if key != "like"}
 
     def see(self, cells: Any, part: Cells) -> None:
-        """Take the cells of a part into account, a series of polars.
+        """Update the type with the cells of a part, a series of polars.
 
         Raises:
-            TableError: A number is wanted, and a cell is not one.
+            TableError: A number is required, and a cell is not one.
         """
         pl = polars()
         cells = self._known(cells)
@@ -107,11 +106,11 @@ class ColumnType:
 
     @property
     def _whole(self) -> bool:
-        """Whether the spec says that the column has whole numbers alone."""
+        """True where the spec declares an integer dtype."""
         return self.pinned is not None and np.dtype(self.pinned).kind == "i"
 
     def _known(self, cells: Any) -> Any:
-        """The cells as text or numbers, those that are missing empty."""
+        """Return the cells as text or numbers, with missing ones empty."""
         pl = polars()
         if cells.dtype in (pl.Categorical, pl.Enum):
             cells = cells.cast(pl.String)
@@ -121,10 +120,10 @@ class ColumnType:
         return cells
 
     def _require_whole(self, cells: Any, numbers: Any, empty: Any, part: Cells) -> None:
-        """Refuse what an integer type cannot hold.
+        """Refuse cells that an integer type cannot represent.
 
         Raises:
-            TableError: at the first cell that is missing, has a fraction or is too large.
+            TableError: A cell, the first one is named, is missing, has a fraction or is too large.
         """
         assert self.pinned is not None
         limits = np.iinfo(self.pinned)
@@ -156,7 +155,7 @@ class ColumnType:
         if self.fractions or bool((bare.cast(pl.Int64, strict=False).is_null() & ~empty).any()):
             numbers = bare.cast(pl.Float64, strict=False)
             wrong = numbers.is_null() & ~empty
-            if self.pinned is None:  # float64 would make one number of several
+            if self.pinned is None:  # float64 would merge different numbers
                 whole = bare.str.contains(r"^[+-]?\d{19,}$")
                 wrong = wrong | (whole & bare.cast(pl.Int64, strict=False).is_null())
             if bool(wrong.any()):
@@ -182,7 +181,7 @@ class ColumnType:
         return part.cell_error("mixed-column", message, hint, row, self.number)
 
     def array(self, cells: Any) -> Array:
-        """The cells as an array of ``dtype``."""
+        """Return the cells as an array of ``dtype``."""
         pl = polars()
         cells = self._known(cells)
         if self.text:

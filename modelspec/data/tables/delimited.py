@@ -20,7 +20,7 @@ _MAGICS = {
     b"\x89HDF": "an HDF5 file",
 }
 _SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}
-"""By suffix, the characters that may separate cells; the first in the header is the one."""
+"""The characters that may separate cells, by suffix; the first one in the header is used."""
 
 
 class Delimited:
@@ -81,10 +81,10 @@ class Delimited:
         return names
 
     def parts(self) -> Iterator[Part]:
-        """The records below the header, checked, in parts of some megabytes.
+        """Yield the records below the header, checked, in parts of some megabytes.
 
         Raises:
-            TableError: at the first one that is not as the header has it.
+            TableError: A record does not match the header.
         """
         header = True
         for part in self._records(self.separator, PART_BYTES):
@@ -117,7 +117,7 @@ class Delimited:
 
 
 def _unclosed(part: Part) -> TableError:
-    """The error of a part that has no end outside of quotes."""
+    """Return the error of a part that has no end outside of quotes."""
     try:
         part.check_quotes()
     except TableError as error:
@@ -126,7 +126,7 @@ def _unclosed(part: Part) -> TableError:
 
 
 def _end_of_record(data: bytes) -> int:
-    """The end of the last record that is whole; 0 where there is none."""
+    """Return the end of the last complete record; 0 where there is none."""
     end = len(data)
     odd = data.count(b'"') % 2 == 1
     while True:

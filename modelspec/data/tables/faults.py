@@ -8,7 +8,7 @@ _SHOWN = 60
 
 
 class TableError(Exception):
-    """A table, or a cell of it, cannot be used.
+    """A table, or a cell of it, is unusable.
 
     ``line`` and ``column`` count from 1, in characters; of a Parquet file, ``line`` is the row.
     """
@@ -29,9 +29,9 @@ class TableError(Exception):
         self.line, self.column, self.width, self.text = line, column, width, text
 
     def diagnostic(self, file: Path) -> Diagnostic:
-        """The problem, in the file that it is about."""
+        """Return the problem, with the file that has it."""
         end = self.column + max(self.width, 1)
-        # The excerpt shows one line; the lines before it need not be read again.
+        # The excerpt shows one line; the lines before it are not read again.
         text = "\n" * (self.line - 1) + self.text if self.line < _FAR else ""
         span = Span(self.line, self.column, self.line, end)
         return Diagnostic(
@@ -40,9 +40,9 @@ class TableError(Exception):
 
 
 _FAR = 100_000
-"""A line behind which no excerpt is shown, because it would need as many line breaks."""
+"""The last line for which an excerpt is shown; a later one would need as many line breaks."""
 
 
 def shown(value: str) -> str:
-    """A cell as a message shows it."""
+    """Format a cell for a message."""
     return repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "…")

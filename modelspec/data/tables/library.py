@@ -6,10 +6,10 @@ from modelspec.data.tables.faults import TableError
 
 
 def polars() -> Any:
-    """The module polars.
+    """Return the module polars.
 
     Raises:
-        TableError: It is not installed.
+        TableError: polars is not installed.
     """
     try:
         import polars as pl

@@ -20,7 +20,7 @@ class Rows:
     start: int
 
     def frame(self, columns: Sequence[int], width: int) -> Any:
-        """The cells of some columns, of the types that the file has."""
+        """Return the cells of some columns, with the types of the file."""
         del width
         kept = sorted(columns)
         chosen = self.scan.slice(self.start, _ROWS).select([self.names[column] for column in kept])
@@ -31,7 +31,7 @@ class Rows:
     def cell_error(
         self, code: str, message: str, hint: str | None, row: int, column: int
     ) -> TableError:
-        """An error at a cell, by its row in ``frame`` and the number of its column."""
+        """Return an error at a cell, by its row in ``frame`` and the number of its column."""
         line, place = self.start + row + 1, column + 1
         return TableError(code, f"{message} (row {line - 1})", hint, line=line, column=place)
 

@@ -20,7 +20,7 @@ from modelspec.problems.units import size
 from modelspec.storage import cache
 
 SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
-"""The names of tables end in one of these."""
+"""The suffixes of the names of tables."""
 
 UNREAD = np.dtype("V1")
 """The dtype of a column whose cells were not read yet."""
@@ -33,7 +33,7 @@ def is_table(file: Path) -> bool:
 
 
 def read_header(file: Path) -> tuple[dict[str, Member], list[Diagnostic]]:
-    """The columns of a table by name, whose cells are not read."""
+    """Return the columns of a table by name, without reading their cells."""
     if not file.exists():
         return {}, [Diagnostic("data-not-found", "there is no such file", file=str(file))]
     try:
@@ -57,9 +57,10 @@ def _opened(file: Path) -> Delimited | Parquet:
 def read_cells(
     columns: Mapping[str, Sequence[Member]], wanted: Mapping[str, Wanted], say: Say | None
 ) -> tuple[dict[str, list[Member]], list[Diagnostic]]:
-    """The columns, by name and file, with the cells of tables as arrays.
+    """Return the columns, by name and file, with the cells of tables as arrays.
 
-    A column has one dtype in all files. Only what fits into memory is held there.
+    A column has one dtype in all files. Arrays that do not fit into memory are written to the
+    cache.
     """
     tables, problems = _scanned(columns, wanted)
     if problems:
@@ -88,7 +89,7 @@ def read_cells(
 def _scanned(
     columns: Mapping[str, Sequence[Member]], wanted: Mapping[str, Wanted]
 ) -> tuple[dict[Path, "_Table"], list[Diagnostic]]:
-    """The tables in use by file, each with all of its rows seen once."""
+    """Return the used tables by file, after all of their rows were read once."""
     files: dict[Path, list[str]] = {}
     for name, members in columns.items():
         for member in members:
@@ -116,7 +117,7 @@ def _agree(types: Sequence[ColumnType], members: Sequence[Member]) -> None:
 
 
 class _Table:
-    """A table whose rows were all seen once."""
+    """A table whose rows were all read once."""
 
     def __init__(self, file: Path, wanted: Mapping[str, Wanted]) -> None:
         self.file = file
@@ -135,7 +136,7 @@ class _Table:
         return sum(column.dtype.itemsize for column in self.types.values()) * self.samples
 
     def _scan(self) -> None:
-        """Learn the types from all rows, or from the cache, where they were learned before."""
+        """Determine the types from all rows, or read them from the cache of an earlier scan."""
         state = self.file.stat()
         kinds = sorted(
             (name, column.wanted, str(column.pinned), column.absent)

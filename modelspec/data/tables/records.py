@@ -1,4 +1,4 @@
-"""Whole records of a CSV or TSV file: their structure and their cells.
+"""Complete records of a CSV or TSV file: their structure and their cells.
 
 The structure is checked here, on the bytes, because readers of CSV fill short rows and rename equal
 headers without a message. polars splits the cells.
@@ -21,7 +21,7 @@ _QUOTE, _NEWLINE, _RETURN = ord('"'), ord("\n"), ord("\r")
 
 @dataclass(frozen=True)
 class Part:
-    """Some whole records. ``line`` is the number of the first one's line, from 1."""
+    """Some complete records. ``line`` is the number of the first record's line, from 1."""
 
     data: bytes
     line: int
@@ -29,7 +29,7 @@ class Part:
 
     @cached_property
     def _marks(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Where records end, and where cells are separated, outside of quotes."""
+        """The positions where records end, and where cells are separated, outside of quotes."""
         codes = np.frombuffer(self.data, np.uint8)
         ends, separators = codes == _NEWLINE, codes == ord(self.separator)
         quotes = codes == _QUOTE
@@ -40,12 +40,12 @@ class Part:
 
     @property
     def first_end(self) -> int:
-        """Where the first record ends."""
+        """The position where the first record ends."""
         return int(self._marks[0][0])
 
     @cached_property
     def starts(self) -> npt.NDArray[np.int64]:
-        """Where each record starts."""
+        """The positions where records start."""
         ends, _ = self._marks
         return np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
 
@@ -61,7 +61,7 @@ class Part:
 
     @cached_property
     def blank(self) -> npt.NDArray[np.bool_]:
-        """Which records are empty lines."""
+        """True for each record that is an empty line."""
         empty: npt.NDArray[np.bool_] = self._lengths == 0
         return empty
 
@@ -69,7 +69,7 @@ class Part:
         """Refuse bytes that are not text, quotes that are not closed, and rows of another width.
 
         Raises:
-            TableError: with the place of the first of these.
+            TableError: The first of these errors, with its place.
         """
         self.check_text()
         ends, separators = self._marks
@@ -96,7 +96,7 @@ class Part:
             raise self.error(message, "save the table as UTF-8", self.data.index(b"\0"))
 
     def check_quotes(self) -> None:
-        """Refuse a quote that opens inside a cell: what follows it would be read as one cell."""
+        """Refuse a quote inside a cell, because the text after it would join that cell."""
         codes = np.frombuffer(self.data, np.uint8)
         quotes = np.flatnonzero(codes == _QUOTE)
         opening, closing = quotes[::2], quotes[1::2]
@@ -126,7 +126,7 @@ class Part:
         return self.error(message, hint, int(self.starts[record]))
 
     def error(self, message: str, hint: str | None, at: int, width: int = 1) -> TableError:
-        """An error at a byte."""
+        """Return an error at a byte."""
         start = self.data.rfind(b"\n", 0, at) + 1
         line = self.line + self.data.count(b"\n", 0, start)
         end = self.data.find(b"\n", start)
@@ -139,7 +139,7 @@ class Part:
     def cell_error(
         self, code: str, message: str, hint: str | None, row: int, column: int
     ) -> TableError:
-        """An error at a cell, by its row in ``frame`` and the number of its column."""
+        """Return an error at a cell, by its row in ``frame`` and the number of its column."""
         kept = np.flatnonzero(~self.blank) if self._marks[1].size else np.arange(len(self.starts))
         record = int(kept[row])
         _, separators = self._marks
@@ -155,7 +155,7 @@ class Part:
         return error
 
     def _without_blank(self) -> bytes:
-        """The records without empty lines, by the first of which polars would count the cells."""
+        """Return the records without empty lines; polars counts the cells of the first line."""
         if not self.blank.any():
             return self.data
         kept = np.ones(len(self.data), np.bool_)
@@ -164,10 +164,10 @@ class Part:
         return np.frombuffer(self.data, np.uint8)[kept].tobytes()
 
     def frame(self, columns: Sequence[int], width: int) -> Any:
-        """The cells of some columns as text; empty lines have none.
+        """Return the cells of some columns as text; empty lines have none.
 
         Raises:
-            TableError: where polars cannot divide the cells.
+            TableError: polars cannot split the cells.
         """
         pl = polars()
         kept = sorted(columns)
