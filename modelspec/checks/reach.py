@@ -30,7 +30,7 @@ FAR: Final = 1000.0
 _LEAST, _LEAST_SPREAD = 5.0, 15.0
 _GROWTH = 3.0
 _PART = 0.5
-"""The part of the training in which a head should reach its mean, to have steps left for the rest."""
+"""The part of the training in which a head should reach its mean, with steps left for the rest."""
 
 _SPREAD_IS_EASIER = 3.0
 _RATE = 1e-3
