@@ -10,7 +10,7 @@ from modelspec.catalog.plugins import active_plugins, read_plugins, using
 from modelspec.checks.semantics import check_semantics
 from modelspec.graph.expansion import expand
 from modelspec.graph.graph import Graph
-from modelspec.graph.heads import make_heads
+from modelspec.graph.heads import make_heads, without_echoes
 from modelspec.language.document import Document, read, read_bytes, read_text
 from modelspec.language.overrides import apply_overrides
 from modelspec.language.parameters import put_parameters
@@ -135,8 +135,9 @@ def _compile(
     if spec.models:
         graph, catalog, unread = _with_models(spec, document, graph, catalog, run)
     heads, mismatched = make_heads(spec, _outputs(spec), catalog)
-    meant = check_semantics(spec, graph, heads, catalog)
-    problems += new_problems(invalid, [*unresolved, *unread, *mismatched, *meant])
+    meant = [*mismatched, *check_semantics(spec, graph, heads, catalog)]
+    meant = without_echoes(meant, _wrong_outputs(spec, unresolved), {n.name for n in graph.nodes})
+    problems += new_problems(invalid, [*unresolved, *unread, *meant])
     return ModelSpec(
         document, spec, graph, heads, tuple(problems), catalog, written, tuple(overrides)
     )
@@ -160,6 +161,16 @@ def _with_models(
 
 def _outputs(spec: Spec) -> list[str]:
     return [spec.outputs] if isinstance(spec.outputs, str) else list(spec.outputs)
+
+
+def _wrong_outputs(spec: Spec, unresolved: Sequence[Diagnostic]) -> list[str]:
+    """The outputs that name neither a layer nor an input, where they have no other names."""
+    if isinstance(spec.outputs, dict):
+        return []
+    unknown = {problem.route for problem in unresolved if problem.code == "unknown-name"}
+    if isinstance(spec.outputs, str):
+        return [spec.outputs] if ("outputs",) in unknown else []
+    return [name for k, name in enumerate(spec.outputs) if ("outputs", k) in unknown]
 
 
 def model_name(stem: str) -> str:

@@ -65,7 +65,8 @@ def plan_start(source: ModelSpec, layout: Layout, data: Data | None = None) -> S
     routes = {node.layer: node.route for node in reversed(graph.nodes) if node.layer == node.name}
     pretrained = _pretrained(source, graph)
     chosen = _chosen(graph) | pretrained.keys()
-    plan = make_plan(layout, opened.headers if opened else None, weights, routes, chosen)
+    blocks = {node.layer: node.within[0] for node in graph.nodes if node.within}
+    plan = make_plan(layout, opened.headers if opened else None, weights, routes, chosen, blocks)
     if not (weights.from_ and opened is None):
         problems += plan.problems
     arrays, faults = weight_arrays(source, plan.arrays, data)

@@ -6,7 +6,7 @@ exactly, and Keras receives only names that match.
 
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from reprlib import repr as short
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from modelspec.graph.sound_part import is_touched
 from modelspec.language.loss_weights import find_strategy, read_strategy
 from modelspec.language.spec import Spec
 from modelspec.language.written import Written
-from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route, did_you_mean
+from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Route, did_you_mean, nearest
 
 _Part = Literal["losses", "loss_weights", "metrics", "weighted_metrics"]
 _METRICS = ("metrics", "weighted_metrics")
@@ -74,6 +74,23 @@ def make_heads(
         for name in outputs
     )
     return heads, [*matcher.problems, *misread]
+
+
+def without_echoes(
+    problems: Iterable[Diagnostic], wrong: Sequence[str], layers: Collection[str]
+) -> list[Diagnostic]:
+    """The problems that do not follow from ``wrong``: outputs that name nothing.
+
+    A key follows if it names a layer, which the output may mean, or nearly that output.
+    """
+    return [problem for problem in problems if not (wrong and _follows(problem, wrong, layers))]
+
+
+def _follows(problem: Diagnostic, wrong: Sequence[str], layers: Collection[str]) -> bool:
+    if problem.code != "unknown-output":
+        return problem.code == "unknown-monitor"
+    key = str(problem.route[-1])
+    return key in layers or nearest(key, wrong) is not None
 
 
 def sound_heads(heads: Iterable[Head], problems: Sequence[Diagnostic]) -> tuple[Head, ...]:

@@ -35,6 +35,7 @@ def make_plan(
     weights: StartingWeights,
     routes: Mapping[str, Route],
     chosen: Collection[str] = (),
+    blocks: Mapping[str, Route] | None = None,
 ) -> Plan:
     """Match the weights of a file to a model's layers.
 
@@ -44,6 +45,7 @@ def make_plan(
         weights: The section of the spec.
         routes: The place of each layer in the spec.
         chosen: Layers whose fresh weights the spec chooses, by an initializer for example.
+        blocks: The item of the spec that uses the block of a layer, by layer.
     """
     plan = Plan(layout=layout)
     plan.arrays, problems = find_places(weights, layout)
@@ -58,8 +60,7 @@ def make_plan(
     for name, ours in layout.items():
         start = _start(name, ours, theirs.get(name), headers, skipped=name in skipped)
         _enter(plan, start, arrays[name], routes.get(name, ()))
-        if plan.layers[-1].state in ("fresh", "skipped") and name not in chosen:
-            plan.problems += _frozen(name, ours, routes.get(name, ()))
+    plan.problems += _frozen(plan, chosen, routes, blocks or {})
     if headers is not None:
         plan.unused = tuple(_unused(headers, set(plan.loads.values())))
         if not any(start.theirs for start in plan.layers) and not skipped:
@@ -122,10 +123,28 @@ def _differs(start: LayerStart, route: Route) -> Diagnostic:
     return Diagnostic("weights-mismatch", message, route, "key", hint=hint, related=related)
 
 
-def _frozen(name: str, ours: Sequence[Weight], route: Route) -> Iterator[Diagnostic]:
-    if ours and any(weight.frozen for weight in ours):
-        message = f"{name} is frozen and has no trained weights: it stays random"
-        hint = "weights: {from: PATH} gives it trained weights; or leave out trainable: false"
+def _frozen(
+    plan: Plan, chosen: Collection[str], routes: Mapping[str, Route], blocks: Mapping[str, Route]
+) -> Iterator[Diagnostic]:
+    """One warning for each block with frozen random layers, and one for all other layers."""
+    by_block: dict[Route | None, list[str]] = {}
+    for start in plan.layers:
+        frozen = any(weight.frozen for weight in plan.layout[start.layer])
+        if frozen and start.state in ("fresh", "skipped") and start.layer not in chosen:
+            by_block.setdefault(blocks.get(start.layer), []).append(start.layer)
+    for block, names in by_block.items():
+        route = routes.get(names[0], ()) if block is None else block
+        if len(names) == 1:
+            message = f"{names[0]} is frozen and has no trained weights: it stays random"
+        else:
+            message = (
+                f"{len(names)} layers are frozen and have no trained weights, so they stay random: "
+                f"{listed(names)}"
+            )
+        hint = (
+            "weights: {from: PATH}, or the option --weights PATH, gives trained weights; "
+            "or leave out trainable: false"
+        )
         yield Diagnostic("frozen-fresh", message, route, "key", "warning", hint=hint)
 
 

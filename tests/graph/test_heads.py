@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from modelspec.api.reading import loads
 from modelspec.catalog import load
 from modelspec.checks.semantics import check_semantics
 from modelspec.graph.expansion import expand
@@ -224,3 +225,40 @@ def test_meaning_of_unknown_values_is_silent() -> None:
 def test_heads_are_values() -> None:
     head = Head("age", "mse", 1.0, (), ("losses",))
     assert head == Head("age", "mse", 1.0, (), ("losses",))
+
+
+HEADS = """modelspec: 1
+inputs: {x: {shape: [4]}}
+layers:
+  - {Dense: {units: 1}, name: digit, from: x}
+  - {Dense: {units: 1}, name: age, from: x}
+"""
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "outputs: [digit, agee]\nlosses: {digit: mse, age: mse}",
+        "outputs: [digit, agee]\nlosses: {digit: mse, age: mse}\nmetrics: {age: mae}\n"
+        "loss_weights: {age: 2}\ndata: {age: years}\ntraining: {class_weights: {age: {0: 2}}}",
+        "outputs: answer\nlosses: {digit: mse}",
+        "outputs: [digit, agee]\nlosses: {digit: mse, ages: mse}",
+        "outputs: [digit, agee]\nlosses: [mse, mse]\nmetrics: {age: mae}\n"
+        "training: {callbacks: [{EarlyStopping: {monitor: val_age_mae, mode: min}}]}",
+    ],
+)
+def test_a_misspelt_output_is_one_problem(rest: str) -> None:
+    [problem] = loads(HEADS + rest).problems
+    assert (problem.code, problem.place.span.line) == ("unknown-name", 6)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "outputs: [digit, agee]\nlosses: {digit: mse, wurst: mse}",
+        "outputs: {d: digit, a: agee}\nlosses: {d: mse, age: mse}",
+    ],
+)
+def test_another_mistake_is_still_a_problem_of_its_own(rest: str) -> None:
+    codes = [problem.code for problem in loads(HEADS + rest).problems]
+    assert codes == ["unknown-name", "unknown-output"]

@@ -418,6 +418,30 @@ def test_a_frozen_fresh_layer_is_a_warning(sources: Path, tmp_path: Path, beside
     assert problems_of(chosen, tmp_path) == []
 
 
+def test_frozen_fresh_layers_of_a_block_are_one_warning(tmp_path: Path) -> None:
+    problems = problems_of(
+        "modelspec: 1\ninputs: {x: {shape: [3]}}\n"
+        "blocks: {two: {inputs: [x], outputs: y, layers: [Dense: {units: 4}, "
+        "{Dense: {units: 4}, name: y}]}}\nlayers:\n"
+        "  - {two: {}, trainable: false, repeat: 2}\n"
+        "  - {two: {}, trainable: false, name: more}\n"
+        "  - {Dense: {units: 4}, trainable: false}\n"
+        "  - Dense: {units: 2, bias_initializer: ones}\n    trainable: false\n"
+        "  - {Dense: {units: 4}, trainable: false}\n"
+        "  - {Dense: {units: 4}, name: y}\noutputs: y\n",
+        tmp_path,
+    )
+    assert {problem.code for problem in problems} == {"frozen-fresh"}
+    told = [(p.place.span.line, p.message.rpartition(": ")[2]) for p in problems]
+    assert told == [
+        (5, "two.dense, two.y, two_1.dense, two_1.y"),
+        (6, "more.dense, more.y"),
+        (7, "dense, dense_2"),
+    ]
+    assert problems[0].message.startswith("4 layers ")
+    assert "--weights" in str(problems[0].hint)
+
+
 def test_layers_of_a_nested_model_are_matched_by_their_names(tmp_path: Path) -> None:
     """Keras numbers them by class and place, and these have the other order in the other file."""
 
