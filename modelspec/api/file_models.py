@@ -25,6 +25,7 @@ from modelspec.problems.errors import ModelError, RunError
 from modelspec.runs.layout import MODEL, RECORD, SPEC
 from modelspec.runs.models import kept_model
 from modelspec.runs.run import Run
+from modelspec.storage.archives import UPGRADE, newer_keras
 from modelspec.weights.files import read_weight_file
 from modelspec.weights.stored import UnsafeFileError, WeightFileError
 
@@ -138,6 +139,8 @@ def _read(
         raise _Refused("model-unreadable", f"{path}: layer {quantized!r} is quantized", hint)
     if untrusted := find_untrusted(config, catalog):
         hint = "modelspec runs no code of a model file: its parts must come from Keras or a plugin"
+        if newer := newer_keras(file):
+            hint = f"{newer}: if Keras has this part by now, {UPGRADE}"
         raise _Refused("unsafe-model", f"{path}: {untrusted}", hint)
     elements = kept.elements if kept is not None else _elements(file)
     tensors = _interface(graph, source)

@@ -12,6 +12,7 @@ from modelspec.convert.trusted import find_untrusted
 from modelspec.problems.diagnostic import Span
 from modelspec.problems.errors import ModelError
 from modelspec.problems.problem import Place, Problem
+from modelspec.storage.archives import UPGRADE, newer_keras
 
 MODEL = "model.keras"
 
@@ -81,6 +82,8 @@ def import_model(
         raise ModelError(f"{place}: its config is nested too deep") from error
     name = str(spec) if spec is not None else "<stdout>"
     problems = tuple(_problem(gap, line, name, imported.text) for gap, line in imported.gaps)
+    if problems and (newer := newer_keras(place)):
+        notes = (*notes, f"{newer}, so that some parts may be unknown here: {UPGRADE}")
     return ImportedSpec(imported.text, problems, (*imported.notes, *notes))
 
 

@@ -5,7 +5,7 @@ from io import BytesIO
 from typing import Any
 
 from modelspec.api.costs import estimate, estimate_model
-from modelspec.api.target import Target, check_magic, reason
+from modelspec.api.target import Target, check_magic, reason, saved_by
 from modelspec.catalog.tensorflow_only import needs_tensorflow
 from modelspec.graph.network import make_network
 from modelspec.problems.errors import ModelError
@@ -127,7 +127,7 @@ def _of_file(
         model = symbolic_model(config)
         traced = trace(model, losses_of(config, output_names(model)))
     except Exception as error:  # what a broken or hostile file raises is Keras's choice
-        raise ModelError(f"{name} cannot be read: {reason(error)}") from error
+        raise ModelError(f"{name} cannot be read: {reason(error)}{saved_by(source)}") from error
     costs = estimate_model(model, lengths or {}) if by in ("flops", "memory") else None
     return with_measure(traced, by, costs)
 

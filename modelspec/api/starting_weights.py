@@ -66,7 +66,8 @@ def plan_start(source: ModelSpec, layout: Layout, data: Data | None = None) -> S
     pretrained = _pretrained(source, graph)
     chosen = _chosen(graph) | pretrained.keys()
     blocks = {node.layer: node.within[0] for node in graph.nodes if node.within}
-    plan = make_plan(layout, opened.headers if opened else None, weights, routes, chosen, blocks)
+    headers = opened.headers if opened else None
+    plan = make_plan(layout, headers, weights, routes, chosen=chosen, blocks=blocks)
     if not (weights.from_ and opened is None):
         problems += plan.problems
     arrays, faults = weight_arrays(source, plan.arrays, data)

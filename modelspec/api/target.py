@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from modelspec.api.building import build_unfitted
 from modelspec.api.model_spec import ModelSpec
@@ -18,6 +18,7 @@ from modelspec.results.summary import Summary
 from modelspec.runs.layout import CHECKPOINTS, FITTED, RECORD
 from modelspec.runs.plugins import changed_plugins
 from modelspec.runs.run import Run
+from modelspec.storage.archives import UPGRADE, newer_keras
 from modelspec.storage.atomic import replacing
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -110,11 +111,20 @@ def load_model(path: Path, plugins: tuple[Plugin, ...] = (), *, compiled: bool =
     try:
         return read_model(path, compiled=compiled)
     except Exception as error:  # what a broken or hostile file raises is Keras's choice
-        raise ModelError(f"{path} cannot be loaded: {reason(error)}") from error
+        raise ModelError(f"{path} cannot be loaded: {reason(error)}{saved_by(path)}") from error
+
+
+def saved_by(source: Path | IO[bytes]) -> str:
+    """The end of a message about a file that cannot be loaded, if a newer Keras saved it."""
+    newer = newer_keras(source)
+    return f" ({newer}: {UPGRADE})" if newer else ""
 
 
 def reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    """The cause of an error of Keras that a file provoked, and the way out, if there is one."""
+    from modelspec.backend.model.keras_errors import innermost
+
+    text = " ".join(innermost(str(error)).split())
     if "safe_mode" in text or "Lambda" in text:
         return (
             "a Lambda layer in it contains Python code, which modelspec does not run. Replace the "

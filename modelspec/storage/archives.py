@@ -1,12 +1,20 @@
 """The configuration in a ``.keras`` file, read as data."""
 
 import json
+import re
 from pathlib import Path
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
+from modelspec.storage.installed import installed_version
+
 _CONFIG = "config.json"
+_METADATA = "metadata.json"
 _LIMIT = 256 << 20
+_METADATA_LIMIT = 1 << 16
+
+UPGRADE = "pip install --upgrade keras"
+"""The advice where a newer Keras saved a file."""
 
 _DEFLATE = 1032
 """The largest ratio by which DEFLATE compresses."""
@@ -44,3 +52,26 @@ def largest_contents(path: Path) -> int:
             )
     except (BadZipFile, OSError, NotImplementedError) as error:
         raise ValueError(f"it cannot be read: {error}") from error
+
+
+def newer_keras(source: Path | IO[bytes]) -> str | None:
+    """A clause about the Keras that saved a ``.keras`` file, if it is newer than the installed one.
+
+    Errors about such a file are likely to come from that. A file that cannot be read gives None.
+    """
+    try:
+        with ZipFile(source) as archive, archive.open(_METADATA) as member:
+            theirs = json.loads(member.read(_METADATA_LIMIT))["keras_version"]
+    except (BadZipFile, LookupError, OSError, RecursionError, TypeError, ValueError, RuntimeError):
+        return None
+    ours = installed_version("keras")
+    release = _release(theirs)
+    if release is None or release <= (_release(ours) or release):
+        return None
+    return f"Keras {'.'.join(map(str, release))} saved it, and the installed Keras is {ours}"
+
+
+def _release(version: Any) -> tuple[int, ...] | None:
+    """The numbers of a version: (3, 15, 1)."""
+    start = re.match(r"\d{1,6}(\.\d{1,6}){1,3}", version) if isinstance(version, str) else None
+    return tuple(int(number) for number in start[0].split(".")) if start else None

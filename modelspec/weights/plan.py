@@ -34,6 +34,7 @@ def make_plan(
     headers: Headers | None,
     weights: StartingWeights,
     routes: Mapping[str, Route],
+    *,
     chosen: Collection[str] = (),
     blocks: Mapping[str, Route] | None = None,
 ) -> Plan:

@@ -16,7 +16,7 @@ import pytest
 
 import modelspec
 from modelspec.cli.commands import VERBS, attribute
-from modelspec.problems.errors import RunError, SpecError
+from modelspec.problems.errors import ModelError, RunError, SpecError
 from modelspec.runs.progress import NullListener
 
 pytestmark = pytest.mark.keras
@@ -491,3 +491,52 @@ def test_every_command_that_takes_set_takes_model() -> None:
     assert {"check", "summary", "train", "evaluate", "plot"} <= {
         v for v, o in takes.items() if "--model" in o
     }
+
+
+def changed(path: Path, version: object, old: str, new: str) -> Path:
+    """The saved trunk as another Keras might have saved it."""
+    with zipfile.ZipFile(SAVED) as old_file, zipfile.ZipFile(path, "w") as new_file:
+        for member in old_file.namelist():
+            content = old_file.read(member)
+            if member == "config.json":
+                assert old.encode() in content
+                content = content.replace(old.encode(), new.encode())
+            if member == "metadata.json":
+                content = json.dumps({"keras_version": version}).encode()
+            new_file.writestr(member, content)
+    return path
+
+
+NEWER = f"Keras 99.1.0 saved it, and the installed Keras is {keras.__version__}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"use_bias"', '"use_flux"'), ('"class_name": "Dense"', '"class_name": "Denser"')],
+)
+def test_a_file_of_a_newer_keras_is_told(tmp_path: Path, old: str, new: str) -> None:
+    path = changed(tmp_path / "new.keras", "99.1.0", old, new)
+    source = modelspec.loads(SPEC.replace(str(SAVED), str(path)).replace("OUTPUTS", "[a, b]"))
+    problem = source.check()[0]
+    assert NEWER in str(problem.hint)
+    with pytest.raises(ModelError) as refused:
+        modelspec.open_target(path).model()
+    assert NEWER in str(refused.value)
+    with pytest.raises(ModelError) as refused:
+        modelspec.plot(modelspec.open_target(path))
+    assert NEWER in str(refused.value)
+
+
+@pytest.mark.parametrize("version", [keras.__version__, "3.0", "x", None, [9], "9" * 10_000])
+def test_no_other_version_is_blamed(tmp_path: Path, version: object) -> None:
+    path = changed(tmp_path / "old.keras", version, '"use_bias"', '"use_flux"')
+    with pytest.raises(ModelError, match=r"layer .hidden.: .*use_flux") as refused:
+        modelspec.open_target(path).model()
+    assert "saved it" not in str(refused.value)
+
+
+def test_import_tells_a_newer_keras_only_of_gaps(tmp_path: Path) -> None:
+    path = changed(tmp_path / "new.keras", "99.1.0", '"use_bias"', '"use_flux"')
+    assert any(NEWER in note for note in modelspec.import_model(path).notes)
+    path = changed(tmp_path / "whole.keras", "99.1.0", '"use_bias"', '"use_bias"')
+    assert not any(NEWER in note for note in modelspec.import_model(path).notes)

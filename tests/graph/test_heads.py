@@ -239,12 +239,14 @@ layers:
     "rest",
     [
         "outputs: [digit, agee]\nlosses: {digit: mse, age: mse}",
-        "outputs: [digit, agee]\nlosses: {digit: mse, age: mse}\nmetrics: {age: mae}\n"
-        "loss_weights: {age: 2}\ndata: {age: years}\ntraining: {class_weights: {age: {0: 2}}}",
+        "outputs: [digit, agee]\nmetrics: {age: mae}\nloss_weights: {age: 2}\ndata: {age: years}",
+        "outputs: [digit, agee]\ntraining: {class_weights: {age: {0: 2}}}",
         "outputs: answer\nlosses: {digit: mse}",
         "outputs: [digit, agee]\nlosses: {digit: mse, ages: mse}",
-        "outputs: [digit, agee]\nlosses: [mse, mse]\nmetrics: {age: mae}\n"
-        "training: {callbacks: [{EarlyStopping: {monitor: val_age_mae, mode: min}}]}",
+        """outputs: [digit, agee]
+losses: [mse, mse]
+metrics: {age: mae}
+training: {callbacks: [{EarlyStopping: {monitor: val_age_mae, mode: min}}]}""",
     ],
 )
 def test_a_misspelt_output_is_one_problem(rest: str) -> None:

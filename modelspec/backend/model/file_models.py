@@ -17,6 +17,7 @@ from modelspec.backend.keras_private import (
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.symbols import model_of_config
 from modelspec.catalog.file_models import FileModel
+from modelspec.storage.archives import UPGRADE, newer_keras
 from modelspec.storage.hashes import file_sha256
 
 _SLACK = 4_096
@@ -49,7 +50,8 @@ def _symbolic(source: FileModel) -> Any:
     try:
         model = model_of_config(source.config)
     except Exception as error:
-        raise FileModelError(f"Keras cannot build it: {error_text(error)}") from error
+        message = f"Keras cannot build it: {error_text(error)}"
+        raise FileModelError(message, _upgrade(source)) from error
     elements = sum(math.prod(weight.shape) for weight in model.weights)
     if elements > source.elements + _SLACK:
         raise FileModelError(
@@ -71,7 +73,13 @@ def _loaded(source: FileModel) -> Any:
         with warnings.catch_warnings(action="ignore"):
             return keras.saving.load_model(source.path, compile=False, safe_mode=True)
     except Exception as error:
-        raise FileModelError(f"Keras cannot load {source.path}: {error_text(error)}") from error
+        message = f"Keras cannot load {source.path}: {error_text(error)}"
+        raise FileModelError(message, _upgrade(source)) from error
+
+
+def _upgrade(source: FileModel) -> str | None:
+    newer = newer_keras(source.path)
+    return f"{newer}: {UPGRADE}" if newer else None
 
 
 def _lost(source: FileModel) -> str | None:

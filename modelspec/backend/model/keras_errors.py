@@ -22,9 +22,21 @@ def blamed_argument(text: str, arguments: Mapping[str, Any]) -> str | None:
     return next((name for name in named if name in arguments), None)
 
 
+def innermost(text: str) -> str:
+    """The last cause in a message about a saved config, with its layer; other texts as they are.
+
+    Keras writes the whole config of each object between the causes.
+    """
+    around, _, cause = text.rpartition("\n\nException encountered: ")
+    if "deserializ" not in around:
+        return text
+    layers = re.findall(r"\{'name': '([^']{1,80})'", around)
+    return f"layer {layers[-1]!r}: {cause}" if layers else cause
+
+
 def error_text(error: Exception) -> str:
     """The message of a Keras error, without the text that Keras adds around a layer's call."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    text = innermost(re.sub(r"\x1b\[[0-9;]*m", "", str(error)))
     text = re.sub(r"^Exception encountered when calling .*?\n\n", "", text, flags=re.DOTALL)
     text = re.split(r"\n\nArguments received by |\n\s*\n", text)[0]
     text = re.sub(r" for '\{\{node .*?\}\} = (\w+)\[.*?(?=$| with input shapes)", r" in \1", text)
