@@ -20,7 +20,7 @@ from modelspec.catalog.survey import survey
 
 
 class ImportedKeras:
-    """Keras's classes and functions, each with the definition that Python has of it."""
+    """Keras's classes and functions, each with its definition in Python."""
 
     def __init__(self, keras: ModuleType) -> None:
         self._keras = keras
@@ -32,17 +32,17 @@ class ImportedKeras:
         return str(self._keras.__version__)
 
     def exports(self, package: str) -> dict[str, Definition]:
-        """The public classes and functions of ``keras.layers`` and the like."""
+        """Return the public classes and functions of a package such as ``keras.layers``."""
         return self._all(vars(self._package(package)))
 
     def aliases(self, package: str) -> dict[str, Definition]:
-        """What other names Keras's own ``get`` of a package takes, and what they mean."""
+        """Return the other names that Keras's ``get`` of a package takes, and their definitions."""
         get = getattr(self._package(package), "get", None)
         table = getattr(get, "__globals__", {}).get("ALL_OBJECTS_DICT", {})
         return self._all(table)
 
     def trainer_function(self, name: str) -> Definition | None:
-        """A function with which Keras compiles losses and metrics."""
+        """Return a function with which Keras compiles losses and metrics."""
         prefix = f"{self._keras.__name__}."
         modules = [module for key, module in sys.modules.items() if key.startswith(prefix)]
         functions = (vars(module).get(name) for module in modules)
@@ -51,13 +51,13 @@ class ImportedKeras:
         )
 
     def lineage(self, definition: Definition) -> list[Definition]:
-        """A class and its bases, nearest first."""
+        """Return a class and its bases, nearest first."""
         member = self._objects[definition]
         classes = inspect.getmro(member) if inspect.isclass(member) else (member,)
         return [self._define(base) for base in classes if base is not object]
 
     def docstring(self, lineage: list[Definition]) -> str:
-        """As written; Keras fills its ``{{placeholders}}`` in without their indentation."""
+        """Return a docstring; Keras fills its ``{{placeholders}}`` in without their indentation."""
         written = ast.get_docstring(lineage[0].node)
         if written is None:
             return inspect.cleandoc(self._objects[lineage[0]].__doc__ or "")
@@ -91,7 +91,7 @@ class ImportedKeras:
 
 
 def _node(member: Any) -> ast.ClassDef | ast.FunctionDef:
-    """The definition in the text of its module; where there is none, what its signature tells."""
+    """Return the definition in the text of its module; without one, its signature."""
     return _definitions(member.__module__).get(member.__qualname__) or sketch(member)
 
 
@@ -105,10 +105,10 @@ def _definitions(module: str) -> dict[str, ast.ClassDef | ast.FunctionDef]:
 
 
 def sketch(member: Any) -> ast.ClassDef | ast.FunctionDef:
-    """A class or function as text, from its signature alone.
+    """Return a class or function as text, from its signature alone.
 
-    A class that takes other keyword arguments hands them to its bases; what its bases require and
-    it does not take itself, it gives them.
+    A class that takes other keyword arguments passes them to its bases; it also passes the required
+    arguments of its bases that it does not take itself.
     """
     text = _class_text(member) if inspect.isclass(member) else _function_text(member, "pass")
     [node] = ast.parse(text).body
@@ -157,7 +157,7 @@ def _parameters(function: Any) -> list[inspect.Parameter]:
 
 
 class _Text:
-    """Shows as the text that it is made of."""
+    """A default value whose ``repr`` is a text that can be parsed."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -167,7 +167,7 @@ class _Text:
 
 
 def _shown(default: Any) -> Any:
-    """A default whose text can be parsed; an ellipsis where its own cannot."""
+    """Return a default with a ``repr`` that can be parsed; an ellipsis where it has none."""
     if default is inspect.Parameter.empty:
         return default
     try:
@@ -178,7 +178,7 @@ def _shown(default: Any) -> Any:
 
 
 def main() -> None:
-    # Keras may print, and standard output is the catalogue's.
+    # Keras may print, but standard output is for the catalogue.
     with redirect_stdout(sys.stderr):
         payload = survey(ImportedKeras(start(light=True)))
     json.dump(payload, sys.stdout)

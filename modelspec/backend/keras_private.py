@@ -1,8 +1,8 @@
 """The private parts of Keras that modelspec uses: one function for each part.
 
 All exist in Keras 3.10 to 3.15. If a part is missing, its function raises ``MissingPartError``, so
-that its absence is not taken for an answer. ``tests/backend/test_private_api.py`` compares each
-with public behaviour.
+that its absence is not read as an answer. ``tests/backend/test_private_api.py`` compares each with
+public behaviour.
 """
 
 import os
@@ -25,7 +25,7 @@ _WATCHING = (
 
 
 class MissingPartError(ModelError):
-    """The installed Keras lacks a private part; the message says which, and what needs it."""
+    """The installed Keras lacks a private part; the message names it and its use."""
 
     def __init__(self, part: str, user: str) -> None:
         super().__init__(
@@ -60,7 +60,7 @@ class GraphNode:
 
     @property
     def inputs(self) -> list[Any]:
-        """The symbolic tensors that the call is given."""
+        """The symbolic tensors that the call takes."""
         return list(_part(self.node, "input_tensors", _WALK))
 
     @property
@@ -70,22 +70,22 @@ class GraphNode:
 
     @property
     def sources(self) -> list[Any]:
-        """The operations that made the inputs."""
+        """The operations that computed the inputs."""
         return [parent.operation for parent in _part(self.node, "parent_nodes", _WALK)]
 
     @property
     def kwargs(self) -> dict[str, Any]:
-        """The call's arguments by keyword."""
+        """The call's keyword arguments."""
         return dict(_part(_part(self.node, "arguments", _WALK), "kwargs", _WALK))
 
     def fill_in(self, tensors: dict[int, Any]) -> tuple[Any, Any]:
-        """The call's ``(args, kwargs)``, with other tensors by the ``id`` of those they replace."""
+        """Return the call's ``(args, kwargs)``, with tensors replaced by ``id``."""
         args, kwargs = _part(_part(self.node, "arguments", _WALK), "fill_in", _WALK)(tensors)
         return args, kwargs
 
 
 def graph_nodes(model: Any) -> list[GraphNode]:
-    """The calls in a functional model, from the inputs to the outputs.
+    """Return the calls in a functional model, from the inputs to the outputs.
 
     ``Function._nodes_by_depth``: the deepest are the inputs.
     """
@@ -94,24 +94,24 @@ def graph_nodes(model: Any) -> list[GraphNode]:
 
 
 def calls_of(operation: Any) -> list[GraphNode]:
-    """Every call of an operation, in other models too; ``Operation._inbound_nodes``."""
+    """Return every call of an operation, also in other models; ``Operation._inbound_nodes``."""
     return [GraphNode(node) for node in _part(operation, "_inbound_nodes", _WALK)]
 
 
 def call_that_made(tensor: Any) -> GraphNode:
-    """The call that returned a symbolic tensor; ``KerasTensor._keras_history``."""
+    """Return the call that returned a symbolic tensor; ``KerasTensor._keras_history``."""
     history = _part(tensor, "_keras_history", _WALK)
     call: GraphNode = calls_of(history.operation)[history.node_index]
     return call
 
 
 def input_layer(tensor: Any) -> Any:
-    """The layer that made an input of a model; ``KerasTensor._keras_history``."""
+    """Return the layer of an input tensor of a model; ``KerasTensor._keras_history``."""
     return _part(tensor, "_keras_history", _WALK).operation
 
 
 def as_functional(layer: Any) -> Any:
-    """The functional model that a layer is, or that a sequential one consists of; otherwise None.
+    """Return a functional model itself, or the one inside a sequential model; otherwise None.
 
     ``Sequential._functional`` is None until the model is built.
     """
@@ -121,20 +121,20 @@ def as_functional(layer: Any) -> Any:
 
 
 def all_layers(model: Any) -> list[Any]:
-    """The layers of a model, those inside of models and wrappers too; ``_flatten_layers``."""
+    """Return all layers, also those inside of models and wrappers; ``_flatten_layers``."""
     return list(_part(model, "_flatten_layers", "the choice of XLA")(include_self=False))
 
 
 def own_losses(layer: Any) -> list[Any]:
-    """The list of what a layer itself added to the loss in its last call; ``Layer._losses``."""
+    """Return the losses that a layer itself added in its last call; ``Layer._losses``."""
     losses: list[Any] = _part(layer, "_losses", "training with several workers")
     return losses
 
 
 def infer_output(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """What a function of tensors returns for symbolic ones; ``backend.compute_output_spec``.
+    """Return the symbolic results of a function of tensors; ``backend.compute_output_spec``.
 
-    It traces the call, where the public ``Layer.compute_output_spec`` may return what is declared.
+    It traces the call, where the public ``Layer.compute_output_spec`` may return declared shapes.
     """
     try:
         from keras.src.backend import compute_output_spec
@@ -144,7 +144,7 @@ def infer_output(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
 
 
 def weight_decay(optimizer: Any, variable: Any) -> Any:
-    """The decay of one weight: ``Muon`` has another for those that it updates as AdamW does.
+    """Return the decay of one weight; ``Muon`` has another for weights that it updates as AdamW.
 
     ``Muon._should_use_adamw``.
     """
@@ -155,7 +155,7 @@ def weight_decay(optimizer: Any, variable: Any) -> Any:
 
 
 def lookup_of(layer: Any) -> Any:
-    """The lookup table that a layer is, or has: ``TextVectorization._lookup_layer``; else None."""
+    """Return a layer's own lookup layer, or None; ``TextVectorization._lookup_layer``."""
     if isinstance(layer, keras.layers.TextVectorization):
         return _part(layer, "_lookup_layer", "a model with a vocabulary")
     lookups = (keras.layers.StringLookup, keras.layers.IntegerLookup)
@@ -163,7 +163,7 @@ def lookup_of(layer: Any) -> Any:
 
 
 def build_metrics(model: Any, batch: Any) -> None:
-    """Make the variables of a compiled model's losses and metrics, as ``fit`` does it.
+    """Create the variables of a compiled model's losses and metrics, as ``fit`` does.
 
     ``Trainer._symbolic_build``; ``batch`` is in the form of ``fit``.
     """
@@ -171,12 +171,12 @@ def build_metrics(model: Any, batch: Any) -> None:
 
 
 def loss_tracker(model: Any) -> Any:
-    """The metric that is the ``loss`` of the logs; ``Trainer._loss_tracker``."""
+    """Return the metric of ``loss`` in the logs; ``Trainer._loss_tracker``."""
     return _part(model, "_loss_tracker", "a strategy for loss_weights")
 
 
 def compiled_losses(model: Any) -> list[Any]:
-    """The losses as ``compile`` was given them; ``CompileLoss._user_loss``."""
+    """Return the losses as they were passed to ``compile``; ``CompileLoss._user_loss``."""
     user = "the choice of a batch size for evaluation"
     compiled = _part(model, "_compile_loss", user)
     written = [] if compiled is None else keras.tree.flatten(_part(compiled, "_user_loss", user))
@@ -184,7 +184,7 @@ def compiled_losses(model: Any) -> list[Any]:
 
 
 def compiled_metrics(model: Any) -> list[Any]:
-    """The metrics as ``compile`` was given them; ``CompileMetrics._user_metrics``."""
+    """Return the metrics as they were passed to ``compile``; ``CompileMetrics._user_metrics``."""
     user = "the choice of a batch size for evaluation"
     compiled = _part(model, "_compile_metrics", user)
     written = [] if compiled is None else keras.tree.flatten(_part(compiled, "_user_metrics", user))
@@ -192,12 +192,12 @@ def compiled_metrics(model: Any) -> list[Any]:
 
 
 def compile_loss() -> Any:
-    """The class by which ``compile`` computes losses; ``CompileLoss``."""
+    """Return the class by which ``compile`` computes losses; ``CompileLoss``."""
     return _compile_utils("CompileLoss")
 
 
 def compile_metrics() -> Any:
-    """The class by which ``compile`` computes metrics; ``CompileMetrics``."""
+    """Return the class by which ``compile`` computes metrics; ``CompileMetrics``."""
     return _compile_utils("CompileMetrics")
 
 
@@ -209,7 +209,7 @@ def _compile_utils(name: str) -> Any:
 
 
 def set_mask(tensor: Any, mask: Any) -> None:
-    """Give a tensor a mask; ``backend.set_keras_mask``."""
+    """Set the mask of a tensor; ``backend.set_keras_mask``."""
     try:
         from keras.src.backend import set_keras_mask
     except ImportError:
@@ -218,14 +218,14 @@ def set_mask(tensor: Any, mask: Any) -> None:
 
 
 def is_masked(tensor: Any) -> bool:
-    """Whether a symbolic tensor has a mask."""
+    """Return True where a symbolic tensor has a mask."""
     return mask_of(tensor) is not None
 
 
 def mask_of(tensor: Any) -> Any:
-    """The mask of a symbolic tensor, or None; ``backend.get_keras_mask``.
+    """Return the mask of a symbolic tensor, or None; ``backend.get_keras_mask``.
 
-    The attribute that Keras keeps it in is on masked tensors alone, so its absence tells nothing.
+    Only masked tensors have the attribute, so its absence does not show that Keras lacks it.
     """
     try:
         from keras.src.backend import get_keras_mask
@@ -235,32 +235,33 @@ def mask_of(tensor: Any) -> Any:
 
 
 def logits_of(tensor: Any) -> Any:
-    """What crossentropies are computed from in place of a tensor, or None; ``_keras_logits``.
+    """Return the logits from which crossentropies are computed, or None; ``_keras_logits``.
 
-    Keras sets it on the results of ``softmax`` and ``sigmoid`` alone, so its absence tells nothing.
+    Only results of ``softmax`` and ``sigmoid`` have it, so its absence does not show that Keras
+    lacks it.
     """
     return getattr(tensor, "_keras_logits", None)
 
 
 def set_logits(tensor: Any, logits: Any) -> None:
-    """Say what crossentropies are computed from in place of a tensor; ``_keras_logits``."""
+    """Set the logits from which crossentropies of a tensor are computed; ``_keras_logits``."""
     tensor._keras_logits = logits  # noqa: SLF001 - as Keras sets it
 
 
 def key_variables_by_identity(optimizer: Any) -> None:
-    """Let an optimizer tell variables apart without their values; ``BaseOptimizer._var_key``.
+    """Let an optimizer identify variables without their values; ``BaseOptimizer._var_key``.
 
-    On TensorFlow it asks a variable for its value's key, and stand-ins for weights have none.
+    On TensorFlow it asks a variable for its value's key, which replacements for weights lack.
     """
     _part(optimizer, "_var_key", "the memory of an optimizer")
     optimizer._var_key = id  # noqa: SLF001 - the part that was looked up
 
 
 def has_direction(callback: Any) -> bool:
-    """Whether a callback that watches a value has chosen which way is better; ``monitor_op``.
+    """Return True where a callback has chosen if larger or smaller is better; ``monitor_op``.
 
-    Others have none to choose. Up to Keras 3.15, EarlyStopping turns the sign of its ``min_delta``
-    when it chooses, which is at the first epoch's end.
+    False for callbacks that monitor nothing. Up to Keras 3.15, EarlyStopping changes the sign of
+    its ``min_delta`` when it chooses, which is at the end of the first epoch.
     """
     if not isinstance(callback, _WATCHING):
         return False
@@ -268,14 +269,14 @@ def has_direction(callback: Any) -> bool:
 
 
 def choose_direction(callback: Any) -> None:
-    """Let a callback that watches a value choose which way is better; ``_set_monitor_op``."""
+    """Make a callback choose if larger or smaller values are better; ``_set_monitor_op``."""
     _part(callback, "_set_monitor_op", "a run that can be resumed")()
 
 
 def unseeded_draws() -> Any:
-    """The generator of draws without a seed; ``global_seed_generator`` of Keras.
+    """Return the generator of draws without a seed; ``global_seed_generator`` of Keras.
 
-    It belongs to the process, and neither a model nor a layer lists it.
+    It belongs to the process, and no model or layer lists it.
     """
     user = "a resumed run with own parts"
     module = import_module("keras.src.random.seed_generator")
@@ -283,10 +284,10 @@ def unseeded_draws() -> Any:
 
 
 def saved_state(layers: Sequence[Any]) -> list[dict[str, Any]]:
-    """The variables that Keras saves of each layer of a model; ``saving_lib._save_state``.
+    """Return the variables that Keras saves of each layer of a model; ``saving_lib._save_state``.
 
-    They stand by their place below the layer's group in a ``.weights.h5`` file. Nothing is read or
-    written, so this works for a model without values too.
+    Their keys are their paths below the layer's group in a ``.weights.h5`` file. Nothing is read or
+    written, so this also works for a model without values.
     """
     try:
         from keras.src.saving import saving_lib
@@ -319,12 +320,12 @@ def saved_state(layers: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def learned_variables(layer: Any) -> list[Any]:
-    """The variables of a layer alone that train unless it is frozen; ``_trainable_variables``."""
+    """Return a layer's own variables that train unless it is frozen; ``_trainable_variables``."""
     return list(_part(layer, "_trainable_variables", "a start from weights"))
 
 
 def captured_constants(function: Any) -> dict[str, Any]:
-    """The tensors that a ``tf.function`` uses from outside, by their names in its graph.
+    """Return the tensors that a ``tf.function`` uses from outside, by their names in its graph.
 
     ``FuncGraph.captures``, seen in TensorFlow 2.21.
     """
@@ -347,7 +348,7 @@ def patch_tf2onnx() -> None:
 
 
 def is_without_values() -> bool:
-    """Whether layers make no weights now, only their shapes; ``in_stateless_scope``."""
+    """Return True where layers now create no weights, only shapes; ``in_stateless_scope``."""
     try:
         from keras.src.backend.common.stateless_scope import in_stateless_scope
     except ImportError:
@@ -359,7 +360,7 @@ def is_without_values() -> bool:
 def intercepted_downloads(asked: Callable[[str, str], None]) -> Iterator[None]:
     """Call ``asked`` with the name and origin of each file before ``file_utils.get_file`` gets it.
 
-    Files lie in the user's own folder: Keras reads ``KERAS_HOME`` when it is imported, and
+    The files are in the user's own folder: Keras reads ``KERAS_HOME`` when it is imported, and
     modelspec imports it without the user's settings.
     """
     try:
@@ -382,12 +383,12 @@ def intercepted_downloads(asked: Callable[[str, str], None]) -> Iterator[None]:
 
 
 def keras_home() -> Path:
-    """Where Keras keeps files of this user: ``KERAS_HOME``, or ``.keras`` in the home folder."""
+    """Return Keras's folder of this user: ``KERAS_HOME``, or ``.keras`` in the home folder."""
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
 
 
 def takes_training(operation: Any) -> bool:
-    """Whether a call of an operation depends on ``training``; ``_call_has_training_arg``."""
+    """Return True where an operation's call takes ``training``; ``_call_has_training_arg``."""
     return isinstance(operation, keras.Layer) and bool(
         _part(operation, "_call_has_training_arg", "the use of precomputed values")
     )

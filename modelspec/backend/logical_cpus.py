@@ -1,9 +1,9 @@
-"""Devices that stand in for GPUs in tests: parts of the processor."""
+"""Devices that replace GPUs in tests: parts of the processor."""
 
 import os
 
 LOGICAL_CPUS = "MODELSPEC_LOGICAL_CPUS"
-"""The environment variable with the number of devices that stand in for GPUs, for tests."""
+"""The environment variable with the number of devices that replace GPUs in tests."""
 
 
 def prepare_devices() -> None:

@@ -28,7 +28,8 @@ def costs(model: Any, optimizer: Any | None, lengths: Mapping[str, Shape] | None
     made: dict[str, list[Call]] = {layer.name: [] for layer in model.layers}
     all_calls = with_deep_stack(lambda: list(calls(model, lengths)))
     for call in all_calls:
-        # What is no layer, such as an addition of two tensors, has no row of its own.
+        # An operation that is not a layer, such as an addition of two tensors, has no row of its
+        # own.
         made.setdefault(call.owner, []).append(call)
     learned = model.trainable_weights
     return Costs(
@@ -54,14 +55,14 @@ def _of_layer(name: str, made: Iterable[Call]) -> LayerCosts:
 
 
 def _dtype(layer: Any) -> Any:
-    """Operations that are no layers have none of their own."""
+    """Return the dtype of a layer; an operation that is not a layer has none of its own."""
     return getattr(layer, "compute_dtype", None) or keras.config.floatx()
 
 
 def optimizer_bytes(optimizer: Any, variables: Iterable[Any]) -> int:
-    """What an optimizer keeps for each weight; its few single numbers are left out.
+    """Return the bytes that an optimizer keeps for its weights; single numbers are left out.
 
-    One that is not built is built on stand-ins for the weights, and good for nothing else after.
+    An unbuilt optimizer is built on replacements for the weights, and cannot be used afterwards.
     """
     if optimizer.built:
         return bytes_of(variable for variable in optimizer.variables if len(variable.shape))
@@ -84,7 +85,7 @@ def optimizer_bytes(optimizer: Any, variables: Iterable[Any]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Weight:
-    """A weight, or a slot for one, as far as optimizers look at it when they make their slots."""
+    """A weight, or state for one, with the attributes that optimizers read when they are built."""
 
     shape: Shape
     dtype: str
@@ -97,10 +98,10 @@ class _Weight:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The work of a model on one sample, forward.
+    """The operations of a model for one sample, forward.
 
     ``calls`` are of layers; ``recurrent`` and ``convolutional`` say whether any of those is among
-    them, inside a wrapper too.
+    them, also inside a wrapper.
     """
 
     flops: int
@@ -110,9 +111,9 @@ class Work:
 
 
 def work(model: Any, shapes: Mapping[str, Shape] | None = None) -> Work:
-    """The work of a model; ``shapes`` are its inputs' real ones, without the batch.
+    """Return the operations of a model; ``shapes`` are its inputs' real ones, without the batch.
 
-    It follows from the model and the shapes alone, so a choice may rest on it.
+    They depend only on the model and the shapes, so that decisions based on them are reproducible.
     """
     made = with_deep_stack(lambda: list(calls(model, shapes)))
     kinds = {name for call in made for name in class_names(call.layer)}

@@ -15,13 +15,13 @@ from modelspec.backend.keras_private import all_layers, mask_of
 from modelspec.results.costs import Exchange
 
 _INDEX, _MASK = 4, 4
-"""Bytes of an index of an Embedding's gradient, and of an entry of a mask."""
+"""The bytes of an index in an Embedding's gradient, and of an element of a mask."""
 
 _STATISTIC = 8
-"""Bytes of a statistic of a worker's own rows, which is averaged in float64."""
+"""The bytes of a statistic of a worker's own rows, which is averaged in float64."""
 
 _SUMS_OF_MOMENTS = 5
-"""A number of entries, mean and variance, and the gradients of the last two."""
+"""The sums of a layer: the number of elements, mean and variance, and two gradients."""
 
 
 def exchange(model: Any, calls: Sequence[Call], results: Iterable[Any]) -> Exchange:
@@ -40,13 +40,13 @@ def exchange(model: Any, calls: Sequence[Call], results: Iterable[Any]) -> Excha
 
 
 def _sliced(calls: Iterable[Call]) -> dict[int, int]:
-    """The weights whose gradients are slices, by identity: the bytes of them for one row."""
+    """Return the bytes for one row of the weights whose gradients are slices, by identity."""
     sizes: dict[int, int] = {}
     for call in calls:
         if type(call.layer) is not keras.layers.Embedding or not call.layer.trainable:
             continue
         weight = call.layer.trainable_weights[0]
-        if weight.regularizer is None:  # whose gradient is dense
+        if weight.regularizer is None:  # a regularizer makes the gradient dense
             slices = math.prod(call.input)
             width = call.layer.output_dim * itemsize(weight.dtype)
             sizes[id(weight)] = sizes.get(id(weight), 0) + slices * (width + _INDEX)
@@ -54,7 +54,7 @@ def _sliced(calls: Iterable[Call]) -> dict[int, int]:
 
 
 def _batch_statistics(model: Any, calls: Iterable[Call]) -> tuple[int, int]:
-    """Bytes and sums of layers that normalize a batch."""
+    """Return the bytes and the number of sums for layers that normalize a batch."""
     total, sums = 0, 0
     normalizing = keras.layers.BatchNormalization
     for call in calls:
@@ -72,7 +72,7 @@ def _batch_statistics(model: Any, calls: Iterable[Call]) -> tuple[int, int]:
 
 
 def _outputs(results: Iterable[Any]) -> tuple[int, int]:
-    """Bytes of the outputs for one row, with their masks, and the gathers for them."""
+    """Return the bytes of the outputs and masks for one row, and the number of their gathers."""
     total, gathers = 0, 0
     for output in results:
         shape = output.shape[1:]

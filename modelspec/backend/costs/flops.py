@@ -25,22 +25,22 @@ _ACTIVATIONS = {
     "silu": 2,
     "swish": 2,
 }
-"""Operations for each element; one for those that are not here."""
+"""Operations for each element; one for activations that are not listed."""
 
 
 def flops(call: Call) -> int:
-    """Of the forward pass; one for each element of the results where no rule knows better."""
+    """Return the operations of the forward pass; without a rule, one for each result element."""
     if not isinstance(call.layer, keras.Layer):
         return operation_flops(call)
     return _rule(call.layer, _RULES)(call)
 
 
 def training_flops(call: Call) -> int:
-    """Of the forward pass, and of the backward pass, which repeats it for each side of a product.
+    """Return the operations of the forward pass and of the backward pass.
 
-    That is once for gradients of weights, where the layer learns, and once for gradients of its
-    input, where anything before it does. A layer of several steps has inner sides too; half of
-    its arithmetic is reckoned to be there.
+    The backward pass repeats each product once for the gradients of weights, where the layer is
+    trained, and once for the gradients of its input, where an earlier layer is trained. A layer of
+    several steps also has products inside; half of its operations are counted for them.
     """
     forward = flops(call)
     learns = bool(getattr(call.layer, "trainable_weights", None))
@@ -51,7 +51,7 @@ def training_flops(call: Call) -> int:
 
 
 def kept(call: Call) -> int:
-    """Elements that the backward pass needs of the forward one."""
+    """Return the number of elements of the forward pass that the backward pass needs."""
     if not isinstance(call.layer, keras.Layer):
         return call.elements
     return _rule(call.layer, _KEPT)(call)
@@ -63,7 +63,7 @@ def _rule(layer: Any, rules: Mapping[str, Rule]) -> Rule:
 
 
 def class_names(layer: Any) -> set[str]:
-    """The names of the classes of a layer, and of what it wraps."""
+    """Return the names of the classes of a layer, and of the layer that it wraps."""
     inner = getattr(layer, "layer", None) or getattr(layer, "forward_layer", None)
     names = {base.__name__ for base in type(layer).__mro__}
     return names | (class_names(inner) if inner is not None else set())
@@ -74,7 +74,7 @@ def _per_element(count: int) -> Rule:
 
 
 def _finish(call: Call) -> int:
-    """Bias and activation."""
+    """Return the operations of the bias and the activation."""
     bias = bool(getattr(call.layer, "use_bias", getattr(call.layer, "bias_axes", None)))
     return (bias + _activation(call.layer)) * call.elements
 
@@ -97,7 +97,7 @@ def _dense(call: Call) -> int:
 
 
 def _einsum_dense(call: Call) -> int:
-    """Every label once: those of the kernel are the input's or the output's."""
+    """Multiply the sizes of all labels; the kernel's are among those of the input and output."""
     operands, _, result = call.layer.equation.replace(" ", "").partition("->")
     sizes = _labelled(operands.partition(",")[0], call.input)
     sizes |= _labelled(result, call.outputs[0])
@@ -105,7 +105,7 @@ def _einsum_dense(call: Call) -> int:
 
 
 def _labelled(labels: str, shape: Sizes) -> dict[str, int]:
-    """Sizes by label, the batch's left out; ``...`` stands for all leading axes."""
+    """Return sizes by label, without the batch; ``...`` stands for all leading axes."""
     if not labels.startswith("..."):
         return dict(zip(labels[1:], shape, strict=True))
     named = labels[3:]
@@ -169,7 +169,7 @@ def _spectral_normalization(call: Call) -> int:
 
 
 def _embedding(call: Call) -> int:
-    """A look-up; or, in reverse, scores of all entries."""
+    """Return the operations of a lookup; or, with ``reverse``, of the scores of all entries."""
     entries: int = call.layer.input_dim if call.flags.get("reverse", False) else 0
     return 2 * math.prod(call.input) * entries
 
@@ -200,7 +200,7 @@ _MOVING = (
     *("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise"),
     *("Hashing", "HashedCrossing", "IndexLookup", "TextVectorization"),
 )
-"""What moves numbers, or draws them in training alone."""
+"""Layers that only move numbers, or draw them only in training."""
 
 _OF_STEPS = {"RNN", "BaseSeparableConv", "MultiHeadAttention", "GroupedQueryAttention"}
 
@@ -240,7 +240,7 @@ _RULES: dict[str, Rule] = {
 }
 
 _KEPT: dict[str, Rule] = {
-    # These give what they were given.
+    # These layers return their input.
     **dict.fromkeys(("Reshape", "Flatten", "Identity", "ActivityRegularization"), _per_element(0)),
     "RNN": sequence_flops.recurrent_kept,
     "ConvLSTM": sequence_flops.conv_lstm_kept,

@@ -26,10 +26,10 @@ Sizes = tuple[int, ...]
 class Call:
     """One call of a layer on one sample: shapes are without the batch.
 
-    ``inputs`` are the tensors given by position, lists of them flattened; ``named`` those given by
-    keyword. ``flags`` are the other keywords. ``learned`` says whether what is given depends on
-    trainable weights, so that gradients go further back. ``owner`` is the name of the layer of the
-    whole model in which the call is made. ``operands`` are the tensors given by position and the
+    ``inputs`` are the positional tensors, lists of them flattened; ``named`` those passed by
+    keyword. ``flags`` are the other keywords. ``learned`` says whether an input depends on
+    trainable weights, so that gradients are computed for it. ``owner`` is the name of the layer of
+    the whole model in which the call is made. ``operands`` are the positional tensors and the
     constant arrays among them, whose shapes have no batch.
     """
 
@@ -44,23 +44,23 @@ class Call:
 
     @property
     def input(self) -> Sizes:
-        """The shape of the first tensor that is given."""
+        """The shape of the first tensor."""
         return (*self.inputs, *self.named.values())[0]
 
     @property
     def elements(self) -> int:
-        """In all results together."""
+        """The number of elements in all results."""
         return sum(map(math.prod, self.outputs))
 
     def tensor(self, name: str, position: int) -> Sizes | None:
-        """An argument that may be given by name or by position."""
+        """Return the shape of an argument that can be passed by name or by position."""
         if name in self.named:
             return self.named[name]
         return self.inputs[position] if position < len(self.inputs) else None
 
 
 def calls(model: Any, lengths: Mapping[str, Shape] | None = None) -> Iterator[Call]:
-    """The calls of a functional or sequential model, and of models in it, in order.
+    """Yield the calls of a functional or sequential model, and of models in it, in order.
 
     ``lengths`` replace the shapes of inputs with unknown axes, without the batch. Nothing is
     computed and no weight is created.
@@ -75,7 +75,7 @@ def calls(model: Any, lengths: Mapping[str, Shape] | None = None) -> Iterator[Ca
 
 
 def outputs(model: Any, lengths: Mapping[str, Shape] | None = None) -> list[Any]:
-    """The symbolic results of a model; ``lengths`` are as in ``calls``."""
+    """Return the symbolic results of a model; ``lengths`` are as in ``calls``."""
     if _known(model.outputs):
         return list(model.outputs)
     inputs = [_lengthened(tensor, (lengths or {}).get(tensor.name)) for tensor in model.inputs]
@@ -110,14 +110,14 @@ def _walk(owner: str | None, model: Any, inputs: list[Any], learned: list[bool])
 
 
 def _results(node: GraphNode, args: Any, kwargs: Any) -> list[Any]:
-    """What the layer returned; worked out again where its shape had unknown axes."""
+    """Return the results of a call; computed again where their shapes have unknown axes."""
     if _known(node.outputs):
         return list(node.outputs)
     layer = node.operation
     with symbols_only():
         results = keras.tree.flatten(layer.compute_output_spec(*args, **kwargs))
         if not _known(results):
-            # Some layers declare a length unknown that their call makes known.
+            # Some layers declare a length as unknown that their call determines.
             results = keras.tree.flatten(infer_output(layer.call, *args, **kwargs))
     return list(results)
 

@@ -9,11 +9,11 @@ from modelspec.backend.model.operations import operation_name
 from modelspec.catalog.operation_facts import MOVES, NORMALIZATIONS, REDUCTIONS, plain_name
 
 _EACH = {"std": 3, "var": 3, "moments": 4, "logsumexp": SOFTMAX}
-"""Operations for each element of the input of a reduction; one for those that are not here."""
+"""Operations for each input element of a reduction; one for those that are not listed."""
 
 
 def operation_flops(call: Call) -> int:
-    """Of the forward pass; one for each element of the results where no rule knows better."""
+    """Return the operations of the forward pass; without a rule, one for each result element."""
     name = plain_name(operation_name(call.layer) or "")
     rule = _RULES.get(name)
     if rule is not None:
@@ -26,7 +26,7 @@ def operation_flops(call: Call) -> int:
 
 
 def _product(call: Call) -> int:
-    """Twice the results, times what is summed over: the last axes of the first operand."""
+    """Count two operations for each result and position along the first operand's summed axes."""
     axes = getattr(call.layer, "axes", 1)
     first = call.operands[0]
     count = axes if isinstance(axes, int) and not isinstance(axes, bool) else 1
@@ -34,7 +34,7 @@ def _product(call: Call) -> int:
 
 
 def _einsum(call: Call) -> int:
-    """Every label once; a sum of one operand adds, and a product of several multiplies too."""
+    """Multiply the sizes of all labels; one operand is only summed, several are multiplied too."""
     subscripts, _, _ = call.layer.subscripts.replace(" ", "").partition("->")
     sizes: dict[str, int] = {}
     for labels, shape in zip(subscripts.split(","), call.operands, strict=False):
@@ -70,7 +70,7 @@ def _pool(call: Call) -> int:
 
 
 def _attention(call: Call) -> int:
-    """Scores and their use, of ``[steps, heads, features]`` each."""
+    """Return the operations of scores and their use, of ``[steps, heads, features]`` each."""
     steps, heads, features = call.inputs[0]
     others = call.inputs[1][0]
     return heads * steps * others * (4 * features + SOFTMAX)

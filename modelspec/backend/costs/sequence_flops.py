@@ -7,10 +7,10 @@ from typing import Any
 from modelspec.backend.costs.layer_calls import Call, Sizes
 
 SOFTMAX = 5
-"""Operations for each element: greatest, difference, exponential, sum, quotient."""
+"""Operations of a softmax for each element: maximum, difference, exponential, sum, quotient."""
 
 _CELLS = {"LSTMCell": (4, 17), "GRUCell": (3, 17), "SimpleRNNCell": (1, 3)}
-"""Matrices of weights that a cell has on either side; elementwise operations for each unit."""
+"""Weight matrices on each side of a cell; elementwise operations for each unit."""
 
 CELLS = (*_CELLS, "StackedRNNCells")
 
@@ -22,12 +22,12 @@ def recurrent(call: Call) -> int:
 
 
 def one_step(call: Call) -> int:
-    """Of a cell that is called by itself."""
+    """Return the operations of a cell outside of an RNN layer."""
     return _step(call.layer, call.input[-1])
 
 
 def _step(cell: Any, width: int) -> int:
-    """Of a cell, or of several on each other, on features of some width."""
+    """Return the operations of a cell, or of stacked cells, on ``width`` features."""
     total = 0
     for inner in _cells(cell):
         matrices, others = _CELLS[type(inner).__name__]
@@ -37,14 +37,14 @@ def _step(cell: Any, width: int) -> int:
 
 
 def recurrent_kept(call: Call) -> int:
-    """Gates, state and output of every step."""
+    """Return the elements of gates, state and output of every step."""
     cells = _cells(call.layer.cell)
     states: int = sum(cell.units * (_CELLS[type(cell).__name__][0] + 2) for cell in cells)
     return call.input[0] * states
 
 
 def window(layer: Any) -> int:
-    """The places that a convolution's kernel covers at once."""
+    """Return the number of positions in a convolution's kernel."""
     return int(math.prod(layer.kernel_size))
 
 
@@ -64,19 +64,19 @@ def conv_lstm_kept(call: Call) -> int:
 
 
 def _all_steps(call: Call) -> int:
-    """Elements of the results of all steps, returned or not."""
+    """Return the number of result elements of all steps, also of steps that are not returned."""
     steps = 1 if call.layer.return_sequences else call.input[0]
     return steps * math.prod(call.outputs[0])
 
 
 def attention(call: Call) -> int:
-    """Of scores by products of queries and keys, one head."""
+    """Return the operations of scores by products of queries and keys, for one head."""
     pairs, width, value = _pairs(call)
     return pairs * (2 * width + 2 * value + SOFTMAX)
 
 
 def additive_attention(call: Call) -> int:
-    """A sum, a hyperbolic tangent, a product and a sum for each feature of a pair."""
+    """Return the operations of a sum, a tanh, a product and a sum for each feature of a pair."""
     pairs, width, value = _pairs(call)
     return pairs * (4 * width + 2 * value + SOFTMAX)
 
@@ -86,7 +86,7 @@ def attention_kept(call: Call) -> int:
 
 
 def _pairs(call: Call) -> tuple[int, int, int]:
-    """Queries times keys, and the widths of a query and of a value."""
+    """Return the pairs of queries and keys, and the widths of a query and of a value."""
     query, value = call.inputs[0], call.inputs[1]
     return math.prod(query[:-1]) * value[-2], query[-1], value[-1]
 
@@ -98,13 +98,13 @@ def multi_head(call: Call) -> int:
 
 
 def multi_head_kept(call: Call) -> int:
-    """What is projected, and the scores before and after their softmax."""
+    """Return the elements of the projections, and of the scores before and after their softmax."""
     projected = sum(math.prod(shape[:-1]) * width for shape, width in _projections(call))
     return projected + 2 * _scores(call) + call.elements
 
 
 def _projections(call: Call) -> Iterator[tuple[Sizes, int]]:
-    """What is projected from or to, and how wide that is over all heads."""
+    """Yield the shape of each tensor that is projected, and its width over all heads."""
     heads, others = _heads(call.layer)
     key_width, value_width = _widths(call.layer)
     query, key, value = _attended(call)
@@ -124,21 +124,21 @@ def _attended(call: Call) -> tuple[Sizes, Sizes, Sizes]:
 
 
 def _heads(layer: Any) -> tuple[int, int]:
-    """Of queries; of keys and values."""
+    """Return the number of heads of queries, and of keys and values."""
     if hasattr(layer, "num_query_heads"):
         return layer.num_query_heads, layer.num_key_value_heads
     return layer.num_heads, layer.num_heads
 
 
 def _widths(layer: Any) -> tuple[int, int]:
-    """Of one head's keys, and of its values."""
+    """Return the widths of one head's keys and values."""
     if hasattr(layer, "head_dim"):
         return layer.head_dim, layer.head_dim
     return layer.key_dim, layer.value_dim
 
 
 def _scores(call: Call) -> int:
-    """Queries times keys of all heads, along the axes that are attended to."""
+    """Return the pairs of queries and keys of all heads, along the attended axes."""
     query, _, value = _attended(call)
     axes = getattr(call.layer, "attention_axes", None) or range(1, len(query))
     attended = {axis - 1 for axis in axes}

@@ -1,1 +1,1 @@
-"""keras.Model → files of other runtimes, and the proof that each computes the same."""
+"""keras.Model → files of other runtimes, and the proof that their outputs are equal."""

@@ -16,7 +16,7 @@ from modelspec.data.concatenated import Array
 
 
 def judge(model: Any, batches: Batches, outputs: Mapping[str, Array]) -> dict[str, float]:
-    """Loss and metrics of a compiled model for some outputs, as its ``test_step`` computes them.
+    """Compute loss and metrics of a compiled model for other outputs, with its ``test_step``.
 
     Args:
         model: The model that is compiled with the losses and metrics.
@@ -47,10 +47,10 @@ def _tensors(model: Any, batch: Batch, outputs: Sequence[Array]) -> tuple[Any, A
 
 
 def _step(model: Any, tensors: tuple[Any, Any]) -> Any:
-    """A function that updates loss and metrics.
+    """Make a function that updates loss and metrics.
 
-    As in ``fit``, it does not know the number of rows: where Keras knows it, it weights the losses
-    of several outputs otherwise.
+    As in ``fit``, it does not know the number of rows: where Keras knows it, Keras weights the
+    losses of several outputs differently.
     """
     masked = any(output.mask is not None for output in model_outputs(model).values())
 
@@ -71,7 +71,7 @@ def _step(model: Any, tensors: tuple[Any, Any]) -> Any:
 
 
 def _copy_masks(own: Any, outputs: Sequence[Any]) -> None:
-    """Give outputs the masks that Keras's own outputs have, since a file has none."""
+    """Set the masks of Keras's own outputs on outputs of a file, which has none."""
     for tensor, masked in zip(outputs, keras.tree.flatten(own), strict=True):
         mask = mask_of(masked)
         if mask is not None:

@@ -22,10 +22,10 @@ from modelspec.problems.errors import ModelError
 from modelspec.results.export import NEEDS_FLEX
 
 _MOST_STEPS = 200
-"""The most steps that loops are written out for, because each makes the file larger."""
+"""The most steps for which loops are unrolled, because each step makes the file larger."""
 
 _SHARE = 0.6
-"""How large a file with written out steps may be, as a part of the weights in 32 bits."""
+"""The largest size of a file with unrolled loops, as a part of the weights in 32 bits."""
 
 _ONE_ROW = "the file takes one row at a time, because a loop in the model needs it"
 _UNROLLED = "the steps of recurrent layers are written out one by one, so that they are 8-bit too"
@@ -56,8 +56,8 @@ def write_litert(
         path: The file.
         allow_flex: Allow operations of TensorFlow, which the plain runtime does not have.
         rows: Rows of each input, by name, from which the ranges of 8-bit integers are measured;
-            without any, all stays as it is. Where the converter cannot measure loops, the weights
-            alone become integers.
+            without any, no value becomes an integer. Where the converter cannot measure loops,
+            only the weights become integers.
 
     Returns:
         Notes about the file.
@@ -82,7 +82,7 @@ def write_litert(
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """One way to convert a model; ``bits8`` says what becomes 8-bit integers."""
+    """One way to convert a model; ``bits8`` selects the values that become 8-bit integers."""
 
     bits8: Bits8 = "nothing"
     batch: int | None = None
@@ -92,7 +92,7 @@ class _Attempt:
 
 
 def _attempts(model: Any, *, allow_flex: bool, int8: bool) -> Iterator[_Attempt]:
-    """Ways to convert a model, the best first."""
+    """Yield ways to convert a model, the best first."""
     loops = steps_of_loops(model) if int8 else ()
     bits8: Bits8 = "all" if int8 else "nothing"
     if not loops:
@@ -126,7 +126,7 @@ def _converted(model: Any, attempt: _Attempt, rows: Mapping[str, Array]) -> byte
 
 
 def _refusal(said: list[str], *, allow_flex: bool, int8: bool) -> str:
-    """Why LiteRT cannot represent a model, from what the converter said of each attempt."""
+    """Return why LiteRT cannot represent a model, from the converter's message on each attempt."""
     operations = {
         name.strip()
         for text in said

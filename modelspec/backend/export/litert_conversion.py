@@ -1,6 +1,6 @@
 """SavedModel → the bytes of a LiteRT file.
 
-Run as a program, it converts in a process of its own: TensorFlow's converter can die of a signal
+As a program, it converts in a process of its own, because a signal can end TensorFlow's converter
 while it measures the ranges of 8-bit integers.
 """
 
@@ -22,11 +22,11 @@ _PROGRAM = "modelspec.backend.export.litert_conversion"
 
 
 Bits8 = Literal["nothing", "weights", "all"]
-"""What becomes 8-bit integers."""
+"""The values that become 8-bit integers."""
 
 
 class ConversionError(Exception):
-    """The converter refused a model, in its own words."""
+    """The converter refused a model; the message is the converter's."""
 
 
 def convert(
@@ -38,7 +38,7 @@ def convert(
         saved_model: The folder.
         rows: Rows of each input, by name, from which the ranges of 8-bit integers are measured.
         allow_flex: Allow operations of TensorFlow.
-        bits8: What becomes 8-bit integers; ``all`` needs rows.
+        bits8: The values that become 8-bit integers; ``all`` needs rows.
 
     Raises:
         ConversionError: The converter refuses the model.
@@ -59,16 +59,16 @@ def convert(
     converter.target_spec.supported_ops = operations
     try:
         raw: bytes = converter.convert()
-    except Exception as error:  # what a converter raises is its choice
+    except Exception as error:  # converters raise any type
         raise ConversionError(str(error)) from error
     return raw
 
 
 def convert_elsewhere(saved_model: Path, rows: Mapping[str, Array], *, allow_flex: bool) -> bytes:
-    """``convert`` to 8-bit integers in another process: of weights alone where there are no rows.
+    """Convert to 8-bit integers in another process; only the weights where there are no rows.
 
     Raises:
-        ConversionError: The converter refuses the model, or dies.
+        ConversionError: The converter refuses the model, or its process ends.
     """
     with tempfile.TemporaryDirectory(prefix="modelspec-export-") as name:
         folder = Path(name)
@@ -76,7 +76,7 @@ def convert_elsewhere(saved_model: Path, rows: Mapping[str, Array], *, allow_fle
         (folder / "request.json").write_text(json.dumps(request), "utf-8")
         named: dict[str, Any] = {str(index): array for index, array in enumerate(rows.values())}
         np.savez(folder / "rows.npz", **named)
-        # The child finds modules where this process does, and nowhere else.
+        # The child finds the same modules as this process, and no others.
         done = subprocess.run(  # noqa: S603 - our own program, with nothing from a spec in it
             [sys.executable, "-P", "-W", "ignore", "-m", _PROGRAM, name],
             stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Recurrent layers in an export: the steps of their loops, and the same without a loop."""
+"""Recurrent layers in an export: the steps of their loops, and unrolling them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from modelspec.backend.keras_private import all_layers, graph_nodes
 
 
 def steps_of_loops(model: Any) -> tuple[int | None, ...]:
-    """The number of steps of each call of a recurrent layer; None where it is not known."""
+    """Return the number of steps of each call of a recurrent layer; None where it is unknown."""
     return tuple(
         node.inputs[0].shape[1]
         for node in graph_nodes(model)
@@ -20,7 +20,7 @@ def steps_of_loops(model: Any) -> tuple[int | None, ...]:
 
 @contextmanager
 def unrolled(model: Any) -> Iterator[None]:
-    """Let recurrent layers compute their steps one after another, without a loop."""
+    """Unroll recurrent layers: they compute their steps one after another, without a loop."""
     layers = [layer for layer in _recurrent(model) if not layer.unroll]
     for layer in layers:
         layer.unroll = True
@@ -32,7 +32,7 @@ def unrolled(model: Any) -> Iterator[None]:
 
 
 def _recurrent(layer: Any) -> list[Any]:
-    """A layer, or those inside of it, that are recurrent."""
+    """Return the recurrent layers among a layer and the layers inside of it."""
     if isinstance(layer, keras.layers.RNN):
         return [layer]
     return (

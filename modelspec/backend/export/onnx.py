@@ -45,7 +45,7 @@ def write_onnx(model: Any, path: Path, *, opset: int | None = None) -> list[str]
     """Write a model with the names of its inputs and outputs, in the order of the model.
 
     tf2onnx copies every constant once for each of its passes: 4 GB for 14 million parameters. So
-    large weights are arguments during the conversion, and become constants of the file after it.
+    large weights are arguments during the conversion, and become constants of the file afterwards.
 
     Args:
         model: A functional model.
@@ -90,7 +90,7 @@ def _large_weights(model: Any) -> list[Any]:
 
 
 def _converted(model: Any, weights: Sequence[Any], opset: int | None) -> tuple[Any, dict[str, Any]]:
-    """The file, and constants that tf2onnx leaves as arguments: the means of Normalization."""
+    """Return the file, and constants that tf2onnx leaves as arguments: Normalization's means."""
     patch_tf2onnx()
     import tf2onnx
 
@@ -104,13 +104,13 @@ def _converted(model: Any, weights: Sequence[Any], opset: int | None) -> tuple[A
                 opset,
                 custom_op_handlers={**OPERATIONS, OPERATION: (keep, [])},
             )
-    except Exception as error:  # what a converter raises is its choice
+    except Exception as error:  # converters raise any type
         raise ModelError(f"tf2onnx cannot convert the model: {error_text(error)}") from error
     return proto, captured_constants(function)
 
 
 def _version(known: Mapping[str, Table], opset: int | None) -> int | None:
-    """The version that tf2onnx writes.
+    """Return the version that tf2onnx writes.
 
     Raises:
         ModelError: The version has no operations of strings, which the model needs.
@@ -124,7 +124,7 @@ def _version(known: Mapping[str, Table], opset: int | None) -> int | None:
 
 @contextmanager
 def _strict() -> Iterator[None]:
-    """Let tf2onnx keep no copy of the graph from before each pass, which it does to undo errors."""
+    """Keep tf2onnx from copying the graph before each pass, which it does to undo errors."""
     before = os.environ.get(_STRICT)
     os.environ[_STRICT] = "FALSE"
     try:
@@ -144,10 +144,10 @@ def _require_opset(proto: Any, opset: int | None) -> None:
 
 
 def _require_known(proto: Any) -> None:
-    """Refuse what tf2onnx leaves as it is: lookup tables, and operations that ONNX lacks.
+    """Refuse lookup tables and operations that ONNX lacks, which tf2onnx leaves in the file.
 
     Raises:
-        ModelError: with the names of the operations.
+        ModelError: The file has such operations; the message names them.
     """
     from onnx import defs
 
@@ -173,7 +173,7 @@ def _knows(defs: Any, operation: str, version: int) -> bool:
 
 
 def _fill(graph: Any, values: Mapping[str, Any]) -> None:
-    """Put values in the place of arguments."""
+    """Replace arguments by constant values."""
     from onnx import numpy_helper
 
     asked = {value.name for value in graph.input}

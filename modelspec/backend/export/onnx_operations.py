@@ -1,4 +1,4 @@
-"""TensorFlow's operations that tf2onnx does not know, in operations of ONNX."""
+"""TensorFlow's operations that tf2onnx does not know, as operations of ONNX."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def _erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
-    """``Erfc``, of which the exact GELU is made: 1 - erf(x)."""
+    """Convert ``Erfc``, which the exact GELU uses: 1 - erf(x)."""
     del arguments
     dtype, shape = context.get_dtype(node.output[0]), context.get_shape(node.output[0])
     [source], [output] = node.input, node.output
@@ -18,7 +18,7 @@ def _erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
 
 
 def _bucketize(context: Any, node: Any, name: str, arguments: Any) -> None:
-    """``Bucketize``, of which Discretization is made: the number of boundaries that are reached."""
+    """Convert ``Bucketize`` of Discretization: the number of boundaries that are reached."""
     del arguments
     from onnx import TensorProto
 
@@ -44,10 +44,10 @@ def _bucketize(context: Any, node: Any, name: str, arguments: Any) -> None:
 
 
 def _select(context: Any, node: Any, name: str, arguments: Any) -> None:
-    """``SelectV2``, of which ``ops.where`` is made.
+    """Convert ``SelectV2``, which ``ops.where`` uses.
 
-    tf2onnx adds both branches, each times 0 or 1, which makes NaN of NaN and infinity in the branch
-    that is not taken.
+    tf2onnx adds both branches, each times 0 or 1, so that NaN and infinity in the branch that is
+    not selected become NaN.
     """
     del arguments
     from onnx import TensorProto
@@ -62,7 +62,7 @@ def _select(context: Any, node: Any, name: str, arguments: Any) -> None:
             shapes=[shape],
         )  # fmt: skip
         return
-    # onnxruntime selects no booleans.
+    # onnxruntime cannot select booleans.
     numbers = [
         context.make_node("Cast", [branch], attr={"to": TensorProto.INT32}).output[0]
         for branch in branches
@@ -85,4 +85,4 @@ OPERATIONS: Mapping[str, Any] = {
     "Bucketize": (_bucketize, []),
     "SelectV2": (_select, []),
 }
-"""By TensorFlow's name, as tf2onnx takes them."""
+"""The converters by TensorFlow's name, in the form of tf2onnx."""

@@ -1,7 +1,7 @@
-"""Vocabularies and the preparation of text in operations of ONNX.
+"""Vocabularies and the preparation of text, as operations of ONNX.
 
-Operations of strings came with opset 20. ONNX replaces no characters, so a text is split at each of
-them, and its parts are joined again by a loop.
+Opset 20 introduced operations of strings. ONNX cannot replace characters, so a text is split at
+each of them, and a loop joins its parts again.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ OPSET = 20
 """The first version of ONNX's operators that splits strings."""
 
 CONVERTED = 18
-"""The last version that tf2onnx writes; what it writes means the same in version 20."""
+"""The last version that tf2onnx writes; its operations mean the same in version 20."""
 
 _LABELS, _LABELS_OPSET = "ai.onnx.ml", 2
 _RUNTIME, _RUNTIME_OPSET = "com.microsoft", 1
@@ -25,12 +25,12 @@ _SPACES = "\t\n\v\f\r"
 
 
 def needs_strings(tables: Mapping[str, Table]) -> bool:
-    """Whether a text is prepared, which takes opset 20."""
+    """Return True where a text is prepared, which requires opset 20."""
     return any(table.text is not None for table in tables.values())
 
 
 def write_tables(proto: Any, tables: Mapping[str, Table]) -> None:
-    """Put operations in the place of every ``PyFunc`` of a model."""
+    """Replace every ``PyFunc`` of a model by operations."""
     kept: list[Any] = []
     for node in proto.graph.node:
         kept += _Writer(node, tables).nodes() if node.op_type == OPERATION else [node]
@@ -56,7 +56,7 @@ def _require(proto: Any, domain: str, version: int) -> None:
 
 
 class _Writer:
-    """Writes the nodes of one table; names of values start with that of the node."""
+    """Writes the nodes of one table; the names of values start with the name of its node."""
 
     def __init__(self, node: Any, tables: Mapping[str, Table]) -> None:
         [self._input], [self._output] = node.input, node.output
@@ -76,7 +76,7 @@ class _Writer:
         shape = self._add("Shape", [value]) if text.split is None else None
         value = self._add("Reshape", [value, self._constant(np.asarray([-1], np.int64))])
         if text.lower:
-            # As TensorFlow: letters of ASCII alone.
+            # Like TensorFlow, change only ASCII letters.
             value = self._add("StringNormalizer", [value], case_change_action="LOWER", locale="C")
         for char in _PUNCTUATION if text.strip else "":
             value = self._replaced(value, char, "")
@@ -90,7 +90,7 @@ class _Writer:
         return value if shape is None else self._add("Reshape", [value, shape])
 
     def _replaced(self, value: str, char: str, by: str) -> str:
-        """A text without a character: its parts, joined one after the other."""
+        """Remove a character from a text and join its parts one after the other."""
         from onnx import TensorProto, helper
 
         parts = self._add("StringSplit", [value], outputs=2, delimiter=char)
@@ -159,7 +159,7 @@ class _Writer:
 
 
 def _entries(table: Table) -> dict[str, Any]:
-    """The attributes of a ``LabelEncoder``."""
+    """Return the attributes of a ``LabelEncoder``."""
     keys, values = list(table.entries), list(table.entries.values())
     return {
         f"keys_{_kind(keys, table.default if not keys else keys[0])}": keys,
@@ -173,5 +173,5 @@ def _kind(values: list[Any], example: Any) -> str:
 
 
 def keep(context: Any, node: Any, name: str, arguments: Any) -> None:
-    """The handler that lets tf2onnx leave ``PyFunc`` as it is."""
+    """Leave ``PyFunc`` unchanged, as a handler of tf2onnx."""
     del context, node, name, arguments

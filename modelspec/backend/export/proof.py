@@ -37,11 +37,11 @@ INT8_TOLERANCE = 0.2
 _NO_FLEX = "Select TensorFlow op"
 
 _ABSOLUTE = 1e-6
-"""What rounding alone can make of values that are 0 in Keras."""
+"""The size that rounding alone can give to values that are 0 in Keras."""
 
 
 class NoRuntimeError(ModelError):
-    """No runtime on this machine can run a file."""
+    """There is no runtime for a file on this machine."""
 
 
 def prove(
@@ -53,12 +53,12 @@ def prove(
         subject: The file.
         model: The functional model that the file was made from.
         batches: The rows.
-        from_data: Whether the rows are the user's.
-        judged: Whether the batches have targets and the model is compiled.
+        from_data: Says whether the rows are the user's.
+        judged: Says whether the batches have targets and the model is compiled.
 
     Raises:
         NoRuntimeError: No runtime here can run the file.
-        ModelError: The runtime refuses the file, or the names in the file are others.
+        ModelError: The runtime refuses the file, or the file has other names.
     """
     wanted, keras_seconds = _keras(model, batches)
     response, outputs = _in_runtime(subject, model, batches)
@@ -109,7 +109,7 @@ def compare(
 
 
 def _compare_texts(name: str, wanted: Array, got: Array) -> OutputProof:
-    """Texts are equal or not: a runtime hands them over as bytes or as strings."""
+    """Compare texts, which a runtime returns as bytes or as strings."""
     pairs = zip(wanted.ravel().tolist(), got.ravel().tolist(), strict=True)
     differs = math.inf if any(_text(one) != _text(other) for one, other in pairs) else 0.0
     return OutputProof(name, differs, differs, differs, None, passed=not differs)
@@ -120,7 +120,7 @@ def _text(value: Any) -> str:
 
 
 def _typical(difference: Array, wanted: Array) -> float:
-    """The root mean square of differences, divided by that of the values."""
+    """Return the root mean square of differences, divided by that of the values."""
     values = np.where(np.isfinite(wanted), wanted, 0.0)
     size = float(np.sqrt(np.mean(np.square(values)))) if values.size else 0.0
     error = float(np.sqrt(np.mean(np.square(difference)))) if values.size else 0.0
@@ -137,7 +137,7 @@ def _tolerance(subject: Subject, model: Any) -> float:
 
 
 def _keras(model: Any, batches: Batches) -> tuple[dict[str, Array], float]:
-    """Keras's outputs, and the seconds that a row takes; see ``_run`` of the runtime's program."""
+    """Return Keras's outputs, and the seconds for one row, as ``_run`` of the runtime's program."""
     predict, samples, size = predictor(model), batches.samples, batches.batch_size
     first = batches.gather(np.arange(1))
     predict(first)
@@ -153,9 +153,9 @@ def _keras(model: Any, batches: Batches) -> tuple[dict[str, Array], float]:
 
 
 def input_arrays(model: Any, batches: Batches) -> Iterator[tuple[str, Array]]:
-    """All rows of each input of a model, by name, with as many axes as the model declares.
+    """Yield all rows of each input of a model, by name, with as many axes as the model declares.
 
-    Keras adds a last axis of 1, or drops it; other runtimes do not.
+    Keras adds or drops a last axis of 1; other runtimes do not.
     """
     batch = batches.gather(np.arange(batches.samples))
     for tensor in model.inputs:
@@ -193,7 +193,7 @@ def _in_runtime(
 
 
 def _start(folder: Path, *, flex: bool) -> None:
-    # The child finds modules where this process does, and nowhere else.
+    # The child finds the same modules as this process, and no others.
     done = subprocess.run(  # noqa: S603 - our own program, with nothing from a spec in it
         [sys.executable, "-P", "-W", "ignore", "-m", _PROGRAM, str(folder)],
         stdin=subprocess.DEVNULL,

@@ -20,7 +20,7 @@ _SENTENCE = 6
 
 
 def random_rows(model: Any, samples: int, seed: int = 0) -> dict[str, Array]:
-    """Random rows for each input of a functional model, by name.
+    """Return random rows for each input of a functional model, by name.
 
     Integers are in the range of the Embeddings and encodings that read them. Unknown axes get the
     smallest power of 2, from 16, that every layer accepts.
@@ -59,7 +59,7 @@ def _values(
 
 
 def _limits(model: Any) -> dict[str, int]:
-    """The number of ids that everything accepts which reads an input as ids, by input."""
+    """Return the largest number of ids that every reader of an input accepts, by input."""
     limits: dict[str, int] = {}
     for name, operation in _readers(model):
         limits[name] = min([*_sizes(operation), *([limits[name]] if name in limits else [])])
@@ -67,7 +67,7 @@ def _limits(model: Any) -> dict[str, int]:
 
 
 def _words(model: Any) -> dict[str, Array]:
-    """What the vocabularies know that read an input, by input."""
+    """Return the words in the vocabularies that read an input, by input."""
     words: dict[str, Array] = {}
     for node in graph_nodes(model):
         vocabulary = getattr(node.operation, "get_vocabulary", None)
@@ -90,7 +90,7 @@ def _text_readers(model: Any) -> Iterator[Any]:
 
 
 def _sentences(random: np.random.Generator, words: Array, shape: tuple[int, ...]) -> Array:
-    """Texts of known words and one that is unknown, as people write them."""
+    """Return texts of known words and one unknown word, with spaces between them."""
     count = math.prod(shape)
     drawn = random.choice([*words, "unknown_word"], (count, _SENTENCE))
     texts = [f"{' '.join(map(str, row))}!".capitalize() for row in drawn]
@@ -98,7 +98,7 @@ def _sentences(random: np.random.Generator, words: Array, shape: tuple[int, ...]
 
 
 def _readers(model: Any) -> Iterator[tuple[str, Any]]:
-    """Each input with each operation that reads what became of it as ids."""
+    """Yield each input with each operation that reads ids computed from it."""
     reached: dict[int, set[str]] = {id(tensor): {tensor.name} for tensor in model.inputs}
     for node in graph_nodes(model):
         if node.is_input:
@@ -112,7 +112,7 @@ def _readers(model: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _sizes(operation: Any) -> Iterator[int]:
-    """The numbers of ids of an operation, and of the layers inside of it."""
+    """Yield the numbers of ids of an operation, and of the layers inside of it."""
     inside = all_layers(operation) if isinstance(operation, keras.Layer) else []
     for layer in [operation, *inside]:
         if isinstance(layer, keras.layers.Embedding):

@@ -21,14 +21,14 @@ from modelspec.backend.export.serving_name import SIGNATURE
 Array = npt.NDArray[Any]
 
 SLOW = 0.5
-"""Seconds for a row, above which starting up no longer counts."""
+"""The seconds for a row above which the time to start is negligible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A file in its runtime: the names in its signature, and a function of named arrays.
 
-    ``batch`` is the number of rows that a call takes; None for any number.
+    ``batch`` is the number of rows of a call; None for any number.
     """
 
     version: str
@@ -47,7 +47,7 @@ def load_saved_model(path: Path) -> Loaded:
 
     def run(arrays: Mapping[str, Array]) -> dict[str, Array]:
         tensors = {name: tf.cast(array, types[name]) for name, array in arrays.items()}
-        assert model is not None  # its variables live as long as it does
+        assert model is not None  # its variables exist only as long as the model
         return {name: _array(tensor) for name, tensor in function(**tensors).items()}
 
     def _array(tensor: Any) -> Array:
@@ -60,7 +60,7 @@ def load_saved_model(path: Path) -> Loaded:
 
 
 def _types(path: Path) -> dict[str, Any]:
-    """The types of the inputs, by their names in the file; a loaded function changes the names."""
+    """Return the types of the inputs by their names in the file; a loaded function renames them."""
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -77,7 +77,7 @@ def load_onnx(path: Path) -> Loaded:
     outputs = [value.name for value in session.get_outputs()]
 
     def run(arrays: Mapping[str, Array]) -> dict[str, Array]:
-        # onnxruntime makes of bytes what Python prints of them.
+        # onnxruntime would convert bytes to their printed form.
         inputs = {name: _plain(array).astype(array.dtype) for name, array in arrays.items()}
         return dict(zip(outputs, session.run(None, inputs), strict=True))
 
@@ -123,9 +123,9 @@ LOADERS: Mapping[str, Callable[[Path], Loaded]] = {
 
 
 def _run(loaded: Loaded, arrays: Mapping[str, Array], batch: int) -> tuple[list[Array], float]:
-    """Every output, and the seconds that a row takes.
+    """Return every output, and the seconds for one row.
 
-    Every size of a batch is computed once before, unless a row alone takes long.
+    Every batch size is computed once before, unless a single row takes long.
     """
     samples = len(next(iter(arrays.values())))
     batch = loaded.batch or batch
@@ -150,7 +150,7 @@ def _run(loaded: Loaded, arrays: Mapping[str, Array], batch: int) -> tuple[list[
 
 
 def _plain(array: Array) -> Array:
-    """An array that a file holds without pickles: texts as NumPy's own."""
+    """Return an array that can be saved without pickle: texts as NumPy's own."""
     if array.dtype != object:
         return array
     texts = [

@@ -24,5 +24,5 @@ def write_saved_model(model: Any, folder: Path, *, batch: int | None = None) -> 
 
 
 def _has_table(layer: Any) -> bool:
-    """Whether TensorFlow keeps a vocabulary of the layer outside of its variables."""
+    """Return True where TensorFlow keeps a vocabulary of the layer outside of its variables."""
     return getattr(layer, "lookup_table", None) is not None

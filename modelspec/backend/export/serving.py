@@ -15,14 +15,14 @@ from modelspec.problems.errors import ModelError
 def serving_function(
     model: Any, weights: Sequence[Any] = (), *, batch: int | None = None, inline: bool = False
 ) -> Any:
-    """The model in inference as a ``tf.function``.
+    """Return the model in inference as a ``tf.function``.
 
     Args:
         model: A functional model.
         weights: Variables that become arguments named ``weight_0``, …, after the inputs.
         batch: The number of rows of every input; None for any number.
-        inline: Put the operations of functions inside, such as Keras's grouped convolutions, into
-            this one.
+        inline: Insert the operations of inner functions, such as Keras's grouped convolutions,
+            into this one.
 
     Returns:
         A function of one tensor for each input, in order. It returns a dict with one tensor for

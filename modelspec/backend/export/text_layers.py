@@ -1,7 +1,7 @@
-"""Layers with vocabularies, in a form that tf2onnx leaves to us.
+"""Layers with vocabularies, in a form that tf2onnx does not change.
 
 While a model is traced for ONNX, such a layer calls ``PyFunc``, an operation that takes and returns
-tensors of any type and that ONNX lacks. ``onnx_text`` writes what stands for it.
+tensors of any type and that ONNX lacks. ``onnx_text`` replaces it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ _NO_ID = -1
 class Text:
     """The preparation of texts before their ids are looked up; ``split`` adds an axis of tokens.
 
-    Shorter rows of tokens are filled with empty texts.
+    Shorter rows of tokens are padded with empty texts.
     """
 
     lower: bool
@@ -43,7 +43,7 @@ class Table:
 
 
 def unknown_notes(model: Any) -> list[str]:
-    """What files do with values that are errors in Keras."""
+    """Return notes on values that are errors in Keras and get an id in the file."""
     return [
         f"{layer.name} has no id for values outside of its vocabulary: Keras raises an error "
         "for such a value, and the file gives it -1"
@@ -54,10 +54,10 @@ def unknown_notes(model: Any) -> list[str]:
 
 @contextmanager
 def tables(model: Any) -> Iterator[dict[str, Table]]:
-    """Let layers with vocabularies call ``PyFunc``; the tables are by its ``token``.
+    """Make layers with vocabularies call ``PyFunc``; the tables are by its ``token``.
 
     Raises:
-        ModelError: ONNX has no operation for what a layer computes.
+        ModelError: ONNX has no operation for the computation of a layer.
     """
     layers = [layer for layer in all_layers(model) if _has_vocabulary(layer)]
     made: dict[str, Table] = {}
@@ -78,7 +78,7 @@ def _has_vocabulary(layer: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """The call of a layer in operations that ONNX has, but for one."""
+    """The call of a layer in operations that ONNX has, except one."""
 
     layer: Any
     token: str
@@ -118,12 +118,12 @@ class _Call:
         return positions
 
     def _out_of_vocabulary(self, positions: Any, entries: Any) -> Any:
-        """Ids of unknown integers, where several ids are kept for them."""
+        """Return the ids of unknown integers, where several ids are reserved for them."""
         count = self.config.get("num_oov_indices", 1)
         if count <= 1:
             return positions
         first = 1 if self.config["mask_token"] is not None and self._is_int() else 0
-        # ONNX takes the remainder with the sign of the value.
+        # ONNX's remainder has the sign of the value.
         bucket = tf.math.floormod(tf.math.floormod(entries, count) + count, count)
         return tf.where(positions == _NO_ID, bucket + first, positions)
 
@@ -135,7 +135,7 @@ class _Call:
         depth = config["max_tokens"] if config["pad_to_max_tokens"] else self.size
         if mode == "one_hot" and len(ids.shape) > 1 and ids.shape[-1] == 1:
             ids = ids[..., 0]
-        # Not OneHot: ONNX counts negative ids from the end, and here they are in no column.
+        # Not OneHot: ONNX counts negative ids from the end, but here they belong to no column.
         rows = tf.cast(ids[..., None] == tf.range(depth, dtype=tf.int64), tf.int32)
         if mode == "one_hot":
             return tf.cast(rows, tf.int64)
@@ -182,7 +182,7 @@ def _table(layer: Any, config: Mapping[str, Any], *, integers: bool) -> Table:
         return Table(ids, default)
     text = _text(config)
     if text.split is not None and not masked:
-        ids[""] = _NO_ID  # what fills short rows is no token
+        ids[""] = _NO_ID  # padding is not a token
     return Table(ids, default, text)
 
 

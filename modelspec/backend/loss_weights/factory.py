@@ -28,8 +28,8 @@ from modelspec.problems.diagnostic import Diagnostic
 class Strategy(Protocol):
     """Trains a compiled model while it sets the weights of its losses.
 
-    ``total_gradients`` sums gradients over the workers, where there are several. ``forward`` gives
-    the outputs for the inputs of a batch: the model, or what goes on from precomputed values.
+    ``total_gradients`` sums gradients over the workers, if there are several. ``forward`` computes
+    the outputs from the inputs of a batch: the model, or the rest of it from precomputed values.
     """
 
     total_gradients: Callable[[list[Any]], list[Any]]
@@ -37,7 +37,7 @@ class Strategy(Protocol):
 
     @property
     def variables(self) -> Sequence[Any]:
-        """State beyond the model's and its optimizer's: it belongs into checkpoints."""
+        """State beyond that of the model and its optimizer, for checkpoints."""
 
     def train_step(self, data: Any) -> Any:
         """Do what ``model.train_step`` does, in a TensorFlow function."""
@@ -50,7 +50,7 @@ class Strategy(Protocol):
 
 
 def check_strategy(model: Any, valid: ValidSpec) -> list[Diagnostic]:
-    """What only the built model shows: whether the layers that heads share have weights."""
+    """Report heads without a shared layer that has weights, which only the built model shows."""
     heads, graph = valid.heads, valid.graph
     outputs = _trained(heads)
     if not isinstance(valid.strategy, GradNorm) or common_layer(model, graph, outputs) is not None:
@@ -61,10 +61,10 @@ def check_strategy(model: Any, valid: ValidSpec) -> list[Diagnostic]:
 
 
 def make_strategy(model: Any, valid: ValidSpec) -> Strategy | None:
-    """The strategy that a spec without problems asks for; None where it gives numbers.
+    """Create the strategy of a spec without errors; None where its loss weights are numbers.
 
-    The model is compiled already. Until ``finish``, its validation loss has the strategy's weights,
-    and so has what is saved of it.
+    The model is compiled already. Until ``finish``, its validation loss and saved models have the
+    strategy's weights.
     """
     heads, graph = valid.heads, valid.graph
     settings = valid.strategy

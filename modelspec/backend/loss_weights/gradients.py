@@ -10,7 +10,7 @@ from modelspec.graph.shared_layers import outputs_of_layers
 
 
 def weighted_layers(model: Any, graph: Graph, outputs: Sequence[str]) -> dict[str, frozenset[str]]:
-    """The layers with trainable weights, in the order of the calls, and the outputs they serve."""
+    """Return the layers with trainable weights, in order of the calls, with their outputs."""
     return {
         name: served
         for name, served in outputs_of_layers(graph, outputs).items()
@@ -19,7 +19,7 @@ def weighted_layers(model: Any, graph: Graph, outputs: Sequence[str]) -> dict[st
 
 
 def shared_variables(model: Any, graph: Graph, outputs: Sequence[str]) -> list[Any]:
-    """The weights of all layers on which more than one of ``outputs`` depends."""
+    """Return the weights of all layers on which more than one of ``outputs`` depends."""
     layers = weighted_layers(model, graph, outputs)
     return [
         variable
@@ -30,16 +30,16 @@ def shared_variables(model: Any, graph: Graph, outputs: Sequence[str]) -> list[A
 
 
 def common_layer(model: Any, graph: Graph, outputs: Sequence[str]) -> Any:
-    """The last layer with weights on which all ``outputs`` depend; None where there is none."""
+    """Return the last layer with weights on which all ``outputs`` depend; None if there is none."""
     layers = weighted_layers(model, graph, outputs)
     common = [name for name, served in layers.items() if served.issuperset(outputs)]
     return model.get_layer(common[-1]) if common else None
 
 
 def gradient_of(tape: Any, losses: Any, head: int, variables: Sequence[Any], scale: Any) -> Any:
-    """The gradient of one of a vector of losses, as one float32 tensor for each variable.
+    """Return the gradient of one of a vector of losses: a float32 tensor for each variable.
 
-    It is computed ``scale`` times as large, for what float16 would lose, and given back unscaled.
+    It is computed ``scale`` times as large, against underflow in float16, and returned unscaled.
     """
     gradients = tape.gradient(
         losses,
@@ -51,5 +51,5 @@ def gradient_of(tape: Any, losses: Any, head: int, variables: Sequence[Any], sca
 
 
 def product(one: Sequence[Any], other: Sequence[Any]) -> Any:
-    """The scalar product of two gradients."""
+    """Return the scalar product of two gradients."""
     return tf.add_n([tf.reduce_sum(a * b) for a, b in zip(one, other, strict=True)])

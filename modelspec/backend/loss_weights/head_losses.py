@@ -1,4 +1,4 @@
-"""Losses of the single outputs of a compiled model, as Keras computes them."""
+"""Losses of the outputs of a compiled model, as Keras computes them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ from modelspec.backend.keras_private import MissingPartError
 class HeadLosses:
     """The unweighted losses of some outputs of a model that has several losses.
 
-    Keras adds losses up inside ``compute_loss``, but tells each to a metric named ``OUTPUT_loss``
-    before; what they are told is listened to. So targets, sample weights, masks and reductions are
-    Keras's own affair, and its metrics are updated as ever.
+    Keras adds losses up inside ``compute_loss``, but first passes each to a metric named
+    ``OUTPUT_loss``, whose argument is read here. So Keras handles targets, sample weights, masks
+    and reductions, and updates its metrics as usual.
     """
 
     def __init__(self, model: Any, outputs: Sequence[str]) -> None:
@@ -24,15 +24,15 @@ class HeadLosses:
 
     @property
     def ready(self) -> bool:
-        """Whether Keras has made these metrics, as it does when it first sees a batch."""
+        """True once Keras has created these metrics, which it does at the first batch."""
         return self._names() <= {metric.name for metric in self._model.metrics}
 
     def total(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:
-        """What Keras's own ``compute_loss`` returns."""
+        """Return the result of Keras's own ``compute_loss``."""
         return self._compute(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
 
     def __call__(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:
-        """A float32 vector, one loss for each output in order; differentiable."""
+        """Return a float32 vector, one loss for each output in order; differentiable."""
         with self._listening() as heard:
             self.total(x, y, y_pred, sample_weight)
         if silent := sorted(self._names() - heard.keys()):
@@ -40,7 +40,7 @@ class HeadLosses:
         return tf.stack([tf.cast(heard[f"{name}_loss"], tf.float32) for name in self.outputs])
 
     def penalties(self) -> Any:
-        """What regularizers and the like add to the total."""
+        """Return the sum that regularizers and ``add_loss`` add to the total."""
         added = [tf.reduce_sum(tf.cast(loss, tf.float32)) for loss in self._model.losses]
         return tf.add_n([tf.constant(0.0), *added])
 

@@ -18,7 +18,7 @@ from modelspec.results.balance import HeadMeasurement
 
 _MEASURED = 8
 _MEASURED_A_DRAW = 2
-"""Batches of which a measurement is the mean: after the warm-up, and of each draw of weights."""
+"""The number of averaged batches: after the warm-up, and for each draw of weights."""
 
 
 def measure_heads(
@@ -31,13 +31,13 @@ def measure_heads(
     batches: int,
     draws: Iterable[Sequence[Any]],
 ) -> tuple[HeadMeasurement, HeadMeasurement]:
-    """A compiled model's heads at the start, and after training on some batches.
+    """Measure a compiled model's heads at the start, and after training on some batches.
 
-    The start is the mean over ``draws``, each the model's fresh weights by another seed: a single
+    The start is the mean over ``draws``, the model's new weights by several seeds, because a single
     draw may favour a head. In the warm-up each head contributes the same to the total loss, so that
-    none waits for another.
+    all of them learn.
     """
-    # As training has it: the same spec and data give the same numbers.
+    # As in training: the same spec and data give the same numbers.
     tf.config.experimental.enable_op_determinism()
     first = next(_batches(model, rows, seed, 1))
     build_losses(model, first)
@@ -58,7 +58,7 @@ def measure_heads(
 
 
 def _never(*, weights: Mapping[str, float]) -> None:
-    """The model is thrown away: nobody finishes it."""
+    """Do nothing, because the model is discarded and never finished."""
     raise AssertionError(weights)
 
 
@@ -71,7 +71,7 @@ def _on_batches(step: Callable[[Any], Any], first: Any) -> Callable[[Any], Any]:
 
 
 def _batches(model: Any, rows: Batches, seed: int, count: int) -> Iterator[Any]:
-    """The first batches of a training, epoch after epoch."""
+    """Yield the first batches of a training, epoch after epoch."""
     epoch = 0
     while count > 0:
         order = rows.order(seed, epoch)
@@ -85,7 +85,7 @@ def _batches(model: Any, rows: Batches, seed: int, count: int) -> Iterator[Any]:
 def measuring_step(
     model: Any, outputs: Sequence[str], shared: Sequence[Any]
 ) -> Callable[[Any], tuple[Any, Any]]:
-    """A function from a batch to the losses, and the products of each two heads' gradients.
+    """Return a function from a batch to the losses, and the products of all pairs of gradients.
 
     The gradients are of the losses without weights, on the ``shared`` variables.
     """
@@ -105,7 +105,7 @@ def measuring_step(
 
 
 def mean(steps: Sequence[tuple[Any, Any]]) -> HeadMeasurement:
-    """The mean over what ``measuring_step`` found in several batches."""
+    """Return the mean of the results of ``measuring_step`` for several batches."""
     losses = np.stack([batch_losses for batch_losses, _ in steps]).mean(axis=0)
     products = np.stack([batch_products for _, batch_products in steps]).astype(np.float64)
     norms = np.sqrt(np.diagonal(products, axis1=1, axis2=2))

@@ -12,10 +12,10 @@ from modelspec.language.loss_weights import EqualContribution, GradNorm, Uncerta
 
 _SMALLEST = 1e-3
 _LOG_VARIANCES = (-20.0, 80.0)
-"""Between them, neither a variance nor a weight leaves what float32 can hold."""
+"""Limits within which variances and weights are finite in float32."""
 
 _EPSILON = 1e-5
-"""Of the gradient of a log-variance, which is of the order of 1: less than that is rounding."""
+"""Adam's epsilon for gradients of log-variances, which are near 1: smaller ones are rounding."""
 _ROUNDING = 1e-5
 
 
@@ -36,16 +36,16 @@ class EqualContributionStep(Balancer):
         first = self.keep(self.first, self.at_first(sizes, self.first))
         sums = self.keep(self.sums, self.momentum * self.sums + (1 - self.momentum) * sizes)
         means = sums / (1 - self.momentum ** (self.steps + 1))
-        # A head that has learnt all there is must not take everything from the others.
+        # A head that cannot improve further must not take all weight from the others.
         return averaging_one(1 / tf.maximum(means, _SMALLEST * first)), losses
 
 
 class UncertaintyStep(Balancer):
     """Kendall, Gal and Cipolla 2018: log-variances s, learned with the model.
 
-    What is minimised is the sum of ``form * exp(-s) * loss + s / 2``, where ``form`` is 1/2 for
-    regression and 1 for classification. So a weight is ``form * exp(-s)``, and the gradient of s is
-    1/2 less the weighted loss.
+    The sum of ``form * exp(-s) * loss + s / 2`` is minimized, where ``form`` is 1/2 for regression
+    and 1 for classification. So a weight is ``form * exp(-s)``, and the gradient of s is 1/2 less
+    the weighted loss.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class UncertaintyStep(Balancer):
     def choose(self, losses: Any, tape: Any) -> tuple[Any, Any]:
         del tape
         if self.fitted:
-            # Where the gradient of s is 0.
+            # The value at which the gradient of s is 0.
             best = tf.math.log(2 * self.forms * tf.stop_gradient(tf.abs(losses)))
             started = self.at_first(tf.clip_by_value(best, *_LOG_VARIANCES), self.log_variances)
             self.keep(self.log_variances, started)
@@ -84,11 +84,11 @@ class UncertaintyStep(Balancer):
 class GradNormStep(Balancer):
     """Chen et al. 2018, on the last layer that all heads share.
 
-    ``G = weight * norm of the loss's gradient`` is drawn to ``mean(G) * rate**alpha``, where the
-    rate is how much of its first loss a head still has, against the mean of all; the weights are
-    then scaled to add up to the number of heads. The paper starts with weights of 1 and adds to
-    them, which suits losses of like size; so weights are learned in units that make the first G
-    equal.
+    ``G = weight * norm of the loss's gradient`` moves towards ``mean(G) * rate**alpha``, where the
+    rate of a head is its loss divided by its first loss, relative to the mean of all heads; the
+    weights are then scaled so that their sum is the number of heads. The paper starts with weights
+    of 1 and adds to them, which suits losses of similar size; so weights are learned in units that
+    make the first G equal.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class GradNormStep(Balancer):
             for head in range(self.count)
         )
         norms = tf.sqrt(tf.stack([product(gradient, gradient) for gradient in gradients]))
-        # One that overflowed says nothing of the others either.
+        # If one of them overflowed, the others mean nothing either.
         return tf.where(all_finite(norms), norms, math.nan)
 
     def learn(self, losses: Any, weights: Any) -> None:
@@ -137,7 +137,7 @@ class GradNormStep(Balancer):
         signs = tf.where(tf.abs(apart) > _ROUNDING * targets, tf.sign(apart), 0.0)
         gradient = signs * self.units * self.norms
         self.optimizer.apply_gradients([(or_zero(gradient), self.relative)])
-        # The paper leaves open what a weight below zero would mean.
+        # The paper does not define a weight below zero.
         positive = tf.maximum(self.relative, _SMALLEST)
         sums = tf.reduce_sum(positive * self.units)
         self.keep(self.relative, positive * self.count / sums)
@@ -149,5 +149,5 @@ def averaging_one(weights: Any) -> Any:
 
 
 def or_zero(gradient: Any) -> Any:
-    """Zeros for a step whose float16 overflowed: it teaches nothing."""
+    """Return zeros for a step whose float16 overflowed: it must not change the state."""
     return tf.where(all_finite(gradient), gradient, tf.zeros_like(gradient))

@@ -16,7 +16,7 @@ from modelspec.backend.model.compiling import in_form
 from modelspec.backend.model.model_io import output_names
 
 Recompile = Callable[..., None]
-"""``compile_model`` with everything given but the weights."""
+"""``compile_model`` with all arguments except the weights."""
 
 
 class Balancer:
@@ -33,28 +33,28 @@ class Balancer:
         self._plain_config = model.get_compile_config
         self._variables: list[Any] = []
         self._optimizers: list[Any] = []
-        # Several workers sum them: each has the gradients of its own rows.
+        # Several workers sum them, because each has the gradients of its own rows.
         self.total_gradients: Callable[[list[Any]], list[Any]] = list
-        # Where the beginning is computed once, what goes on from its values.
+        # With a precomputed beginning, the rest of the model that takes its values.
         self.forward: Callable[..., Any] = model
         self.current = self.state([1.0] * self.count, "loss_weights")
         self.steps = self.state(0.0, "steps")
-        # Where Keras lets others compute a loss: validation and saved models have the weights too.
+        # Keras's hook for a loss: validation and saved models have the weights too.
         model.compute_loss = self._compute_loss
         model.get_compile_config = self._compile_config
 
     def choose(self, losses: Any, tape: Any) -> tuple[Any, Any]:
-        """The weights of a step, and what they were chosen by.
+        """Return the weights of a step, and the values from which they were chosen.
 
-        The tape can tell gradients of the losses, and records nothing now.
+        The tape can compute gradients of the losses, and does not record here.
         """
         raise NotImplementedError
 
     def learn(self, losses: Any, weights: Any) -> None:
-        """Change the state by what a step has shown."""
+        """Update the state from the losses and weights of a step."""
 
     def beside(self) -> Any:
-        """What else is minimised; the model's own variables have no part in it."""
+        """Return a further term to minimize, without a gradient for the model's own variables."""
         return 0.0
 
     def state(self, value: Any, name: str, *, trainable: bool = False) -> Any:
@@ -66,19 +66,19 @@ class Balancer:
         return self.state(value, name, trainable=True)
 
     def adam(self, learning_rate: float, variable: Any, epsilon: float = 1e-7) -> Any:
-        """An optimizer of our own, so that the model's stays what plain Keras would save."""
+        """Create a separate optimizer, so that the model's is saved as by plain Keras."""
         optimizer = keras.optimizers.Adam(learning_rate, epsilon=epsilon)
         optimizer.build([variable])
         self._optimizers.append(optimizer)
         return optimizer
 
     def keep(self, variable: Any, value: Any) -> Any:
-        """Assign what is finite: a step whose float16 overflowed teaches nothing."""
+        """Assign a finite value: a step whose float16 overflowed must not change the state."""
         variable.assign(tf.where(all_finite(value), value, variable))
         return tf.convert_to_tensor(variable)
 
     def at_first(self, value: Any, later: Any) -> Any:
-        """One or the other, by whether a step has taught anything yet."""
+        """Return the first value until a step has updated the state, and then the second."""
         return tf.where(self.steps > 0, later, value)
 
     @property
@@ -93,24 +93,24 @@ class Balancer:
         return dict(zip(self.losses.outputs, values, strict=True))
 
     def train_step(self, data: Any) -> Any:
-        """As Keras's own, but for the weights."""
+        """Do what Keras's ``train_step`` does, with the strategy's weights."""
         model, optimizer = self.model, self.model.optimizer
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape(persistent=True) as tape:
             y_pred = self.forward(x, training=True)
             losses = self.losses(x, y, y_pred, sample_weight)
-            # Weights are chosen from the losses, and no gradient goes through the choice.
+            # Weights are chosen from the losses, and no gradient passes through the choice.
             with tape.stop_recording():
                 chosen, seen = self.choose(losses, tape)
                 weights = self.keep(self.current, chosen)
             # Penalties of layers belong to no head, so no weight scales them.
             total = tf.reduce_sum(weights * losses) + self.losses.penalties()
-            # Still on the tape: the optimizer divides the gradients by the same scale.
+            # Still recorded: the optimizer divides the gradients by the same scale.
             scaled = optimizer.scale_loss(total)
         variables = model.trainable_variables
         gradients = tape.gradient(scaled, variables)
         rows = tf.shape(keras.tree.flatten(x)[0])[0]
-        # As in Keras, the loss is counted before the update, by the predictions that gave the
+        # As in Keras, the loss is computed before the update, from the predictions that gave the
         # gradients; so are the metrics below, which read the same predictions.
         loss_tracker(model).update_state(total + self.beside(), sample_weight=rows)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
@@ -133,7 +133,7 @@ class Balancer:
         sample_weight: Any = None,
         **training: Any,
     ) -> Any:
-        """Keras's, with the current weights."""
+        """Compute Keras's loss with the current weights."""
         del training
         if not self.losses.ready:
             return self.losses.total(x, y, y_pred, sample_weight)

@@ -15,7 +15,7 @@ IMAGENET = "imagenet"
 
 
 class MissingWeightsError(ValueError):
-    """Trained weights that are neither in Keras's cache nor can be downloaded."""
+    """Trained weights that are not in Keras's cache and cannot be downloaded."""
 
     def __init__(self, place: Path, origin: str, why: str) -> None:
         super().__init__(f"{place} is not there, and cannot be downloaded: {why}")
@@ -27,7 +27,7 @@ class _Asked(Exception):  # noqa: N818 - not an error: the model is valid
 
 
 def make_application(entry: Entry, arguments: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-    """A model of ``keras.applications``; where no values exist, its weights are not looked for.
+    """Make a model of ``keras.applications``; without values, its weights are not looked for.
 
     Raises:
         MissingWeightsError: The weights are not in Keras's cache, and there is no network.
@@ -44,7 +44,7 @@ def make_application(entry: Entry, arguments: Mapping[str, Any], options: Mappin
 
 
 def _without_values(function: Any, arguments: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
-    """The same model with fresh weights, once Keras has accepted the arguments."""
+    """Return the same model with new weights, after Keras accepted the arguments."""
 
     def asked(_name: str, _origin: str) -> None:
         raise _Asked
@@ -66,13 +66,13 @@ def _with_weights(function: Any, arguments: Mapping[str, Any], named: Mapping[st
             place = keras_home() / "models" / wanted[-1][0] if wanted else None
             if place is None or place.exists():
                 raise
-            # Keras repeats the address, which the hint has.
+            # Keras repeats the address, which is in the hint.
             why = " ".join(str(error).rpartition(" -- ")[2].split())[:200]
             raise MissingWeightsError(place, wanted[-1][1], why) from error
 
 
 def preprocess(entry: Entry, tensor: Any) -> Any:
-    """The ``preprocess_input`` that belongs to a model, as operations on a symbol."""
+    """Apply the ``preprocess_input`` of a model as operations on a symbolic tensor."""
     assert entry.module is not None
     return import_module(entry.module).preprocess_input(tensor)
 

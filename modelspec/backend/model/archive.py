@@ -9,10 +9,10 @@ from modelspec.backend.model.symbols import model_of_config
 
 
 def symbolic_model(config: dict[str, Any]) -> Any:
-    """The model of a ``config.json``, in safe mode, without memory for weights.
+    """Return the model of a ``config.json``, in safe mode, without memory for weights.
 
     Raises:
-        ValueError: It is not a functional or sequential model; and whatever Keras raises.
+        ValueError: It is not a functional or sequential model; Keras raises other types too.
     """
     model = with_deep_stack(partial(model_of_config, config))
     if not getattr(model, "inputs", None):
@@ -21,7 +21,7 @@ def symbolic_model(config: dict[str, Any]) -> Any:
 
 
 def losses_of(config: dict[str, Any], outputs: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The loss and its weight by output, as ``compile`` was given them."""
+    """Return the loss and its weight by output, as they were passed to ``compile``."""
     compiled = config.get("compile_config")
     names = list(outputs)
     if not isinstance(compiled, dict):
@@ -47,7 +47,7 @@ def _loss_name(loss: Any) -> str:
     if not isinstance(loss, dict):
         return str(loss)
     config = loss.get("config")
-    # A loss that was given by name is kept as Keras's function of that name.
+    # A loss that was passed by name is stored as Keras's function of that name.
     return config if isinstance(config, str) else str(loss.get("class_name"))
 
 

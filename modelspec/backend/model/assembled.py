@@ -26,7 +26,7 @@ class Assembly:
         return value if source.index is None else value[source.index]
 
     def shape(self, source: Source) -> Shape | None:
-        """The shape, with the leading batch, of a single tensor that was reached."""
+        """Return a tensor's shape, with the batch first; None for several or failed results."""
         if source.name not in self.values:
             return None
         shape = getattr(self.tensor(source), "shape", None)

@@ -1,6 +1,6 @@
-"""Graph → Keras tensors, call by call, with Keras as the judge of every shape.
+"""Graph → Keras tensors, call by call; Keras computes every shape.
 
-The same walk serves the check of shapes, which allocates no weight, and the real model.
+The check of shapes, which allocates no weight, and the real model use the same code.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,13 +35,13 @@ _DECLARED = frozenset(
         "MultiHeadAttention",
     }
 )
-"""Layers that declare their shape and so take what their call cannot: they are called once more."""
+"""Layers that declare their shape without a test call: they are called once more."""
 
 
 def assemble(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape] | None = None) -> Assembly:
     """Call every layer of a graph.
 
-    ``shapes`` (without the batch) stand in place of the inputs' declared ones.
+    ``shapes`` (without the batch) replace the inputs' declared ones.
     """
     assembly = Assembly()
     for name, declared in graph.inputs.items():
@@ -55,7 +55,7 @@ def assemble(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape] | None 
 
 @contextmanager
 def dtype_policy(policy: str) -> Iterator[None]:
-    """Make layers in ``policy``, and leave the process's own policy as it was."""
+    """Make layers with ``policy``, and restore the process's own policy."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -85,7 +85,7 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
     assembly.routes[node.name] = node.route
     assembly.values[node.name] = value
     if is_operation(node):
-        # The model, and its file, know it by this name.
+        # The name of the layer in the model and its file.
         made = operation_of(value)
         made.name = node.name
         assembly.layers[node.name] = made
@@ -111,10 +111,10 @@ def _call_layer(node: Node, assembly: Assembly, catalog: Catalog) -> Any:
 
 
 def _require_shapes(model: Any, inputs: Sequence[Any]) -> None:
-    """Refuse an input with one channel in place of several, which Keras lets pass on symbols.
+    """Refuse an input with one channel instead of several, which Keras accepts on symbols.
 
     Raises:
-        ValueError: An axis has another length than that of the model's input.
+        ValueError: An axis differs in length from that of the model's input.
     """
     for own, tensor in zip(model.inputs, keras.tree.flatten(list(inputs)), strict=False):
         lengths = zip(own.shape[1:], tensor.shape[1:], strict=False)
@@ -124,7 +124,7 @@ def _require_shapes(model: Any, inputs: Sequence[Any]) -> None:
 
 
 def _in_order(named: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """What a model from a file is called on, in the order of its inputs."""
+    """Return the inputs of a model from a file, in its order."""
     tensors = [named[name] for name in names]
     return tensors if len(tensors) > 1 else tensors[0]
 

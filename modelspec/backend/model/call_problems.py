@@ -30,7 +30,7 @@ def wrong_result(node: Node, value: Any, assembly: Assembly) -> Diagnostic | Non
 
 
 def refuse_empty(value: Any) -> None:
-    """Some releases of Keras let a pool or a crop leave nothing of an axis."""
+    """Refuse a result with an axis of length 0, which some releases of Keras accept."""
     for tensor in keras.tree.flatten(value):
         shape = tuple(getattr(tensor, "shape", ()))
         if any(size is not None and size < 1 for size in shape[1:]):
@@ -38,7 +38,7 @@ def refuse_empty(value: Any) -> None:
 
 
 def _out_of_bounds(node: Node, value: Any) -> Diagnostic | None:
-    """Without weights Keras goes along with any size; no tensor of it can be made."""
+    """Report a size that no tensor can have; without weights Keras accepts any size."""
     for tensor in keras.tree.flatten(value):
         shape = tuple(getattr(tensor, "shape", ()))
         if len(shape) > MAX_AXES or any(size is not None and size > MAX_LENGTH for size in shape):
@@ -50,7 +50,7 @@ def _out_of_bounds(node: Node, value: Any) -> Diagnostic | None:
 
 
 def _returned_input(node: Node) -> Diagnostic:
-    """Keras takes such a call for a cycle, once it is asked for a model."""
+    """Report a call that returns its input, which Keras takes for a cycle in a model."""
     message = (
         f"{node.name}: {node.type} returns its own input, which a Keras model does not support"
     )
@@ -58,7 +58,7 @@ def _returned_input(node: Node) -> Diagnostic:
 
 
 def refused_call(node: Node, error: Exception, assembly: Assembly) -> Diagnostic:
-    """What each side is, and the line that it comes from, before what Keras says of it."""
+    """Describe a refused call: the shape and line of each input, then Keras's message."""
     shapes = {source.name: assembly.shape(source) for source in node.sources()}
     sides = ", ".join(
         f"{name} is {shape} from line {line_mark(position)}"
@@ -77,9 +77,9 @@ def refused_call(node: Node, error: Exception, assembly: Assembly) -> Diagnostic
 
 
 def _blamed_constant(said: str, node: Node) -> str | None:
-    """The constant of an operation that Keras's message is about; of an axis it says but the word.
+    """Return the constant of an operation that Keras's message is about, such as ``axis``.
 
-    Another is named in the message only where the operation has no other constant.
+    Another constant is only recognized where the operation has no other one.
     """
     culprit = blamed_argument(said, node.arguments)
     words = set(re.findall(r"[a-z_]+", said.lower()))
@@ -89,7 +89,7 @@ def _blamed_constant(said: str, node: Node) -> str | None:
 
 
 def _what_to_do(said: str, shapes: Mapping[str, Shape | None], assembly: Assembly) -> str | None:
-    """A hint for the mistakes that people make most often."""
+    """Return a hint for the most frequent mistakes."""
     name, shape = next(iter(shapes.items()))
     if "needs 3 axes" in said and shape is not None and len(shape) == 2:  # noqa: PLR2004
         if getattr(assembly.layers.get(name), "return_sequences", None) is False:

@@ -32,7 +32,7 @@ from modelspec.problems.errors import ModelError, StepError
 def build_model(
     graph: Graph, training: Training, catalog: Catalog, *, allocate: bool = True
 ) -> tuple[Any, list[Diagnostic]]:
-    """A Keras functional model with fresh weights, drawn from the spec's seed.
+    """Build a Keras functional model with new weights, drawn from the spec's seed.
 
     With ``allocate`` False it has no weights, only their shapes, whatever its size.
     """
@@ -57,9 +57,9 @@ def compile_model(
     *,
     weights: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
-    """Give a model its optimizer, losses, weights and metrics, each matched to its output by us.
+    """Compile a model with its optimizer, losses, weights and metrics, matched to outputs here.
 
-    An ``optimizer`` that is given keeps its state; ``weights`` take the place of the heads' own.
+    An ``optimizer`` that is passed keeps its state; ``weights`` replace those of the heads.
     """
     heads, catalog = valid.heads, valid.catalog
     losses = {head.output: make_loss_or_metric(catalog, "loss", head.loss) for head in heads}
@@ -82,14 +82,14 @@ def compile_model(
         scale_rates(optimizer, model, valid.spec.training.learning_rates)
     model.compile(
         optimizer=optimizer,
-        # Without any, what layers add is all the loss there is.
+        # Without any loss, the losses that layers add are the total.
         loss=in_form(model, losses) if any(loss is not None for loss in losses.values()) else None,
         loss_weights=in_form(model, factors) if weighted else None,
         metrics=in_form(model, metrics),
         weighted_metrics=in_form(model, weighted_metrics)
         if any(weighted_metrics.values())
         else None,
-        # The engine compiles the steps, where the spec wants that; Keras's own loop never runs.
+        # The engine compiles the steps, if the spec wants that; Keras's own loop never runs.
         jit_compile=False,
     )
     if not kept:
@@ -97,9 +97,9 @@ def compile_model(
 
 
 def compile_as_spec(model: Any, valid: ValidSpec) -> None:
-    """Compile a loaded model by the spec of its run, and not by what Keras kept of it in the file.
+    """Compile a loaded model by the spec of its run, instead of the settings in its file.
 
-    Weights that a strategy set while training stay as the file has them.
+    Weights that a strategy set during training stay as in the file.
     """
     config = model.get_compile_config() or {}
     kept = config.get("loss_weights")
@@ -108,7 +108,7 @@ def compile_as_spec(model: Any, valid: ValidSpec) -> None:
 
 
 def _by_output(model: Any, values: Any) -> dict[str, float]:
-    """Values in the form of ``compile``, by the outputs' public names."""
+    """Return values in the form of ``compile``, by the outputs' public names."""
     if isinstance(values, Mapping):
         return dict(values)
     several = values if isinstance(values, list) else [values]
@@ -116,18 +116,18 @@ def _by_output(model: Any, values: Any) -> dict[str, float]:
 
 
 def build_losses(model: Any, batch: Any) -> None:
-    """Let Keras make the variables of losses and metrics, on symbols, for a batch as of ``fit``.
+    """Create the variables of losses and metrics, on symbols, for a batch in the form of ``fit``.
 
     Raises:
-        StepError: where Keras cannot call a layer.
-        ModelError: where Keras cannot compute one of them from the outputs and targets.
+        StepError: Keras cannot call a layer.
+        ModelError: Keras cannot compute one of them from the outputs and targets.
     """
     try:
         with all_frames():
             build_metrics(model, batch)
     except MissingPartError:
         raise
-    except Exception as error:  # what a metric raises for shapes it does not fit is its choice
+    except Exception as error:  # metrics raise any type for wrong shapes
         first = first_error(error)
         why = error_text(first)
         if (layer := failed_layer(first, model)) is not None:
@@ -136,7 +136,7 @@ def build_losses(model: Any, batch: Any) -> None:
 
 
 def in_form(model: Any, values: Mapping[str, Any]) -> Any:
-    """A value for each output in the form of the outputs, which is how Keras matches them."""
+    """Return one value for each output in the form of the outputs, by which Keras matches them."""
     if isinstance(model.output, dict):
         return dict(values)
     several = list(values.values())
@@ -144,9 +144,9 @@ def in_form(model: Any, values: Mapping[str, Any]) -> Any:
 
 
 def _optimizer(spec: Spec, catalog: Catalog) -> Any:
-    """The optimizer, with its loss scaled where float16 would lose small gradients.
+    """Create the optimizer, with a scaled loss where float16 would lose small gradients.
 
-    Keras would do that by itself, but not write it down: the saved model could not be loaded.
+    Keras would also scale it automatically, but not save that: the saved model could not be loaded.
     """
     optimizer = make(catalog, "optimizer", spec.optimizer)
     scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
@@ -156,9 +156,9 @@ def _optimizer(spec: Spec, catalog: Catalog) -> Any:
 
 
 def make_loss_or_metric(catalog: Catalog, family: Family, value: Any) -> Any:
-    """A loss or metric; names that Keras knows are left to it, since its logs repeat them.
+    """Create a loss or metric; names that Keras knows stay names, because its logs repeat them.
 
-    So are those that only ``compile`` knows: what ``acc`` means depends on the shapes.
+    So do names that only ``compile`` knows: the meaning of ``acc`` depends on the shapes.
     """
     if value is None:
         return None
@@ -176,9 +176,9 @@ def make_loss_or_metric(catalog: Catalog, family: Family, value: Any) -> Any:
 
 
 def _own_name(catalog: Catalog, family: Family, value: Any) -> dict[str, str]:
-    """The name that Keras gives the first unnamed metric of a class: the second gets ``auc_1``.
+    """Return the name that Keras gives a class's first unnamed metric: the second is ``auc_1``.
 
-    So the names in logs do not depend on what a process has built before.
+    So the names in logs do not depend on earlier models of the process.
     """
     written = Written.read(value)
     entry = catalog.find(family, written.name) if written else None

@@ -17,10 +17,10 @@ from modelspec.results.summary import LayerRow, Parameters, Shape, Summary, Tens
 def describe(
     model: Any, types: Mapping[str, str] = MappingProxyType({}), *, nested: bool = False
 ) -> Summary:
-    """Everything that a summary shows, but the lines of a spec.
+    """Return all facts for a summary, except the lines of a spec.
 
-    ``types`` are the names by which a spec calls its layers, of which those of models are shown.
-    With ``nested``, the layers inside of models that are layers follow these.
+    ``types`` are the spec's names for its layers, which are shown for layers that are models. With
+    ``nested``, the layers inside of such models follow them.
     """
     return Summary(
         name=model.name,

@@ -13,7 +13,7 @@ from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, Route
 
 _NEEDS_MORE = frozenset({"TensorBoard"})
-"""Made only in training: it wants packages and a folder."""
+"""Created only in training, because they need packages and a folder."""
 
 
 def dry_run_objects(
@@ -39,7 +39,7 @@ def dry_run_objects(
 
 
 def _written(spec: Spec, heads: Sequence[Head]) -> Iterator[tuple[Family, Any, Route]]:
-    """Objects with arguments of their own; a bare name has nothing that could be refused."""
+    """Yield objects with arguments of their own; a bare name has nothing to refuse."""
     objects: list[tuple[Family, Any, Route]] = [("optimizer", spec.optimizer, ("optimizer",))]
     for head in heads:
         objects.append(("loss", head.loss, head.route))

@@ -10,7 +10,7 @@ import keras
 
 @contextmanager
 def all_frames() -> Iterator[None]:
-    """Let errors keep the frames of Keras, by which ``failed_layer`` finds the layer."""
+    """Make errors keep the frames of Keras, in which ``failed_layer`` finds the layer."""
     before = keras.config.is_traceback_filtering_enabled()
     keras.config.disable_traceback_filtering()
     try:
@@ -21,25 +21,25 @@ def all_frames() -> Iterator[None]:
 
 
 def first_error(error: Exception) -> Exception:
-    """The error itself, or the one that Keras quotes when it cannot build a model for it."""
+    """Return the error, or the one that Keras quotes when it cannot build a model."""
     context = error.__context__
     quotes = isinstance(context, Exception) and "automatically build the model" in str(error)
     return context if quotes and isinstance(context, Exception) else error
 
 
 def failed_layer(error: Exception, model: Any) -> str | None:
-    """The name of the innermost layer of a model whose call raised an error, if one did."""
+    """Return the name of the innermost layer of a model whose call raised an error, or None."""
     names = {id(layer): layer.name for layer in model.layers}
     called = [names[id(owner)] for owner in _owners(error) if id(owner) in names]
     return called[-1] if called else None
 
 
 def failed_in_optimizer(error: Exception) -> bool:
-    """Whether an optimizer raised an error as it updated weights."""
+    """Return True where an optimizer raised an error while it updated weights."""
     return any(isinstance(owner, keras.optimizers.Optimizer) for owner in _owners(error))
 
 
 def _owners(error: Exception) -> Iterator[Any]:
-    """The objects whose methods an error went through, outermost first."""
+    """Yield the objects whose methods are in the traceback of an error, outermost first."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         yield frame.f_locals.get("self")

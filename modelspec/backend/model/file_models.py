@@ -21,15 +21,15 @@ from modelspec.storage.archives import UPGRADE, newer_keras
 from modelspec.storage.hashes import file_sha256
 
 _SLACK = 4_096
-"""Values that a model may have beside those in its file, such as the states of generators."""
+"""The number of values that a model may have besides those in its file: generator states."""
 
 
 _FITTED = ("mean", "vocabulary", "bin_boundaries")
-"""Arguments that hold what a layer was fitted to, where it was not fitted by ``adapt``."""
+"""Arguments with the values that a layer was fitted to, unless ``adapt`` fitted it."""
 
 
 class FileModelError(ValueError):
-    """A model that cannot be made of its file; ``hint`` says what to do."""
+    """A model that cannot be made from its file; ``hint`` is the remedy."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -37,10 +37,10 @@ class FileModelError(ValueError):
 
 
 def make_file_model(source: FileModel, name: str) -> Any:
-    """A functional model named ``name``; where no values exist, its weights are not read.
+    """Make a functional model named ``name``; without values, its weights are not read.
 
     Raises:
-        FileModelError: The file is gone, has changed, or its weights do not fit its config.
+        FileModelError: The file is missing, has changed, or its weights do not fit its config.
     """
     model = _symbolic(source) if is_without_values() else _loaded(source)
     return _cut(model, source, name)
@@ -65,8 +65,8 @@ def _loaded(source: FileModel) -> Any:
     if lost and not source.restored:
         raise FileModelError(lost, _moved(source))
     drawn = random.getstate()
-    _symbolic(source)  # before Keras makes weights of the sizes that the config says
-    random.setstate(drawn)  # the seeds of later layers are those after load_model alone
+    _symbolic(source)  # before Keras creates weights with the sizes in the config
+    random.setstate(drawn)  # keeps the seeds of later layers as after load_model
     if lost:
         return _restored(source, lost)
     try:
@@ -83,7 +83,7 @@ def _upgrade(source: FileModel) -> str | None:
 
 
 def _lost(source: FileModel) -> str | None:
-    """Why the file has not the weights that a run was trained with."""
+    """Return why the file lacks the weights that a run was trained with; None if it has them."""
     if not source.path.exists():
         return f"there is no {source.path}"
     if source.kept is not None and file_sha256(source.path) != source.kept:
@@ -92,7 +92,7 @@ def _lost(source: FileModel) -> str | None:
 
 
 def _restored(source: FileModel, lost: str) -> Any:
-    """The model with fresh weights, whose place those of a checkpoint will take."""
+    """Return the model with new weights, which a checkpoint then replaces."""
     model = model_of_config(source.config, symbols=False)
     for layer in all_layers(model):
         if hasattr(layer, "adapt") and all(layer.get_config().get(key) is None for key in _FITTED):
@@ -116,12 +116,12 @@ def _cut(model: Any, source: FileModel, name: str) -> Any:
 
 
 def _one_or_many(tensors: list[Any]) -> Any:
-    """A lone tensor in place of a list of one, since that is what the layer is called on."""
+    """Return a single tensor instead of a list of one, because the layer is called on that."""
     return tensors if len(tensors) > 1 else tensors[0]
 
 
 def _results(model: Any, cut: Sequence[str]) -> list[Any]:
-    """What the one call of a layer returns; of a layer inside of a model, from a part of that."""
+    """Return the results of a layer's only call; inside of a model, those of a part of it."""
     node = next(node for node in graph_nodes(model) if node.operation.name == cut[0])
     if len(cut) == 1:
         return node.outputs

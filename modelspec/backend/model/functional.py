@@ -1,4 +1,4 @@
-"""Tensors of an assembly → a Keras functional model, its operations named apart from layers."""
+"""Tensors of an assembly → a Keras functional model whose operations have names of their own."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,13 +12,13 @@ from modelspec.graph.naming import AutoNames, snake_case
 
 
 def make_functional(graph: Graph, assembly: Assembly) -> Any:
-    """The functional model of a graph whose calls were all made.
+    """Return the functional model of a graph whose calls all succeeded.
 
-    Its inputs carry the spec's names in the spec's order. Its outputs have the form of the spec: a
-    tensor for a name, a list for a list, a dict for a mapping; and a dict too where Keras would
-    name an output otherwise than the spec does.
+    Its inputs have the spec's names in the spec's order. Its outputs have the form of the spec: a
+    tensor for a name, a list for a list, a dict for a mapping; and also a dict where Keras would
+    give an output another name than the spec does.
     """
-    # A list even of one: Keras warns of inputs given by name to a model of a lone tensor.
+    # A list even of one: Keras warns of inputs passed by name to a model of a single tensor.
     inputs = [assembly.values[name] for name in graph.inputs]
     outputs = _outputs(graph, assembly)
     _name_operations(keras.tree.flatten(outputs), assembly)
@@ -37,16 +37,16 @@ def _outputs(graph: Graph, assembly: Assembly) -> Any:
 
 
 def _makes(assembly: Assembly, name: str) -> bool:
-    """Whether a layer of that name makes the tensor, so that Keras calls the output by it."""
+    """Return True where a layer of that name computes the tensor, so that Keras names it so."""
     return name in assembly.layers
 
 
 def _name_operations(outputs: Iterable[Any], assembly: Assembly) -> None:
-    """Give operations that are not layers names that no layer has.
+    """Name operations that are not layers differently from all layers.
 
     Layers that pass masks on call ``keras.ops`` on symbols, and Keras names each call by a counter
-    of the process (``concatenate``, ``not_equal_1``) that knows nothing of our layers' names. A
-    functional model takes each name once. The names here depend on the graph alone.
+    of the process (``concatenate``, ``not_equal_1``) that ignores the names of our layers. A
+    functional model accepts each name once. The names here depend on the graph alone.
     """
     names = AutoNames({*assembly.routes, *assembly.layers})
     named = {id(layer) for layer in assembly.layers.values()}
@@ -56,7 +56,7 @@ def _name_operations(outputs: Iterable[Any], assembly: Assembly) -> None:
 
 
 def _operations(tensors: Iterable[Any]) -> Iterator[Any]:
-    """Every operation on the way to some tensors, each once, those nearest to them first."""
+    """Yield every operation on the way to some tensors once, those nearest to them first."""
     seen: set[int] = set()
     waiting = list(tensors)
     while waiting:

@@ -8,7 +8,7 @@ from modelspec.problems.diagnostic import Diagnostic, Route
 
 
 def bad_argument(name: str, arguments: Any, route: Route, error: Exception) -> Diagnostic:
-    """The problem of an object at a route; at the argument that Keras blames, if it names one."""
+    """Return the problem of an object; at the argument that Keras's message names, if any."""
     text = error_text(error)
     culprit = blamed_argument(text, arguments if isinstance(arguments, dict) else {})
     if culprit is not None:
@@ -17,15 +17,15 @@ def bad_argument(name: str, arguments: Any, route: Route, error: Exception) -> D
 
 
 def blamed_argument(text: str, arguments: Mapping[str, Any]) -> str | None:
-    """The argument that a message of Keras's is about, if it names one."""
+    """Return the argument that a message of Keras names, if any."""
     named = (name for pair in re.findall(r"`(\w+)`|\b(\w+)=", text) for name in pair if name)
     return next((name for name in named if name in arguments), None)
 
 
 def innermost(text: str) -> str:
-    """The last cause in a message about a saved config, with its layer; other texts as they are.
+    """Return the last cause in a message about a saved config, with its layer.
 
-    Keras writes the whole config of each object between the causes.
+    Keras writes the whole config of each object between the causes. Other texts stay unchanged.
     """
     around, _, cause = text.rpartition("\n\nException encountered: ")
     if "deserializ" not in around:
@@ -35,7 +35,7 @@ def innermost(text: str) -> str:
 
 
 def error_text(error: Exception) -> str:
-    """The message of a Keras error, without the text that Keras adds around a layer's call."""
+    """Return a Keras error's message, without the text that Keras adds around a layer's call."""
     text = innermost(re.sub(r"\x1b\[[0-9;]*m", "", str(error)))
     text = re.sub(r"^Exception encountered when calling .*?\n\n", "", text, flags=re.DOTALL)
     text = re.split(r"\n\nArguments received by |\n\s*\n", text)[0]
@@ -46,5 +46,5 @@ def error_text(error: Exception) -> str:
         bound = {"min_": "at least ", "max_": "at most "}.get(rank[1] or "", "")
         return f"it needs {bound}{rank[2]} axes, including the batch, but gets {rank[3]}"
     text = re.sub(r"^Input \d+ .*? is incompatible with the layer: ", "", text)
-    # An error of Python's own, from within Keras, says too little without its name.
+    # The message of one of Python's own errors is unclear without its name.
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"

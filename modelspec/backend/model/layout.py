@@ -1,4 +1,4 @@
-"""The weights of a model by layer, as files of weights hold them."""
+"""The weights of a model by layer, as in files of weights."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ Values = Mapping[str, Mapping[str, Array]]
 
 
 def layout_of(model: Any) -> dict[str, tuple[Weight, ...]]:
-    """The weights of each layer of a model, which needs no values; random states are left out."""
+    """Return the weights of each layer of a model, without random states; values are not needed."""
     learned = {id(variable) for layer in all_layers(model) for variable in learned_variables(layer)}
     indices = {id(variable): index for index, variable in enumerate(model.variables)}
 
@@ -37,19 +37,19 @@ def layout_of(model: Any) -> dict[str, tuple[Weight, ...]]:
 
 
 def assign_weights(model: Any, values: Values) -> None:
-    """Put values into the weights of a built model; their shapes fit."""
+    """Assign values to the weights of a built model; their shapes must fit."""
     slots = _slots(model)
     for layer, arrays in values.items():
         for slot, array in arrays.items():
             slots[layer][slot].assign(array)
     for layer in all_layers(model):
-        # Normalization computes with what it derives from its weights, as of when it was built.
+        # Normalization computes with values that it derived from its weights when it was built.
         if layer.name in values and isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
 
 
 def _slots(model: Any) -> dict[str, dict[str, Any]]:
-    """The variables of each layer by slot; a layer without any is left out."""
+    """Return the variables of each layer by slot; a layer without any is left out."""
     known = {id(variable) for variable in model.variables}
     known -= {id(state) for layer in all_layers(model) for state in _random_states(layer)}
     saved = with_deep_stack(lambda: saved_state(model.layers))
@@ -61,6 +61,6 @@ def _slots(model: Any) -> dict[str, dict[str, Any]]:
 
 
 def _random_states(layer: Any) -> list[Any]:
-    """What a layer draws from: that follows from the spec's seed, and not from another run."""
+    """Return a layer's generator states, which come from the spec's seed, not from another run."""
     parts = vars(layer).values()
     return [part.state for part in parts if isinstance(part, keras.random.SeedGenerator)]

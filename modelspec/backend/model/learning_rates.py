@@ -1,7 +1,7 @@
 """Parts of a model that learn more slowly than the rest: ``training.learning_rates``.
 
 Keras's ``MultiOptimizer`` has an optimizer for each part, which not every supported Keras offers.
-Here the one optimizer gets another learning rate for some weights, so that a saved model holds a
+Here the one optimizer uses another learning rate for some weights, so that a saved model has a
 plain optimizer of Keras, and schedules and callbacks change the rate of all parts together.
 """
 
@@ -20,7 +20,7 @@ _ROUTE: Route = ("training", "learning_rates")
 
 
 def check_rates(model: Any, rates: Mapping[str, float]) -> list[Diagnostic]:
-    """Patterns that match no layer, and layers for which two patterns have other factors."""
+    """Report patterns that match no layer, and layers with different factors from two patterns."""
     if not rates:
         return []
     layers = {name: names for name, names, _ in _layers(model)}
@@ -40,7 +40,7 @@ def check_rates(model: Any, rates: Mapping[str, float]) -> list[Diagnostic]:
 
 
 def scale_rates(optimizer: Any, model: Any, rates: Mapping[str, float]) -> None:
-    """Let an optimizer that is not built yet give some weights a part of its learning rate."""
+    """Make an optimizer that is not built yet scale the learning rate of some weights."""
     slower = [
         (variable, factor)
         for _, names, variables in _layers(model)
@@ -54,11 +54,11 @@ def scale_rates(optimizer: Any, model: Any, rates: Mapping[str, float]) -> None:
     changes = {
         id(part): (factor, weight_decay(optimizer, variable))
         for variable, factor in slower
-        # On TensorFlow, optimizers are given what is inside of Keras's variable.
+        # On TensorFlow, optimizers get the variable inside of Keras's variable.
         for part in (variable, variable.value)
     }
     if any(decay is not None for _, decay in changes.values()):
-        # Keras takes the decay from the optimizer's own rate, and before the update, as here.
+        # Keras computes the decay from the optimizer's own rate, and before the update, as here.
         optimizer.exclude_from_weight_decay(var_list=[variable for variable, _ in slower])
     update = optimizer.update_step
 
@@ -81,7 +81,7 @@ def _factor(names: Iterable[str], rates: Mapping[str, float]) -> float | None:
 
 
 def _layers(model: Any) -> Iterator[tuple[str, list[str], list[Any]]]:
-    """Each layer with weights, what patterns match it by, and the weights that are trained."""
+    """Yield each layer with weights, the names that patterns match, and its trained weights."""
     for name, layer in layers_inside(model):
         if layer.weights:
             yield name, names_of(name), layer.trainable_variables

@@ -13,28 +13,28 @@ from modelspec.results.summary import Shape
 
 
 def output_names(model: Any) -> list[str]:
-    """The public names of a model's outputs, in the order of its ``outputs``."""
+    """Return the public names of a model's outputs, in the order of its ``outputs``."""
     if not isinstance(model.output, dict):
         return list(model.output_names)
-    # Keras knows dicts in dicts too, and lists in them.
+    # Keras also accepts dicts in dicts, and lists in them.
     return ["/".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(model.output)]
 
 
 def model_outputs(model: Any) -> dict[str, Output]:
-    """Each output, by public name."""
+    """Return each output, by public name."""
     outputs = map(output_of, model.outputs)
     return dict(zip(output_names(model), outputs, strict=True))
 
 
 def output_of(tensor: Any) -> Output:
-    """What a symbolic tensor is as an output."""
+    """Return the shape, dtype and mask of a symbolic tensor."""
     mask = mask_of(tensor)
     dtype = keras.backend.standardize_dtype(tensor.dtype)
     return Output(tuple(tensor.shape), dtype, None if mask is None else tuple(mask.shape))
 
 
 def batch_arrays(model: Any, batch: Batch) -> Any:
-    """Inputs, targets and, where there are any, weights, as ``fit`` takes them."""
+    """Return inputs, targets and, if there are any, weights, in the form of ``fit``."""
     arrays = input_arrays(model, batch), target_arrays(model, batch)
     return (*arrays, weight_arrays(model, batch)) if batch.weights else arrays
 
@@ -45,10 +45,10 @@ def input_arrays(model: Any, batch: Batch) -> Any:
 
 
 def target_arrays(model: Any, batch: Batch) -> Any:
-    """Targets in the form of the model's outputs; zeros where an output is not trained.
+    """Return targets in the form of the model's outputs; zeros where an output is not trained.
 
-    Flat ones get the axis of an output of one unit, as Keras's losses see them: some metrics, such
-    as ``F1Score``, refuse them without it.
+    One-dimensional ones get the last axis of an output of one unit, as in Keras's losses: some
+    metrics, such as ``F1Score``, refuse them without it.
     """
     rows = len(next(iter(batch.inputs.values())))
     filled = {name: np.zeros((rows, 1), "f") for name in output_names(model)} | dict(batch.targets)
@@ -59,7 +59,7 @@ def target_arrays(model: Any, batch: Batch) -> Any:
 
 
 def weight_arrays(model: Any, batch: Batch) -> Any:
-    """Weights in the form of the model's outputs; ones where an output has none."""
+    """Return weights in the form of the model's outputs; ones where an output has none."""
     rows = len(next(iter(batch.inputs.values())))
     # A loss has one axis less than its output; ones must have as many to be broadcast along it.
     shapes = {name: output.shape for name, output in model_outputs(model).items()}
@@ -74,10 +74,10 @@ def weight_arrays(model: Any, batch: Batch) -> Any:
 
 
 def _as_losses(weights: Array, output: Shape, target: Array) -> Array:
-    """Weights in the shape of the losses, so that they count alike in every form of outputs.
+    """Return weights in the shape of the losses, so that they count alike in every form of outputs.
 
-    Keras drops a last axis of 1 for a single output, and broadcasts it for those of a list. An axis
-    of steps it would drop as well.
+    Keras drops a last axis of 1 for a single output, and broadcasts it for those of a list. It
+    would also drop an axis of steps.
     """
     if weights.ndim < 2 or weights.shape[-1] != 1:  # noqa: PLR2004 - samples, and one axis more
         return weights

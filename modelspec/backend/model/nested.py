@@ -7,7 +7,7 @@ from modelspec.backend.keras_private import as_functional
 
 
 def layers_inside(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Each layer that is no model, with its name behind those of the models around it."""
+    """Yield each layer that is not a model, with the names of the models around it as a prefix."""
     for layer in model.layers:
         inner, name = as_functional(layer), f"{prefix}{layer.name}"
         if inner is None:
@@ -17,7 +17,7 @@ def layers_inside(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def names_of(name: str) -> list[str]:
-    """By what a pattern can match a layer: its own name, and what it is inside of."""
+    """Return the names by which a pattern can match a layer: its own and those of its models."""
     steps = name.split(".")
     return [".".join(steps[:count]) for count in range(len(steps), 0, -1)]
 
@@ -25,14 +25,14 @@ def names_of(name: str) -> list[str]:
 def freeze_inside(
     model: Any, is_trained: Callable[[Sequence[str]], bool], prefix: str = ""
 ) -> bool:
-    """Freeze the layers whose ``names_of`` are not to be trained; whether any is trained."""
+    """Freeze the layers whose ``names_of`` are not trained; return True where any is trained."""
     trained = False
     for layer in model.layers:
         inner, name = as_functional(layer), f"{prefix}{layer.name}"
         if inner is None:
             layer.trainable = is_trained(names_of(name))
         else:
-            # Keras trains nothing inside of a model that is frozen itself.
+            # Keras trains no layer inside of a frozen model.
             layer.trainable = True
             if not freeze_inside(inner, is_trained, f"{name}."):
                 layer.trainable = False

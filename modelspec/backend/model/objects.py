@@ -27,14 +27,14 @@ _MODULES: dict[Family, Any] = {
 
 
 _NEVER_BY_NAME = frozenset({"layer", "optimizer"})
-"""Families of arguments for which Keras takes no name."""
+"""Families of arguments for which Keras accepts no name."""
 
 
 def make(catalog: Catalog, family: Family, value: Any, **options: Any) -> Any:
-    """The Keras object of a name, or of a one-key mapping from a name to its arguments.
+    """Create the Keras object of a name, or of a one-key mapping from a name to its arguments.
 
-    Nested objects are made first. ``options`` are further constructor arguments. What a value may
-    be was checked before, so nothing reaches Keras's own deserialisation, which imports modules.
+    Nested objects are created first. ``options`` are further constructor arguments. Values were
+    checked before, so that none reaches Keras's own deserialization, which imports modules.
     """
     written = Written.read(value)
     entry = catalog.find(family, written.name) if written else None
@@ -58,15 +58,15 @@ def make(catalog: Catalog, family: Family, value: Any, **options: Any) -> Any:
 
 
 def is_own(catalog: Catalog, family: Family, name: str) -> bool:
-    """Whether a plugin offers an object of this name, which Keras would not find by it."""
+    """Return True where a plugin offers an object of this name, which Keras would not find."""
     entry = catalog.find(family, name)
     return entry is not None and entry.plugin is not None
 
 
 def make_argument(catalog: Catalog, argument: Argument | None, value: Any) -> Any:
-    """The value of an argument: an object where the spec writes one, itself otherwise.
+    """Return the value of an argument: an object where the spec writes one, itself otherwise.
 
-    Names of initializers, activations and the like are left to Keras, which knows them.
+    Names of initializers, activations and similar objects stay names, which Keras resolves.
     """
     if argument is None or argument.family is None or value is None:
         return value

@@ -25,10 +25,10 @@ from modelspec.language.slices import read_slices
 
 
 def call_operation(entry: Entry, constants: Mapping[str, Any], tensors: Mapping[str, Any]) -> Any:
-    """What a function of ``keras.ops`` gives for symbolic tensors and constants.
+    """Return the result of a function of ``keras.ops`` for symbolic tensors and constants.
 
     Raises:
-        Exception: whatever Keras raises for them.
+        Exception: Keras refuses them, with any type.
     """
     function = _function(entry.name)
     values = {name: _constant(entry, name, value) for name, value in constants.items()}
@@ -43,7 +43,7 @@ def call_operation(entry: Entry, constants: Mapping[str, Any], tensors: Mapping[
 
 
 def _traced(result: Any) -> Any:
-    """What the computation itself gives, where Keras's statement about shapes may be wrong."""
+    """Return the result of tracing the computation: Keras's stated shapes may be wrong."""
     call = call_that_made(keras.tree.flatten(result)[0])
 
     def compute(*tensors: Any) -> Any:
@@ -63,10 +63,10 @@ def _traced(result: Any) -> Any:
 
 
 def _compare(stated: Any, computed: Any) -> None:
-    """Refuse a call whose shapes Keras states wrongly: the layers after it would be built for them.
+    """Refuse a call with wrong shapes from Keras: later layers would be built for them.
 
     Raises:
-        ValueError: where they differ.
+        ValueError: The stated and the computed shapes differ.
     """
     pairs = zip(keras.tree.flatten(stated), keras.tree.flatten(computed), strict=False)
     for one, other in pairs:
@@ -77,7 +77,7 @@ def _compare(stated: Any, computed: Any) -> None:
 
 
 def operation_of(result: Any) -> Any:
-    """The operation in the model's graph that made a result, or the first of several."""
+    """Return the operation in the model's graph that computed a result, or the first of several."""
     return call_that_made(keras.tree.flatten(result)[0]).operation
 
 
@@ -90,7 +90,7 @@ def _function(name: str) -> Callable[..., Any]:
 
 
 def _bound(function: Callable[..., Any], arguments: dict[str, Any]) -> inspect.BoundArguments:
-    """The call of a function with arguments by name, those of ``*operands`` in their place."""
+    """Bind arguments by name to a function; those of ``*operands`` at their positions."""
     signature = inspect.signature(function)
     rest = {parameter.name: parameter.kind for parameter in signature.parameters.values()}
     plain = {name: value for name, value in arguments.items() if name in rest}
@@ -110,7 +110,7 @@ def _bound(function: Callable[..., Any], arguments: dict[str, Any]) -> inspect.B
 
 
 def _tensor(entry: Entry, name: str, value: Any) -> Any:
-    """One tensor, or the list of them that some arguments take."""
+    """Return one tensor, or the list of tensors that some arguments take."""
     if name in entry.several:
         return list(value) if isinstance(value, list | tuple) else [value]
     if isinstance(value, list | tuple):
@@ -129,15 +129,15 @@ def _constant(entry: Entry, name: str, value: Any) -> Any:
 
 
 def _as_tuple(value: Any) -> Any:
-    """Lists as tuples, which all functions take where some take no list; files keep them so."""
+    """Convert lists to tuples, which all functions accept, unlike lists; files keep them."""
     return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 def _array(values: list[Any]) -> Any:
-    """A list as an array, whose shape Keras sees, of the type that the model computes in."""
+    """Convert a list to an array, whose shape Keras sees, of the dtype of the computation."""
     array = np.asarray(values)
     if array.dtype.kind == "f":
-        # NumPy has no bfloat16, and float32 holds what it would.
+        # NumPy has no bfloat16, but float32 contains all its values.
         wide = keras.config.dtype_policy().compute_dtype == "float64"
         return array.astype("float64" if wide else "float32")
     if array.dtype.kind == "i" and np.abs(array).max(initial=0) < 2**31:
@@ -146,12 +146,12 @@ def _array(values: list[Any]) -> Any:
 
 
 def sources_of(call: GraphNode) -> Iterator[Any]:
-    """The operations from which a call takes values, and not only their masks."""
+    """Yield the operations whose values a call takes, without those of its masks."""
     return (source for _, source in inputs_of(call))
 
 
 def inputs_of(call: GraphNode) -> Iterator[tuple[Any, Any]]:
-    """Each tensor that a call takes, and the operation that made it, without its masks."""
+    """Yield each tensor that a call takes, and its operation, without masks."""
     masks = {
         id(tensor)
         for name, value in call.kwargs.items()
@@ -164,9 +164,9 @@ def inputs_of(call: GraphNode) -> Iterator[tuple[Any, Any]]:
 
 
 def operations_of(model: Any) -> list[Any]:
-    """The operations of a functional model that compute its values, and are not layers.
+    """Return the operations of a functional model that compute its values, and are not layers.
 
-    Those that only compute masks, which layers add by themselves, are left out.
+    Operations that only compute masks, which layers add automatically, are left out.
     """
     calls: dict[int, list[GraphNode]] = {}
     for call in graph_nodes(model):
@@ -187,7 +187,7 @@ def operations_of(model: Any) -> list[Any]:
 
 
 def inner_operations(model: Any) -> Iterator[Any]:
-    """The operations of a model and of the models among its layers."""
+    """Yield the operations of a model and of the models among its layers."""
     functional = as_functional(model)
     if functional is not None:
         yield from operations_of(functional)
@@ -200,7 +200,7 @@ def _is_layer(operation: Any) -> bool:
 
 
 def operation_name(operation: Any) -> str | None:
-    """``ops.mean`` for an operation of that function; None for layers, and what has no function."""
+    """Return ``ops.mean`` for its operation; None for layers and operations without a function."""
     if isinstance(operation, keras.Layer):
         return None
     return _functions().get(_folded(type(operation).__name__))
@@ -208,7 +208,7 @@ def operation_name(operation: Any) -> str | None:
 
 @cache
 def _functions() -> Mapping[str, str]:
-    """The functions by the folded names of their operations: ``leakyrelu``, ``getitem``."""
+    """Return the functions by the folded names of their operations: ``leakyrelu``, ``getitem``."""
     spaces = {"image.": keras.ops.image, "": keras.ops}
     return {
         _folded(name): f"{OPERATION_PREFIX}{space}{name}"

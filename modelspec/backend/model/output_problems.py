@@ -1,4 +1,4 @@
-"""Outputs that cannot be those of a model."""
+"""Outputs that a model cannot have."""
 
 from modelspec.backend.model.assembled import Assembly
 from modelspec.graph.graph import Graph
@@ -6,14 +6,14 @@ from modelspec.problems.diagnostic import Diagnostic
 
 
 def check_outputs(graph: Graph, assembly: Assembly) -> list[Diagnostic]:
-    """What was refused; or, where nothing was, outputs that are not one tensor."""
+    """Return the problems of the calls; if there are none, those of the outputs."""
     return assembly.problems or [*_several_tensors(graph, assembly), *_lost_batch(graph, assembly)]
 
 
 def _lost_batch(graph: Graph, assembly: Assembly) -> list[Diagnostic]:
-    """Outputs whose rows are not those of the inputs: an operation has reduced or moved the batch.
+    """Report outputs whose rows are not those of the inputs: the batch was reduced or moved.
 
-    Nothing could be trained on them, and no prediction belongs to a sample.
+    Such outputs cannot be trained, and their values belong to no sample.
     """
     return [
         Diagnostic(

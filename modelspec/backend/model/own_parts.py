@@ -11,24 +11,24 @@ from modelspec.catalog.plugins import Plugin
 from modelspec.problems.errors import PluginError
 
 PREFIX = "modelspec_plugin_"
-"""Begins the names of the modules that plugins become."""
+"""The prefix of the names of the modules that plugins become."""
 
 
 def import_plugins(plugins: tuple[Plugin, ...]) -> None:
     """Run the code of plugins, each once in a process.
 
     Raises:
-        PluginError: One raises.
+        PluginError: A plugin raises an error.
     """
     for plugin in plugins:
         _imported(plugin)
 
 
 def part(plugins: tuple[Plugin, ...], plugin_name: str, name: str) -> Any:
-    """A class or function of a plugin.
+    """Return a class or function of a plugin.
 
     Raises:
-        PluginError: Its plugin raises, or does not define it after all.
+        PluginError: The plugin raises an error, or does not define the name.
     """
     plugin = next(candidate for candidate in plugins if candidate.name == plugin_name)
     try:
@@ -46,7 +46,7 @@ def _imported(plugin: Plugin) -> ModuleType:
         module = ModuleType(name)
         module.__file__ = str(plugin.path)
         sys.modules[name] = module
-        # The text that was checked, and not what the file holds by now.
+        # This is the text that was checked; the file may have changed since.
         exec(compile(plugin.text, plugin.path, "exec"), module.__dict__)  # noqa: S102 - the user's own code, named on the command line
     except Exception as error:
         lines = traceback.extract_tb(error.__traceback__)

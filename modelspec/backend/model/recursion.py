@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def with_deep_stack(function: Callable[[], T]) -> T:
-    """Call ``function`` in a thread with a large stack, and return or raise what it does.
+    """Call ``function`` in a thread with a large stack, and return its result or raise its error.
 
     A chain of 1,000 residual blocks raises RecursionError under Python's usual limit.
     """

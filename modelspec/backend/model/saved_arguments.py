@@ -1,9 +1,9 @@
-"""Arguments that Keras forgets when it saves an object, kept in the object's config.
+"""Arguments that Keras omits when it saves an object, added to the object's config.
 
-In Keras 3.15, ``Huber(delta=0.2).get_config()`` has no ``delta``, so a saved model is loaded with
-the default, and tells another loss. The same holds of ``axis`` of ``CosineSimilarity`` and
-``SparseCategoricalCrossentropy``, of ``gain`` of ``Identity``, and of ``activity_regularizer`` of
-most layers. ``label_weights`` of ``AUC`` are saved as a tensor, which Keras cannot load. All
+In Keras 3.15, ``Huber(delta=0.2).get_config()`` has no ``delta``, so that a saved model is loaded
+with the default, and computes another loss. The same is true of ``axis`` of ``CosineSimilarity``
+and ``SparseCategoricalCrossentropy``, of ``gain`` of ``Identity``, and of ``activity_regularizer``
+of most layers. ``label_weights`` of ``AUC`` are saved as a tensor, which Keras cannot load. All
 arguments of all objects are tried in ``tests/backend/test_saved_arguments.py``.
 """
 
@@ -18,16 +18,16 @@ from modelspec.backend.keras_private import lookup_of
 
 
 def with_saved_arguments(instance: Any, arguments: Mapping[str, Any]) -> Any:
-    """The object itself, whose config from now on holds all of ``arguments``.
+    """Return the object, whose config contains all of ``arguments`` from now on.
 
-    They are the constructor's, by name. Plain Keras then loads what was built.
+    They are the constructor's, by name. Plain Keras then loads the same object.
     """
     if not arguments or not hasattr(instance, "get_config"):
         return instance
     try:
         config = instance.get_config()
     except NotImplementedError:
-        # Keras writes the config of ELU, Identity and the like from their arguments, and gives up
+        # Keras writes the config of ELU, Identity and other layers from their arguments, and raises
         # where one of them is an object.
         if isinstance(instance, keras.Layer):
             _extend_config(instance, arguments, partial(_layer_config, instance))
@@ -43,17 +43,17 @@ def with_saved_arguments(instance: Any, arguments: Mapping[str, Any]) -> Any:
 
 
 def _layer_config(layer: Any) -> dict[str, Any]:
-    """What the config of every layer has."""
+    """Return the part of a config that every layer has."""
     dtype = keras.saving.serialize_keras_object(layer.dtype_policy)
     return {"name": layer.name, "trainable": layer.trainable, "dtype": dtype}
 
 
 def save_vocabularies(layers: Iterable[Any]) -> None:
-    """Let fitted lookups whose vocabulary Keras could not load again save it as an argument.
+    """Make fitted lookups save a vocabulary as an argument, where Keras could not load its file.
 
     Keras writes a vocabulary to a file with one line for each entry, so that an entry with a line
-    break comes back as two, and an empty one at the end not at all. And with ``pad_to_max_tokens``
-    it saves more ``idf_weights`` than entries, which it then refuses.
+    break is read as two, and an empty last one is lost. With ``pad_to_max_tokens``, it saves more
+    ``idf_weights`` than entries, which it then refuses.
     """
     for layer in layers:
         lookup = lookup_of(layer)
@@ -70,7 +70,7 @@ def save_vocabularies(layers: Iterable[Any]) -> None:
 
 
 def plain_entry(entry: Any) -> str | int:
-    """An entry of a vocabulary as JSON has it."""
+    """Return an entry of a vocabulary as JSON data."""
     return str(entry) if isinstance(entry, str) else int(entry)
 
 

@@ -1,4 +1,4 @@
-"""Keras models to and from ``.keras`` files, however deep."""
+"""Keras models to and from ``.keras`` files, whatever their depth."""
 
 import re
 import warnings
@@ -14,7 +14,7 @@ from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.storage.archives import largest_contents, read_config
 
 _SLACK = 1 << 20
-"""Bytes that a model may have beside those in its file, such as the states of generators."""
+"""The bytes that a model may have besides those in its file, such as generator states."""
 
 
 def write_model(model: Any, path: Path) -> None:
@@ -22,18 +22,18 @@ def write_model(model: Any, path: Path) -> None:
 
 
 def read_model(path: Path, *, compiled: bool = True) -> Any:
-    """The functional model in a file; a Sequential one as the functional model that it stands for.
+    """Return the functional model in a file; of a Sequential one, the functional model inside.
 
     Without ``compiled``, its optimizer, losses and metrics are not read.
 
     Raises:
-        ValueError: where it holds something else, or layers larger than its weights; and whatever
-            Keras raises.
+        ValueError: The file has something else, or layers larger than its weights; Keras raises
+            other types too.
     """
     _require_memory(path)
 
     def read() -> Any:
-        # Keras warns of an optimizer whose state it cannot restore, which nothing here uses.
+        # Keras warns of an optimizer whose state it cannot restore, which is not used here.
         with warnings.catch_warnings(action="ignore"):
             model = keras.saving.load_model(path, compile=compiled, safe_mode=True)
         if not getattr(model, "inputs", None):
@@ -44,13 +44,13 @@ def read_model(path: Path, *, compiled: bool = True) -> Any:
 
 
 def _require_memory(path: Path) -> None:
-    """Refuse layers that are larger than the file, before Keras makes their weights.
+    """Refuse layers that are larger than the file, before Keras creates their weights.
 
     Raises:
-        ValueError: The sizes in its configuration are not those of its weights.
+        ValueError: The sizes in its configuration differ from those of its weights.
     """
     weights: list[Any] = []
-    with suppress(Exception):  # Keras says what is wrong when it loads the file
+    with suppress(Exception):  # Keras reports the error when it loads the file
         weights = symbolic_model(read_config(path)).weights
     size = weight_bytes(weights)
     contents = largest_contents(path)
@@ -68,6 +68,6 @@ def _functional(model: Any) -> Any:
 
 
 def make_scopes_valid(model: Any) -> None:
-    """Rename layers whose names TensorFlow does not take as scopes; outputs keep their names."""
+    """Rename layers whose names TensorFlow refuses as scopes; outputs keep their names."""
     for layer in model.layers:
         layer.name = re.sub(r"[^A-Za-z0-9_.\\/>-]", "_", layer.name)

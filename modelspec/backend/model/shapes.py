@@ -25,7 +25,7 @@ _LONGEST = 2**16
 
 
 def start_for(graph: Graph, precision: str = "float32", *, light: bool) -> None:
-    """Start Keras; on JAX only where that gives TensorFlow's verdict."""
+    """Start Keras; on JAX only if JAX gives the same results as TensorFlow."""
     start(light=light and not requires_tensorflow(graph, precision))
 
 
@@ -35,10 +35,10 @@ def check_shapes(
     precision: str = "float32",
     rates: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[dict[str, Output], list[Diagnostic]]:
-    """Each output that is reached; and every call that Keras refuses.
+    """Return each output that was computed, and a problem for every call that Keras refuses.
 
-    Where all calls succeed, the functional model is made too, as training will make it, and the
-    patterns of ``rates`` are compared with its layers.
+    Where all calls succeed, the functional model is also created, as in training, and the patterns
+    of ``rates`` are compared with its layers.
     """
     from modelspec.backend.model.functional import make_functional
     from modelspec.backend.model.learning_rates import check_rates
@@ -60,7 +60,7 @@ def check_shapes(
 def _with_batch_hint(
     problems: list[Diagnostic], graph: Graph, catalog: Catalog, precision: str
 ) -> list[Diagnostic]:
-    """Tell to leave the batch out of an input's shape, where every call then succeeds."""
+    """Add a hint to leave the batch out of an input's shape, where every call then succeeds."""
     if not any(problem.code == "shape-mismatch" for problem in problems):
         return problems
     for name, declared in graph.inputs.items():
@@ -79,7 +79,7 @@ def _with_batch_hint(
 def check_lengths(
     graph: Graph, catalog: Catalog, dataset: "Dataset", precision: str = "float32"
 ) -> tuple[dict[str, Output], list[Diagnostic]]:
-    """Walk the graph again with the data's own lengths in place of unknown ones."""
+    """Compute shapes again with the data's own lengths in place of unknown ones."""
     real = {
         name: tuple(dataset.inputs[name].shape[1:])
         for name, declared in graph.inputs.items()
@@ -93,7 +93,7 @@ def check_lengths(
 
 
 def outputs_of(graph: Graph, assembly: "Assembly") -> dict[str, Output]:
-    """The outputs that the calls reached."""
+    """Return the outputs that the calls computed."""
     reached = {
         name: assembly.tensor(source)
         for name, source in graph.outputs.items()
@@ -105,7 +105,7 @@ def outputs_of(graph: Graph, assembly: "Assembly") -> dict[str, Output]:
 
 
 def check_model_lengths(model: Any, dataset: "Dataset") -> list[Diagnostic]:
-    """Walk a model without a spec, with the data's own lengths in place of unknown ones."""
+    """Compute a model's shapes, without a spec, with the data's lengths for unknown ones."""
     import keras
 
     if all(None not in tensor.shape[1:] for tensor in model.inputs):
@@ -152,7 +152,7 @@ def _with_length(
 def _shortest(
     graph: Graph, catalog: Catalog, real: Mapping[str, Shape], name: str, axis: int
 ) -> int | None:
-    """The least length of one input's axis at which no call is refused, by bisection."""
+    """Return the least length of one input's axis at which every call succeeds, by bisection."""
 
     def works(length: int) -> bool:
         shape = list(real[name])
@@ -189,6 +189,6 @@ def _assemble(
 def _symbols() -> Iterator[None]:
     from modelspec.backend.model.symbols import symbols_only
 
-    # Where warnings are errors, Keras's advice would pass for a refusal.
+    # Where warnings are errors, Keras's advice would look like a refusal.
     with symbols_only(), warnings.catch_warnings(action="ignore"):
         yield

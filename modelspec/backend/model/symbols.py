@@ -1,4 +1,4 @@
-"""Models on symbols: their layers make no weights, only the shapes of these."""
+"""Models on symbols: their layers create no weights, only the shapes of weights."""
 
 import warnings
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ import keras
 
 
 def symbols_only() -> AbstractContextManager[Any]:
-    """A scope in which layers make no weights, only their shapes, whatever their size."""
+    """Return a scope in which layers create no weights, only their shapes, whatever their size."""
     scope: AbstractContextManager[Any] = keras.StatelessScope(initialize_variables=False)
     return scope
 
 
 def model_of_config(config: Mapping[str, Any], *, symbols: bool = True) -> Any:
-    """The model of a ``config.json``, in safe mode; with ``symbols``, without memory for weights.
+    """Return the model of a ``config.json``, in safe mode; with ``symbols``, without weights.
 
     Raises:
         Exception: Of any kind, where Keras refuses the config.
     """
-    # Keras takes entries out of what it reads.
+    # Keras removes entries from its argument.
     shown = deepcopy({key: part for key, part in config.items() if key != "compile_config"})
     with symbols_only() if symbols else nullcontext(), warnings.catch_warnings(action="ignore"):
         return keras.saving.deserialize_keras_object(shown, safe_mode=True)

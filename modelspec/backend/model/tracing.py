@@ -19,11 +19,11 @@ _KEPT_AWAY_ENDS = ("_initializer", "_regularizer", "_constraint")
 _LONGEST = 60
 
 Outlet = tuple[str, int | None]
-"""The vertex that makes a tensor, and the number of its call."""
+"""The vertex that computes a tensor, and the number of its call."""
 
 
 def trace(model: Any, notes: Mapping[str, tuple[str, ...]] | None = None) -> Network:
-    """The graph of a functional or sequential model; ``notes`` are lines for its heads, by name."""
+    """Return the graph of a functional or sequential model; ``notes`` are lines for its heads."""
     walk = _Walk()
     with_deep_stack(lambda: walk.model(as_functional(model), ()))
     heads = []
@@ -48,7 +48,7 @@ def trace(model: Any, notes: Mapping[str, tuple[str, ...]] | None = None) -> Net
 
 @dataclass
 class _Walk:
-    """Vertices and links as far as they are found.
+    """The vertices and links found so far.
 
     ``outlets`` are those of tensors by ``id``; ``calls`` counts those of each vertex.
     """
@@ -61,7 +61,7 @@ class _Walk:
     inner: dict[int, str] = field(default_factory=dict)
 
     def model(self, model: Any, groups: tuple[Group, ...]) -> None:
-        """The calls in a model. One that is called again is drawn once, so only its ends count."""
+        """Add a model's calls; a model that is called again is drawn once, with further links."""
         for node in graph_nodes(model):
             operation = node.operation
             nested = as_functional(operation)
@@ -114,7 +114,7 @@ class _Walk:
             self.links.append(Link(source, target, number, call))
 
     def without_masks(self) -> list[Vertex]:
-        """The vertices, but for operations that nothing takes a result of: they compute masks."""
+        """Return the vertices without the operations of masks, whose results no vertex takes."""
         taken = {link.source for link in self.links}
         idle = {key for key in self.masks if key not in taken}
         while idle:
@@ -126,7 +126,7 @@ class _Walk:
         return list(self.vertices.values())
 
     def numbered(self, drawn: list[Vertex]) -> Iterator[Link]:
-        """The links, with numbers of calls for vertices that are called several times."""
+        """Yield the links, with numbers of calls for vertices that are called several times."""
         counts = dict(self.calls)
         for vertex in drawn:
             for group in vertex.groups:
@@ -146,7 +146,7 @@ def _shape(tensor: Any) -> str:
 
 
 def _arguments(operation: Any) -> Iterator[str]:
-    """The arguments that differ from Keras's defaults, and say what a layer does."""
+    """Yield the arguments that describe a layer and differ from Keras's defaults."""
     if not isinstance(operation, keras.Layer) or isinstance(operation, keras.layers.InputLayer):
         return
     try:
@@ -163,7 +163,7 @@ def _arguments(operation: Any) -> Iterator[str]:
 
 
 def _is_default(value: Any, default: Any) -> bool:
-    """Whether a value is the default, which Keras may have spread over the axes."""
+    """Return True where a value is the default, which Keras may have repeated for each axis."""
     if value is None or value == "linear":
         return True
     if isinstance(value, list | tuple):
@@ -173,7 +173,7 @@ def _is_default(value: Any, default: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    """A value as a spec would write it; of a Keras object its name."""
+    """Return a value as a spec would write it; of a Keras object its name."""
     if isinstance(value, Mapping):
         return str(value.get("class_name", "…"))
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Losses and metrics on symbols of the data's shapes and dtypes, each by itself."""
+"""Losses and metrics, each alone, on symbols with the shapes and dtypes of the data."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ from modelspec.results.output import Output
 from modelspec.results.summary import Shape
 
 _BATCHES = (83, 89, 97, 101, 103, 107, 109, 113)
-"""Primes, so that an axis of another meaning is rarely as long as the batch."""
+"""Primes, so that another axis rarely has the length of the batch."""
 
 _OVERLAPS = {"IoU", "MeanIoU", "BinaryIoU", "OneHotIoU", "OneHotMeanIoU"}
 
@@ -36,10 +36,10 @@ def try_heads(
     weights: Mapping[str, TensorType],
     catalog: Catalog,
 ) -> list[Diagnostic]:
-    """Every loss and metric that Keras cannot compute from its output and target.
+    """Report every loss and metric that Keras cannot compute from its output and target.
 
     ``targets`` and ``weights`` are those of a batch in training, by output. A head without a target
-    or of an output of unknown type is passed over.
+    or with an output of unknown type is skipped.
     """
     problems: list[Diagnostic] = []
     for head in heads:
@@ -53,7 +53,7 @@ def _try_head(
     head: Head, output: Output, target: TensorType, weight: TensorType | None, catalog: Catalog
 ) -> Iterator[Diagnostic]:
     if output.shape[1:] == (1,) and not target[0]:
-        target = ((1,), target[1])  # as target_arrays has them
+        target = ((1,), target[1])  # as in target_arrays
     batch = _batch_size([output.shape, target[0], weight[0] if weight else ()])
     truth, prediction = _symbol(batch, target), _known(batch, output.shape, output.dtype)
     mask = _known(batch, output.mask, "bool") if output.mask is not None else None
@@ -75,7 +75,7 @@ def _try_head(
 
 
 def _error(step: Callable[..., Any], *symbols: Any) -> Exception | None:
-    """What Keras raises for a step on symbols, if anything."""
+    """Return the error that Keras raises for a step on symbols; None if it raises none."""
     arguments = [symbol for symbol in symbols if symbol is not None]
     present = [symbol is not None for symbol in symbols]
 
@@ -91,7 +91,7 @@ def _error(step: Callable[..., Any], *symbols: Any) -> Exception | None:
             infer_output(with_absent, *arguments)
     except MissingPartError:
         raise
-    except Exception as error:  # noqa: BLE001 - what a loss raises for shapes is its choice
+    except Exception as error:  # noqa: BLE001 - losses raise any type for wrong shapes
         return error
     return None
 
