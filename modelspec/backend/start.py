@@ -16,7 +16,7 @@ from modelspec.storage.silence import silent_stderr
 _CHATTY = ("tensorflow", "absl", "jax", "h5py")
 
 _ASKED_FOR = ("jax", "matplotlib", "sklearn", "torch")
-"""Packages that Keras and TensorFlow import only to learn whether they are installed."""
+"""Packages that Keras and TensorFlow import only to find out whether they are installed."""
 
 _AWAY_FROM_SHAPES = ("PIL", "requests")
 """Packages that Keras does not require, and that do not affect shapes."""
@@ -25,23 +25,23 @@ _SPARED = (
     "jax.experimental.sparse.linalg",
     "jax.experimental.pallas.ops.tpu.splash_attention",
 )
-"""Solvers, and attention on TPUs: a quarter of what it takes to import Keras on JAX."""
+"""Solvers, and attention on TPUs: a quarter of the time to import Keras on JAX."""
 
 
 def start(*, light: bool = False, first: Callable[[], None] | None = None) -> ModuleType:
     """Import Keras on TensorFlow; ``light`` on JAX instead, where that works (the extra ``quick``).
 
-    The light path starts in half the time and a third of the memory, gives Keras's own answer on
-    shapes and parameters, and cannot train: a process that takes it stays on it. Keras does not
-    read the user's ``keras.json``. A Keras that is imported already is used as it is. ``first`` is
-    called after TensorFlow is imported and before its first operation.
+    The light path starts in half the time and a third of the memory, returns Keras's own shapes and
+    parameters, and cannot train: its process stays on JAX. Keras does not read the user's
+    ``keras.json``. If Keras is imported already, it is not changed. ``first`` is called after
+    TensorFlow is imported and before its first operation.
 
     Raises:
         KerasError: The environment sets options of XLA with which TensorFlow does not start.
     """
     if "keras" not in sys.modules:
         require_xla_flags()
-        # JAX has an XLA of its own, which may know other options.
+        # JAX has its own XLA, which may know other options.
         light = light and not has_xla_flags()
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         for chatty in _CHATTY:
@@ -55,7 +55,7 @@ def start(*, light: bool = False, first: Callable[[], None] | None = None) -> Mo
 
 @contextmanager
 def _no_settings() -> Iterator[None]:
-    """Keep Keras from the user's ``keras.json``, which would change dtypes and axes in silence."""
+    """Hide the user's ``keras.json``, because it would silently change dtypes and axes."""
     home = os.environ.get("KERAS_HOME")
     with TemporaryDirectory(prefix="modelspec-keras-") as empty:
         os.environ["KERAS_HOME"] = empty
@@ -80,7 +80,7 @@ def _import_on_tensorflow(first: Callable[[], None] | None) -> None:
 
 
 def _import_on_jax() -> bool:
-    """Whether that could be done: without a trace where JAX is missing or does not fit Keras."""
+    """Import Keras on JAX and return True; return False, with no traces, where that fails."""
     before = set(sys.modules)
     os.environ["KERAS_BACKEND"] = "jax"
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -102,7 +102,7 @@ def _import_on_jax() -> bool:
 
 
 def _hollow(name: str) -> ModuleType:
-    """A module that has whatever is imported from it, and nothing behind that."""
+    """Return a module without contents, from which every name can be imported."""
     module = ModuleType(name)
     module.__dict__["__getattr__"] = lambda _: None
     return module
@@ -110,7 +110,7 @@ def _hollow(name: str) -> ModuleType:
 
 @contextmanager
 def _hidden(*packages: str) -> Iterator[None]:
-    """Let packages seem not to be installed, those aside that are in use already."""
+    """Make packages look uninstalled, except those that were imported before."""
     wanted = {os.environ["KERAS_BACKEND"], *sys.modules}
     hidden = [package for package in packages if package not in wanted]
     sys.modules.update(dict.fromkeys(hidden, cast("ModuleType", None)))

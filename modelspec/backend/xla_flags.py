@@ -1,4 +1,4 @@
-"""XLA's options in the environment: TensorFlow ends the process at one that it does not know."""
+"""XLA's options in the environment: TensorFlow ends the process if it does not know one."""
 
 import os
 import re
@@ -15,7 +15,7 @@ _PROGRAM = """
 import tensorflow as tf
 tf.function(lambda: tf.constant(1.0) + 1.0, jit_compile=True)()
 """
-"""It reads both variables: the second one where XLA first compiles."""
+"""TensorFlow reads both variables: the second one where XLA first compiles."""
 
 _REASON = re.compile(r"parse_flags_from_env\.cc:\d+\] (.*)")
 _UNREADABLE = "Flag parsing failed"
@@ -23,7 +23,7 @@ _SECONDS = 300
 
 
 def has_xla_flags() -> bool:
-    """Return whether the environment sets options of XLA."""
+    """Return True where the environment sets options of XLA."""
     return bool(_flags())
 
 
@@ -31,7 +31,7 @@ def require_xla_flags() -> None:
     """Try the options of XLA in a process of their own, once for each set of options.
 
     Raises:
-        KerasError: TensorFlow ends the process at one of them.
+        KerasError: TensorFlow ends the process because of one of them.
     """
     flags = _flags()
     if not flags:
@@ -48,7 +48,7 @@ def _flags() -> dict[str, str]:
 
 
 def _refusal(flags: Mapping[str, str]) -> str | None:
-    """Why TensorFlow ends with these options and not without them."""
+    """Return why TensorFlow ends with these options; None where it also ends without them."""
     for name, value in flags.items():
         said = _try({name: value})
         if said is None or _try({}) is not None:
@@ -62,7 +62,7 @@ def _refusal(flags: Mapping[str, str]) -> str | None:
 
 
 def _try(flags: Mapping[str, str]) -> str | None:
-    """What TensorFlow says when it ends with these options; None where it works."""
+    """Return TensorFlow's output where it ends with these options; None where it works."""
     others = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
     done = subprocess.run(  # noqa: S603 - a program of this file
         [sys.executable, "-P", "-W", "ignore", "-c", _PROGRAM],

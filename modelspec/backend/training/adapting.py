@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 
 
 def adapted_layers(model: Any, graph: Graph) -> list[Any]:
-    """The layers of a built model that the spec wants fitted, in the order of the graph."""
+    """Return the layers of a built model that the spec fits to data, in the order of the graph."""
     by_name = {layer.name: layer for layer in model.layers}
     # A layer on which no output depends is not in the model.
     return [by_name[node.name] for node in graph.adapted if node.name in by_name]
@@ -40,14 +40,14 @@ def adapt_layers(
     warn: Say,
     asked_to_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Fit the layers, each to what it is called on, computed from the rows of ``batches``.
+    """Fit the layers, each to its inputs computed from the rows of ``batches``.
 
-    A layer comes after those before it in the graph. One that is called several times is fitted to
-    all that it is called on, but not to what depends on itself. ``warn`` is told of a layer that
-    comes after trained weights.
+    A layer is fitted after those before it in the graph. A layer that is called several times is
+    fitted to the inputs of all calls, except those that depend on itself. ``warn`` gets a warning
+    for each layer after trained weights.
 
     Returns:
-        Whether all layers were fitted: False where it was asked to stop.
+        True where all layers were fitted; False after a request to stop.
 
     Raises:
         StepError: A layer cannot be fitted, or was fitted to values that are not finite.
@@ -56,7 +56,7 @@ def adapt_layers(
     while waiting:
         unfitted = {id(fit.layer) for fit in waiting}
         fit = next((candidate for candidate in waiting if not candidate.behind & unfitted), None)
-        if fit is None:  # layers in a ring, such as one that is called on its own result
+        if fit is None:  # layers in a ring, such as a layer that is called on its own result
             fit = next(
                 candidate.without(unfitted)
                 for candidate in waiting
@@ -77,7 +77,7 @@ def adapt_layers(
 
 @dataclass(frozen=True)
 class _Call:
-    """One tensor that a layer is called on, and the layers on the way to it."""
+    """One input tensor of a layer, and the layers on the way to it."""
 
     tensor: Any
     behind: frozenset[int]
@@ -106,7 +106,7 @@ class _Fit:
         return list(dict.fromkeys(name for call in self.calls for name in call.trained))
 
     def without(self, unfitted: set[int]) -> "_Fit":
-        """The calls that no layer comes before which is still to be fitted."""
+        """Return a copy with only the calls that depend on no unfitted layer."""
         return _Fit(self.layer, [call for call in self.calls if not call.behind & unfitted])
 
 
@@ -154,14 +154,14 @@ def _adapt(fit: _Fit, batches: Batches, asked_to_stop: Callable[[], bool]) -> bo
 
 
 def _data(fit: _Fit, batches: Batches, pieces: Iterator[Array]) -> Any:
-    """What ``adapt`` takes: one array where it fits into memory, and else a stream.
+    """Return the argument of ``adapt``: one array where it fits into memory, otherwise a stream.
 
     Counts are the same for any stream. Means and quantiles are not, so they are computed as Keras
     computes them for an array, wherever that is possible.
     """
     if hasattr(fit.layer, "get_vocabulary"):
         return stream(map(as_documents, pieces))
-    # Keras rounds what it takes quantiles of before it sorts, so nothing is lost in less memory.
+    # Keras rounds values to float32 before it sorts them, so float32 loses nothing.
     rounded = np.float32 if isinstance(fit.layer, keras.layers.Discretization) else None
     array = array_for([call.tensor for call in fit.calls], batches, rounded)
     if array is None:
@@ -171,7 +171,7 @@ def _data(fit: _Fit, batches: Batches, pieces: Iterator[Array]) -> Any:
 
 
 def _require_values(layer: Any) -> None:
-    """Refuse values that training could not use.
+    """Refuse values that training cannot use.
 
     Raises:
         StepError: They are not finite, or there are no entries.

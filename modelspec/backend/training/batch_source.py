@@ -1,6 +1,6 @@
 """Rows for the engine: tensors created once, or a stream from files that are larger.
 
-Both give the same batches in the same order; they differ only in speed and memory.
+Both return the same batches in the same order; they differ only in speed and memory.
 """
 
 import time
@@ -27,10 +27,10 @@ _CALL_SECONDS = 0.25
 class StepChunk:
     """The steps of one call of the engine.
 
-    ``rows`` has a line of row numbers in ``data`` for each step, of which ``start`` to ``stop`` are
-    taken. ``samples`` is how many rows those have, ``whole`` whether every step has a full batch.
-    ``total`` is the number of rows of each batch. It is more than ``rows`` has where ``is_share``:
-    then ``data`` contains the rows of this worker alone.
+    ``rows`` has a line of row numbers in ``data`` for each step; the call makes the steps from
+    ``start`` to ``stop``. ``samples`` is the number of their rows, ``whole`` says whether every
+    step has a full batch. ``total`` is the number of rows of each batch. It is larger than the
+    number in ``rows`` where ``is_share``: then ``data`` contains only the rows of this worker.
     """
 
     data: Any  # tensors [samples in memory, ...], in the form of fit
@@ -44,13 +44,13 @@ class StepChunk:
 
 
 class BatchSource(Protocol):
-    """Rows of a batches, as calls."""
+    """The rows of ``Batches``, as calls of the engine."""
 
     def chunks(self, order: Rows, done: int = 0) -> Iterator[StepChunk]:
-        """Positions in the batches, in order, as batches; the last one may be short.
+        """Yield positions in the batches, in order, as steps; the last batch may be short.
 
-        The first ``done`` positions, which are whole batches, were taken earlier. The tensors are
-        those of an epoch from its start, so that XLA compiles the same program.
+        The first ``done`` positions, which are whole batches, were used earlier. The tensors are
+        those of a whole epoch, so that XLA compiles the same program.
         """
 
 
@@ -60,9 +60,9 @@ def make_batch_source(
     steps_per_call: int | None = None,
     workers: Collectives | None = None,
 ) -> BatchSource:
-    """Tensors where the rows are small enough; the choice follows from their size alone.
+    """Return a source with tensors if the rows are small enough; only their size decides.
 
-    Without ``steps_per_call``, calls become as long as progress and Ctrl-C stay prompt. Where the
+    Without ``steps_per_call``, calls become as long as prompt progress and Ctrl-C allow. Where the
     rows are too many for tensors, a worker reads only those of its own share.
     """
     pace = _Pace(steps_per_call or 1, fixed=steps_per_call is not None, workers=workers)
@@ -74,20 +74,20 @@ def make_batch_source(
 
 
 def sample(model: Any, batches: Batches) -> Any:
-    """A small batch, in the form of ``fit``."""
+    """Return a small batch, in the form of ``fit``."""
     return _tensors(model, batches, np.arange(min(2, batches.samples)))
 
 
 @dataclass
 class _Pace:
-    """The number of steps in a call. It changes no result, so a timer may choose it."""
+    """The number of steps in a call. It does not affect results, so that a timer may choose it."""
 
     steps: int
     fixed: bool
     workers: Collectives | None = None
 
     def adapt(self, seconds: float) -> None:
-        """Aim at calls of ``_CALL_SECONDS``, after one of ``steps`` that took some seconds."""
+        """Aim at calls of ``_CALL_SECONDS``, after a call of ``steps`` that took ``seconds``."""
         if not self.fixed:
             wanted = round(self.steps * _CALL_SECONDS / max(seconds, 1e-6))
             wanted = max(1, min(8 * self.steps, wanted))
@@ -106,7 +106,7 @@ class _Resident:
 
 
 class _Streamed:
-    """Pieces of one size, gathered one ahead of the call that works on them."""
+    """Parts of one size; the next is gathered while a call computes the current one."""
 
     def __init__(self, model: Any, batches: Batches, pace: _Pace) -> None:
         self._model, self._batches, self._pace = model, batches, pace
@@ -124,12 +124,12 @@ class _Streamed:
                 yield from self._held(data, min(self._size, len(order) - start), taken)
 
     def _held(self, data: Any, samples: int, done: int) -> Iterator[StepChunk]:
-        """The first so many rows of gathered ones, as calls, without those that are done."""
+        """Yield calls for the first ``samples`` gathered rows, without those that are done."""
         held = np.arange(samples, dtype=np.int32)
         yield from _chunks(data, held, self._batches.batch_size, self._pace, done)
 
     def _gather(self, order: Rows, start: int) -> Any:
-        """Rows that are always of the same length, since XLA compiles for one."""
+        """Gather rows, always of the same number, because XLA compiles for one length."""
         rows = order[start : start + self._size]
         if not len(rows):
             return None
@@ -137,7 +137,7 @@ class _Streamed:
 
 
 class _StreamedShare(_Streamed):
-    """Of every batch, only the rows that a worker computes."""
+    """Parts with only the rows of each batch that a worker computes."""
 
     def __init__(self, model: Any, batches: Batches, pace: _Pace, workers: Collectives) -> None:
         super().__init__(model, batches, pace)

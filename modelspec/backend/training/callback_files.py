@@ -1,4 +1,4 @@
-"""Files of Keras's callbacks: whole or not at all, and continued where a run continues."""
+"""Files of Keras's callbacks: written completely or not at all, and continued by a resumed run."""
 
 import math
 import os
@@ -12,14 +12,14 @@ import keras
 from modelspec.storage.atomic import replacing
 
 _PER_FILE, _PER_VARIABLE = 1 << 16, 1 << 11
-"""Bytes of a model's file beyond the values of its variables, by measurement and generously."""
+"""The bytes of a model's file besides its variables, measured and rounded up."""
 
 
 @contextmanager
 def saving_whole(model: Any) -> Iterator[None]:
-    """Let ``model.save`` and ``model.save_weights`` write aside, and only where there is room.
+    """Make ``model.save`` and ``model.save_weights`` write to a temporary file, if there is room.
 
-    HDF5 ends the process where a disk fills while it writes, so the room is taken first.
+    HDF5 ends the process when the disk becomes full while it writes, so the room is tested first.
     """
     for method in ("save", "save_weights"):
         setattr(model, method, _whole(model, getattr(model, method)))
@@ -45,10 +45,10 @@ def _size(model: Any) -> int:
 
 
 def _require_room(path: Path, size: int) -> None:
-    """Take the room of a file and leave it again.
+    """Allocate the room of a file, and free it again.
 
     Raises:
-        OSError: where the disk, a quota or a limit leaves less.
+        OSError: The disk, a quota or a limit has less room.
     """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
@@ -61,13 +61,13 @@ def _require_room(path: Path, size: int) -> None:
 
 
 def keep_logs(callbacks: Sequence[Any]) -> None:
-    """Keep each CSVLogger from emptying the file of a run that continues."""
+    """Keep each CSVLogger from emptying the file of a resumed run."""
     for logger in _loggers(callbacks):
         logger.append = True
 
 
 def continue_logs(callbacks: Sequence[Any], epochs: int) -> None:
-    """Cut the file of each CSVLogger back to the epochs that a checkpoint has, and open it."""
+    """Cut the file of each CSVLogger to the epochs of the checkpoint, and open it."""
     for logger in _loggers(callbacks):
         path = Path(logger.filename)
         logger.csv_file.close()

@@ -1,7 +1,7 @@
 """The state of a callback: numbers, and the weights that it can restore.
 
-Its settings, paths among them, come from the spec each time and are never part of its state.
-The state in a file is compared with the callback and the model before any of it is used.
+Its settings, paths among them, come from the spec each time and are never part of its state. The
+state in a file is compared with the callback and the model before any of it is used.
 """
 
 import dis
@@ -23,8 +23,9 @@ Numbers = Mapping[str, bool | int | float | None]
 class Memory:
     """The attributes of a callback that change in training.
 
-    ``armed`` says whether it has chosen how to compare values of its monitor, which it does at the
-    first epoch's end; ``weights`` has a list of the model's weights by attribute.
+    ``armed`` says whether it has chosen if larger or smaller values of its monitor are better,
+    which it does at the end of the first epoch; ``weights`` has a list of the model's weights by
+    attribute.
     """
 
     numbers: Numbers
@@ -33,7 +34,7 @@ class Memory:
 
 
 def remember(callback: Any) -> Memory:
-    """What a callback remembers now."""
+    """Return the current state of a callback."""
     changing = {name: vars(callback)[name] for name in sorted(_changing(callback))}
     return Memory(
         {name: _plain(value) for name, value in changing.items() if _is_number(value)},
@@ -43,15 +44,15 @@ def remember(callback: Any) -> Memory:
 
 
 def is_kept(value: Any) -> bool:
-    """Whether a checkpoint holds an attribute of this value."""
+    """Return True where a checkpoint saves an attribute with this value."""
     return _is_number(value) or _are_arrays(value)
 
 
 def require_fit(callback: Any, memory: Memory, model: Any) -> None:
-    """Hold a memory against the callback that is to have it.
+    """Compare a state with the callback that is to receive it.
 
     Raises:
-        ValueError: where another callback left it, or none.
+        ValueError: The state is of another callback, or of none.
     """
     kind = type(callback).__name__
     known = _changing(callback) | _made_later(callback)
@@ -70,7 +71,7 @@ def require_fit(callback: Any, memory: Memory, model: Any) -> None:
 
 
 def recall(callback: Any, memory: Memory) -> None:
-    """Give a memory that fits back to its callback."""
+    """Restore a callback's state, which must fit."""
     if memory.armed and not has_direction(callback):
         # Keras arms these at the first epoch's end, and turns the sign of min_delta then.
         choose_direction(callback)
@@ -79,7 +80,7 @@ def recall(callback: Any, memory: Memory) -> None:
 
 
 def _changing(callback: Any) -> set[str]:
-    """The attributes that are not settings."""
+    """Return the attributes that are not settings."""
     return set(vars(callback)) - _settings(callback)
 
 
@@ -91,9 +92,9 @@ def _settings(callback: Any) -> set[str]:
 
 
 def _made_later(callback: Any) -> set[str]:
-    """Attributes that the methods of a callback assign, and that it may not have before training.
+    """Return attributes that a callback's methods assign, perhaps only during training.
 
-    Keras's callbacks make some of theirs in an epoch, and so may those of a plugin.
+    Keras's callbacks create some attributes in an epoch, and so may those of a plugin.
     """
     methods = (member for kind in type(callback).__mro__ for member in vars(kind).values())
     return {
@@ -120,7 +121,7 @@ def _are_arrays(value: Any) -> bool:
 
 
 def _fits(now: Any, value: Any) -> bool:
-    """Whether a number may stand where ``now`` stands before the first epoch."""
+    """Return True where a saved number can replace ``now``, the value before the first epoch."""
     if isinstance(now, bool) or isinstance(value, bool):
         return isinstance(now, bool) and isinstance(value, bool)
     if isinstance(now, int) and now >= 0 and isinstance(value, int):

@@ -22,17 +22,17 @@ _PATHS = frozenset({"filepath", "filename", "log_dir", "backup_dir", "directory"
 
 
 def make_callbacks(catalog: Catalog, written: Sequence[Any], folder: Path) -> list[Any]:
-    """The callbacks, with every path that they write to put under ``folder``."""
+    """Create the callbacks; every path that they write to is below ``folder``."""
     return [make(catalog, "callback", _within(catalog, value, folder)) for value in written]
 
 
 def tensorboard(folder: Path) -> Any:
-    """Keras's own, which writes its logs of each epoch under ``folder``."""
+    """Create Keras's own callback, which writes its logs of each epoch below ``folder``."""
     return keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
 
 
 class CallbackRunner:
-    """Tells callbacks of events; what they print goes to stderr, since stdout is for data."""
+    """Calls callbacks on events; what they print goes to stderr, because stdout is for data."""
 
     def __init__(self, callbacks: Sequence[Any], model: Any, *, epochs: int, steps: int) -> None:
         self._last = _LastLogs()
@@ -42,10 +42,10 @@ class CallbackRunner:
         )
 
     def start(self, restore: Callable[[], Position]) -> Position:
-        """Begin training where ``restore`` has it; the files of a run that continues are kept.
+        """Start training at the position from ``restore``; a resumed run continues its files.
 
         Raises:
-            RunError: where a callback cannot go on.
+            RunError: A callback raises an error.
         """
         keep_logs(self.callbacks)
         self("on_train_begin")
@@ -54,25 +54,25 @@ class CallbackRunner:
         return position
 
     def __call__(self, event: str, *arguments: Any) -> None:
-        """Tell of an event by the name of the callbacks' method for it.
+        """Call the callbacks' method with the name of an event.
 
         Raises:
-            RunError: where a callback cannot go on.
+            RunError: A callback raises an error.
         """
         try:
             with redirect_stdout(sys.stderr):
                 getattr(self._list, event)(*arguments)
         except (OSError, RunError):
             raise
-        except Exception as error:  # what a callback raises is its own choice
+        except Exception as error:  # callbacks raise any type
             said = error_text(error)
             raise RunError(f"a callback of the spec failed ({event}): {said}") from error
 
     def epoch_ended(self, epoch: int, logs: Mapping[str, Any]) -> dict[str, float]:
-        """Tell of an epoch's end; gives what the callbacks add to its logs: the learning rate.
+        """Call the callbacks at an epoch's end; return their own logs: the learning rate.
 
         Raises:
-            RunError: where a callback cannot go on.
+            RunError: A callback raises an error.
         """
         self("on_epoch_end", epoch, dict(logs))
         added = {name: value for name, value in self._last.logs.items() if name not in logs}
@@ -81,7 +81,7 @@ class CallbackRunner:
 
 
 class _LastLogs(keras.callbacks.Callback):  # type: ignore[misc]
-    """Stands behind the others, and keeps the logs of an epoch as they leave them."""
+    """The last callback, which keeps the logs of an epoch as the others leave them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class _LastLogs(keras.callbacks.Callback):  # type: ignore[misc]
 
 def _within(catalog: Catalog, value: Any, folder: Path) -> dict[str, Any]:
     written = Written.read(value)
-    assert written is not None  # the checks passed it
+    assert written is not None  # the checks accepted it
     entry = catalog.find("callback", written.name)
     arguments = dict(written.arguments)
     if entry is not None:
@@ -109,10 +109,10 @@ def _within(catalog: Catalog, value: Any, folder: Path) -> dict[str, Any]:
 def check_monitors(
     written: Sequence[Any], callbacks: Sequence[Any], names: Sequence[str]
 ) -> list[Diagnostic]:
-    """The callbacks that watch what no epoch will log; ``names`` are those of a training epoch.
+    """Report callbacks that monitor what no epoch logs; ``names`` are those of a training epoch.
 
-    ``written`` are the callbacks as the spec has them. What only validation could log is not judged
-    here: there may be none.
+    ``written`` are the callbacks in the spec. Names of validation are not checked here, because
+    there may be no validation.
     """
     logging = any(isinstance(callback, keras.callbacks.ReduceLROnPlateau) for callback in callbacks)
     known = [*names, *(["learning_rate"] if logging else [])]
@@ -132,7 +132,7 @@ def check_monitors(
 
 
 def _watched(callback: Any) -> str | None:
-    """What a callback goes by; a checkpoint that keeps every epoch goes by nothing."""
+    """Return a callback's monitor; None if it has none, as a checkpoint that saves every epoch."""
     monitor = getattr(callback, "monitor", None)
     return (
         monitor if isinstance(monitor, str) and getattr(callback, "save_best_only", True) else None
@@ -140,7 +140,7 @@ def _watched(callback: Any) -> str | None:
 
 
 def idle(callbacks: Sequence[Any]) -> Iterator[str]:
-    """What to say of callbacks that watch a value of validation, where there is none."""
+    """Yield a message for each callback that monitors validation where there is none."""
     for callback in callbacks:
         monitor = _watched(callback)
         if monitor is not None and monitor.startswith("val_"):

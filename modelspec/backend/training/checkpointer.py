@@ -16,17 +16,17 @@ from modelspec.runs.layout import CHECKPOINTS, HISTORY
 from modelspec.runs.run import Run
 
 _SECOND = 1.0
-"""Epochs shorter than this share a checkpoint: more would cost short runs more than they lose.
+"""Shorter epochs share a checkpoint, because more would cost short runs more time than they save.
 
-A young run has them more often, so that a break loses half of it at most.
+A new run saves more often, so that an interruption costs at most half of it.
 """
 
 
 class Checkpointer:
-    """Keeps a run: after its epochs, and every ``seconds`` inside one.
+    """Saves a run: after its epochs, and every ``seconds`` within one.
 
-    ``warn`` is told of checkpoints that cannot be read. ``writes`` is false for all workers but
-    one: every worker has the same state.
+    ``warn`` is called for unreadable checkpoints. ``writes`` is false for all workers but one,
+    because every worker has the same state.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class Checkpointer:
         return self._run.history
 
     def restore(self) -> Position:
-        """Take up the newest checkpoint that can be read; the start, where there is none at all.
+        """Restore the newest readable checkpoint; return the start where there is none at all.
 
         Raises:
-            RunError: where there are some, and none can be read; or where the history lacks epochs.
+            RunError: There are checkpoints, but none is readable; or the history lacks epochs.
         """
         position = self._newest()
         if len(self.history) < position.epoch:
@@ -82,25 +82,25 @@ class Checkpointer:
         return Position()
 
     def epoch_finished(self, record: Mapping[str, Any], *, last: bool) -> None:
-        """Keep an epoch now, or soon where epochs are short."""
+        """Save an epoch now, or later where epochs are short."""
         self._pending.append(record)
         if last or time.monotonic() - self._last >= min(_SECOND, self._last - self._began):
             self.keep(Position(record["epoch"]))
 
     def inside(self, position: Position) -> None:
-        """Keep a position within an epoch where the last one is long ago."""
+        """Save a position within an epoch if the last checkpoint is old."""
         if time.monotonic() - self._last >= self._seconds:
             self.keep(position)
 
     def keep(self, position: Position) -> None:
-        """Write what is not on the disk yet; the history first, which a resumed run cuts back."""
+        """Write what is not on the disk yet, the history first, because a resume cuts it back."""
         self.keep_history()
         if self._writes:
             save_checkpoint(self._folder, self._state, position)
         self._last = time.monotonic()
 
     def keep_history(self) -> None:
-        """Write the epochs that are only in memory, whatever becomes of their state."""
+        """Write the epochs that are only in memory, even if their state cannot be saved."""
         if self._pending:
             self._run.append(self._pending)
             self._pending = []

@@ -48,8 +48,8 @@ class Position(NamedTuple):
 class State:
     """The state that training changes, and that a resumed run continues with.
 
-    ``extra`` are variables that neither the model nor its optimizer holds. The model's metrics
-    must have been built.
+    ``extra`` are variables that belong neither to the model nor to its optimizer. The model's
+    metrics must have been built.
     """
 
     model: Any
@@ -58,11 +58,11 @@ class State:
 
     def __post_init__(self) -> None:
         for callback in self.callbacks:
-            has_direction(callback)  # before the first step: what cannot be told cannot be kept
+            has_direction(callback)  # before the first step, to find missing parts of Keras early
 
     @cached_property
     def variables(self) -> Sequence[Any]:
-        """Found once: the search through the objects of a large model takes a tenth of a second."""
+        """All variables, cached, because the search in a large model takes a tenth of a second."""
         model = self.model
         listed = [*model.variables, *model.optimizer.variables, *self.extra]
         return all_variables([*listed, *model.metrics_variables], [model, model.optimizer])
@@ -79,7 +79,7 @@ class _Stored:
 
 
 def save_checkpoint(folder: Path, state: State, position: Position) -> None:
-    """Write the state at a position, and drop all but the newest two."""
+    """Write the state at a position, and delete all but the newest two."""
     arrays = {
         f"variable/{index}": _array(variable) for index, variable in enumerate(state.variables)
     }
@@ -101,7 +101,7 @@ def save_checkpoint(folder: Path, state: State, position: Position) -> None:
 
 
 def write_npz(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
-    """``numpy.savez``, which in some releases leaves the archive open where the disk is full."""
+    """Write as ``numpy.savez``, which in some releases leaves the archive open on a full disk."""
     with ZipFile(file, "w") as npz:
         for name, values in arrays.items():
             with npz.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -119,19 +119,18 @@ def _require_name(path: Path, position: Position) -> None:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, oldest first."""
+    """Return the checkpoints in a folder, oldest first."""
     return sorted(folder.glob("epoch-*.npz"), key=lambda path: path.stem.split("-")[1:])
 
 
 def restore(path: Path, state: State) -> Position:
-    """Put a checkpoint's values into the state; the position that it was written at.
+    """Assign a checkpoint's values to the state; return the position at which it was written.
 
     Raises:
-        Exception: of any kind, where the file is damaged, or of another model. Nothing has been put
-            in by then.
+        Exception: Of any kind, if the file is damaged or of another model; nothing was assigned.
     """
     variables = state.variables
-    # NumPy itself would leave a damaged file open.
+    # NumPy would leave a damaged file open.
     with (
         open(open_regular(path), "rb") as file,  # noqa: PTH123 - a descriptor, not a path
         np.load(file, allow_pickle=False) as npz,
@@ -147,7 +146,7 @@ def restore(path: Path, state: State) -> Position:
 
 
 def restore_weights(folder: Path, model: Any) -> Position:
-    """Put the weights of the newest checkpoint that can be read into a built model.
+    """Assign the weights of the newest readable checkpoint to a built model.
 
     Raises:
         RunError: There is no such checkpoint.
@@ -207,7 +206,7 @@ def _value(npz: Any, index: int, variable: Any) -> Array:
 
 
 def _member(npz: Any, name: str, nbytes: int) -> Array:
-    """One array, of which no more is read than ``nbytes`` and a header."""
+    """Read one array, of at most ``nbytes`` and a header."""
     if npz.zip.getinfo(f"{name}.npy").file_size > nbytes + _HEADER:
         raise ValueError(f"{name} is larger than it can be")
     with npz.zip.open(f"{name}.npy") as member:
@@ -249,7 +248,7 @@ def _memory(npz: Any, index: int, written: Any, state: State) -> Memory:
 def _in_own_dtypes(
     weights: Mapping[str, Sequence[Array]], kept: Sequence[Array]
 ) -> dict[str, list[Array]]:
-    """Weights as the model has them; what NumPy cannot store comes back as float32."""
+    """Return weights in the model's dtypes; dtypes that NumPy cannot store are read as float32."""
     return {
         name: [
             array.astype(weight.dtype) if array.dtype == _storable(weight).dtype else array
@@ -264,13 +263,13 @@ def _array(variable: Any) -> Array:
 
 
 def _stored_dtype(variable: Any) -> np.dtype[Any]:
-    # Of a TensorFlow variable it is a type of TensorFlow's.
+    # The dtype of a TensorFlow variable is a class of TensorFlow.
     name = getattr(variable.dtype, "name", variable.dtype)
     return np.dtype(np.float32) if _is_foreign(name) else np.dtype(name)
 
 
 def _is_foreign(name: str) -> bool:
-    """Whether NumPy has no such type of its own, and so cannot store it."""
+    """Return True where NumPy has no such dtype, and so cannot store it."""
     return not hasattr(np, name) and name != "bool"
 
 

@@ -1,4 +1,4 @@
-"""Rows of which a mask leaves no step, so that an average over their steps is no number."""
+"""Rows of which a mask leaves no step, so that the average over their steps is NaN."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _ROWS = 1024
 _TRIAL_ROWS, _TRIAL_STEPS = 2, 3
 
 Empty = Callable[[Array], Array]
-"""Which rows of a mask [rows, steps, ...] a layer gives no number for."""
+"""A function from a mask [rows, steps, ...] to the rows for which a layer returns NaN."""
 
 
 def _of_no_step(mask: Array) -> Array:
@@ -32,15 +32,15 @@ def _of_no_step(mask: Array) -> Array:
 
 
 def _of_a_group_of_no_step(mask: Array) -> Array:
-    """Of sequences of sequences, a TimeDistributed layer averages each of the inner ones."""
+    """Return rows of sequences of sequences where an inner sequence has no step."""
     return np.logical_not(mask.any(-1).reshape(len(mask), -1).all(-1))
 
 
 def empty_row_error(model: Any, batches: Batches, tensors: Sequence[Any] = ()) -> StepError | None:
-    """The error of the first row of which a mask leaves no step; None where there is none.
+    """Return the error of the first row of which a mask leaves no step; None if there is none.
 
-    ``tensors`` are what ``batches`` has values of, where these are not the model's inputs. The
-    masks do not depend on weights, which are no numbers any more where this is asked.
+    ``tensors`` are those for which ``batches`` has values, if they are not the model's inputs. The
+    masks do not depend on weights, which are NaN when this is called.
     """
     tensors_by_name = dict(zip((tensor.name for tensor in model.inputs), model.inputs, strict=True))
     if tensors:
@@ -49,7 +49,7 @@ def empty_row_error(model: Any, batches: Batches, tensors: Sequence[Any] = ()) -
         try:
             function = _function(list(tensors_by_name.values()), masked)
             row = _first_empty(function, masked.empty, list(tensors_by_name), batches)
-        except ValueError:  # the mask does not follow from these tensors
+        except ValueError:  # the mask depends on other tensors
             continue
         if row is not None:
             inner = f" in {masked.inner}" if masked.inner else ""
@@ -65,7 +65,7 @@ def empty_row_error(model: Any, batches: Batches, tensors: Sequence[Any] = ()) -
 def telling_of_empty_rows(
     parts: Iterable[Mapping[str, Array]], model: Any, batches: Batches, say: Callable[[str], None]
 ) -> Iterator[Mapping[str, Array]]:
-    """The predictions as they are, with one note where empty rows made NaN of some."""
+    """Yield the predictions unchanged, with one note where empty rows made some of them NaN."""
     told = False
     for part in parts:
         if not told and any(map(_has_nan, part.values())):
@@ -81,9 +81,9 @@ def _has_nan(array: Array) -> bool:
 
 @dataclass(frozen=True)
 class _Masked:
-    """A layer that gives NaN for rows without steps, and the mask of what it is called on.
+    """A layer that returns NaN for rows without steps, and the mask of its input.
 
-    ``path`` has, for each model around the layer, what that is called on and its own inputs.
+    ``path`` has the call's inputs and the own inputs of each model around the layer.
     """
 
     layer: str
@@ -94,7 +94,7 @@ class _Masked:
 
 
 def _masked_layers(model: Any) -> Iterator[_Masked]:
-    """The layers that give NaN for rows without steps, those in nested models too."""
+    """Yield the layers that return NaN for rows without steps, also those in nested models."""
     for node in graph_nodes(model):
         if node.is_input or not isinstance(node.operation, keras.Layer):
             continue
@@ -111,14 +111,14 @@ def _masked_layers(model: Any) -> Iterator[_Masked]:
 
 
 def _masks(node: GraphNode) -> Iterator[tuple[Any, Any]]:
-    """The masks of what a layer is called on, each with its tensor; None for one as an argument."""
+    """Yield the masks of a layer's inputs, each with its tensor; None for a mask as an argument."""
     yield from ((mask, tensor) for tensor in node.inputs if (mask := mask_of(tensor)) is not None)
     if isinstance(mask := node.kwargs.get("mask"), keras.KerasTensor):
         yield mask, None
 
 
 def _needs_steps(node: GraphNode, mask: Any, of: Any) -> Empty | None:
-    """Whether a layer gives NaN where a mask leaves no step, tried on ones: for which rows."""
+    """Return which rows of a mask make a layer return NaN, from a trial with ones; None if none."""
     shape = [size or _TRIAL_STEPS for size in mask.shape[1:]]
     whole = np.ones([_TRIAL_ROWS, *shape], bool)
     if not shape or _gives_nan(node, of, whole):
@@ -133,7 +133,7 @@ def _needs_steps(node: GraphNode, mask: Any, of: Any) -> Empty | None:
 
 
 def _gives_nan(node: GraphNode, masked: Any, mask: Array) -> bool:
-    """Whether a layer with weights of 1 gives NaN for inputs of 1 with a mask of one of them."""
+    """Return True where a layer with weights of 1 returns NaN for inputs of 1 with a mask."""
     ones = {id(tensor): _ones(tensor) for tensor in node.inputs}
     floats = [variable for variable in node.operation.variables if "float" in variable.dtype]
     weights = [(variable, tf.ones(variable.shape, variable.dtype)) for variable in floats]
@@ -147,7 +147,7 @@ def _gives_nan(node: GraphNode, masked: Any, mask: Array) -> bool:
     try:
         with keras.StatelessScope(weights):
             results = keras.tree.flatten(node.operation(*args, **kwargs))
-    except Exception:  # noqa: BLE001 - what a layer raises on ones is its choice
+    except Exception:  # noqa: BLE001 - layers raise any type on ones
         return False
     return any(_has_nan(np.asarray(result)) for result in results)
 
@@ -160,7 +160,7 @@ def _ones(tensor: Any) -> Any:
 
 
 def _function(tensors: Sequence[Any], masked: _Masked) -> Callable[[Any], Any]:
-    """From the values of tensors of the outer model to a mask inside of it."""
+    """Return a function from the values of the outer model's tensors to a mask inside of it."""
     stages: list[Callable[[Any], Any]] = []
     for taken, inputs in masked.path:
         stages.append(keras.Function(list(tensors), list(taken)))

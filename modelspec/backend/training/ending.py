@@ -1,4 +1,4 @@
-"""The reason why a training ended, and the epoch whose weights it leaves."""
+"""The reason why a training ended, and the epoch whose weights the model keeps."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,7 @@ from modelspec.runs.record import ALL_EPOCHS
 
 
 def end_reason(callbacks: Iterable[Any], done: int, epochs: int) -> str:
-    """Why a training ended after ``done`` of ``epochs`` epochs, as ``run.json`` says it."""
+    """Return why a training ended after ``done`` of ``epochs`` epochs, for ``run.json``."""
     if done >= epochs:
         return ALL_EPOCHS
     stopped = [
@@ -21,7 +21,7 @@ def end_reason(callbacks: Iterable[Any], done: int, epochs: int) -> str:
 
 
 def model_epoch(callbacks: Iterable[Any], done: int) -> int:
-    """The epoch, from 1, whose weights the model has after ``on_train_end``.
+    """Return the epoch, from 1, whose weights the model has after ``on_train_end``.
 
     It is the last, unless a callback restored the weights of its best epoch; Keras does so after
     the last epoch too. Of several such callbacks, the last one decides.

@@ -1,8 +1,8 @@
 """Many steps of a compiled Keras model in one call of a TensorFlow function.
 
-``model.fit`` asks Python for every batch. Here a call walks over the batches of a table of row
-numbers, gathers their rows in the graph, and takes the model's own ``train_step`` or ``test_step``:
-the same arithmetic, without the way back to Python between steps.
+``model.fit`` returns to Python for every batch. Here a call loops over the batches of a table of
+row numbers, gathers their rows in the graph, and calls the model's own ``train_step`` or
+``test_step``: the same arithmetic, without Python between steps.
 """
 
 import random
@@ -31,7 +31,7 @@ from modelspec.data.concatenated import Array
 from modelspec.problems.errors import StepError
 
 Step = Callable[[Any], Mapping[str, Any]]
-"""One step on a batch in the form of ``fit``: its logs so far in the epoch, ``loss`` among them."""
+"""A step on a batch in the form of ``fit``; it returns the epoch's logs so far, with ``loss``."""
 
 Walk = Callable[[Any, Any, Any, Any, Any], Any]
 
@@ -40,14 +40,14 @@ StepOfTotal = Callable[[Any, Any], Mapping[str, Any]]
 
 
 class Engine:
-    """Steps of one compiled model. ``jit`` is what XLA compiles of training on whole batches.
+    """Steps of one compiled model. ``jit`` is the part of training that XLA compiles.
 
-    ``step`` stands in for the model's own ``train_step``. With a ``SharedModel``, each step
-    computes the rows of this worker alone, and has the results of all; with a ``SplitModel``, each
-    device computes some rows. ``body`` is the part of the model that
-    goes on from precomputed values, which batches then hold in place of inputs. ``seed`` is for
-    what layers draw while they are traced. ``on_training_graph`` is given the graph of training
-    steps before the first one.
+    ``step`` replaces the model's own ``train_step``. With a ``SharedModel``, each step computes
+    only the rows of this worker, and has the results of all rows; with a ``SplitModel``, each
+    device computes some rows. ``body`` is the part of the model that continues from precomputed
+    values, which replace the inputs in batches. ``seed`` is for the random numbers that layers draw
+    while they are traced. ``on_training_graph`` is called with the graph of training steps before
+    the first step.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class Engine:
         seed: int = 0,
         on_training_graph: Callable[[Any], None] | None = None,
     ) -> None:
-        # The same run must give the same weights; by default TensorFlow sums the gradients of an
-        # Embedding in whatever order its threads come.
+        # The same run must produce the same weights; by default TensorFlow sums the gradients of an
+        # Embedding in the order in which its threads end.
         tf.config.experimental.enable_op_determinism()
         self.model, self.shared = model, shared
         self.body = model if body is None else body
@@ -83,13 +83,13 @@ class Engine:
 
     @property
     def workers(self) -> Collectives | None:
-        """The workers among whom batches are shared, if there are several."""
+        """The workers that share the batches, if there are several."""
         return self.shared.collectives if self.shared else None
 
     def build(self, data: Any) -> None:
-        """Let Keras make its metrics' variables, which cannot be made inside a loop.
+        """Let Keras create its metrics' variables, which cannot be created inside a loop.
 
-        As ``fit`` does it, on symbols: a real step could change the state of layers. ``data`` is
+        As in ``fit``, on symbols, because a real step could change the state of layers. ``data`` is
         a batch in the form of ``fit``, of which only the types matter.
         """
         if not self._built:
@@ -97,17 +97,17 @@ class Engine:
             self._built = True
 
     def train(self, chunk: StepChunk) -> int:
-        """Update weights, optimizer and metrics, batch by batch; how many steps that were.
+        """Update weights, optimizer and metrics, batch by batch; return the number of steps.
 
-        It ends at the first step that leaves no finite loss.
+        Training ends at the first step whose loss is not finite.
         """
-        # XLA compiles one shape at a time; the short last batch of an epoch is not worth another.
+        # XLA compiles for one shape; the short last batch of an epoch is not worth another program.
         jit = self._jit if chunk.whole else "off"
 
         def steps() -> int:
             return int(self._run("train", self._train, chunk, jit))
 
-        # The first call also makes the function, and the short last batch is not a usual step.
+        # The first call also traces the function, and the short last batch is not a typical step.
         return self.cost.measure(steps, counts=bool(self._walks) and chunk.whole)
 
     def test(self, chunk: StepChunk) -> None:
@@ -115,28 +115,29 @@ class Engine:
         self._run("test", self._test, chunk, "off")
 
     def reset(self) -> None:
-        """Start to count loss and metrics anew."""
+        """Reset loss and metrics."""
         if self._built:
             self._reset()
 
     def results(self) -> dict[str, float]:
-        """Loss and metrics since the last reset, by Keras's own names.
+        """Return loss and metrics since the last reset, by Keras's own names.
 
-        A metric of several values, such as one for each class, gives ``NAME_0``, ``NAME_1``, ….
-        One value has its metric's name, whatever its shape.
+        A metric of several values, such as one for each class, is split into ``NAME_0``,
+        ``NAME_1``, …. A single value has its metric's name, whatever its shape.
         """
         values = self._read().items()
         return dict(pair for name, value in values for pair in _numbers(name, np.asarray(value)))
 
     def names(self) -> list[str]:
-        """The names of ``results``, known as soon as the losses and metrics are built."""
+        """Return the names of ``results``, known as soon as the losses and metrics are built."""
         read: Any = self._read
         outputs = read.get_concrete_function().structured_outputs.items()
         pairs = ((name, np.zeros(value.shape.as_list())) for name, value in outputs)
         return [key for name, zeros in pairs for key, _ in _numbers(name, zeros)]
 
     def _run(self, phase: str, step: Step, chunk: StepChunk, jit: Jit) -> Any:
-        # Before the trace: a variable that is made inside of a loop belongs to the loop's graph.
+        # Before the trace, because a variable that is created inside a loop belongs to the loop's
+        # graph.
         self.build(chunk.data)
         specs = tf.nest.map_structure(_any_length, chunk.data)
         if jit in ("steps", "loops") and any(
@@ -164,10 +165,10 @@ class Engine:
             )
 
     def _trace(self, walk: Any, key: str, way_out: str, *, trains: bool) -> None:
-        """Make the graph of a walk, which its first call then finds.
+        """Trace the graph of a walk, which its first call then uses.
 
         AugMix draws with Python's generator while it is traced. A resumed run traces other walks
-        before this one, so each has draws of its own.
+        before this one, so each has a seed of its own.
         """
         draws = random.getstate()
         random.seed(f"{self._seed} {key}")
@@ -189,7 +190,7 @@ def _numbers(name: str, value: Array) -> Iterator[tuple[str, float]]:
 
 
 def _any_length(tensor: Any) -> Any:
-    """The type of a tensor whose first axis varies, so that other lengths need no new trace."""
+    """Return a tensor's type with an unknown first axis, so that one trace fits all lengths."""
     return tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
 
 
@@ -200,14 +201,15 @@ def _plain_step(step: Step) -> StepOfTotal:
 def _shared_step(
     step: Step, shared: SharedModel | SplitModel, *, trains: bool, own: bool
 ) -> StepOfTotal:
-    """A step whose batch is shared; ``own`` batches have no rows but this worker's."""
+    """Return a step whose batch is shared; ``own`` batches have only this worker's rows."""
     return lambda batch, total: shared.take(step, batch, total, trains=trains, own=own)
 
 
 def _walker(step: StepOfTotal, specs: Any, jit: Jit, *, guarded: bool) -> Walk:
-    """A function of data, a table of its rows by step, the rows of a batch, and the steps' ends.
+    """Return a function of data, a table of its rows by step, a batch's rows, and two steps.
 
-    It gives the number of steps taken; where it is ``guarded``, none after a loss not finite.
+    It runs the steps from the first to before the second, and returns their number. A
+    ``guarded`` function ends after a loss that is not finite.
     """
     number = tf.TensorSpec([], tf.int32)
     one = tf.function(step, jit_compile=True, reduce_retracing=True) if jit == "steps" else step
@@ -223,13 +225,13 @@ def _walker(step: StepOfTotal, specs: Any, jit: Jit, *, guarded: bool) -> Walk:
             logs = one(batch, total)
             if not guarded:
                 return at + 1, fine
-            # The step has already changed the weights: the loop ends after it, not before.
+            # The step has already changed the weights, so the loop ends after it, not before.
             return at + 1, tf.math.is_finite(logs["loss"])
 
         def more(at: Any, fine: Any) -> Any:
             return tf.logical_and(at < stop, fine)
 
-        # One step after the other: each reads the weights that the step before has written.
+        # Steps run one after the other, because each reads the weights that the last one wrote.
         last, _ = tf.while_loop(more, body, [start, True], parallel_iterations=1)
         return last - start
 
@@ -238,7 +240,7 @@ def _walker(step: StepOfTotal, specs: Any, jit: Jit, *, guarded: bool) -> Walk:
 
 
 def predictor(model: Any) -> Callable[[Batch], dict[str, Array]]:
-    """A function from the inputs of a batch to one array per output, by name."""
+    """Return a function from the inputs of a batch to one array for each output, by name."""
     forward = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
     return lambda batch: _outputs(model, batch, forward)
 
@@ -261,7 +263,7 @@ def _outputs(model: Any, batch: Batch, forward: Callable[[Any], Any]) -> dict[st
 
 
 def _array(result: Any) -> Array:
-    """bfloat16 as float32, since NumPy has no such type, and npz files cannot hold it."""
+    """Return bfloat16 as float32: NumPy has no such dtype, and npz files cannot store it."""
     array: Array = tf.cast(
         result, tf.float32 if result.dtype == tf.bfloat16 else result.dtype
     ).numpy()

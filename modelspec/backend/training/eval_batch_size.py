@@ -13,27 +13,28 @@ _ACTIVATION_BYTES = 8 * 2**20
 
 
 def eval_batch_size(model: Any, batch_size: int) -> int:
-    """A larger batch that gives the same results, as long as the layers' outputs stay in caches.
+    """Return a larger batch size with the same results, while layers' outputs fit into caches.
 
-    It stays as it is where a layer mixes the samples of a batch, as ``Softmax: {axis: 0}`` does.
+    The size is unchanged where a layer mixes the samples of a batch, as ``Softmax: {axis: 0}``
+    does.
     """
     row = 0 if any(map(mixes_samples, model.operations)) else _activation_bytes(model)
     return max(batch_size, min(_ROWS, _ACTIVATION_BYTES // row)) if row else batch_size
 
 
 def is_batch_size_invariant(model: Any) -> bool:
-    """Whether losses are means over samples, which are the same whatever the batches.
+    """Return True where losses are means over samples, which are the same for all batch sizes.
 
-    Sums are not, nor means over weights, as those of a masked output or with ``ignore_class`` are,
-    nor what is computed of a batch as a whole. Nor are the losses of several outputs, in which
-    Keras counts a short batch as much as a whole one.
+    Sums are not; nor are means over weights, as with a masked output or ``ignore_class``; nor
+    values of a batch as a whole. Nor are the losses of several outputs, in which Keras counts a
+    short batch as much as a whole one.
 
     Raises:
-        MissingPartError: where Keras does not say what the losses or masks are.
+        MissingPartError: Keras lacks the part that lists the losses or masks.
     """
     losses = compiled_losses(model)
     if any(map(is_own, [*losses, *compiled_metrics(model), *model.layers])):
-        return False  # code that only its author knows
+        return False  # code of a plugin, which is not examined
     reductions = {getattr(loss, "reduction", "sum_over_batch_size") for loss in losses}
     mixing = any(map(_mixes_samples, [*losses, *compiled_metrics(model)]))
     masked = any(map(is_masked, model.outputs))
@@ -43,7 +44,7 @@ def is_batch_size_invariant(model: Any) -> bool:
 
 
 def _mixes_samples(judge: Any) -> bool:
-    """Whether a loss or metric of a batch is more than the mean of those of its samples."""
+    """Return True where a loss or metric of a batch is not the mean of its samples' values."""
     facts = LOSSES.get(folded(_name(judge)))
     if facts is not None and facts.of_batch:
         return True
@@ -58,13 +59,13 @@ def _name(loss: Any) -> str:
 
 
 def is_own(part: Any) -> bool:
-    """Whether a layer, loss or metric is of a plugin, and not of Keras."""
+    """Return True where a layer, loss or metric comes from a plugin, and not from Keras."""
     owner = part if hasattr(part, "__name__") else type(part)
     return not isinstance(part, str | None) and not owner.__module__.startswith("keras.")
 
 
 def mixes_samples(operation: Any) -> bool:
-    """Whether an operation's results are not one for each sample, computed of it alone."""
+    """Return True where an operation's result for a sample depends on other samples."""
     if not isinstance(operation, keras.Layer) and any(
         tuple(tensor.shape)[:1] != (None,) for tensor in _outputs(operation)
     ):
@@ -75,7 +76,7 @@ def mixes_samples(operation: Any) -> bool:
 
 
 def _activation_bytes(model: Any) -> int:
-    """Of one sample, in single precision; 0 where a length is unknown."""
+    """Return the bytes for one sample, in single precision; 0 where a length is unknown."""
     shapes: list[tuple[int | None, ...]] = [
         tuple(tensor.shape[1:]) for operation in model.operations for tensor in _outputs(operation)
     ]

@@ -19,8 +19,8 @@ Logs: TypeAlias = dict[str, float]
 class Evaluation:
     """An evaluation that can be repeated, as after each epoch; its rows are prepared once.
 
-    ``callbacks`` is called with events by the names of Keras's callbacks, ``warn`` with what makes
-    it slower.
+    ``callbacks`` is called with the names of Keras's events, ``warn`` with reasons for slow
+    evaluation.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Evaluation:
         self._engine, self._callbacks = engine, callbacks or _nobody
 
     def __call__(self) -> Logs:
-        """Loss and metrics now."""
+        """Return the current loss and metrics."""
         engine, size, done = self._engine, self._batches.batch_size, 0
         engine.reset()
         self._callbacks("on_test_begin")
@@ -52,7 +52,7 @@ class Evaluation:
 
 
 def _batch_size(model: Any, size: int, warn: Callable[[str], None] | None) -> int:
-    """A larger batch, where that can be shown to change no result."""
+    """Return a larger batch size, if it certainly changes no result."""
     try:
         return eval_batch_size(model, size) if is_batch_size_invariant(model) else size
     except MissingPartError as error:

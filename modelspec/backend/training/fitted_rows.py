@@ -1,4 +1,4 @@
-"""The values that layers are fitted to: of all training rows, as one array or some at a time."""
+"""The values that layers are fitted to, for all training rows: one array, or parts of some rows."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from modelspec.data.concatenated import Array, Rows
 
 
 def array_for(tensors: Sequence[Any], batches: Batches, dtype: Any = None) -> Array | None:
-    """An empty array for the values of symbolic tensors; None where they are too many for memory.
+    """Return an empty array for the values of symbolic tensors; None if memory is too small.
 
     Without ``dtype``, it has that of the values.
     """
@@ -27,7 +27,7 @@ def array_for(tensors: Sequence[Any], batches: Batches, dtype: Any = None) -> Ar
 
 
 def fill(array: Array, pieces: Iterator[Array]) -> None:
-    """Copy pieces into an array one after the other, so that no value is in memory twice."""
+    """Copy parts into an array one after the other, so that no value is in memory twice."""
     start = 0
     for piece in pieces:
         array[start : start + len(piece)] = piece
@@ -35,7 +35,7 @@ def fill(array: Array, pieces: Iterator[Array]) -> None:
 
 
 def pieces_of(tensor: Any, batches: Batches) -> Iterator[Array]:
-    """The values of a symbolic tensor for all rows, some rows at a time, in their order."""
+    """Yield the values of a symbolic tensor for all rows, some rows at a time, in order."""
     inputs = [source for source in _inputs(tensor) if source.name in batches.dataset.inputs]
     function = None if inputs[0] is tensor else keras.Function(inputs, tensor)
     arrays = batches.dataset.inputs
@@ -55,7 +55,7 @@ def pieces_of(tensor: Any, batches: Batches) -> Iterator[Array]:
 
 
 def _inputs(tensor: Any) -> list[Any]:
-    """The inputs of the model on which a tensor depends."""
+    """Return the inputs of the model on which a tensor depends."""
     inputs: dict[int, Any] = {}
     waiting, seen = [tensor], set()
     while waiting:
@@ -70,7 +70,7 @@ def _inputs(tensor: Any) -> list[Any]:
 
 
 def _stored(name: str, batches: Batches, positions: Rows) -> Array:
-    """Rows of an input as the file has them: plain Keras is fitted to these, too."""
+    """Return rows of an input as the file has them, because plain Keras is fitted to these, too."""
     array = batches.dataset.inputs[name]
     if array.dtype.kind == "f" and array.dtype.itemsize < np.dtype(np.float32).itemsize:
         return batches.gather(positions).inputs[name]
@@ -78,7 +78,7 @@ def _stored(name: str, batches: Batches, positions: Rows) -> Array:
 
 
 def _shaped(array: Array, tensor: Any) -> Array:
-    """An array whose last axis of 1 is there or not as the input declares it."""
+    """Add or drop a last axis of 1, as the input declares it."""
     rank = len(tensor.shape)
     if array.ndim == rank - 1:
         return array[..., None]
@@ -86,14 +86,14 @@ def _shaped(array: Array, tensor: Any) -> Array:
 
 
 def as_documents(piece: Array) -> Array:
-    """Keras takes a flat array for one document, where each row is one."""
+    """Return one document for each row; Keras would read a flat array as one document."""
     return piece[:, None] if piece.ndim == 1 else piece
 
 
 def stream(pieces: Iterator[Array]) -> Any:
-    """Pieces as a data set, which Keras goes through once."""
+    """Return the parts as a ``tf.data`` dataset, or an iterator of vectors, for one pass."""
     first = next(pieces, None)
-    if first is None:  # it was asked to stop
+    if first is None:  # a stop was requested
         raise StopIteration
     text = first.dtype.kind in "OSU"
 
@@ -101,7 +101,7 @@ def stream(pieces: Iterator[Array]) -> Any:
         yield tf.convert_to_tensor(first)
         yield from map(tf.convert_to_tensor, pieces)
 
-    if first.ndim == 1:  # of which Keras would make batches of its own
+    if first.ndim == 1:  # Keras would batch a dataset of vectors again
         return again()
     kind = tf.string if text else tf.as_dtype(first.dtype)
     signature = tf.TensorSpec([None, *first.shape[1:]], kind)

@@ -1,6 +1,6 @@
 """The values of fitted layers, in a file of the run: a resumed run does not fit them again.
 
-The file is not trusted: it is read as an npz file of data is, and compared with the layers.
+The file is not trusted: it is read like an npz file of data, and compared with the layers.
 """
 
 import json
@@ -30,7 +30,7 @@ def save_fitted(path: Path, layers: Sequence[Any]) -> None:
 
 
 def load_fitted(path: Path, layers: Sequence[Any]) -> None:
-    """Put the values of a file into the layers of a model.
+    """Assign the values in a file to the layers of a model.
 
     Raises:
         RunError: The file cannot be read, or does not fit the layers.
@@ -41,7 +41,7 @@ def load_fitted(path: Path, layers: Sequence[Any]) -> None:
         for layer in layers:
             own = {key: value for (name, key), value in stored.items() if name == layer.name}
             _put(layer, own)
-    # What a layer raises for values that do not fit is Keras's choice.
+    # Layers raise any type for values that do not fit.
     except Exception as error:
         raise RunError(f"{path} cannot be read: {error}") from error
 

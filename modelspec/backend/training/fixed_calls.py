@@ -1,4 +1,4 @@
-"""The calls of a model that give the same result for a row in every epoch."""
+"""The calls of a model whose result for a row is the same in every epoch."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ _CHANGES = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
 """Layers that change their state in training; a frozen BatchNormalization does not."""
 
 _KNOWN = ("keras", "modelspec")
-"""Packages whose layers do not draw numbers, or add to the loss, without showing it."""
+"""Packages whose layers show by their attributes whether they draw numbers or add to the loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of an operation in a model, or the way of tensors into a nested model or out of it.
+    """A call of an operation in a model, or tensors that enter or leave a nested model.
 
     ``node`` is None where tensors only change their names.
     """
@@ -33,7 +33,7 @@ class Call:
 
 
 def calls_in(model: Any, closed: Callable[[Any], bool] = lambda _: False) -> list[Call]:
-    """The calls of a functional model in order, and those of nested models that are not closed."""
+    """Return a functional model's calls in order, with those of nested models unless closed."""
     return list(_calls_in(model, closed, set()))
 
 
@@ -43,7 +43,7 @@ def _calls_in(model: Any, closed: Callable[[Any], bool], opened: set[int]) -> It
             continue
         inner = None if closed(node.operation) else as_functional(node.operation)
         tensors = None if inner is None else taken_by(node, inner)
-        # The tensors inside a model stand for those of one call.
+        # The tensors inside a model have values for one call only.
         if inner is None or tensors is None or id(inner) in opened:
             yield Call(node.inputs, node.outputs, node)
         else:
@@ -54,7 +54,7 @@ def _calls_in(model: Any, closed: Callable[[Any], bool], opened: set[int]) -> It
 
 
 def taken_by(node: GraphNode, inner: Any) -> list[Any] | None:
-    """The tensors that a call gives to the inputs of a model; None where Keras changes them."""
+    """Return the tensors that a call passes to a model's inputs; None where Keras changes them."""
     args, _ = node.fill_in({id(tensor): tensor for tensor in node.inputs})
     if len(args) != 1 or isinstance(args[0], dict) or type(inner).__module__[:6] != "keras.":
         return None
@@ -64,7 +64,7 @@ def taken_by(node: GraphNode, inner: Any) -> list[Any] | None:
 
 
 def is_fixed(operation: Any) -> bool:
-    """Whether an operation gives the same result for a row in every epoch."""
+    """Return True where an operation returns the same result for a row in every epoch."""
     if not isinstance(operation, keras.Layer):
         return True
     inside = all_layers(operation) if as_functional(operation) is not None else []
@@ -89,7 +89,7 @@ def _is_constant(layer: Any) -> bool:
 
 
 def _is_random(layer: Any) -> bool:
-    """Whether a layer draws numbers; recurrent cells hold a generator without dropout too."""
+    """Return True where a layer draws numbers; recurrent cells always have a generator."""
     if not any(isinstance(value, keras.random.SeedGenerator) for value in vars(layer).values()):
         return False
     values = (getattr(layer, name, None) for name in _RATES)
@@ -98,6 +98,6 @@ def _is_random(layer: Any) -> bool:
 
 
 def _adds_loss(layer: Any) -> bool:
-    """Whether a layer adds to the loss, which must be added in every epoch."""
+    """Return True where a layer adds to the loss, which must be added in every epoch."""
     regularized = getattr(layer, "activity_regularizer", None) is not None
     return regularized or isinstance(layer, keras.layers.ActivityRegularization)

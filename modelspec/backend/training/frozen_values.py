@@ -23,10 +23,10 @@ from modelspec.problems.units import size
 from modelspec.storage import cache
 
 _LARGEST = 4 * 2**20
-"""Numbers in the largest result within the beginning: more fall out of the processor's caches."""
+"""The values in the largest result of the beginning; more do not fit into a processor's caches."""
 
 _CONSTANT_BYTES = 64 * 2**20
-"""Weights that a graph may hold: TensorFlow copies it several times, and takes 2 GB at most."""
+"""The weights that a graph may contain: TensorFlow copies them several times, up to 2 GB."""
 
 _MOST_ROWS = 512
 _UNKNOWN = 64
@@ -35,10 +35,10 @@ _UNKNOWN = 64
 def precomputed(
     parts: Parts, batches: Batches, say: Callable[[str], None], stopped: Callable[[], bool]
 ) -> Batches:
-    """The same rows with the values of the beginning in place of the inputs.
+    """Return the same rows with the values of the beginning in place of the inputs.
 
-    Values up to the bound of rows in memory stay there; more lie in a file of the cache folder that
-    is gone when the process ends.
+    Values up to the limit of rows in memory stay there; more are in a file of the cache folder that
+    is deleted when the process ends.
 
     Raises:
         KeyboardInterrupt: A stop was requested.
@@ -54,7 +54,7 @@ def precomputed(
         if stopped():
             raise KeyboardInterrupt
         wanted = np.arange(start, min(start + rows, whole.samples))
-        # Always as many rows: the sums of a short batch may differ in their last bits.
+        # Always the same number of rows: the sums of a short batch may differ in their last bits.
         inputs = input_arrays(parts.model, whole.gather(np.resize(wanted, rows)))
         results = forward(tf.nest.map_structure(tf.convert_to_tensor, inputs))
         values = [np.asarray(result)[: len(wanted)] for result in results]
@@ -67,7 +67,7 @@ def precomputed(
 
 
 def with_constants(parts: Parts) -> Callable[[Any], Any]:
-    """The beginning with its weights as constants of the graph, where they are small enough.
+    """Return the beginning with its weights as constants, if they are small enough.
 
     TensorFlow then multiplies the scale of a normalization into the weights of the convolution
     before it, once: MobileNetV2 takes a third less time. The sums differ in their last bits.
@@ -88,7 +88,7 @@ def with_constants(parts: Parts) -> Callable[[Any], Any]:
 
 
 def _rows(parts: Parts, samples: int) -> int:
-    """How many rows are computed at once, by shapes alone, so that a resumed run does the same."""
+    """Return the rows of a call, from shapes alone, so that a resumed run computes the same."""
     widest = max(map(_numbers, _results(parts)))
     most = max(1, min(_MOST_ROWS, samples, _LARGEST // max(widest, 1)))
     # Equal parts, so that the last one is nearly full.
@@ -96,7 +96,7 @@ def _rows(parts: Parts, samples: int) -> int:
 
 
 def _results(parts: Parts) -> Iterator[Any]:
-    """The results of the beginning's operations, and of those in nested models."""
+    """Yield the results of the beginning's operations, and of those in nested models."""
     for call in parts.calls:
         yield from call.outputs
         if (inner := as_functional(call.operation)) is not None:

@@ -27,18 +27,17 @@ from modelspec.runs.progress import Listener
 
 
 class Stopped(Exception):  # noqa: N818 - a request that was met
-    """Training ended between two steps, because somebody asked for it; all is kept."""
+    """Training ended between two steps, on request; everything is saved."""
 
 
 @dataclass(frozen=True)
 class FitContext:
-    """The parts of a training beside the model: rows, settings, callbacks and checkpoints.
+    """The parts of a training besides the model: rows, settings, callbacks and checkpoints.
 
-    ``asked_to_stop`` and ``find_change``, which says why the run cannot go on, are called after
-    every call of the engine. ``loss_shares`` adds to the logs of an epoch, and
-    ``comparable`` to those of validation. ``check_names`` hears
-    the names of the engine's results before the first epoch, and raises where a callback misses
-    one.
+    ``asked_to_stop`` and ``find_change``, which returns why the run cannot continue, are called
+    after every call of the engine. ``loss_shares`` adds to the logs of an epoch, and ``comparable``
+    to those of validation. ``check_names`` is called with the names of the engine's results before
+    the first epoch, and raises where a callback needs another name.
     """
 
     batches: Batches
@@ -55,14 +54,14 @@ class FitContext:
 
 
 def fit(engine: Engine, context: FitContext) -> None:
-    """Train a compiled model, from where the checkpointer's run stands to its last epoch.
+    """Train a compiled model, from the checkpointer's position to the last epoch.
 
-    The record of an epoch holds ``epoch`` (from 1), Keras's own names for loss and metrics, the
-    same with ``val_`` where there is validation, and ``seconds``.
+    The record of an epoch has ``epoch`` (from 1), Keras's own names for loss and metrics, the same
+    names with ``val_`` if there is validation, and ``seconds``.
 
     Raises:
-        Stopped: where it was asked to stop; the position is kept.
-        RunError: where the loss is no finite number any more.
+        Stopped: A stop was requested; the position is saved.
+        RunError: The loss is not finite any more.
     """
     model, callbacks, training = engine.model, context.callbacks, context.training
     fixed = training.steps_per_call
@@ -79,7 +78,8 @@ def fit(engine: Engine, context: FitContext) -> None:
     )
     model.stop_training = False
     # Before the checkpoint, which holds the metrics' variables too; and callbacks choose by the
-    # metrics, so on_train_begin comes after, and what it resets is restored last.
+    # Before the checkpoint is restored, which contains the metrics' variables too. Callbacks choose
+    # by the metrics, so on_train_begin comes after, and what it resets is restored last.
     engine.build(sample(engine.body, context.batches))
     context.check_names(engine.names())
     start = callbacks.start(lambda: _require_inside(context.checkpointer.restore(), context))
@@ -93,19 +93,19 @@ def fit(engine: Engine, context: FitContext) -> None:
             logs = _epoch(engine, context, source, evaluation, at)
     finally:
         context.checkpointer.keep_history()
-    # Optimizers that average weights put the averages in place at the end.
+    # Optimizers that average weights replace the weights by the averages at the end.
     model.optimizer.finalize_variable_values(model.trainable_variables)
     callbacks("on_train_end", logs)
 
 
 def _require_inside(position: Position, context: FitContext) -> Position:
-    """The position, where the rows and epochs of this run have it.
+    """Return the position, if it is within the rows and epochs of this run.
 
     Raises:
-        RunError: where they do not, as of a checkpoint that somebody changed.
+        RunError: It is not, for example because somebody changed the checkpoint.
     """
     batches, epochs, samples = context.batches, context.training.epochs, position.samples
-    # At the end of an epoch's training the last batch may be short, and validation is to come.
+    # At the end of an epoch's training the last batch may be short, and validation follows.
     whole = samples % batches.batch_size == 0 or samples == batches.samples
     if position.epoch > epochs or samples > batches.samples or not whole:
         raise RunError(
@@ -127,7 +127,7 @@ def _epoch(
     context.listener.epoch_started(at.epoch + 1, epochs, context.batches.samples)
     logs = _train_epoch(engine, context, source, at, started)
     # Shares are of the training losses, so they come before `val_` names join the logs. Callbacks
-    # see both, and may stop training. The checkpoint follows, because it holds their state.
+    # get both, and may stop training. The checkpoint follows, because it contains their state.
     logs |= context.loss_shares(logs)
     if evaluation is not None:
         validated = evaluation()
@@ -156,7 +156,7 @@ def _train_epoch(
         callbacks("on_train_batch_begin", done // batches.batch_size)
         steps = _steps(engine, batches, chunk)
         logs = engine.results()
-        # Before the callbacks and the checkpoint: neither may see weights that are not finite.
+        # Before the callbacks and the checkpoint, which must not get weights that are not finite.
         if not math.isfinite(logs["loss"]):
             told = _diverged(logs, at.epoch + 1, done // batches.batch_size + steps)
             raise _empty_row(engine, batches) or RunError(told)
@@ -167,11 +167,11 @@ def _train_epoch(
             raise RunError(
                 f"{why}: step {(done - 1) // batches.batch_size + 1}, epoch {at.epoch + 1}"
             )
-        # An epoch that a callback ends is kept by its end, with its validation, and not as a half.
+        # An epoch that a callback ends is saved at its end, with its validation, not as a part.
         if engine.model.stop_training:
             break
         here = Position(at.epoch, done, time.perf_counter() - started)
-        # After the last batch a request waits for the end of the epoch: little is left of it.
+        # After the last batch a request waits for the end of the epoch, which is near.
         if done < batches.samples and context.asked_to_stop():
             context.checkpointer.keep(here)
             raise Stopped
@@ -180,7 +180,7 @@ def _train_epoch(
 
 
 def _steps(engine: Engine, batches: Batches, chunk: StepChunk) -> int:
-    """The steps of a chunk; some optimizers fail at the NaN of an empty row, and do not say so."""
+    """Run a chunk and return its steps; name an empty row where its NaN fails an optimizer."""
     try:
         return engine.train(chunk)
     except StepError as error:
@@ -213,7 +213,7 @@ def _diverged(logs: Logs, epoch: int, step: int) -> str:
 
 
 def finite(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record as JSON can hold it: what is not a finite number becomes null."""
+    """Return a record as JSON data: numbers that are not finite become null."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in record.items()

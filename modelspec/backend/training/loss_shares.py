@@ -9,10 +9,10 @@ from modelspec.results.balance import at_weights_of_1, dominance, shares
 
 @dataclass
 class LossShares:
-    """Called with the logs of each epoch; gives what to add to them.
+    """Called with the logs of each epoch; returns what to add to them.
 
-    ``current`` tells the weights that a strategy sets, where one does. ``warn`` hears once of a
-    head that holds nearly all of the loss.
+    ``current`` returns the weights of a strategy, if there is one. ``warn`` is called once for a
+    head with nearly all of the loss.
     """
 
     heads: Sequence[Head]

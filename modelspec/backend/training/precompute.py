@@ -1,8 +1,7 @@
 """Frozen beginnings of a model, computed once for each row instead of in every epoch.
 
-What comes before every trained weight, every random layer and every state that training changes
-has the same values in all epochs. They take the place of the model's inputs while it trains; the
-model itself stays whole.
+All values before the first trained weight, random layer or state that training changes are the same
+in all epochs. They replace the model's inputs during training; the model itself is not changed.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from modelspec.backend.keras_private import mask_of, set_mask, takes_training
 from modelspec.backend.training.fixed_calls import Call, calls_in, is_fixed
 
 _EPOCHS = 3
-"""Epochs from which the values pay for the pass that computes them."""
+"""The number of epochs from which the values save more time than their computation takes."""
 
 _LOOKUPS = (
     keras.layers.HashedCrossing,
@@ -26,14 +25,14 @@ _LOOKUPS = (
     keras.layers.StringLookup,
     keras.layers.TextVectorization,
 )
-"""Layers whose tables and texts take longer than most of what follows them."""
+"""Layers whose tables and texts take longer than most layers after them."""
 
 _DTYPES = ("float16", "float32", "float64", "int32", "int64", "int8", "uint8", "bool")
 
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A placeholder for an input of the rest of a model."""
+    """A symbolic input of the rest of a model, by name."""
 
     name: str
     dtype: str
@@ -42,7 +41,7 @@ class _Named:
 class _Whole(keras.Layer):  # type: ignore[misc]
     """Runs calls as one call of a model does.
 
-    Layers inside see whether it trains, and what they add to the loss is kept until the next call.
+    Layers inside see whether it trains, and their losses are kept until the next call.
     """
 
     def __init__(self, model: Any) -> None:
@@ -56,7 +55,7 @@ class _Whole(keras.Layer):  # type: ignore[misc]
 
 
 class Rest:
-    """A model that goes on from the results of its beginning; all else is the model's own."""
+    """A model that continues from the results of its beginning; all else is the model's own."""
 
     def __init__(self, model: Any, tensors: Sequence[Any], calls: Sequence[Call]) -> None:
         self._model, self._values, self._calls = model, tensors, calls
@@ -79,9 +78,9 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A model in two, which share its layers.
+    """A model in two parts, which share its layers.
 
-    ``tensors`` are what the beginning gives to the rest. ``costly`` says whether the beginning has
+    ``tensors`` are passed from the beginning to the rest. ``costly`` says whether the beginning has
     weights, or looks up text.
     """
 
@@ -93,7 +92,7 @@ class Parts:
     costly: bool
 
     def beginning(self, inputs: Any) -> list[Any]:
-        """Compute the tensors that the rest takes, and then the masks of those that have one."""
+        """Compute the tensors for the rest, and then the masks of those that have one."""
         values = {
             id(symbol): _as_declared(tensor, symbol)
             for symbol, tensor in zip(self.model.inputs, keras.tree.flatten(inputs), strict=True)
@@ -105,7 +104,7 @@ class Parts:
 
 
 def _as_declared(tensor: Any, symbol: Any) -> Any:
-    """An input as Keras hands it to the graph: its dtype, a last axis of 1 added or dropped."""
+    """Return an input with the dtype, and the last axis of 1 or none, that Keras gives it."""
     if tensor.dtype != tf.string:
         tensor = tf.cast(tensor, symbol.dtype)
     rank, declared = len(tensor.shape), len(symbol.shape)
@@ -128,7 +127,7 @@ def _run(calls: Sequence[Call], values: dict[int, Any], training: bool | None) -
 
 
 def split(model: Any) -> Parts | None:
-    """The largest frozen beginning of a model; None where there is none."""
+    """Return the largest frozen beginning of a model; None where there is none."""
     fixed = {id(tensor): tensor for tensor in model.inputs}
     inside: list[Call] = []
     after: list[Call] = []
@@ -150,7 +149,7 @@ def split(model: Any) -> Parts | None:
 
 
 def pays(model: Any, epochs: int) -> bool:
-    """What ``auto`` decides, by the graph and the number of epochs alone."""
+    """Return the decision of ``auto``, from the graph and the number of epochs alone."""
     parts = split(model) if epochs >= _EPOCHS else None
     return parts is not None and parts.costly
 

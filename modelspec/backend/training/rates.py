@@ -11,7 +11,7 @@ from modelspec.language.written import Written
 
 
 def rates(valid: ValidSpec, samples: int, epochs: Sequence[int]) -> dict[int, float]:
-    """The rate at the last step of each epoch, which counts from 1, of a run on ``samples``."""
+    """Return the rate at the last step of each epoch, counted from 1, of a run on ``samples``."""
     training = valid.spec.training
     written = Written.read(valid.spec.optimizer)
     while written is not None and "inner_optimizer" in written.arguments:

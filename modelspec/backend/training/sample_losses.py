@@ -1,4 +1,4 @@
-"""The loss of each sample by itself, as Keras computes it."""
+"""The loss of each sample alone, as Keras computes it."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ from modelspec.catalog.losses import named_loss
 from modelspec.data.concatenated import Array
 
 SampleLoss: TypeAlias = Callable[[Array, Array], Array]
-"""From targets and predictions to one loss a sample: a mean over the steps that count."""
+"""A function from targets and predictions to one loss a sample, the mean over its valid steps."""
 
 _CHOSEN = ("crossentropy", "ce")
 
@@ -21,7 +21,7 @@ _CHOSEN = ("crossentropy", "ce")
 def sample_loss(
     catalog: Catalog, loss: Any, target: tuple[int, ...], output: tuple[int | None, ...]
 ) -> SampleLoss:
-    """The loss of a head by sample; shapes are without the batch."""
+    """Return the loss of a head by sample; shapes are without the batch."""
     made = make_loss_or_metric(catalog, "loss", loss)
     if made in _CHOSEN:
         # Keras chooses by the shapes when it compiles.
@@ -53,7 +53,7 @@ _SPELLED = {
 
 
 def _fitted(targets: Array, predictions: Array) -> Array:
-    """Targets with the axes of the predictions, as Keras's losses see them."""
+    """Return targets with the axes of the predictions, as in Keras's losses."""
     if targets.ndim == predictions.ndim - 1 and predictions.shape[-1] == 1:
         return targets[..., None]
     if targets.ndim == predictions.ndim and targets.shape[-1] == 1 < predictions.shape[-1]:

@@ -103,7 +103,7 @@ def run_session(
 
 
 def _finish(model: Any, engine: Engine, context: FitContext, surroundings: Surroundings) -> None:
-    """Write the model, and record why training ended and what it took."""
+    """Write the model, and record why training ended and how long it took."""
     run = surroundings.run
     with replacing(run.path / MODEL, follow=False) as aside:
         write_model(model, aside)
@@ -118,7 +118,7 @@ def _finish(model: Any, engine: Engine, context: FitContext, surroundings: Surro
 
 
 def _precomputed(parts: Parts, phases: Phases, surroundings: Surroundings) -> Phases:
-    """The rows with the values of the frozen layers in place of inputs."""
+    """Replace inputs by the values of the frozen layers."""
     surroundings.listener.note("computing the frozen layers once (training.precompute)")
 
     def values(batches: Batches) -> Batches:
@@ -134,10 +134,10 @@ def _precomputed(parts: Parts, phases: Phases, surroundings: Surroundings) -> Ph
 
 
 def _fit_layers(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surroundings) -> None:
-    """Fit the layers with ``adapt: true``, or take what the run was fitted to.
+    """Fit the layers with ``adapt: true``, or load the values to which the run fitted them.
 
     Raises:
-        KeyboardInterrupt: A stop was requested; nothing is kept, and a resumed run fits them anew.
+        KeyboardInterrupt: A stop was requested; nothing is saved; a resumed run fits them again.
     """
     layers, path = adapted_layers(model, valid.graph), surroundings.run.path / FITTED
     if path.exists() and layers:
@@ -181,12 +181,12 @@ def _context(
     tell_of_unkept_parts(valid, model, callbacks, listener)
     extra = list(strategy.variables if strategy else ())
     if valid.catalog.plugins:
-        # The generator is the process's: an earlier run in it must not change this one.
+        # The generator belongs to the process: an earlier run in it must not change this one.
         draws = unseeded_draws().state
         draws.assign(keras.random.SeedGenerator(training.seed).state)
         extra.append(draws)
     state = State(model, callbacks, extra)
-    # TensorBoard's callback has no state of its own, and so no place in checkpoints.
+    # TensorBoard's callback has no state of its own, and so is not in checkpoints.
     called = [*callbacks, *([tensorboard(run.path)] if surroundings.tensorboard else [])]
     return FitContext(
         phases.training,
@@ -210,7 +210,7 @@ def _context(
 
 
 def _agreed(asked: Callable[[], bool], workers: Collectives | None) -> Callable[[], bool]:
-    """Whether any worker was asked to stop, which all of them ask at the same steps."""
+    """Return a function that is True where any worker has a stop request, equal on all workers."""
     if workers is None:
         return asked
     return lambda: bool(workers.highest(int(asked()))[0])
@@ -219,10 +219,10 @@ def _agreed(asked: Callable[[], bool], workers: Collectives | None) -> Callable[
 def _check_names(
     valid: ValidSpec, callbacks: Sequence[Any], strategy: Strategy | None, names: Sequence[str]
 ) -> None:
-    """Hold the callbacks' monitors against what epochs will log.
+    """Compare the callbacks' monitors with the names in the logs of epochs.
 
     Raises:
-        SpecError: where there is no such name.
+        SpecError: A monitor is not among the names.
     """
     outputs = [head.output for head in valid.heads if head.loss is not None]
     known = [*names]

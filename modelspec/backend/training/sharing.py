@@ -15,22 +15,22 @@ from modelspec.backend.workers.split_model import SplitModel
 from modelspec.problems.errors import RunError
 
 _MIXING = (keras.layers.CutMix, keras.layers.MixUp)
-"""Layers that combine samples of a batch, whose outputs do not show it."""
+"""Layers that combine samples of a batch, although their outputs do not show it."""
 
 
 def share_batches(
     model: Any, workers: Collectives | None, devices: Sequence[str], warn: Callable[[str], None]
 ) -> SharedModel | SplitModel | None:
-    """Have a compiled model share its batches; None where one device computes them whole.
+    """Make a compiled model share its batches; None where one device computes them whole.
 
     Args:
         model: The model, which is changed until ``restore`` of the result.
         workers: The processes that share, if there are several.
         devices: The devices of this process that share, if there are several.
-        warn: Receives what makes the numbers differ from those of one process.
+        warn: A function for reasons why the numbers differ from those of one process.
 
     Raises:
-        RunError: A layer computes something else of a part of a batch than of the whole.
+        RunError: A layer computes different values for a part of a batch than for the whole.
     """
     if workers is None and not devices:
         return None
@@ -53,10 +53,10 @@ def share_batches(
 
 
 def share_evaluation(model: Any, workers: Collectives | None) -> SharedModel | None:
-    """Have a model that is not trained share its batches among workers; None without workers.
+    """Make a model that is not trained share its batches among workers; None without workers.
 
     Raises:
-        RunError: A layer computes something else of a part of a batch than of the whole.
+        RunError: A layer computes different values for a part of a batch than for the whole.
     """
     if workers is None:
         return None
@@ -65,7 +65,7 @@ def share_evaluation(model: Any, workers: Collectives | None) -> SharedModel | N
 
 
 def sum_of_strategy(strategy: Strategy | None, shared: SharedModel | SplitModel | None) -> None:
-    """Let a strategy sum its gradients over the workers."""
+    """Make a strategy sum its gradients over the workers."""
     if strategy is not None and isinstance(shared, SharedModel):
         strategy.total_gradients = shared.total_gradients
 

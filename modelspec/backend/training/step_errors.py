@@ -17,7 +17,7 @@ _FRAME = re.compile(
     r"Graph execution error:|Detected at node |Stack trace |\d+ root error|.*most recent call last"
     r"|File \"|\[\[\{\{node |<class |\t*\[\[|\(1\) |Hint: "
 )
-"""Beginnings of lines that state the origin of an error instead of the error."""
+"""Beginnings of lines that state the origin of an error instead of its reason."""
 
 _HINTS: dict[type[Exception], str] = {
     tf.errors.ResourceExhaustedError: "a smaller training.batch_size needs less memory",
@@ -27,11 +27,11 @@ _HINTS: dict[type[Exception], str] = {
 _CHANNELS_FIRST = (
     "on a CPU, data_format: channels_first needs oneDNN, which TF_ENABLE_ONEDNN_OPTS=0 turns off"
 )
-"""Seen in TensorFlow 2.21: with oneDNN, all of Keras's layers train in this format."""
+"""The remedy: with oneDNN, all of Keras's layers train in this format (TensorFlow 2.21)."""
 
 
 def reason(error: Exception) -> str:
-    """What TensorFlow or Keras says, without the frames around it."""
+    """Return the message of TensorFlow or Keras, without stack frames."""
     told = re.split(r"(?<=\w)\s*\nTraceback \(", str(error))[0]
     lines = (line.strip() for line in told.splitlines())
     said = [line for line in lines if line and not _FRAME.match(line)]
@@ -43,7 +43,7 @@ def reason(error: Exception) -> str:
 
 
 def layer_of(error: Exception, model: Any) -> str | None:
-    """The name of the layer that the error's node belongs to, if the error names a node."""
+    """Return the name of the layer of an error's node, if the error names a node."""
     path = _node(error)
     return layer_on(path, model) if path else None
 
@@ -61,7 +61,7 @@ def _in_optimizer(error: Exception, model: Any) -> bool:
 
 
 def layer_on(path: Iterable[str], model: Any) -> str | None:
-    """The layer that the scopes of a node name, if any is one of the model's.
+    """Return the layer in the scopes of a node, if it is a layer of the model.
 
     TensorFlow adds the same number to the scopes of a model and its layers at each trace.
     """
@@ -83,12 +83,12 @@ def _without_number(step: str) -> str:
 
 
 def run_step(step: Callable[[], T], model: Any, way_out: str = "") -> T:
-    """Call a step, and raise what TensorFlow and Keras raise in it as an error with its reason.
+    """Call a step, and raise errors of TensorFlow and Keras with their reason.
 
     ``way_out`` is added to the message of an operation that TensorFlow does not support.
 
     Raises:
-        StepError: where TensorFlow, or a layer, loss or metric of Keras, cannot compute a step.
+        StepError: TensorFlow, or a layer, loss or metric of Keras, cannot compute a step.
     """
     try:
         with all_frames():

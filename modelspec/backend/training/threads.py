@@ -9,7 +9,7 @@ from modelspec.graph.graph import Graph, Node
 from modelspec.language.written import Written
 
 VARIABLE = "TF_NUM_INTRAOP_THREADS"
-"""TensorFlow reads it when it starts."""
+"""The variable that TensorFlow reads when it starts."""
 
 _RECURRENT = frozenset({"GRU", "LSTM", "SimpleRNN"})
 
@@ -19,37 +19,37 @@ _BESIDE = frozenset(
         "Minimum", "Multiply", "Subtract",
     }
 )  # fmt: skip
-"""Layers that do next to nothing beside a recurrent one."""
+"""Layers that take little time beside a recurrent one."""
 
 _TEXT = "TextVectorization"
 _POOLED = frozenset({"GlobalAveragePooling1D", "GlobalMaxPooling1D"})
-"""Layers that end the steps of texts, whose number is known."""
+"""Layers after which the steps of texts, whose number is known, are gone."""
 
 _MAX_STATE, _MAX_ROWS = 2**13, 2**16
-"""Elements of a batch of states, and of a batch of what a Dense makes, or of the steps of texts.
+"""Elements of a batch of states, and of a Dense result or of the steps of texts in a batch.
 
-To divide smaller operations costs more than it saves. Their numbers are the same to the last bit
-either way, which those of larger ones are not.
+To divide smaller operations costs more than it saves. Their results are the same to the last bit
+with any number of threads, unlike those of larger ones.
 """
 _MAX_TABLE = 2**21
-"""Elements of an Embedding, whose update gains from threads when it is larger."""
+"""Elements of an Embedding; the update of a larger one gains from threads."""
 
 
 def set_threads(graph: Graph, batch_size: int) -> None:
-    """Give a graph whose steps are many small operations one thread for each operation.
+    """Set one thread for each operation of a graph whose steps are many small operations.
 
-    The directions and branches of a model still run side by side. It holds for the whole process
-    from TensorFlow's start, so it is for a process that trains one model alone; what the
-    environment says already goes before.
+    The directions and branches of a model still run in parallel. The setting applies to the whole
+    process from TensorFlow's start, so it is for a process that trains one model only; a value in
+    the environment has priority.
     """
     if all_small(graph, batch_size):
         os.environ.setdefault(VARIABLE, "1")
 
 
 def all_small(graph: Graph, batch_size: int) -> bool:
-    """Whether a model of sequences or texts has nothing that gains from threads in an operation.
+    """Return True where no operation of a model of sequences or texts gains from threads.
 
-    Of texts, XLA compiles nothing, so that their models are many small operations too.
+    XLA compiles no texts, so that their models consist of many small operations too.
     """
     calls = [_unwrapped(node) for node in graph.nodes]
     recurrent = any(kind in _RECURRENT for kind, _ in calls)
@@ -60,7 +60,7 @@ def all_small(graph: Graph, batch_size: int) -> bool:
 
 
 def _steps(calls: Sequence[tuple[str, Mapping[str, Any]]]) -> int | None:
-    """The number of steps of texts, the longest ones; None where one is not known."""
+    """Return the largest number of steps of texts; None where one is unknown."""
     lengths = [
         arguments.get("output_sequence_length") for kind, arguments in calls if kind == _TEXT
     ]
@@ -69,7 +69,7 @@ def _steps(calls: Sequence[tuple[str, Mapping[str, Any]]]) -> int | None:
 
 
 def _unwrapped(node: Node) -> tuple[str, Mapping[str, Any]]:
-    """The type and arguments of what a node calls, of a Bidirectional those of its layer."""
+    """Return the type and arguments of a node's layer, or of that inside of Bidirectional."""
     inner = Written.read(node.arguments.get("layer"))
     if node.type != "Bidirectional" or inner is None or inner.is_bare:
         return node.type, node.arguments
@@ -77,7 +77,7 @@ def _unwrapped(node: Node) -> tuple[str, Mapping[str, Any]]:
 
 
 def _is_small(kind: str, arguments: Mapping[str, Any], batch_size: int, rows: int) -> bool:
-    """Whether a layer is; ``rows`` are the steps of a batch of texts, 0 where nobody knows them."""
+    """Return True for a small layer; ``rows`` are a batch's steps of texts, 0 if unknown."""
 
     def fits(most: int, *names: str) -> bool:
         values = [arguments.get(name) for name in names]

@@ -1,7 +1,7 @@
-"""State of own parts that a checkpoint cannot hold, told before the first step.
+"""State of plugins' objects that no checkpoint contains, reported before the first step.
 
-Keras's own parts are kept whole: their variables are found by a walk, and their callbacks remember
-numbers and weights. A plugin may hold anything else, which a resumed run would start anew.
+Keras's own objects are saved completely: a search finds their variables, and their callbacks have
+only numbers and weights. A plugin may have other state, which a resumed run would start anew.
 """
 
 import dis
@@ -34,7 +34,7 @@ _DRAWS = frozenset(
     | {"ParameterizedTruncatedNormal", "RandomGamma", "RandomPoissonV2", "Multinomial"}
     | {"RandomShuffle"}
 )
-"""TensorFlow's operations that count their draws where nobody can read the count."""
+"""TensorFlow's operations that count their draws where the count cannot be read."""
 
 _PYTHON = frozenset({"PyFunc", "EagerPyFunc"})
 
@@ -42,7 +42,7 @@ _PYTHON = frozenset({"PyFunc", "EagerPyFunc"})
 def tell_of_unkept_parts(
     valid: ValidSpec, model: Any, callbacks: Sequence[Any], listener: Listener
 ) -> None:
-    """Warn of own callbacks, layers and optimizers whose state a checkpoint cannot hold."""
+    """Warn of a plugin's callbacks, layers and optimizers whose state no checkpoint contains."""
     if valid.catalog.plugins:
         problems = [
             *_check_callbacks(valid.spec.training.callbacks, callbacks),
@@ -59,9 +59,9 @@ def tell_of_unkept_operations(valid: ValidSpec, model: Any, listener: Listener, 
 
 
 def _check_callbacks(written: Sequence[Any], callbacks: Sequence[Any]) -> Iterator[Diagnostic]:
-    """Callbacks of plugins that hold more than numbers and the model's weights.
+    """Yield problems of a plugin's callbacks with other state than numbers and weights.
 
-    ``written`` are the callbacks as the spec has them.
+    ``written`` are the callbacks in the spec.
     """
     for position, (value, callback) in enumerate(zip(written, callbacks, strict=True)):
         names = unkept_attributes(callback)
@@ -80,7 +80,7 @@ def _callback_problem(written: Written, names: Sequence[str]) -> Diagnostic:
 
 
 def unkept_attributes(callback: Any) -> list[str]:
-    """The attributes of a callback that its own methods change, and that no checkpoint holds."""
+    """Return a callback's attributes that its own methods change and no checkpoint contains."""
     methods = list(_own_methods(type(callback)))
     settings = {
         name for kind in type(callback).__mro__[:-1] for name in inspect.signature(kind).parameters
@@ -95,7 +95,7 @@ def unkept_attributes(callback: Any) -> list[str]:
 
 
 def _own_methods(kind: type) -> Iterator[FunctionType]:
-    """The methods of a class that run in training, without those that Keras defines."""
+    """Yield the methods of a class that run in training, without those that Keras defines."""
     for owner in kind.__mro__:
         if owner.__module__.partition(".")[0] in ("keras", "builtins"):
             continue
@@ -105,7 +105,7 @@ def _own_methods(kind: type) -> Iterator[FunctionType]:
 
 
 def _changes(method: FunctionType, name: str, value: Any) -> bool:
-    """Whether a method assigns an attribute, or changes the container that it is."""
+    """Return True where a method assigns an attribute, or changes the container in it."""
     steps = list(dis.get_instructions(method))
     if any(step.opname in ("STORE_ATTR", "DELETE_ATTR") and step.argval == name for step in steps):
         return True
@@ -120,7 +120,7 @@ def _changes(method: FunctionType, name: str, value: Any) -> bool:
 
 
 def _check_objects(valid: ValidSpec, model: Any) -> Iterator[Diagnostic]:
-    """Layers, and the optimizer, that hold tables of TensorFlow, whose entries nobody keeps."""
+    """Yield problems of layers and optimizers with tables of TensorFlow, which are not saved."""
     owners = [(layer, _layer_route(valid, layer.name)) for layer in all_layers(model)]
     for owner, route in [*owners, (model.optimizer, ("optimizer",))]:
         if any(isinstance(value, _TABLES) for value in vars(owner).values()):
@@ -132,7 +132,7 @@ def _check_objects(valid: ValidSpec, model: Any) -> Iterator[Diagnostic]:
 
 
 def _check_operations(valid: ValidSpec, model: Any, graph: Any) -> Iterator[Diagnostic]:
-    """Draws and Python code in the graph of a step that a resumed run cannot repeat."""
+    """Yield draws and Python code in a step's graph that a resumed run cannot repeat."""
     for node in _nodes(graph.as_graph_def()):
         if node.op not in _DRAWS | _PYTHON:
             continue

@@ -1,4 +1,4 @@
-"""Every variable that training changes, whatever Keras lists."""
+"""All variables that training changes, including those that Keras does not list."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,14 +16,14 @@ _KERAS_KINDS = (
     keras.optimizers.Optimizer,
     keras.random.SeedGenerator,
 )
-"""What is walked wherever its class is defined, in an installed plugin for example."""
+"""Classes that are searched wherever they are defined, for example in an installed plugin."""
 
 
 def all_variables(listed: Iterable[Any], owners: Sequence[Any]) -> list[Any]:
-    """The listed variables, then those that the objects of ``owners`` hold without listing them.
+    """Return the listed variables, then the unlisted ones in the objects of ``owners``.
 
-    Keras's optimizers and metrics name their variables themselves, and some forget one: the inner
-    Nadam of a LossScaleOptimizer does. The order follows from the objects' attributes.
+    Keras's optimizers and metrics list their variables themselves, and some omit one: the inner
+    Nadam of a LossScaleOptimizer does. The order depends on the objects' attributes.
     """
     variables = {_identity(variable): variable for variable in listed}
     for variable in reachable_values(owners):
@@ -34,7 +34,7 @@ def all_variables(listed: Iterable[Any], owners: Sequence[Any]) -> list[Any]:
 
 
 def _identity(variable: Any) -> int:
-    """A Keras variable and the TensorFlow variable inside it are one."""
+    """Return the same identity for a Keras variable and the TensorFlow variable inside it."""
     return id(getattr(variable, "value", variable)) if _is_keras(variable) else id(variable)
 
 
@@ -43,7 +43,7 @@ def _is_keras(value: Any) -> bool:
 
 
 def reachable_values(owners: Sequence[Any]) -> Iterator[Any]:
-    """The attributes of Keras's objects and of own parts, and those of what these hold."""
+    """Yield the attributes of Keras's objects and of own parts, and those of their values."""
     seen: set[int] = set()
     waiting = list(reversed(owners))
     while waiting:

@@ -1,7 +1,8 @@
 """The decision about XLA, which depends only on the model and the length of the run.
 
 XLA changes the last bits of the results, so no time measurement may decide: the same spec and data
-always give the same decision. The constants were measured on two cores; see `modelspec/README.md`.
+always lead to the same decision. The constants were measured on two cores; see
+`modelspec/README.md`.
 """
 
 import math
@@ -34,42 +35,42 @@ _PAYS = frozenset(
         "TimeDistributed", "UnitNormalization",
     }
 )  # fmt: skip
-"""Layers that XLA is known to compile for the CPU, and to make quicker.
+"""Layers that XLA is known to compile for the CPU, and to make faster.
 
 Convolutions and pooling become several times slower there, and recurrent layers take seconds to
-compile; and a GaussianNoise has other noise there; and a
-CategoryEncoding cannot count there. What is not named is left to TensorFlow.
+compile; a GaussianNoise draws other noise, and a CategoryEncoding cannot count. All other layers
+are left to TensorFlow.
 """
 
 Choice: TypeAlias = Literal["optimizer"] | bool
-"""``training.jit`` once chosen: XLA compiles updates of large weights alone, all, or nothing."""
+"""``training.jit`` after the choice: XLA compiles only large updates, everything, or nothing."""
 
 Jit: TypeAlias = Literal["off", "optimizer", "steps", "loops"]
 """The part that XLA compiles: nothing, large updates, each step, or all steps of a call."""
 
 _SAVED_SECONDS = 40e-6
-"""What XLA saves in a step, for each trainable variable: TensorFlow's cost of starting its ops."""
+"""The time that XLA saves in a step for each trainable variable: fewer operations are started."""
 
 _COMPILE_SECONDS, _COMPILE_SECONDS_EACH = 0.2, 0.18
-"""What XLA takes to compile a step, and more for each trainable variable."""
+"""The time to compile a step with XLA, and the additional time for each trainable variable."""
 
 
 LARGE = 2**18
-"""Elements of a weight whose update is bound by memory, not by the start of its operations."""
+"""Elements of a weight whose update is limited by memory, not by the start of its operations."""
 
 _UPDATE_SAVED_SECONDS, _UPDATE_COMPILE_SECONDS = 2e-9, 0.1
-"""What XLA saves in the update of a large weight for each element; what it takes to compile it."""
+"""The time that XLA saves for each element of a large update; the time to compile it."""
 
 
 def choose(model: Any, steps: int) -> Choice:
-    """What XLA wins back in ``steps`` training steps, against what it takes to compile."""
+    """Choose XLA where it saves more time in ``steps`` training steps than it takes to compile."""
     if find_obstacle(model) is None and _pays(model, steps):
         return True
     return "optimizer" if _updates_pay(model, steps) else False
 
 
 def find_obstacle(model: Any) -> str | None:
-    """Why XLA would change more of a model than last bits: a private part that is missing."""
+    """Return why XLA would change more of a model than last bits: a private part is missing."""
     try:
         layers = list(_layers(model))
     except MissingPartError as error:
@@ -78,7 +79,7 @@ def find_obstacle(model: Any) -> str | None:
 
 
 def _is_random(layer: Any) -> bool:
-    """Whether a layer draws random numbers: it holds the state of a generator."""
+    """Return True where a layer has a random generator."""
     return any(isinstance(value, keras.random.SeedGenerator) for value in vars(layer).values())
 
 
@@ -109,15 +110,15 @@ def _pays(model: Any, steps: int) -> bool:
 
 
 def _is_plain(operation: Any) -> bool:
-    """Whether an operation is arithmetic, a product or a move, which XLA compiles well."""
+    """Return True for arithmetic, products and moves, which XLA compiles well."""
     name = operation_name(operation)
     return name is not None and is_plain(name)
 
 
 def extent(model: Any, *, jit: Choice) -> Jit:
-    """How much of training XLA compiles, by the choice of the spec or of ``choose``.
+    """Return how much of training XLA compiles, by the choice of the spec or of ``choose``.
 
-    Convolutions lose their quick form inside of XLA's loops, so theirs stay TensorFlow's.
+    Convolutions lose their fast form inside of XLA's loops, so that TensorFlow runs their loops.
     """
     if not jit:
         return "off"
@@ -128,7 +129,7 @@ def extent(model: Any, *, jit: Choice) -> Jit:
 
 
 def _layers(model: Any) -> Iterator[Any]:
-    """Layers that do something, those inside of wrappers too."""
+    """Yield layers that compute something, also those inside of wrappers."""
     for layer in all_layers(model):
         if not isinstance(layer, keras.Model):
             yield layer

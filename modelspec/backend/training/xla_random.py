@@ -26,12 +26,12 @@ _KEY, _UNIFORM, _BITS = (
 _PHILOX = tf.random.Algorithm.PHILOX.value
 
 _FRACTION_BITS = {tf.float32: 23, tf.float16: 10, tf.bfloat16: 7}
-"""Of each type; TensorFlow fills them with the lowest bits that Philox draws."""
+"""Bits of the mantissa by dtype; TensorFlow fills them with the lowest bits that Philox draws."""
 
 
 @cache
 def missing_part() -> str | None:
-    """The part that TensorFlow lacks, in a sentence; None where it has them all."""
+    """Return a sentence with the part that TensorFlow lacks; None where it has all parts."""
     for module, name in ((_SEEDS, _KEY), (_OPS, _UNIFORM), (_OPS, _BITS)):
         try:
             getattr(import_module(module), name)
@@ -45,12 +45,12 @@ def missing_part() -> str | None:
 
 @contextmanager
 def as_without_xla() -> Iterator[None]:
-    """Have what is traced inside draw its uniform numbers, Dropout's too, as TensorFlow's kernels.
+    """Make traced code draw its uniform numbers, also Dropout's, as TensorFlow's kernels do.
 
-    Keras's layers leave the algorithm to TensorFlow. That means Philox with XLA and without it, but
-    XLA makes other numbers of the same bits; and not knowing the algorithm from the start, it works
-    out the key anew for every number, which made a step of ``specs/digits.yaml`` seven times as
-    long. Where TensorFlow lacks a part, nothing is replaced.
+    Keras's layers leave the algorithm to TensorFlow. That is Philox with XLA and without it, but
+    XLA converts the same bits to other numbers. And where the algorithm is not known from the
+    start, it computes the key again for every number, which made a step of ``specs/digits.yaml``
+    seven times as long. Where TensorFlow lacks a part, nothing is replaced.
     """
     if missing_part() is not None:
         yield
@@ -68,7 +68,7 @@ def as_without_xla() -> Iterator[None]:
 
 def _uniform_after(original: Any, ops: Any) -> Any:
     def uniform(shape: Any, *, dtype: Any = tf.float32, **source: Any) -> Any:
-        """``source`` is the key, the counter and the algorithm."""
+        """Draw uniform numbers; ``source`` is the key, the counter and the algorithm."""
         if dtype not in _FRACTION_BITS:
             return original(shape, dtype=dtype, **source)
         bits = ops.stateless_random_uniform_full_int_v2(shape, dtype=tf.uint32, **source)

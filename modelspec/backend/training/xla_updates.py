@@ -13,13 +13,13 @@ import tensorflow as tf
 from modelspec.backend.training.xla import is_large
 
 Update = Callable[[Any, Any, Any], None]
-"""Of a gradient, a variable and a learning rate: what Keras's optimizers do for each weight."""
+"""The update of each weight in Keras's optimizers, from gradient, variable and learning rate."""
 
 
 def fuse_updates(optimizer: Any) -> None:
-    """Let XLA compile the updates of large weights from now on; those of others stay as they are.
+    """Let XLA compile the updates of large weights from now on; other updates are not changed.
 
-    They give the same numbers but for their last bits.
+    The numbers are the same except for their last bits.
     """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
@@ -42,14 +42,14 @@ def _fused(update_step: Update) -> Update:
 
 
 def _parts(gradient: Any) -> tuple[Any, ...]:
-    """What XLA takes of a gradient, which knows no sparse ones as arguments."""
+    """Return a gradient as dense tensors, because XLA accepts no sparse arguments."""
     if isinstance(gradient, tf.IndexedSlices):
         return gradient.values, gradient.indices
     return (gradient,)
 
 
 def _whole(parts: tuple[Any, ...], variable: Any) -> Any:
-    """The gradient once more: Keras squares a sparse one before rows of one index are added up."""
+    """Rebuild a gradient: Keras squares a sparse one before rows with one index are added."""
     if len(parts) == 1:
         return parts[0]
     return tf.IndexedSlices(*parts, dense_shape=tf.constant([*variable.shape]))

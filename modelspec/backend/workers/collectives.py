@@ -1,8 +1,8 @@
 """Collective operations among the workers of a cluster, on TensorFlow's own runtime.
 
 ``tf.distribute.MultiWorkerMirroredStrategy`` starts the runtime: the servers, the connections and
-the check that the other workers still live. Its variables are not used: every worker holds the
-whole state of a run as plain variables, and computes the same updates from the same sums.
+the check that the other workers are alive. Its variables are not used: every worker has the whole
+state of a run as plain variables, and computes the same updates from the same sums.
 """
 
 import re
@@ -26,7 +26,7 @@ LOSSES = (
     tf.errors.InternalError,
     tf.errors.UnavailableError,
 )
-"""What TensorFlow raises where another worker ended or cannot be reached."""
+"""The errors that TensorFlow raises where another worker ended or is unreachable."""
 
 _GROUP = 4711
 """The key of the group of all workers; any number that TensorFlow does not use itself."""
@@ -42,16 +42,16 @@ _keys = count(1)
 
 
 def next_key() -> int:
-    """A number for an operation, which TensorFlow remembers as long as the process lives."""
+    """Return a number for an operation, which TensorFlow remembers for the life of the process."""
     return next(_keys) << _LENGTH_BITS
 
 
 _AS = {tf.bool: tf.int32, tf.bfloat16: tf.float32}
-"""Types that collective operations do not have, and the types that hold their values exactly."""
+"""Types that collective operations do not support, and types that contain their values exactly."""
 
 
 class Collectives:
-    """Sums and gathers over the workers at ``addresses``, of which this is number ``index``.
+    """Sums and gathers over the workers at ``addresses``; this worker has the number ``index``.
 
     Every worker must make the same calls in the same order. The order in which values are added
     depends on the number of workers alone, so every worker gets the same bits.
@@ -69,12 +69,12 @@ class Collectives:
         return self.index == 0
 
     def counts(self) -> Array:
-        """The number of sums so far and their bytes, and those of gathers."""
+        """Return the number of sums so far and their bytes, and those of gathers."""
         counts: Array = self._counts.numpy()
         return counts
 
     def seconds_of(self, counts: Array) -> float:
-        """Measure what so many sums and gathers of so many bytes take; all workers must call it."""
+        """Measure the seconds that these sums and gathers take; all workers must call it."""
         sums, sum_bytes, gathers, gather_bytes = counts.tolist()
 
         @tf.function(autograph=False)  # type: ignore[untyped-decorator]
@@ -98,7 +98,7 @@ class Collectives:
         return statistics.median(times)
 
     def sum(self, value: Any) -> Any:
-        """The sum of a tensor over all workers; no gradient passes."""
+        """Return the sum of a tensor over all workers; it has no gradient."""
         return self._counted(self._sum, value, 0)
 
     def _sum(self, value: Any) -> Any:
@@ -113,7 +113,7 @@ class Collectives:
         )
 
     def sum_all(self, values: Sequence[Any]) -> list[Any]:
-        """The sums of several tensors of one type, in one operation."""
+        """Return the sums of several tensors of one type, in one operation."""
         flat = tf.concat([tf.reshape(value, [-1]) for value in values], 0)
         sizes = [tf.size(value) for value in values]
         parts = tf.split(self.sum(flat), sizes, num=len(values))
@@ -122,7 +122,7 @@ class Collectives:
         ]
 
     def differentiable_sum(self, value: Any) -> Any:
-        """The sum over all workers, whose gradient is the sum of the workers' gradients."""
+        """Return the sum over all workers, whose gradient is the sum of the workers' gradients."""
 
         def total(local: Any) -> Any:
             return self.sum(local), self.sum
@@ -130,7 +130,7 @@ class Collectives:
         return tf.custom_gradient(total)(value)
 
     def gather(self, value: Any) -> Any:
-        """The workers' tensors of one shape, one after the other along the first axis."""
+        """Return the workers' tensors, of one shape, concatenated along the first axis."""
         stand_in = _AS.get(value.dtype)
         gathered = self._counted(
             self._gather, value if stand_in is None else tf.cast(value, stand_in), 2
@@ -147,7 +147,7 @@ class Collectives:
         )
 
     def _counted(self, operation: Callable[[Any], Any], value: Any, place: int) -> Any:
-        """An operation that adds 1 and its bytes to the counts at a place."""
+        """Run an operation, and add 1 and its bytes to the counts at a place."""
         sent = tf.cast(tf.size(value) * value.dtype.size, tf.float64)
         counts = [tf.constant(0.0, tf.float64)] * 4
         counts[place : place + 2] = [tf.constant(1.0, tf.float64), sent]
@@ -155,9 +155,9 @@ class Collectives:
         return operation(value)
 
     def highest(self, *numbers: int) -> list[int]:
-        """The largest of the workers' values at each place: how workers agree between steps."""
+        """Return the largest of the workers' values at each place, so that workers agree."""
         if self._highest is None:
-            # One operation for the whole life of the process, with a key of its own.
+            # One operation for the whole life of the process, with its own key.
             self._highest = tf.function(
                 lambda own: tf.reduce_max(tf.reshape(self.gather(own), [self.count, -1]), axis=0),
                 input_signature=[tf.TensorSpec([None], tf.int64)],
@@ -170,11 +170,11 @@ class Collectives:
         return [int(value) for value in np.asarray(result)]
 
     def wait_for_all(self) -> None:
-        """Return when every worker has come here."""
+        """Wait until every worker has called this."""
         self.highest(0)
 
     def lost(self, error: Exception) -> RunError:
-        """The error that says which worker cannot be reached any more, as far as it is known."""
+        """Return the error that names the unreachable worker, as far as it is known."""
         task = re.search(r"/job:worker/(?:replica:\d+/)?task:(\d+)", str(error))
         index = int(task[1]) if task else self.index
         who = f"worker {index} ({self._addresses[index]})" if index != self.index else "a worker"
@@ -184,9 +184,10 @@ class Collectives:
         )
 
     def _key(self, value: Any) -> Any:
-        """A key for an operation at its place in the program, and for the length of its tensor.
+        """Return a key for an operation at a place in the program, and for its tensor's length.
 
-        TensorFlow remembers the shape of a key, and refuses another one, as of a short last batch.
+        TensorFlow remembers the shape of a key, and refuses another one, such as that of a short
+        last batch.
         """
         length = tf.shape(value)[0] if value.shape.rank else 0
         return next_key() + length % (1 << _LENGTH_BITS)
@@ -194,7 +195,7 @@ class Collectives:
 
 @contextmanager
 def telling_of_lost(workers: Collectives | None) -> Iterator[None]:
-    """Say which worker was lost, where a step failed because of it."""
+    """Name the lost worker where a step failed because of it."""
     try:
         yield
     except StepError as error:

@@ -12,7 +12,7 @@ _GROUP = 4712
 
 
 def make_tokens(devices: Sequence[str]) -> list[Any]:
-    """A variable on each device that orders its sums: without it TensorFlow waits forever."""
+    """Create a variable on each device to order its sums; without it TensorFlow never ends."""
     tokens = []
     for device in devices:
         with tf.device(device):
@@ -21,10 +21,10 @@ def make_tokens(devices: Sequence[str]) -> list[Any]:
 
 
 class DeviceSums:
-    """What device ``index`` of several adds to sums, which all devices get.
+    """Adds the tensors of device ``index`` to sums that all devices get.
 
-    ``keys`` belongs to one call of the model, and is the same object for all devices: the sums of a
-    place in the model find each other by it, forward and backward.
+    ``keys`` belongs to one call of the model, and is the same object for all devices: it matches
+    the sums at one place in the model, forward and backward.
     """
 
     def __init__(self, index: int, tokens: Sequence[Any], keys: dict[Any, int]) -> None:
@@ -34,19 +34,19 @@ class DeviceSums:
         self._sums = 0
 
     def sum(self, value: Any) -> Any:
-        """The sum of a tensor over the devices; no gradient passes."""
+        """Return the sum of a tensor over the devices; it has no gradient."""
         self._sums += 1
         return self._sum(value, ("forward", self._sums))
 
     def differentiable_sum(self, value: Any) -> Any:
-        """The sum over the devices, whose gradient is the sum of the devices' gradients."""
+        """Return the sum over the devices, whose gradient is the sum of the devices' gradients."""
         self._sums += 1
         place, times = self._sums, 0
 
         def total(local: Any) -> Any:
             def gradient(upstream: Any) -> Any:
                 nonlocal times
-                times += 1  # a tape may be asked more than once
+                times += 1  # a tape may compute gradients more than once
                 return self._sum(upstream, ("backward", place, times))
 
             return self._sum(local, ("forward", place)), gradient

@@ -8,15 +8,15 @@ from modelspec.problems.errors import RunError
 
 
 def choose_devices(wanted: Literal["auto"] | int) -> Sequence[str]:
-    """The names of the devices that train; empty for one device, which TensorFlow chooses.
+    """Return the names of the devices that train; empty for one device, which TensorFlow chooses.
 
-    Keras starts here, if it has not.
+    Keras starts here, if it has not started yet.
 
     Args:
         wanted: A number of devices, or ``auto``: all GPUs.
 
     Raises:
-        RunError: There are not as many.
+        RunError: There are fewer devices.
     """
     start()
     import tensorflow as tf

@@ -31,9 +31,9 @@ class Sums(Protocol):
 
 @contextmanager
 def draws_of_whole_batch(share: Share) -> Iterator[None]:
-    """Have random layers draw for the whole batch, of which a worker takes its rows.
+    """Make random layers draw for the whole batch, of which a worker takes its rows.
 
-    So the numbers follow the seed and the sample, whatever the number of workers.
+    So the numbers depend on the seed and the sample, whatever the number of workers.
     """
     module = _module(_RANDOM, (*_BY_SHAPE, "dropout"))
     originals = {name: getattr(module, name) for name in (*_BY_SHAPE, "dropout")}
@@ -49,7 +49,7 @@ def draws_of_whole_batch(share: Share) -> Iterator[None]:
 
 @contextmanager
 def moments_of_whole_batch(share: Share, sums: Sums) -> Iterator[None]:
-    """Have ``BatchNormalization: {synchronized: true}`` use the moments of the whole batch."""
+    """Make ``BatchNormalization: {synchronized: true}`` use the moments of the whole batch."""
     module = _module(_NN, (_MOMENTS,))
     original = getattr(module, _MOMENTS)
     setattr(module, _MOMENTS, _moments(share, sums))
@@ -70,7 +70,7 @@ def _module(name: str, parts: tuple[str, ...]) -> Any:
 def _of_whole_shape(draw: Any, share: Share) -> Any:
     def drawn(shape: Any, *arguments: Any, **options: Any) -> Any:
         sizes = list(tf.unstack(shape)) if tf.is_tensor(shape) else list(shape)
-        # The number of rows is the only size that a step does not know when it is traced.
+        # The number of rows is the only size that is unknown when a step is traced.
         if not sizes or not tf.is_tensor(sizes[0]):
             return draw(shape, *arguments, **options)
         return share.cut(draw([share.total, *sizes[1:]], *arguments, **options))

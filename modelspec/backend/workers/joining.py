@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from modelspec.backend.workers.collectives import Collectives
 
 _CHECK_EVERY = 10
-"""Seconds between two checks that the others live; each is tried three times for 10 seconds."""
+"""Seconds between two checks of the other workers; each is tried three times for 10 seconds."""
 
 _started: list[object] = []
-"""The strategy, whose thread asks the other workers whether they live, as long as it is kept."""
+"""The strategy, whose thread checks the other workers as long as the object exists."""
 
 
 def join(addresses: Sequence[str], index: int) -> "Collectives":
@@ -27,7 +27,7 @@ def join(addresses: Sequence[str], index: int) -> "Collectives":
     It returns when all workers have connected. Call it before anything else starts Keras.
 
     Raises:
-        RunError: The worker's address is not known, or its port cannot be kept to it.
+        RunError: The worker's address is unknown, or its port cannot be closed to other addresses.
     """
     os.environ[TF_CONFIG] = config_text(addresses, index)
     place = places.own(Cluster(tuple(addresses), index), time.monotonic())
@@ -48,6 +48,6 @@ def _start_runtime() -> None:
     import tensorflow as tf
     from tensorflow.python.distribute import collective_all_reduce_strategy
 
-    # By default another worker counts as lost after a minute and more.
+    # By default another worker counts as lost only after more than a minute.
     collective_all_reduce_strategy.CollectiveAllReduceExtended._check_health_interval = _CHECK_EVERY  # noqa: SLF001
     _started.append(tf.distribute.MultiWorkerMirroredStrategy())

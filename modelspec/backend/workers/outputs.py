@@ -1,7 +1,8 @@
-"""Outputs of a part of a batch, in the form in which they become those of the whole.
+"""Outputs of a part of a batch, in a form from which those of the whole batch are computed.
 
-Keras computes crossentropies from the values before a softmax or sigmoid, which it keeps beside the
-output. From probabilities, those below 1e-7 would have no gradient, and those near 1 few digits.
+Keras computes crossentropies from the logits before a softmax or sigmoid, which it stores with the
+output. Computed from probabilities, those below 1e-7 would have no gradient, and those near 1 few
+digits.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,16 +17,16 @@ _ACTIVATIONS = {"Softmax": tf.nn.softmax, "Sigmoid": tf.math.sigmoid}
 
 
 class SharedOutput(NamedTuple):
-    """Tensors of some rows of an output, and the output of all rows from the same of all rows."""
+    """Tensors for some rows of an output, and a function from those of all rows to the output."""
 
     tensors: Sequence[Any]
     rebuild: Callable[[Sequence[Any]], Any]
 
 
 def shared_output(output: Any) -> SharedOutput:
-    """What stands for an output: it, or the logits that it follows from, or both."""
+    """Return the tensors from which an output is computed: it, its logits, or both."""
     logits = logits_of(output)
-    # Tensors outside of graphs do not tell what made them.
+    # Tensors outside of graphs do not know their operation.
     operation: Any = output.op if tf.is_symbolic_tensor(output) else None
     activation = operation and _ACTIVATIONS.get(operation.type)
     if activation and (logits is None or logits.ref() == operation.inputs[0].ref()):
@@ -37,7 +38,7 @@ def shared_output(output: Any) -> SharedOutput:
 
 
 def _activated(activation: Callable[[Any], Any], whole: Sequence[Any], *, kept: bool) -> Any:
-    """The output of an activation; with its logits, if Keras ``kept`` them beside it."""
+    """Return the output of an activation; with its logits, if Keras ``kept`` them with it."""
     [logits] = whole
     output = activation(logits)
     return _with_logits(output, logits) if kept else output

@@ -1,8 +1,8 @@
-"""TensorFlow's server, kept from addresses that are not the worker's.
+"""TensorFlow's server, closed for addresses other than the worker's.
 
-TensorFlow opens the port of a worker on all addresses of the machine, and has no setting for it.
-Linux lets a process attach a filter to a socket that listens: packets to other addresses are
-dropped before a connection is made.
+TensorFlow opens the port of a worker on all addresses of the machine, and has no setting for it. On
+Linux, a process can attach a filter to a listening socket: packets to other addresses are dropped
+before a connection is made.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ _IPV4, _IPV4_DESTINATION, _IPV6_DESTINATION = 0x0800, 16, 24
 
 @contextmanager
 def only_at(host: str, port: int) -> Iterator[None]:
-    """Have a server that starts inside accept connections to one address alone.
+    """Make a server that starts inside accept connections to one address only.
 
     Args:
         host: A numeric address of this machine.
@@ -61,7 +61,7 @@ class _Watch(threading.Thread):
                     return
 
     def finish(self) -> None:
-        """End the watch. The filter is attached again, in case there was no time for it before."""
+        """End the thread; attach the filter once more, in case the thread was too late."""
         self._done.set()
         self.join()
         if not restrict(self._host, self._port):
@@ -69,7 +69,7 @@ class _Watch(threading.Thread):
 
 
 def restrict(host: str, port: int) -> bool:
-    """Let what listens at a port in this process accept one address; whether anything does."""
+    """Restrict a port of this process to one address; return True where anything listens."""
     handles = list(_listening(port))
     for handle in handles:
         with socket.socket(fileno=os.dup(handle)) as listener:
@@ -78,7 +78,7 @@ def restrict(host: str, port: int) -> bool:
 
 
 def _listening(port: int) -> Iterator[int]:
-    """Descriptors of this process that listen at a port."""
+    """Yield descriptors of this process that listen at a port."""
     sockets = {f"socket:[{number}]" for number in _numbers(port)}
     if sockets:
         for entry in Path("/proc/self/fd").iterdir():
@@ -105,13 +105,13 @@ def _attach(listener: socket.socket, host: str) -> None:
 
 
 def _program(host: str) -> list[tuple[int, int, int, int]]:
-    """Pass packets to the address, and drop the others: code, jumps if true and false, value."""
+    """Accept packets to the address, drop others; items are code, two jumps and a value."""
     is_v4 = ":" not in host
     packed = socket.inet_pton(socket.AF_INET if is_v4 else socket.AF_INET6, host)
     words = struct.unpack(f"!{len(packed) // 4}I", packed)
     first = _IPV4_DESTINATION if is_v4 else _IPV6_DESTINATION
     lines = [(_LOAD, 0, 0, _PROTOCOL)]
-    drop = 2 * len(words) + 1  # lines from the one after the next to the last
+    drop = 2 * len(words) + 1  # the instructions between the next one and the last
     lines.append((_JUMP_IF_EQUAL, *((0, drop) if is_v4 else (drop, 0)), _IPV4))
     for place, word in enumerate(words):
         drop -= 2

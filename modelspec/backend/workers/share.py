@@ -10,19 +10,19 @@ from modelspec.data.concatenated import Rows
 
 
 def bounds(total: int, index: int, count: int) -> tuple[int, int]:
-    """The first row of a worker's share of ``total`` rows, and the row after its last."""
+    """Return the first row of a worker's share of ``total`` rows, and the row after its last."""
     return index * total // count, (index + 1) * total // count
 
 
 def own_rows(total: int, place: "Place") -> Rows:
-    """The rows that a worker computes of a batch of ``total``; one row where it has none."""
+    """Return the rows of a batch of ``total`` that a worker computes; one row where it has none."""
     start, stop = bounds(total, place.index, place.count)
     first = min(start, total - 1)
     return np.arange(first, max(stop, first + 1), dtype=np.int64)
 
 
 class Place(Protocol):
-    """A worker's number, and how many there are."""
+    """A worker's number, and the number of workers."""
 
     @property
     def index(self) -> int: ...
@@ -35,8 +35,8 @@ class Share(NamedTuple):
     """The share of a worker in a batch of ``total`` rows; all are int32 scalars.
 
     Rows ``first`` to ``last`` are computed, of which the first ``rows`` count. They are fewer only
-    where a batch has fewer rows than there are workers: a worker without rows computes one that
-    another one has, and drops it.
+    where a batch has fewer rows than there are workers: a worker without rows computes one row of
+    another worker, and drops it.
     """
 
     total: Any
@@ -52,7 +52,7 @@ class Share(NamedTuple):
         return cls(total, first, tf.maximum(stop, first + 1), stop - start, start)
 
     def weighted(self, value: Any) -> Any:
-        """What the worker's value of its rows adds to that of the batch, a mean over the rows.
+        """Return the part of this worker in the mean over the batch, from its mean over its rows.
 
         It has at least single precision.
         """
@@ -61,15 +61,15 @@ class Share(NamedTuple):
         return tf.cast(tensor, wide) * (tf.cast(self.rows, wide) / tf.cast(self.total, wide))
 
     def cut(self, tensor: Any) -> Any:
-        """The worker's rows of a tensor of the whole batch."""
+        """Return the worker's rows of a tensor of the whole batch."""
         return tensor[self.first : self.last]
 
     def counted(self, tensor: Any) -> Any:
-        """Without the row that a worker without rows computes."""
+        """Return a tensor without the row that a worker without rows computes."""
         return tensor[: self.rows]
 
     def fill(self, tensor: Any) -> Any:
-        """The worker's rows at their places in a batch that is otherwise zero."""
+        """Return the worker's rows at their places in a batch that is zero elsewhere."""
         if tensor.dtype == tf.string:
             blank = tf.fill(tf.concat([[self.total], tf.shape(tensor)[1:]], 0), "")
             return tf.concat([blank[: self.first], tensor, blank[self.last :]], 0)
@@ -77,7 +77,7 @@ class Share(NamedTuple):
         return tf.pad(tensor, edges)
 
     def whole(self, tensor: Any, collectives: Collectives, per_row: Any = 1) -> Any:
-        """The tensor of the whole batch, from the workers' parts in order.
+        """Return the tensor of the whole batch, from the workers' parts in order.
 
         ``tensor`` has ``per_row`` entries for each row that a worker computes. A gradient of the
         result passes to the worker's own part only.

@@ -1,10 +1,10 @@
-"""A model whose batches are shared among workers, for every step that Keras or a strategy takes.
+"""A model whose batches are shared among workers, for every step of Keras or a strategy.
 
 A step gets a batch of all rows. The model computes the worker's share of them and returns the
 outputs of all rows, gathered from the workers; a gradient passes to the worker's own rows. So
-losses, metrics, sample weights and masks are computed of the whole batch, on every worker alike,
-whatever they are. Gradients are summed over the workers before the optimizer gets them, so that
-clipping, accumulation and the scaling of losses see what they would see in one process.
+losses, metrics, sample weights and masks are computed for the whole batch, equally on every worker.
+Gradients are summed over the workers before the optimizer gets them, so that clipping, accumulation
+and the scaling of losses get the same values as in one process.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ class SharedModel:
                 variable.regularizer = _Once(variable.regularizer, collectives.count)
 
     def restore(self) -> None:
-        """Leave the model as Keras made it."""
+        """Restore the model as Keras created it."""
         del self.model.call
         if self._optimizer is not None:
             del self._optimizer.apply_gradients
@@ -57,7 +57,7 @@ class SharedModel:
                 variable.regularizer = variable.regularizer.regularizer
 
     def take(self, step: Any, batch: Any, total: Any, *, trains: bool, own: bool) -> Any:
-        """The logs of a step on a batch of ``total`` rows, an int32 scalar.
+        """Return the logs of a step on a batch of ``total`` rows, an int32 scalar.
 
         Where the batch is this worker's ``own``, it has no other rows.
         """
@@ -71,7 +71,7 @@ class SharedModel:
         return logs
 
     def outputs(self, inputs: Any, total: Any) -> Any:
-        """The outputs of all rows, of which ``inputs`` are this worker's."""
+        """Return the outputs of all rows, of which ``inputs`` are this worker's."""
         with self._sharing(total) as share:
             return self.model(tf.nest.map_structure(share.fill, inputs), training=False)
 
@@ -94,14 +94,14 @@ class SharedModel:
     def _average(self, share: Share, variables: list[Any]) -> None:
         """Replace statistics of the workers' own rows, and metrics of layers, by their means."""
         if variables:
-            # One type, which holds all others exactly.
+            # One type that contains all others exactly.
             values = [tf.cast(share.weighted(value), tf.float64) for value in variables]
             means = self.collectives.sum_all(values)
             for variable, mean in zip(variables, means, strict=True):
                 variable.assign(tf.cast(mean, variable.dtype))
 
     def total_gradients(self, gradients: list[Any]) -> list[Any]:
-        """Sums over the workers, inside of a step that is shared."""
+        """Return sums over the workers, inside of a step that is shared."""
         return self._sums(gradients) if self._share is not None else gradients
 
     def _shared_call(self, inputs: Any, **options: Any) -> Any:
@@ -123,9 +123,9 @@ class SharedModel:
         return whole
 
     def _whole_loss(self, layer: Any, loss: Any, share: Share) -> Any:
-        """What a layer adds to the loss, of the whole batch.
+        """Return a layer's loss for the whole batch, from that of this worker's rows.
 
-        It is taken as a mean over the rows. Activity regularizers of older releases of Keras are
+        It is treated as a mean over the rows; activity regularizers of older releases of Keras are
         sums.
         """
         if layer.activity_regularizer and not _activity_is_mean():
@@ -141,7 +141,7 @@ class SharedModel:
         return self._apply(pairs, **options)
 
     def _sums(self, gradients: list[Any]) -> list[Any]:
-        """The gradients of the whole batch: dense ones in one operation for each type."""
+        """Return the gradients of the whole batch: dense ones in one operation for each type."""
         sums = [
             self._all_slices(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
             for gradient in gradients
@@ -158,7 +158,7 @@ class SharedModel:
         return sums
 
     def _all_slices(self, gradient: Any) -> Any:
-        """The rows of an Embedding's gradient from all workers, as one process has them."""
+        """Return the rows of an Embedding's gradient from all workers, as in one process."""
         assert self._share is not None
         share = self._share
         per_row = tf.shape(gradient.indices)[0] // (share.last - share.first)
@@ -168,7 +168,7 @@ class SharedModel:
 
 
 class _Once:
-    """A regularizer whose gradient counts once, though every worker adds it."""
+    """A regularizer whose gradient counts once, although every worker adds it."""
 
     def __init__(self, regularizer: Any, count: int) -> None:
         self.regularizer, self._count = regularizer, count
@@ -181,7 +181,7 @@ class _Once:
 
 @cache
 def _activity_is_mean() -> bool:
-    """Whether Keras divides what an activity regularizer adds by the number of rows."""
+    """Return True where Keras divides the loss of an activity regularizer by the number of rows."""
     with tf.init_scope():
         layer = keras.layers.ActivityRegularization(l1=1.0)
         layer(tf.ones((2, 1)))
@@ -189,7 +189,7 @@ def _activity_is_mean() -> bool:
 
 
 def batch_statistics(model: Any) -> dict[str, list[Any]]:
-    """The variables in which layers keep statistics of the rows that a worker saw, by layer."""
+    """Return the variables of layers with statistics of the worker's own rows, by layer."""
     return {
         layer.name: list(layer.non_trainable_variables)
         for layer in all_layers(model)

@@ -1,8 +1,8 @@
 """A model whose batches are split among the devices of one process.
 
-As ``SharedModel`` does it among processes: a step gets the whole batch, each device computes the
-outputs of its rows, and losses, metrics and strategies see the outputs of all rows. The weights
-are on one device; each of the others has a copy of them in every step, and returns its gradients.
+As with ``SharedModel`` among processes, a step gets the whole batch, each device computes the
+outputs of its rows, and losses, metrics and strategies get the outputs of all rows. The weights are
+on one device; each of the others has a copy of them in every step, and returns its gradients.
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,12 +36,12 @@ class SplitModel:
         model.call = self._split_call
 
     def restore(self) -> None:
-        """Leave the model as Keras made it."""
+        """Restore the model as Keras created it."""
         del self.model.call
 
     def take(self, step: Any, batch: Any, total: Any, **options: bool) -> Any:
-        """The logs of a step on a batch of ``total`` rows, an int32 scalar."""
-        del options  # no batch is another process's
+        """Return the logs of a step on a batch of ``total`` rows, an int32 scalar."""
+        del options  # there are no other processes
         self._total = total
         try:
             return step(batch)
@@ -92,10 +92,10 @@ class SplitModel:
         return part
 
     def _update(self, parts: "Sequence[_Part]") -> None:
-        """Assign what the devices would have assigned, numbers as their mean over the rows.
+        """Assign the devices' values to variables; of floats, their mean over the rows.
 
-        So statistics are averaged, and metrics of layers too. The states of random numbers are
-        integers, and equal.
+        So statistics and metrics of layers are averaged. The states of random numbers are integers,
+        and equal on all devices.
         """
         for key, (variable, first) in parts[0].updates.items():
             value = first
@@ -107,7 +107,7 @@ class SplitModel:
 
 @dataclass
 class _Part:
-    """What a device computes of its share; each list is in the order of the model's outputs.
+    """The results of a device for its share; each list is in the order of the model's outputs.
 
     ``tensors`` are those of ``outputs``, as the device returns them.
     """
@@ -122,9 +122,9 @@ class _Part:
 
 
 class _Updates(keras.StatelessScope):  # type: ignore[misc]
-    """Keeps what layers assign to variables, instead of assigning it.
+    """Keeps the values that layers assign to variables, instead of assigning them.
 
-    So every device starts at the same state, of random numbers too.
+    So every device starts at the same state, also of random numbers.
     """
 
     def __init__(self) -> None:
@@ -138,9 +138,9 @@ class _Updates(keras.StatelessScope):  # type: ignore[misc]
 
 
 def placed(device: str, function: Any) -> Any:
-    """A function of tensors on a device, forward and backward.
+    """Return a function of tensors on a device, forward and backward.
 
-    A tape computes gradients where it is asked for them, which would be the first device.
+    A tape computes gradients on the device that calls it, which would be the first one.
     """
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -173,19 +173,19 @@ def _across(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
 
 
 def _rebuilt(outputs: Sequence[SharedOutput], tensors: Sequence[Any]) -> list[Any]:
-    """The outputs of all rows, from their tensors of all rows."""
+    """Return the outputs of all rows, from their tensors of all rows."""
     left = iter(tensors)
     return [output.rebuild([next(left) for _ in output.tensors]) for output in outputs]
 
 
 def _joined(parts: Sequence[_Part], tensors: Sequence[Any]) -> Any:
-    """The rows of all devices, in order."""
+    """Concatenate the rows of all devices, in order."""
     counted = [part.share.counted(tensor) for part, tensor in zip(parts, tensors, strict=True)]
     return tf.concat(counted, 0)
 
 
 def _weighted(parts: Sequence[_Part], values: Sequence[Sequence[Any]]) -> list[Any]:
-    """Means over the devices, by their numbers of rows, at each place of their lists."""
+    """Return means over the devices, weighted by their rows, at each place of their lists."""
 
     def mean(several: Sequence[Any]) -> Any:
         pairs = zip(parts, several, strict=True)

@@ -1,4 +1,4 @@
-"""What a step of several workers takes, and how much of it is communication."""
+"""The time of a step of several workers, and the part of communication in it."""
 
 import time
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from modelspec.problems.units import size
 class StepCost:
     """Sums over the measured calls, which take several steps each.
 
-    A clock in the graph of a step would be no deterministic operation, so what is communicated is
-    counted there, and as much is communicated again at the end, which is timed.
+    A clock in the graph would make a step nondeterministic, so the communication is counted in the
+    steps, and the same amount is repeated at the end and timed.
     """
 
     def __init__(self, workers: Collectives | None) -> None:
@@ -24,7 +24,7 @@ class StepCost:
         self._counts = np.zeros(4)
 
     def measure(self, call: Callable[[], int], *, counts: bool) -> int:
-        """Take steps; how many the call took. It is measured if it ``counts``."""
+        """Run steps and return their number; the call is measured if it ``counts``."""
         if self._workers is None or not counts:
             return call()
         began, before = time.perf_counter(), self._workers.counts()
@@ -35,9 +35,9 @@ class StepCost:
         return steps
 
     def record(self) -> dict[str, Any] | None:
-        """Means over the steps, by the names of ``run.json``; None if no step was measured.
+        """Return means over the steps, by the names of ``run.json``; None if none was measured.
 
-        All workers must call it, since they communicate.
+        All workers must call it, because they communicate.
         """
         if not self._steps or self._workers is None:
             return None
@@ -57,7 +57,7 @@ class StepCost:
 
 
 def cost_text(record: dict[str, Any]) -> str:
-    """What ``record`` says, as a sentence."""
+    """Return a sentence for ``record``."""
     return (
         f"communication takes {record['communication_share']:.0%} of a step of "
         f"{1e3 * record['step_seconds']:.3g} ms: {size(record['bytes'])} from each worker in "
