@@ -6,7 +6,7 @@ public behaviour.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -281,6 +281,53 @@ def unseeded_draws() -> Any:
     user = "a resumed run with own parts"
     module = import_module("keras.src.random.seed_generator")
     return _part(module, "global_seed_generator", user)()
+
+
+_RANDOM, _NN = "keras.src.backend.tensorflow.random", "keras.src.backend.tensorflow.nn"
+_SHARED_BATCH = "training with several workers"
+
+
+@contextmanager
+def replaced_draws(by_shape: Callable[[Any], Any], dropout: Callable[[Any], Any]) -> Iterator[None]:
+    """Replace Keras's functions that draw, those of ``backend.tensorflow.random``.
+
+    Seen in Keras 3.13 to 3.15.
+
+    Args:
+        by_shape: Gets ``normal``, ``uniform``, ``truncated_normal`` or ``randint``, whose first
+            argument is a shape, and returns another.
+        dropout: Gets ``dropout`` and returns another.
+    """
+    names = ("normal", "uniform", "truncated_normal", "randint")
+    changes = {**dict.fromkeys(names, by_shape), "dropout": dropout}
+    with _replaced(_RANDOM, changes):
+        yield
+
+
+@contextmanager
+def replaced_moments(moments: Any) -> Iterator[None]:
+    """Replace the moments of a synchronized BatchNormalization, ``nn._compute_moments_sync``.
+
+    Seen in Keras 3.13 to 3.15.
+    """
+    with _replaced(_NN, {"_compute_moments_sync": lambda _: moments}):
+        yield
+
+
+@contextmanager
+def _replaced(name: str, changes: Mapping[str, Callable[[Any], Any]]) -> Iterator[None]:
+    module = import_module(name)
+    for part in changes:
+        if not hasattr(module, part):
+            raise MissingPartError(f"{name}.{part}", _SHARED_BATCH)
+    originals = {part: getattr(module, part) for part in changes}
+    for part, original in originals.items():
+        setattr(module, part, changes[part](original))
+    try:
+        yield
+    finally:
+        for part, original in originals.items():
+            setattr(module, part, original)
 
 
 def saved_state(layers: Sequence[Any]) -> list[dict[str, Any]]:

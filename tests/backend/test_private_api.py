@@ -5,8 +5,10 @@ One of these tests fails where a new version moves a part, or lets it mean somet
 
 import importlib.util
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -18,7 +20,7 @@ from keras.src import backend as keras_backend
 from listeners import Recorder
 
 import modelspec
-from modelspec.backend import start
+from modelspec.backend import start, tensorflow_private
 from modelspec.backend.costs.costs import costs
 from modelspec.backend.keras_private import (
     MissingPartError,
@@ -42,6 +44,8 @@ from modelspec.backend.keras_private import (
     learned_variables,
     logits_of,
     loss_tracker,
+    replaced_draws,
+    replaced_moments,
     saved_state,
     set_logits,
     set_mask,
@@ -49,11 +53,13 @@ from modelspec.backend.keras_private import (
     weight_decay,
 )
 from modelspec.backend.loss_weights.head_losses import HeadLosses
+from modelspec.backend.tensorflow_private import missing_random_part
 from modelspec.backend.training import xla_random
 from modelspec.backend.training.checkpoints import State
 from modelspec.backend.training.eval_batch_size import is_batch_size_invariant
 from modelspec.backend.training.evaluation import _batch_size
 from modelspec.backend.training.xla import choose, find_obstacle
+from modelspec.problems.errors import ModelError
 
 pytestmark = pytest.mark.keras
 
@@ -78,9 +84,9 @@ def compiled(loss: Any = "mse", **more: Any) -> keras.Model:
 @pytest.fixture(autouse=True)
 def _forgotten() -> Iterator[None]:
     """Answers about one Keras do not hold for another."""
-    xla_random.missing_part.cache_clear()
+    missing_random_part.cache_clear()
     yield
-    xla_random.missing_part.cache_clear()
+    missing_random_part.cache_clear()
 
 
 def test_nodes_by_depth() -> None:
@@ -283,12 +289,65 @@ def test_random_ops_of_tensorflow(dtype: str) -> None:
     def draw() -> Any:
         return tf.random.stateless_uniform([1000], seed=[1, 2], dtype=dtype)
 
-    assert xla_random.missing_part() is None
+    assert missing_random_part() is None
     plain = tf.function(draw)()
     with xla_random.as_without_xla():
         compiled = tf.function(draw, jit_compile=True)()
     np.testing.assert_array_equal(tf.cast(plain, "float32"), tf.cast(compiled, "float32"))
     assert len(np.unique(tf.cast(plain, "float32"))) > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("normal", {}),
+        ("uniform", {}),
+        ("truncated_normal", {}),
+        ("randint", {"minval": 0, "maxval": 9}),
+    ],
+)
+def test_functions_that_draw(name: str, arguments: dict[str, int]) -> None:
+    def doubled(draw: Any) -> Any:
+        return lambda shape, *more, **options: draw([2 * shape[0]], *more, **options)
+
+    draw = getattr(keras.random, name)
+    with replaced_draws(doubled, lambda dropout: dropout):
+        assert draw((3,), **arguments, seed=1).shape == (6,)
+    assert draw((3,), **arguments, seed=1).shape == (3,)
+
+
+def test_dropout_of_layers() -> None:
+    layer = keras.layers.Dropout(0.5)
+    with replaced_draws(lambda draw: draw, lambda _: lambda inputs, *_, **__: inputs + 1):
+        np.testing.assert_array_equal(layer(ROWS, training=True), ROWS + 1)
+
+
+def test_moments_of_a_synchronized_batch_normalization() -> None:
+    layer = keras.layers.BatchNormalization(synchronized=True, epsilon=0.0)
+    with replaced_moments(lambda *_: (tf.ones([2]), tf.fill([2], 4.0))):
+        normalized = layer(ROWS, training=True)
+    np.testing.assert_allclose(normalized, (ROWS - 1) / 2, rtol=1e-6)
+
+
+def test_seconds_between_two_checks_of_other_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module(tensorflow_private._STRATEGY)
+    extended = module.CollectiveAllReduceExtended
+    monkeypatch.setattr(extended, "_check_health_interval", extended._check_health_interval)
+    tensorflow_private.check_peers_every(7)
+    ended, slept = threading.Event(), []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        ended.set()
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=sleep))
+    strategy = SimpleNamespace(
+        _check_health_thread_should_stop=ended,
+        _cluster_spec=SimpleNamespace(jobs=[]),
+        _check_health_interval=extended._check_health_interval,
+    )
+    extended._check_health(strategy)
+    assert slept == [7]
 
 
 @pytest.mark.parametrize("name", start._SPARED)
@@ -342,6 +401,28 @@ def test_a_sequential_without_its_functional_is_no_plain_layer(
     monkeypatch.delattr(sequential, "_functional")
     with missing("_functional"):
         costs(model, None)
+
+
+@pytest.mark.parametrize(
+    ("module", "part", "use"),
+    [
+        ("random", "randint", lambda: replaced_draws(lambda draw: draw, lambda draw: draw)),
+        ("nn", "_compute_moments_sync", lambda: replaced_moments(None)),
+    ],
+)
+def test_missing_functions_of_shared_batches(
+    module: str, part: str, use: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(f"keras.src.backend.tensorflow.{module}.{part}")
+    with missing(part), use():
+        pass
+
+
+def test_without_the_check_of_other_workers_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module(tensorflow_private._STRATEGY)
+    monkeypatch.delattr(module.CollectiveAllReduceExtended, "_check_health_interval")
+    with pytest.raises(ModelError, match="_check_health_interval, which training with several"):
+        tensorflow_private.check_peers_every(7)
 
 
 @pytest.mark.parametrize("mask", [True, False])
@@ -435,8 +516,8 @@ def test_without_a_part_of_tensorflow_xla_does_not_draw(
     if name is None:
         monkeypatch.setitem(sys.modules, module, None)
     else:
-        monkeypatch.setattr(xla_random, "_KEY" if "key" in name else "_UNIFORM", "moved")
-    xla_random.missing_part.cache_clear()
+        monkeypatch.setattr(tensorflow_private, "_KEY" if "key" in name else "_UNIFORM", "moved")
+    missing_random_part.cache_clear()
     assert choose(random, 1_000_000) is False
     assert choose(plain, 1_000_000) is True
     assert find_obstacle(plain) is None

@@ -1,24 +1,16 @@
 """Random numbers and moments of a whole batch, for a worker that computes some of its rows.
 
-Functions of two private modules of Keras are replaced while a step is traced, and restored after:
-``normal``, ``uniform``, ``truncated_normal``, ``randint`` and ``dropout`` of
-``keras.src.backend.tensorflow.random``, and ``_compute_moments_sync`` of
-``keras.src.backend.tensorflow.nn``. They exist in Keras 3.13 to 3.15.
+Functions of Keras are replaced while a step is traced, and restored after.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any, Protocol
 
 import tensorflow as tf
 
-from modelspec.backend.keras_private import MissingPartError
+from modelspec.backend.keras_private import replaced_draws, replaced_moments
 from modelspec.backend.workers.share import Share
-
-_RANDOM, _NN = "keras.src.backend.tensorflow.random", "keras.src.backend.tensorflow.nn"
-_BY_SHAPE = ("normal", "uniform", "truncated_normal", "randint")
-_MOMENTS = "_compute_moments_sync"
 
 
 class Sums(Protocol):
@@ -35,36 +27,17 @@ def draws_of_whole_batch(share: Share) -> Iterator[None]:
 
     So the numbers depend on the seed and the sample, whatever the number of workers.
     """
-    module = _module(_RANDOM, (*_BY_SHAPE, "dropout"))
-    originals = {name: getattr(module, name) for name in (*_BY_SHAPE, "dropout")}
-    for name in _BY_SHAPE:
-        setattr(module, name, _of_whole_shape(originals[name], share))
-    module.dropout = _dropout(originals["dropout"], share)
-    try:
+    with replaced_draws(
+        lambda draw: _of_whole_shape(draw, share), lambda dropout: _dropout(dropout, share)
+    ):
         yield
-    finally:
-        for name, original in originals.items():
-            setattr(module, name, original)
 
 
 @contextmanager
 def moments_of_whole_batch(share: Share, sums: Sums) -> Iterator[None]:
     """Make ``BatchNormalization: {synchronized: true}`` use the moments of the whole batch."""
-    module = _module(_NN, (_MOMENTS,))
-    original = getattr(module, _MOMENTS)
-    setattr(module, _MOMENTS, _moments(share, sums))
-    try:
+    with replaced_moments(_moments(share, sums)):
         yield
-    finally:
-        setattr(module, _MOMENTS, original)
-
-
-def _module(name: str, parts: tuple[str, ...]) -> Any:
-    module = import_module(name)
-    for part in parts:
-        if not hasattr(module, part):
-            raise MissingPartError(f"{name}.{part}", "training with several workers")
-    return module
 
 
 def _of_whole_shape(draw: Any, share: Share) -> Any:

@@ -28,6 +28,7 @@ def join(addresses: Sequence[str], index: int) -> "Collectives":
 
     Raises:
         RunError: The worker's address is unknown, or its port cannot be closed to other addresses.
+        ModelError: TensorFlow lacks a private part.
     """
     os.environ[TF_CONFIG] = config_text(addresses, index)
     place = places.own(Cluster(tuple(addresses), index), time.monotonic())
@@ -46,8 +47,9 @@ def join(addresses: Sequence[str], index: int) -> "Collectives":
 
 def _start_runtime() -> None:
     import tensorflow as tf
-    from tensorflow.python.distribute import collective_all_reduce_strategy
+
+    from modelspec.backend.tensorflow_private import check_peers_every
 
     # By default another worker counts as lost only after more than a minute.
-    collective_all_reduce_strategy.CollectiveAllReduceExtended._check_health_interval = _CHECK_EVERY  # noqa: SLF001
+    check_peers_every(_CHECK_EVERY)
     _started.append(tf.distribute.MultiWorkerMirroredStrategy())
