@@ -1,4 +1,4 @@
-"""Balance: a spec and data → how much each output's loss contributes."""
+"""The contribution of each output's loss, from a spec and data."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -87,7 +87,7 @@ def _loaded(source: ModelSpec, data: Data, say: Say | None) -> Dataset:
 
 
 def _built(source: ModelSpec, data: Data, dataset: Dataset) -> Any:
-    """The compiled model, with the data held against it."""
+    """Return the compiled model, after comparing the data with it."""
     model = build_unfitted(source, beginning(source, data))
     from modelspec.backend.model.model_io import model_outputs
 
@@ -96,7 +96,7 @@ def _built(source: ModelSpec, data: Data, dataset: Dataset) -> Any:
 
 
 def _all_rows(source: ModelSpec, dataset: Dataset) -> Batches:
-    """Every row of the data, as training has it."""
+    """Return every row of the data, as in training."""
     valid = source.require()
     training = valid.spec.training
     return Batches(
@@ -112,7 +112,7 @@ def _all_rows(source: ModelSpec, dataset: Dataset) -> Batches:
 def _uses(
     source: ModelSpec, layers: Mapping[str, Collection[str]], outputs: Sequence[str]
 ) -> Iterator[LayerUse]:
-    """The layers with weights, their lines, and the outputs that each serves."""
+    """Yield the layers with weights, their lines, and the outputs that depend on them."""
     valid = source.require()
     routes = {node.layer: node.route for node in reversed(valid.graph.nodes)}
     for name, served in layers.items():
@@ -142,7 +142,7 @@ def _require_finite(outputs: Sequence[str], start: HeadMeasurement, warm: HeadMe
 
 
 def _drawn(source: ModelSpec, seed: int, data: Data) -> list[Any]:
-    """Initial weights of the model for another seed."""
+    """Return initial weights of the model for another seed."""
     spec = source.require().spec
     training = spec.training.model_copy(update={"seed": seed % 2**32})
     other = replace(source, spec=spec.model_copy(update={"training": training}))

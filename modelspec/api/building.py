@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def import_plugins(source: "ModelSpec") -> None:
-    """Run the code of the plugins, before anything is built of their parts."""
+    """Run the code of the plugins, before any of their parts is built."""
     from modelspec.backend.model.own_parts import import_plugins
 
     import_plugins(source.catalog.plugins)
 
 
 def beginning(source: "ModelSpec", data: "Data | None" = None) -> Callable[[Any], None] | None:
-    """What gives a built model the weights that it starts from; None for fresh ones."""
+    """Return a function that sets the starting weights of a built model; None for new weights."""
     if not source.starts_from_weights:
         return None
 
@@ -41,8 +41,8 @@ def build_unfitted(source: "ModelSpec", begin: Callable[[Any], None] | None = No
 
     Args:
         source: The spec.
-        begin: Changes the initial weights before the model is compiled: an optimizer that averages
-            weights starts from those that the model has by then.
+        begin: Changes the initial weights before the model is compiled, because an optimizer that
+            averages weights starts from the weights at that time.
 
     Raises:
         SpecError: The spec has errors.
@@ -93,7 +93,7 @@ def summarize(source: "ModelSpec", *, light: bool, nested: bool) -> Summary:
 
 
 def unfitted(graph: Graph | None) -> list[Diagnostic]:
-    """An error for each layer that only data can fit."""
+    """Return an error for each layer that must be fitted to data."""
     hint = (
         "train fits it, and model.keras in the folder of the run is the fitted model; without "
         "data, write the values as arguments"

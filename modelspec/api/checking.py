@@ -1,4 +1,4 @@
-"""Checking a spec with Keras: its objects, shapes, losses and metrics, with and without data."""
+"""Checks of a spec by Keras: its objects, shapes, losses and metrics, with and without data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,7 +30,7 @@ def check_spec(
     light: bool,
     say: "Say | None",
 ) -> list[Diagnostic]:
-    """All problems of a spec and of data; arguments as for ``ModelSpec.check``."""
+    """Return all problems of a spec and of data; arguments as for ``ModelSpec.check``."""
     problems = list(source.diagnostics)
     outputs: dict[str, Output] = {}
     graph, spec = source.graph, source.spec
@@ -54,9 +54,9 @@ def _check_data(
     light: bool,
     say: "Say | None",
 ) -> list[Diagnostic]:
-    """The problems of data for training, beside those that the spec has without it."""
+    """Return the problems of data for training, without those of the spec alone."""
     dataset, problems = load_data(source, data, say=say, announce=False)
-    # An array that lacks for a name that is wrong itself is the same mistake.
+    # An array that is missing because its name is wrong elsewhere is the same mistake.
     wrong = {(it.route, it.anchor) for it in source.diagnostics if it.code == "unknown-name"}
     problems = [
         problem
@@ -89,7 +89,7 @@ def check_dataset(
         dataset: The arrays.
         outputs: The outputs of the graph.
         targets: Check targets and sample weights too, and try each loss and metric.
-        fast: Leave out what needs Keras.
+        fast: Skip the checks that need Keras.
         light: Allow Keras to start on JAX, which is faster. The process cannot train then.
     """
     from modelspec.checks.data import check_data
@@ -119,7 +119,7 @@ def check_dataset(
 
 
 def _try_objects(source: "ModelSpec", graph: Graph, spec: Spec, *, light: bool) -> ShapeCheck:
-    """What Keras says of layers, their calls and all other objects that no error touches."""
+    """Return Keras's problems with layers, calls and all other objects without errors."""
     sound = sound_part(graph, source.diagnostics)
     failed = [problem.route for problem in source.diagnostics if problem.severity == "error"]
 
@@ -147,7 +147,7 @@ def _try_heads(
     *,
     light: bool,
 ) -> list[Diagnostic]:
-    """What Keras says of each loss and metric on symbols of its output and target."""
+    """Return Keras's problems with each loss and metric on symbols of its output and target."""
     from modelspec.data.batches import sample_types
 
     assert source.graph is not None
@@ -179,7 +179,7 @@ def _try_start(
     fast: bool,
     light: bool,
 ) -> list[Diagnostic]:
-    """What is wrong with the weights that the layers start from."""
+    """Return the problems of the weights that the layers start from."""
     written = source.starts_from_weights
     frozen = any(node.options.get("trainable", True) is not True for node in graph.nodes)
     if not written and not frozen:

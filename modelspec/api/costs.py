@@ -16,7 +16,7 @@ BATCH_SIZE = 32
 
 
 class LengthError(ValueError):
-    """A length that the estimate needs is missing, or a given length matches no input."""
+    """A length for the estimate is missing, or a length is given for no input."""
 
 
 def estimate(
@@ -60,7 +60,7 @@ def estimate(
 
 
 def estimate_model(model: Any, lengths: Mapping[str, Sequence[int]]) -> Costs:
-    """The costs of a Keras model, with or without weights, in batches of ``BATCH_SIZE``."""
+    """Return the costs of a Keras model, with or without weights, in batches of ``BATCH_SIZE``."""
     from modelspec.backend.costs.costs import costs
 
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
@@ -98,7 +98,7 @@ def _of_spec(source: ModelSpec, lengths: Mapping[str, Sequence[int]], *, light: 
 
 
 def _of_graph(source: ModelSpec, graph: Graph, *, light: bool) -> Costs:
-    """Estimate without allocating a weight."""
+    """Estimate without allocating weights."""
     spec = source.require().spec
     from modelspec.backend.model.shapes import start_for
 
@@ -114,7 +114,7 @@ def _of_graph(source: ModelSpec, graph: Graph, *, light: bool) -> Costs:
 
 
 def _filled(shapes: Mapping[str, Shape], lengths: Mapping[str, Sequence[int]]) -> dict[str, Shape]:
-    """The shapes with unknown axes, with the given lengths in place of them."""
+    """Return the shapes that had unknown axes, with lengths in place of them."""
     return {
         name: _fill(name, shape, lengths.get(name, ()))
         for name, shape in shapes.items()

@@ -24,7 +24,7 @@ _NOT_IN_MODELS = frozenset({"training", "data", "weights"})
 
 @dataclass(frozen=True)
 class _Opened:
-    """A side: its spec, its run if it is one, and whether its lines are those of a file."""
+    """One side: its spec, its run if it is one, and whether its lines are those of a file."""
 
     source: ModelSpec
     run: Run | None = None
@@ -40,7 +40,7 @@ def diff(a: str | Path, b: str | Path, *, light: bool = False) -> Difference:
     """Compare two specs, models or runs by what they mean.
 
     Spelling is not compared: blocks are expanded, defaults are left out, and layers that do not
-    depend on each other may stand in any order. Keras is imported only where something differs.
+    depend on each other can have any order. Keras is imported only if the sides differ.
 
     Args:
         a: A spec, a ``.keras`` file, or the folder of a run.
@@ -48,11 +48,11 @@ def diff(a: str | Path, b: str | Path, *, light: bool = False) -> Difference:
         light: Allow Keras to start on JAX, which is faster. The process cannot train then.
 
     Returns:
-        What differs. ``is_empty`` says whether that is nothing.
+        The differences. ``is_empty`` is True if there are none.
 
     Raises:
         SpecError: A spec has errors.
-        ModelError: A model cannot be read, or has parts that a spec cannot hold.
+        ModelError: A model cannot be read, or has parts that a spec cannot contain.
         RunError: A folder contains no run.
 
     Example:
@@ -79,7 +79,7 @@ def diff(a: str | Path, b: str | Path, *, light: bool = False) -> Difference:
 
 
 def _settings(one: _Opened, other: _Opened, names: Mapping[str, str]) -> Iterator[Change]:
-    """Settings that differ; of a model file, only those that such a file holds."""
+    """Yield settings that differ; of a model file, only those that such a file contains."""
     changes = compare_settings(one.source.require(), other.source.require(), names)
     if one.has_lines and other.has_lines:
         return changes
@@ -111,7 +111,7 @@ def _open(path: str | Path) -> _Opened:
 def _with_sizes(
     difference: Difference, one: ModelSpec, other: ModelSpec, compared: Compared, *, light: bool
 ) -> Difference:
-    """Parameters, operations and weights of both, from the shapes of the whole models."""
+    """Add parameters, operations and weights of both sides, from the shapes of the whole models."""
     from modelspec.api.weight_sources import layout
     from modelspec.backend.model.shapes import start_for
 
@@ -134,7 +134,7 @@ def _count(layout: Layout) -> int:
 
 
 def _flops(one: ModelSpec, other: ModelSpec, *, light: bool) -> tuple[int, int] | None:
-    """Operations for a sample; None where lengths are unknown."""
+    """Return the operations for one sample on each side; None where lengths are unknown."""
     from modelspec.api.costs import LengthError, estimate
     from modelspec.api.target import Target
 
@@ -148,7 +148,7 @@ def _flops(one: ModelSpec, other: ModelSpec, *, light: bool) -> tuple[int, int] 
 def _carried(
     before: Layout, after: Layout, one: ModelSpec, other: ModelSpec, compared: Compared
 ) -> CarriedWeights:
-    """Layers with the same weights on both sides, as ``weights.from`` and ``rename`` load them."""
+    """Return layers with equal weights on both sides, which ``weights.from`` can load."""
     ours = {node.name: node.layer for node in one.require().graph.nodes}
     theirs = {node.name: node.layer for node in other.require().graph.nodes}
     partner = {theirs[b]: ours[a] for a, b in compared.pairs.items()}
@@ -168,7 +168,7 @@ def _carried(
 
 
 def _runs(one: Run | None, other: Run | None) -> Iterator[Change]:
-    """How two runs differ besides their specs: data, versions, seed, status and results."""
+    """Yield the differences of two runs besides their specs: data, versions, seed, results."""
     if one is None or other is None:
         return
     yield from changes(_facts(one), _facts(other))

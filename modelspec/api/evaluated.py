@@ -20,7 +20,7 @@ from modelspec.graph.heads import Head
 from modelspec.results.evaluated import Evaluated, Importance, Judged, Sample
 
 MOST_ROWS = 50_000
-"""Of the samples that figures are of; of more, so many are drawn."""
+"""The most samples for figures; of more, this number is drawn at random."""
 
 _MOST_BYTES = 128 << 20
 _WORST = 20
@@ -39,7 +39,7 @@ def evaluate_for_report(
     say: Say | None = None,
     warn: Warn | None = None,
 ) -> Evaluated:
-    """All that is found out about a run's model on the test part of some data.
+    """Evaluate a run's model on the test part of some data, for a report.
 
     Raises:
         SpecError: The data does not fit the model.
@@ -125,7 +125,7 @@ class _Judge:
                 yield f"The figures also count the steps of {name} that are masked."
 
     def _chosen(self, most: int) -> Rows:
-        """The samples that figures are of, rising: all, or drawn ones that fit into memory."""
+        """Return the rows for figures, ascending: all, or random ones that fit into memory."""
         samples = self.batches.samples
         if not samples:
             return np.arange(0)
@@ -153,7 +153,7 @@ class _Judge:
     def _losses(
         self, targets: Mapping[str, Array], predictions: Mapping[str, Array], notes: list[str]
     ) -> dict[str, Array]:
-        """The loss of each sample by output, without losses that are those of a whole batch."""
+        """Return the loss of each sample by output; losses of a whole batch are left out."""
         from modelspec.backend.training.sample_losses import sample_loss
 
         losses = {}
@@ -204,7 +204,7 @@ class _Judge:
         return tuple(samples)
 
     def _importance(self, chosen: Rows) -> tuple[float | None, tuple[Importance, ...], int]:
-        """How the loss rises where inputs are shuffled, on some of the samples."""
+        """Measure the rise of the loss where an input is shuffled, on some of the samples."""
         row = max(self.batches.row_bytes, 1)
         most = max(2, min(_SHUFFLED_ROWS, _SHUFFLED_BYTES // row))
         if len(chosen) > most:
@@ -224,7 +224,7 @@ class _Judge:
         return base, tuple(importance), len(chosen)
 
     def _shuffled(self, batch: Batch, name: str, column: int | None, base: float) -> Importance:
-        """The rise of the loss from ``base``, where an input or one of its columns is shuffled."""
+        """Measure the loss's rise from ``base`` after shuffling an input or one of its columns."""
         random = np.random.default_rng(2)
         rises = []
         for _ in range(_SHUFFLES):
@@ -240,7 +240,7 @@ class _Judge:
         return Importance(title, float(np.mean(rises)), float(np.std(rises)))
 
     def _column(self, name: str, column: int) -> str:
-        """The name of a column, where the data of an input is a list of them."""
+        """Return the name of a column, if the data of an input is a list of columns."""
         columns = self.columns.get(name)
         names = columns if isinstance(columns, list | tuple) else ()
         return f"{name}.{names[column]}" if column < len(names) else f"{name}[{column}]"
@@ -263,13 +263,13 @@ class _Judge:
 
 
 def _total(heads: Sequence[Head], losses: Mapping[str, Array]) -> Array | None:
-    """The weighted sum of the losses by sample."""
+    """Return the weighted sum of the losses by sample."""
     weighted = [head.weight * losses[head.output] for head in heads if head.output in losses]
     return np.sum(weighted, axis=0) if weighted else None
 
 
 def _truth(value: Array, classes: Sequence[str | int]) -> str:
-    """A target; of a class its name, where classes have names."""
+    """Return a target as text; of a class its name, where classes have names."""
     single = np.asarray(value).reshape(-1)
     if single.size == 1 and 0 <= single[0] < len(classes):
         return str(classes[int(single[0])])
@@ -277,7 +277,7 @@ def _truth(value: Array, classes: Sequence[str | int]) -> str:
 
 
 def _prediction(value: Array, target: Array, classes: Sequence[str | int]) -> str:
-    """The likeliest class with its value, or the numbers."""
+    """Return the likeliest class with its value, or the numbers, as text."""
     flat = np.asarray(value)
     if flat.ndim == 1 and flat.size > 1 and np.asarray(target).size == 1:
         likeliest = int(flat.argmax())

@@ -58,7 +58,7 @@ def evaluate(
 def load_for_evaluation(
     target: Target, data: Data, *, say: Say | None = None, warn: Warn | None = None
 ) -> tuple[Any, Batches]:
-    """The compiled model, and the test part of the data in batches; as for ``evaluate``."""
+    """Return the compiled model, and the test part of the data in batches; as for ``evaluate``."""
     model = compiled_model(target, say)
     if not getattr(model, "compiled", False):
         raise ModelError("the model has no losses, so it cannot be evaluated")
@@ -78,7 +78,7 @@ def evaluate_batches(
     say: Say | None = None,
     workers: "Collectives | None" = None,
 ) -> dict[str, float]:
-    """Loss and metrics of a compiled model."""
+    """Return loss and metrics of a compiled model."""
     from modelspec.backend.training.empty_rows import empty_row_error
     from modelspec.backend.training.engine import Engine
     from modelspec.backend.training.evaluation import Evaluation
@@ -95,14 +95,14 @@ def evaluate_batches(
 
 
 def compiled_model(target: Target, say: Say | None = None) -> Any:
-    """The model of a target, compiled as its spec says; without a spec, as its file says.
+    """Return the model of a target, compiled by its spec; without a spec, as saved in its file.
 
     Raises:
         SpecError: The spec has errors.
         ModelError: The file cannot be loaded.
     """
     of_run = target.source is not None and target.path is not None
-    # A strategy's last weights of the losses are in the file alone.
+    # Only the file has the last loss weights of a strategy.
     in_file = target.source is not None and target.source.require().strategy is not None
     model = target.model(compiled=not of_run or in_file, say=say)
     if target.source is not None and target.path is not None:

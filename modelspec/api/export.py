@@ -26,11 +26,11 @@ _NEEDED: Mapping[Format, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxruntime", "tf2onnx"),
     "litert": ("ai_edge_litert",),
 }
-"""The packages of each format; the extra that brings them has its name."""
+"""The packages of each format; the extra with them has the same name."""
 
 
 class ExportError(ModelError):
-    """A file computes something else than the model; ``proof`` says how much."""
+    """A file's outputs differ from the model's; ``proof`` has the differences."""
 
     def __init__(self, proof: Proof) -> None:
         self.proof = proof
@@ -86,8 +86,8 @@ def export(
 
     Raises:
         SpecError: The spec has errors, or the data does not fit the model.
-        ModelError: The format cannot represent the model, a package is missing, or the file
-            computes something else (``ExportError``).
+        ModelError: The format cannot represent the model, a package is missing, or the file's
+            outputs differ from the model's (``ExportError``).
 
     Example:
         >>> import modelspec
@@ -143,7 +143,7 @@ def _write(
 
 
 def _prove(model: Any, subject: Subject, rows: ExportRows, *, force: bool) -> Proof:
-    """The proof of a file; without outputs where no runtime can run it, and ``force`` keeps it."""
+    """Prove a file; with ``force`` and no runtime, return a proof without outputs."""
     from modelspec.backend.export.proof import NoRuntimeError, prove
 
     try:
@@ -172,7 +172,7 @@ def _require_room(path: Path, form: Format) -> None:
     """Refuse a path that cannot be written, before the model is built.
 
     Raises:
-        ModelError: The folder is missing, or something else is there.
+        ModelError: The folder is missing, or the path is something else.
     """
     if not path.parent.is_dir():
         raise ModelError(f"{path}: there is no folder {path.parent}")
@@ -186,7 +186,7 @@ def _require_room(path: Path, form: Format) -> None:
 
 @contextmanager
 def _replacing(path: Path, form: Format) -> Iterator[Path]:
-    """A path to write to, which takes the place of ``path`` where nothing is raised."""
+    """Yield a path to write to, which replaces ``path`` if no error is raised."""
     if form != "saved_model":
         with replacing(path) as aside:
             yield aside

@@ -27,7 +27,7 @@ class ExportRows:
     def of(
         cls, target: Target, model: Any, data: Data | None, say: Say | None, warn: Warn | None
     ) -> "ExportRows":
-        """The first rows of the data; without data, random ones that fit the inputs."""
+        """Return the first rows of the data; without data, random ones that fit the inputs."""
         if data is None:
             return cls._made(target, model)
         return cls._read(target, model, data, say, warn)
@@ -60,7 +60,7 @@ class ExportRows:
 
 
 def calibration_rows(target: Target, model: Any, data: Data | None) -> dict[str, Any]:
-    """Training rows from which the ranges of 8-bit integers are measured."""
+    """Return training rows from which the ranges of 8-bit integers are measured."""
     if data is None:
         raise ModelError("int8 needs data: it measures the ranges of the integers on the rows")
     dataset = read_dataset(target, model, data, targets=False, say=None, warn=None, part="train")

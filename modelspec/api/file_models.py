@@ -1,4 +1,4 @@
-"""The models that a spec takes from files: each read as data, and judged before it is used."""
+"""The models that a spec takes from files: each is read as data, and checked before it is used."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ class _Refused(Exception):  # noqa: N818 - carries a problem, and never leaves t
 
 
 class _NoSuchPartError(Exception):
-    """A part of a model that is not there; ``key`` names it in the spec."""
+    """A part of a model that does not exist; ``key`` is its key in the spec."""
 
     def __init__(self, message: str, key: str, hint: str | None) -> None:
         super().__init__(message)
@@ -49,12 +49,12 @@ class _NoSuchPartError(Exception):
 def read_models(
     spec: Spec, document: Document, catalog: Catalog, run: Path | None = None
 ) -> tuple[list[FileModel], list[Diagnostic]]:
-    """Read the models of a spec, without building anything of them.
+    """Read the models of a spec without building them.
 
-    Of files that are gone, what the folder ``run`` keeps takes the place.
+    In place of a deleted file, the copy in the run's folder ``run`` is read.
 
     Returns:
-        Those that can be used, and a problem for each of the others.
+        The usable models, and a problem for each of the others.
     """
     models: list[FileModel] = []
     problems: list[Diagnostic] = []
@@ -86,7 +86,7 @@ def _wrong_name(name: str, spec: Spec, catalog: Catalog) -> Diagnostic | None:
 
 
 def with_models(graph: Graph, spec: Spec, models: Iterable[FileModel]) -> Graph:
-    """The graph with what checks need of its models; nothing calls one that cannot be read."""
+    """Return the graph with facts about its models; models that cannot be read are not called."""
     facts = {
         model.name: ModelFacts(model.inputs, model.ids, _needs_tensorflow(model.config))
         for model in models
@@ -97,12 +97,12 @@ def with_models(graph: Graph, spec: Spec, models: Iterable[FileModel]) -> Graph:
 
 
 def _needs_tensorflow(config: Mapping[str, Any]) -> bool:
-    """Whether only TensorFlow computes a saved model; operations are not looked at one by one."""
+    """Return True where a saved model needs TensorFlow; operations are not examined one by one."""
     return needs_tensorflow(config["config"]) or "keras.src.ops." in json.dumps(config["config"])
 
 
 def unused_models(graph: Graph, spec: Spec, catalog: Catalog) -> list[Diagnostic]:
-    """A warning for each model that no layer is; none where a layer may be a misspelt one."""
+    """Return a warning for each unused model, except where a layer may be a misspelt one."""
     used = {node.type for node in graph.nodes}
     if any(catalog.find(item_family(name), name) is None for name in used - spec.models.keys()):
         return []
@@ -171,7 +171,7 @@ def _interface(graph: SavedGraph, source: ModelSource) -> Interface:
 
 
 def _file(path: Path, name: str) -> Path:
-    """The ``.keras`` file at a path, which may be that of a run."""
+    """Return the ``.keras`` file at a path, which may be that of a run."""
     if not path.exists():
         hint = near_name(path) or f"a path is relative to the spec; --model {name}=PATH replaces it"
         raise _Refused("model-not-found", f"there is no {path}", hint)
@@ -190,7 +190,7 @@ def _file(path: Path, name: str) -> Path:
 
 
 def _config(file: Path) -> Mapping[str, Any]:
-    """The config of a ``.keras`` file."""
+    """Return the config of a ``.keras`` file."""
     try:
         with file.open("rb") as opened:
             start = opened.read(16)
@@ -209,7 +209,7 @@ def _config(file: Path) -> Mapping[str, Any]:
 
 
 def _elements(file: Path) -> int:
-    """How many values the weights of a ``.keras`` file have."""
+    """Return the number of values in the weights of a ``.keras`` file."""
     try:
         return read_weight_file(file).elements
     except WeightFileError as error:

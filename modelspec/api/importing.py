@@ -19,7 +19,7 @@ MODEL = "model.keras"
 
 @dataclass(frozen=True, slots=True)
 class ImportedSpec:
-    """The text of a spec, the parts of the model that it cannot hold, and what changed its name."""
+    """The text of a spec, the parts of the model that it lacks, and the renamed names."""
 
     text: str
     problems: tuple[Problem, ...]
@@ -35,7 +35,7 @@ def import_model(
 ) -> ImportedSpec:
     """Write the spec of a functional or sequential model, from its config alone.
 
-    Keras is not imported, and nothing of the file is run. The weights stay in the file.
+    Keras is not imported, and no code of the file is run. The weights stay in the file.
 
     Args:
         path: A ``.keras`` file, an HDF5 file of a whole model, or the folder of a run.

@@ -20,7 +20,7 @@ from modelspec.problems.errors import SpecError
 from modelspec.problems.problem import Problem
 
 Warn: TypeAlias = Callable[[Sequence[Problem]], None]
-"""Receives the warnings about data that can still be used."""
+"""A function for warnings about data that can still be used."""
 
 
 def read_dataset(
@@ -67,7 +67,7 @@ def read_dataset(
 def _misfits(
     target: Target, graph: Graph, model: Any, dataset: Dataset, *, targets: bool
 ) -> list[Diagnostic]:
-    """Compare the arrays with the model, and run its shapes again with the lengths of the data."""
+    """Compare the arrays with the model, and compute its shapes again with the data's lengths."""
     from modelspec.backend.model.model_io import model_outputs
     from modelspec.backend.model.shapes import check_model_lengths
 
@@ -79,7 +79,7 @@ def _misfits(
 
 
 def inference_batches(dataset: Dataset, target: Target, model: Any) -> Batches:
-    """All rows of a dataset, in batches of the spec's size."""
+    """Return all rows of a dataset, in batches of the spec's size."""
     graph = interface_of(target, model)
     dtypes = {name: entry.dtype for name, entry in graph.inputs.items()}
     spec = target.source.spec if target.source else None
@@ -88,7 +88,7 @@ def inference_batches(dataset: Dataset, target: Target, model: Any) -> Batches:
 
 
 def interface_of(target: Target, model: Any) -> Graph:
-    """The graph of the spec; for a model without a spec, only its inputs."""
+    """Return the graph of the spec; for a model without a spec, only its inputs."""
     if target.source is not None and target.source.graph is not None:
         return target.source.graph
     inputs = {

@@ -40,7 +40,7 @@ class Interrupts:
             raise KeyboardInterrupt
         self.requested = True
         # The signal may have come inside a write to the stream that this writes to, which Python
-        # does not enter twice. Then the request stands, and nothing is said of it.
+        # does not enter twice. Then the request is valid, but no message is written.
         try:
             self._at_first()
         except RuntimeError as error:

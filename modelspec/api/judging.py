@@ -1,4 +1,4 @@
-"""Predictions of one output against its targets, by what its loss takes."""
+"""Predictions of one output compared with its targets, as its loss reads them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ from modelspec.results.evaluated import Classes, Judged, Labels
 from modelspec.results.regression import fit
 
 MOST_CLASSES = 20
-"""Of a table; the rarer classes of a larger one are put together."""
+"""The most classes in a table; the rarer classes of a larger one are combined."""
 
 _CURVES = 8
 _OTHERS = "others"
@@ -110,7 +110,7 @@ def _classes(
 def _true_classes(
     facts: LossFacts, arguments: Mapping[str, Any], targets: Array, count: int
 ) -> tuple[Array, Array]:
-    """The class of each row of targets, and whether it has one that counts."""
+    """Return the class of each row of targets, and whether it has a class that counts."""
     if facts.targets == "ids":
         classes = targets.reshape(-1).astype(np.int64)
         ignored = arguments.get("ignore_class")
@@ -122,7 +122,7 @@ def _true_classes(
 
 
 def _largest(names: list[str], table: Array) -> tuple[tuple[str, ...], Array]:
-    """The table of the most frequent classes; the others together are the last row and column."""
+    """Return the table of the most frequent classes; the others share the last row and column."""
     if len(names) <= MOST_CLASSES:
         return tuple(names), table
     frequent = np.sort(np.argsort(-table.sum(1), kind="stable")[: MOST_CLASSES - 1])

@@ -1,4 +1,4 @@
-"""A training for several machines, checked before a scheduler gets it."""
+"""The checks of a training for several machines, before a scheduler gets it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from modelspec.problems.problem import Problem
 
 
 def check_launch(source: ModelSpec, data: Sequence[Path], say: Say) -> list[Problem]:
-    """Find all problems of a spec that machines elsewhere shall train, and of its data.
+    """Find all problems of a spec that other machines will train, and of its data.
 
     Data that is not on this machine is not checked, and a note says so.
 

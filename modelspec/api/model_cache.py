@@ -42,7 +42,7 @@ def remember_shapes(
 def remember_trial(
     catalog: Catalog, facts: str, judge: Callable[[], list[Diagnostic]]
 ) -> list[Diagnostic]:
-    """What is wrong with losses and metrics on symbols; ``facts`` is all that this depends on."""
+    """Return the problems of losses and metrics on symbols; ``facts`` is all they depend on."""
     name = cache.key(facts, catalog.identity, cache.code_stamp())
     stored = cache.load("trials", name)
     if stored is not None:
@@ -68,7 +68,7 @@ def remember_summary(
 def remember_layout(
     graph: Graph, catalog: Catalog, precision: str, describe: Callable[[], Layout]
 ) -> Layout:
-    """Return the weights of a graph's model by layer, found once."""
+    """Return the weights of a graph's model by layer, computed once."""
     name = _name(graph, catalog, precision)
     stored = cache.load("layouts", name)
     if stored is not None:
@@ -83,7 +83,7 @@ def _weight(stored: dict[str, Any]) -> Weight:
 
 
 def _name(graph: Graph, catalog: Catalog, *more: str) -> str:
-    """The key of a result: a hash of the graph, of Keras's version and of this code."""
+    """Return the key of a result: a hash of the graph, of Keras's version and of this code."""
     return cache.key(repr(graph), catalog.identity, cache.code_stamp(), *more)
 
 

@@ -66,7 +66,7 @@ class ModelSpec:
 
     @property
     def requires_tensorflow(self) -> bool:
-        """Whether Keras must start on TensorFlow to check this spec."""
+        """True where Keras must start on TensorFlow to check this spec."""
         if self.graph is None or self.spec is None:
             return False
         # A part with an error is not checked by Keras.
@@ -75,7 +75,7 @@ class ModelSpec:
 
     @property
     def starts_from_weights(self) -> bool:
-        """Whether the spec names weights to start from."""
+        """True where the spec names weights to start from."""
         return self.spec is not None and self.spec.weights != StartingWeights()
 
     def place(self, diagnostics: Iterable[Diagnostic]) -> list[Problem]:
@@ -143,7 +143,7 @@ class ModelSpec:
         return self.place(problems)
 
     def account(self, data: "Data | None" = None, *, light: bool = False) -> Account:
-        """Say for every layer with weights what it starts from.
+        """Return the weights from which every layer starts.
 
         Args:
             data: The training data, where the spec takes arrays from it.
@@ -167,7 +167,7 @@ class ModelSpec:
         return plan_start(self, layout(self, light=light), data).account
 
     def trained_outputs(self) -> list[str]:
-        """The outputs that need targets: those with a loss or a metric.
+        """Return the outputs that need targets: those with a loss or a metric.
 
         A loss of a plugin that does not use its targets needs none.
         """
@@ -177,11 +177,11 @@ class ModelSpec:
 
     @property
     def adds_loss(self) -> bool:
-        """Whether a layer of a plugin adds a loss of its own, by ``add_loss``."""
+        """True where a layer of a plugin adds a loss of its own with ``add_loss``."""
         return self.graph is not None and adds_loss(self.graph, self.catalog)
 
     def build(self, data: "Data | None" = None) -> Any:
-        """Build the Keras model with initial weights: fresh ones, or those of ``weights``.
+        """Build the Keras model with initial weights: new ones, or those of ``weights``.
 
         Args:
             data: The training data, where ``weights`` takes arrays from it.
@@ -234,7 +234,7 @@ class ModelSpec:
     def with_restored_models(self) -> "ModelSpec":
         """Return the same spec for a model whose weights are those of a checkpoint.
 
-        It can be built where the files of its models are gone.
+        The model can be built where the files of its models are missing.
         """
         models = (replace(model, restored=True) for model in self.catalog.models.values())
         return replace(self, catalog=self.catalog.with_models(models))

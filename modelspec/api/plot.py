@@ -32,8 +32,8 @@ def plot(
         target: A run, a ``.keras`` file or a spec, from ``open_target``.
         form: ``mmd`` (Mermaid), ``dot``, ``svg``, ``png`` or ``pdf``.
         by: Colour the layers by ``params``, by ``flops`` or by ``memory``.
-        depth: The levels of blocks, repeats and nested models that are drawn open. By default as
-            many as people can read.
+        depth: The levels of blocks, repeats and nested models that are expanded. By default as
+            many as fit a picture that people can read.
         lengths: For ``flops`` and ``memory``: for each input with unknown axes, their lengths.
         light: Allow Keras to start on JAX, which is faster. The process cannot train then.
 
@@ -67,7 +67,7 @@ def network(
     lengths: Lengths | None = None,
     light: bool = False,
 ) -> Network:
-    """The graph of a model as plain data; arguments as for ``plot``."""
+    """Return the graph of a model as plain data; arguments as for ``plot``."""
     if target.source is not None:
         drawn = make_network(target.source.require(), target.source.summary(light=light))
         # The costs of a run are those of its spec.
@@ -81,7 +81,7 @@ def network(
 
 
 def with_measure(graph: Network, by: Measure | None, costs: Costs | None) -> Network:
-    """The same, with what a picture colours by."""
+    """Return the graph with the values that a picture colours by."""
     if by is None:
         return graph
     if costs is None or by == "params":
@@ -106,7 +106,7 @@ def with_measure(graph: Network, by: Measure | None, costs: Costs | None) -> Net
 def _of_file(
     target: Target, by: Measure | None, lengths: Lengths | None, *, light: bool
 ) -> Network:
-    """Of a ``.keras`` file, whose weights are not read."""
+    """Return the graph of a ``.keras`` file, without reading its weights."""
     from modelspec.backend.start import start
 
     source: Any = target.path
@@ -126,7 +126,7 @@ def _of_file(
 
         model = symbolic_model(config)
         traced = trace(model, losses_of(config, output_names(model)))
-    except Exception as error:  # what a broken or hostile file raises is Keras's choice
+    except Exception as error:  # Keras raises any type for a broken or hostile file
         raise ModelError(f"{name} cannot be read: {reason(error)}{saved_by(source)}") from error
     costs = estimate_model(model, lengths or {}) if by in ("flops", "memory") else None
     return with_measure(traced, by, costs)

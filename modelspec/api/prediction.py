@@ -41,10 +41,10 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Predicting:
-    """Predictions that are made as they are asked for, and kept by nobody.
+    """Predictions that are computed on demand and not stored.
 
-    ``pieces`` gives some rows of each output at a time, by name; ``of_classes`` says whether a row
-    of an output tells one class, where its loss is known. ``layout`` is for a table of them.
+    ``pieces`` yields some rows of each output at a time, by name; ``of_classes`` says whether a row
+    of an output is one class, where its loss is known. ``layout`` is for a table of them.
     """
 
     pieces: Iterator[Mapping[str, Array]]
@@ -150,7 +150,7 @@ def predicting(
 def _parts(
     model: Any, batches: Batches, workers: "Collectives | None"
 ) -> Iterator[Mapping[str, Array]]:
-    """The outputs of batch after batch. A worker reads the rows that it computes, and no others."""
+    """Yield the outputs batch by batch. A worker reads only the rows that it computes."""
     from modelspec.backend.training.engine import predictor, shared_predictor
     from modelspec.backend.training.sharing import share_evaluation
     from modelspec.backend.workers.share import own_rows
@@ -168,16 +168,16 @@ def _parts(
 
 
 def _placed(parts: Iterator[Mapping[str, Array]], target: Target) -> Iterator[Mapping[str, Array]]:
-    """The parts, with the line of the layer in the error of a step."""
+    """Yield the parts; an error of a step gets the line of its layer."""
     with place_step_errors(target.source):
         yield from parts
 
 
 def _kept(data: Data, columns: Sequence[str], samples: int, say: Say | None) -> dict[str, Column]:
-    """Columns of the data by name.
+    """Return columns of the data by name.
 
     Raises:
-        SpecError: There is no such column, or it has not one value for each sample.
+        SpecError: There is no such column, or it does not have one value for each sample.
     """
     if not columns:
         return {}
@@ -201,7 +201,7 @@ def _class_names(target: Target) -> dict[str, tuple[str | int, ...]]:
 
 
 def _thresholds(target: Target) -> dict[str, float]:
-    """0 for outputs that are logits, where a probability has 0.5."""
+    """Return 0 for outputs that are logits, where a probability has 0.5."""
     heads = target.source.heads if target.source else ()
     return {head.output: 0.0 for head in heads if _takes_logits(head.loss)}
 
@@ -218,7 +218,7 @@ def _of_classes(target: Target, model: Any) -> dict[str, bool]:
     of_classes = {}
     for head in target.source.heads if target.source else ():
         output = outputs[head.output].shape[1:]
-        # Of plain crossentropy the output alone tells enough: both kinds for several units do.
+        # For plain crossentropy the output is enough: with several units, both kinds are of classes.
         facts = loss_facts(head.loss, output, output)
         if facts is not None:
             of_classes[head.output] = facts.targets in ("ids", "one-hot")

@@ -17,11 +17,11 @@ def to_python(source: ModelSpec, data: Path | str | None = None, *, say: Say | N
 
     Args:
         source: The spec.
-        data: An npz file, whose arrays the script then names.
+        data: An npz file; the script then uses the names of its arrays.
         say: Receives notes: the arrays in use.
 
     Returns:
-        The text of the script. It needs Keras and NumPy alone.
+        The text of the script. It needs only Keras and NumPy.
 
     Raises:
         SpecError: The spec has errors, or the data lacks arrays.
@@ -53,5 +53,5 @@ def to_python(source: ModelSpec, data: Path | str | None = None, *, say: Say | N
 
 
 def _weighted(source: ModelSpec) -> frozenset[str]:
-    """The layers with weights that are trained."""
+    """Return the layers with trained weights."""
     return frozenset(row.name for row in source.summary().layers if row.trainable_params)

@@ -1,4 +1,4 @@
-"""What the script of a spec starts from, matched as ``train`` matches it."""
+"""The weights from which a spec's script starts, matched as in ``train``."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ from modelspec.weights.slots import slots_of
 
 
 def start_of_script(source: ModelSpec, data: Path | str | None) -> Start | None:
-    """The files that a spec starts from, and what each layer takes from them.
+    """Return the files that a spec starts from, and the arrays that each layer takes from them.
 
     Raises:
         SpecError: The weights do not fit the model.
@@ -62,17 +62,17 @@ def _file(file: object, plan: Plan, types: Mapping[str, str]) -> SavedModel | We
 
 
 def _is_model(file: H5Weights) -> bool:
-    """Whether Keras can load a model of the file, and not weights alone."""
+    """Return True where a file has a whole model that Keras can load, and not only weights."""
     with file.path.open("rb") as opened:
         is_archive = opened.read(len(ZIP_MAGIC)) == ZIP_MAGIC
     return is_archive or any(group.startswith(f"{MODEL}/") for group in file.groups.values())
 
 
 def _require_order(ours: Sequence[Weight], file: H5Weights, theirs: str) -> None:
-    """Refuse a nested model that has its layers in another order than that of the file.
+    """Refuse a nested model whose layers have another order than in the file.
 
     Raises:
-        ModelError: ``get_weights`` of one would not be for ``set_weights`` of the other.
+        ModelError: ``get_weights`` of one does not fit ``set_weights`` of the other.
     """
     stored = file.headers[theirs]
     slots = slots_of(ours, stored, theirs)
@@ -87,13 +87,13 @@ def _require_order(ours: Sequence[Weight], file: H5Weights, theirs: str) -> None
 
 
 def _steps(file: H5Weights, theirs: str) -> tuple[str, ...]:
-    """The names that lead to a layer of theirs, which may be inside of models."""
+    """Return the names that lead to a layer of the file, which may be inside of models."""
     depth = f"/{file.groups[theirs]}".count("/layers/")
     return tuple(theirs.split(".", max(depth, 1) - 1))
 
 
 def _arrays(file: H5Weights, ours: Sequence[Weight], theirs: str) -> tuple[str, ...]:
-    """The arrays of a layer of theirs, in the order of the weights of ours."""
+    """Return the arrays of a layer of the file, in the order of the spec's weights."""
     stored = file.headers[theirs]
     if any(header.dtype == "bfloat16" for header in stored.values()):
         raise ModelError(f"a script cannot read {file.path}: its weights are bfloat16")
@@ -104,9 +104,9 @@ def _arrays(file: H5Weights, ours: Sequence[Weight], theirs: str) -> tuple[str, 
 
 
 def _is_whole(file: H5Weights, plan: Plan, types: Mapping[str, str]) -> bool:
-    """Whether ``load_weights`` gives every layer what the plan gives it, and nothing else.
+    """Return True where ``load_weights`` gives every layer the same weights as the plan.
 
-    It matches layers by their classes and order, and takes the states of generators as well.
+    It matches layers by their classes and order, and loads the states of generators as well.
     """
     counts: dict[str, int] = {}
     for name in plan.layout:

@@ -1,4 +1,4 @@
-"""Text → a spec: read, with overrides and parameters, as far as that goes without Keras."""
+"""Text → a spec: read, with overrides and parameters, as far as possible without Keras."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -35,8 +35,8 @@ def load(
         path: The path of the spec, or ``-`` for standard input.
         overrides: ``PATH=VALUE``, as for the option ``--set``.
         plugins: Python files or modules with custom objects, as for the option ``--plugin``.
-        run: The folder of a run that is to be resumed. Where the file of a model is gone, what the
-            run keeps of it is used, since the checkpoint has the weights.
+        run: The folder of a run to resume. Where the file of a model is missing, the run's copy
+            of its config is used, because the checkpoint has the weights.
 
     Returns:
         The spec and its problems. Mistakes raise no exception here, not even a missing file.
@@ -89,19 +89,19 @@ def loads(
 
 
 def _require_plugins_of_run(path: Path) -> None:
-    """Tell which plugin the spec of a run needs, before all that it lacks without is an error.
+    """Name the plugin that the spec of a run needs, before its missing parts become errors.
 
     Raises:
-        PluginError: One is not offered.
+        PluginError: A plugin is not active.
     """
     run = Run(path.parent)
     if path.name == SPEC and run.exists():
-        with suppress(RunError):  # a record that cannot be read is told by whoever needs it
+        with suppress(RunError):  # an unreadable record is reported where it is used
             require_plugins(run, active_plugins())
 
 
 def offered(plugins: Sequence[str | Path] | None) -> AbstractContextManager[None]:
-    """Offer the plugins of a call; without any, those of the command line stay."""
+    """Activate the plugins of a call; without any, those of the command line stay active."""
     if plugins is None:
         return nullcontext()
     return using(read_plugins([str(plugin) for plugin in plugins]))
@@ -150,7 +150,7 @@ def _with_models(
     catalog: keras_catalog.Catalog,
     run: Path | None,
 ) -> tuple[Graph, keras_catalog.Catalog, list[Diagnostic]]:
-    """Take the models of a spec from their files; nothing calls what cannot be read."""
+    """Read the models of a spec from their files; models that cannot be read are not called."""
     from modelspec.api.file_models import read_models, unused_models, with_models
 
     models, problems = read_models(spec, document, catalog, run)
@@ -164,7 +164,7 @@ def _outputs(spec: Spec) -> list[str]:
 
 
 def _wrong_outputs(spec: Spec, unresolved: Sequence[Diagnostic]) -> list[str]:
-    """The outputs that name neither a layer nor an input, where they have no other names."""
+    """Return the outputs that name neither a layer nor an input, where they have no other names."""
     if isinstance(spec.outputs, dict):
         return []
     unknown = {problem.route for problem in unresolved if problem.code == "unknown-name"}

@@ -1,4 +1,4 @@
-"""Everything about a run, for a page to hand over."""
+"""All facts about a run, on one page."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -41,10 +41,10 @@ def make_report(
 
     Args:
         runs: The folder of a run, or of several that are compared.
-        data: The data on which the model is judged, in the forms of ``evaluate``; by default that
-            of the run, if it is still there.
+        data: The data on which the model is evaluated, in the forms of ``evaluate``; by default
+            that of the run, if it still exists.
         form: ``html``, or ``markdown`` for a model card.
-        rows: The most samples that figures are computed from. The metrics are of all of them.
+        rows: The most samples that figures are computed from. Metrics use all samples.
         say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
         warn: Receives the warnings about the data.
 
@@ -85,7 +85,7 @@ def gather(
     say: Say | None = None,
     warn: Warn | None = None,
 ) -> RunReport:
-    """All that a page about a run says; arguments as for ``make_report``."""
+    """Return all facts for a page about a run; arguments as for ``make_report``."""
     run = Run.open(folder)
     record, history = run.record, run.history
     target = open_target(folder)
@@ -153,7 +153,7 @@ def _costs(source: ModelSpec, notes: list[str]) -> Costs | None:
 
 
 def _command(run: Run, record: Mapping[str, Any]) -> str:
-    """What repeats the run."""
+    """Return the command that repeats the run."""
     arguments = record.get("arguments") or {}
     words = ["modelspec", "train", str(run.spec_path)]
     for option in ("data", "validation"):
@@ -165,7 +165,7 @@ def _command(run: Run, record: Mapping[str, Any]) -> str:
 def _rates(
     source: ModelSpec, record: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
 ) -> dict[int, float]:
-    """The learning rate in each epoch: as it was recorded, or as the spec sets it."""
+    """Return the learning rate in each epoch: as recorded, or as the spec sets it."""
     known = [row for row in history if is_number(row.get("learning_rate"))]
     recorded = {row["epoch"]: float(row["learning_rate"]) for row in known}
     if recorded:

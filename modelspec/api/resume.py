@@ -1,4 +1,4 @@
-"""Resuming: the spec and data of a run compared with the given ones."""
+"""Resuming: the spec and data of a run, compared with those of the call."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ def resumable(
     training = source.require().spec.training
     models = _moved_models(run, source)
     written = load(run.spec_path, [f"training.epochs={training.epochs}", *models])
-    written = written.with_training(devices=training.devices)  # as the machine has them now
+    written = written.with_training(devices=training.devices)  # the devices of this machine
     source = _as_decided(source, written)
     if written.resolved_text(run.path) != source.resolved_text(run.path):
         raise RunError(f"the spec differs from that of the run {run.path}: compare its {SPEC}")
@@ -61,7 +61,7 @@ def resumable(
 
 
 def from_checkpoint(source: ModelSpec, listener: Listener) -> ModelSpec:
-    """Return the spec of a run whose checkpoint has all weights; tell of files that are gone."""
+    """Return the spec of a run whose checkpoint has all weights; report missing files."""
     for model in source.catalog.models.values():
         if not model.path.exists():
             listener.note(
@@ -71,13 +71,13 @@ def from_checkpoint(source: ModelSpec, listener: Listener) -> ModelSpec:
 
 
 def _computed_on(record: Facts, facts: Facts) -> dict[str, str | int]:
-    """The machine of a record, and how many workers or devices share a batch."""
+    """Return the machine of a record, and how many workers or devices share a batch."""
     counts = {name: record.get(name, 1) for name in ("workers", "devices")}
     return {**(record.get("machine") or facts["machine"]), **counts}
 
 
 def _moved_models(run: Run, source: ModelSpec) -> list[str]:
-    """Overrides by which the run's own spec names the files of models where they are now."""
+    """Return overrides with the current paths of models for the run's own spec."""
     valid = source.require()
     own = folder_of(valid.document)
     return [
@@ -88,10 +88,10 @@ def _moved_models(run: Run, source: ModelSpec) -> list[str]:
 
 
 def _refuse_changed_models(run: Run, facts: Facts) -> None:
-    """Refuse to go on from other models than the run started with.
+    """Refuse to continue with other models than the run started with.
 
     Raises:
-        RunError: A file is another one than that of the run's record.
+        RunError: A file differs from that of the run's record.
     """
     for name in changed_models(run, facts.get("models")):
         then, now = run.record["models"][name]["path"], facts["models"][name]["path"]
@@ -102,7 +102,7 @@ def _refuse_changed_models(run: Run, facts: Facts) -> None:
 
 
 def _as_decided(source: ModelSpec, written: ModelSpec) -> ModelSpec:
-    """The spec with what a run decided by itself, where it still says ``auto``."""
+    """Return the spec with the decisions of a run, where it says ``auto``."""
     asked, decided = (spec.require().spec.training for spec in (source, written))
     changes = {
         key: getattr(decided, key) for key in ("jit", "precompute") if getattr(asked, key) == "auto"
@@ -113,24 +113,24 @@ def _as_decided(source: ModelSpec, written: ModelSpec) -> ModelSpec:
 def all_overrides(run: Run, overrides: Sequence[str]) -> list[str]:
     """Return the overrides of a run since it started, in the order in which they apply.
 
-    A run can continue by its own spec, which needs no override again.
+    A run can continue with its own spec, which needs no override again.
     """
     before = run.record.get("overrides", []) if run.exists() else []
     return [*(text for text in before if text not in overrides), *overrides]
 
 
 def takes_more_epochs(run: Run) -> bool:
-    """Return whether a finished run would train longer if it were given more epochs."""
+    """Return True where a finished run would train longer with more epochs."""
     training = load(run.spec_path).require().spec.training
     ended = run.record.get("end_reason", ALL_EPOCHS) == ALL_EPOCHS
     return ended and not any(map(_swaps_at_the_end, training.callbacks))
 
 
 def _refuse_more_epochs(run: Run, source: ModelSpec) -> None:
-    """Refuse to extend a run whose last epoch was another than it would be in a longer one.
+    """Refuse to extend a run whose last epoch would differ in a longer run.
 
     Raises:
-        RunError: where a callback replaced the weights because the epoch was the last.
+        RunError: A callback replaced the weights because the epoch was the last.
     """
     training, done = source.require().spec.training, len(run.history)
     was_last = run.record.get("epochs") == done < training.epochs
@@ -190,7 +190,7 @@ def warn_of_other_data(source: ModelSpec, facts: Facts, listener: Listener) -> N
 
 
 def refuse_other_spec(run: Run, text: str) -> None:
-    """Protect a ``spec.yaml`` that a user wrote into the folder.
+    """Refuse to overwrite a ``spec.yaml`` that a user wrote into the folder.
 
     An interrupted start leaves the same text, which is allowed.
 

@@ -1,4 +1,4 @@
-"""Samples as people look at them: images drawn, texts and rows of numbers as text."""
+"""Samples for people: images as pictures, texts and rows of numbers as text."""
 
 import struct
 import zlib
@@ -16,7 +16,7 @@ _CHANNELS = (1, 3, 4)
 
 
 def show(name: str, value: Any) -> Shown:
-    """One sample of an input; a text or a number where a sample has no axes."""
+    """Return one sample of an input; a text or a number where a sample has no axes."""
     picture = _as_picture(np.asarray(value))
     if picture is not None:
         return Shown(name, png=_png(picture))
@@ -24,7 +24,7 @@ def show(name: str, value: Any) -> Shown:
 
 
 def text_of(value: Any) -> str:
-    """Numbers in few digits; text as it is; of long rows the beginning."""
+    """Return numbers in few digits, text unchanged, and the beginning of long rows."""
     array = np.asarray(value)
     if array.dtype.kind in "OSU":
         return " ".join(map(_decoded, array.reshape(-1)[:_WORDS]))
@@ -46,7 +46,7 @@ def _number(value: Any) -> str:
 
 
 def _as_picture(value: Array) -> Array | None:
-    """Grey values or colours from 0 to 255, no larger than is shown; None if it is no image."""
+    """Return grey values or colours from 0 to 255, reduced in size; None if it is not an image."""
     if value.dtype.kind not in "fiu" or value.ndim not in (2, 3):
         return None
     rows, columns, *channels = value.shape
@@ -67,7 +67,7 @@ def _as_picture(value: Array) -> Array | None:
 
 
 def _png(pixels: Array) -> bytes:
-    """An image file, by the PNG specification: grey, or red, green and blue."""
+    """Return an image file, by the PNG specification: grey, or red, green and blue."""
     colour = 2 if pixels.ndim == len(("row", "column", "channel")) else 0
     rows, columns = pixels.shape[:2]
     raw = b"".join(b"\0" + row.tobytes() for row in pixels)

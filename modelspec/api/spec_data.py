@@ -44,7 +44,7 @@ def load_data(
 
 
 def has_validation_part(source: ModelSpec, paths: "Data") -> bool:
-    """Return whether the data has a validation part, such as ``x_val`` and ``y_val``."""
+    """Return True where the data has a validation part, such as ``x_val`` and ``y_val``."""
     assert source.spec is not None
     from modelspec.data import dataset
 
@@ -55,6 +55,6 @@ def has_validation_part(source: ModelSpec, paths: "Data") -> bool:
 
 
 def _groups(source: ModelSpec) -> str | None:
-    """The name of the array with each sample's group, for a split by groups."""
+    """Return the name of the array with each sample's group, for a split by groups."""
     split = source.spec.training.validation_split if source.spec else 0.0
     return split.groups if isinstance(split, GroupedRows) else None

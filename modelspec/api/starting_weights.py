@@ -37,7 +37,7 @@ class Start:
     arrays: Mapping[str, Array] = field(default_factory=dict)
 
     def values(self) -> Iterator["Values"]:
-        """The values of one layer after another, by layer and slot."""
+        """Yield the values of one layer after another, by layer and slot."""
         for ours, theirs in self.plan.loads.items():
             assert self.source is not None
             slots = {place.weight.slot for place in self.plan.arrays if place.layer == ours}
@@ -55,7 +55,7 @@ def plan_start(source: ModelSpec, layout: Layout, data: Data | None = None) -> S
         source: The spec, without errors.
         layout: The weights of its model.
         data: The training data, for arrays that the spec takes from it. Without it, they are not
-            looked for.
+            checked.
     """
     valid = source.require()
     weights, graph = valid.spec.weights, valid.graph
@@ -85,7 +85,7 @@ def plan_start(source: ModelSpec, layout: Layout, data: Data | None = None) -> S
 
 
 def _pretrained(source: ModelSpec, graph: Graph) -> dict[str, str]:
-    """What each layer that is a trained model starts from, whatever ``weights`` says."""
+    """Return the source of each layer that is a trained model, whatever ``weights`` says."""
     origins: dict[str, str] = {}
     for node in graph.nodes:
         entry = source.catalog.find("layer", node.type)
@@ -99,7 +99,7 @@ def _pretrained(source: ModelSpec, graph: Graph) -> dict[str, str]:
 
 
 def _chosen(graph: Graph) -> set[str]:
-    """Layers whose fresh weights the spec chooses: a table of constants can be frozen."""
+    """Return layers whose new weights the spec chooses: a table of constants can be frozen."""
     return {
         node.layer
         for node in graph.nodes
@@ -109,7 +109,7 @@ def _chosen(graph: Graph) -> set[str]:
 
 
 def apply_start(source: ModelSpec, model: Any, start: Start) -> None:
-    """Put the values into the model's weights.
+    """Assign the values to the model's weights.
 
     Raises:
         SpecError: The file is damaged, or a value is not finite.
@@ -140,7 +140,7 @@ def _not_finite(source: ModelSpec, values: "Values") -> list[Diagnostic]:
 
 
 class StartOfTraining:
-    """Gives a built model the weights that the spec names, and keeps the account."""
+    """Assigns the weights that the spec names to a built model, and keeps the account."""
 
     def __init__(self, source: ModelSpec, data: Data) -> None:
         self._source, self._data = source, data
@@ -158,7 +158,7 @@ class StartOfTraining:
 
 
 def record_of(start: Start) -> dict[str, Any]:
-    """What ``run.json`` keeps of a start: the account, and what identifies the weights."""
+    """Return the facts of a start for ``run.json``: the account, and hashes of the weights."""
     arrays = {key: digest(array) for key, array in start.arrays.items()}
     path = getattr(start.source, "path", None)
     return start.account.as_json() | {

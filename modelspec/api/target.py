@@ -29,8 +29,8 @@ class Target:
     """A model to evaluate, predict with or summarize.
 
     ``source`` is its spec, None for a ``.keras`` file. ``path`` is its ``.keras`` file, or ``raw``
-    the bytes of one. ``checkpoints`` is the folder of those of a run that has no model yet. Without
-    any of them, the model is built from the spec.
+    the bytes of one. ``checkpoints`` is the folder of a run's checkpoints if the run has no model
+    yet. Without any of them, the model is built from the spec.
     """
 
     source: ModelSpec | None = None
@@ -43,9 +43,9 @@ class Target:
         """Load the Keras model, or build it with initial weights.
 
         Args:
-            say: Called with the position of the checkpoint that is used.
-            compiled: Read the losses, metrics and optimizer of a file too. A file whose losses are
-                code of its author is read without them only.
+            say: A function that gets the position of the checkpoint in use.
+            compiled: Read the losses, metrics and optimizer of a file too. A file with losses of
+                its author's own code can only be read without them.
 
         Returns:
             A ``keras.Model``.
@@ -110,18 +110,18 @@ def load_model(path: Path, plugins: tuple[Plugin, ...] = (), *, compiled: bool =
     import_plugins(plugins)
     try:
         return read_model(path, compiled=compiled)
-    except Exception as error:  # what a broken or hostile file raises is Keras's choice
+    except Exception as error:  # Keras raises any type for a broken or hostile file
         raise ModelError(f"{path} cannot be loaded: {reason(error)}{saved_by(path)}") from error
 
 
 def saved_by(source: Path | IO[bytes]) -> str:
-    """The end of a message about a file that cannot be loaded, if a newer Keras saved it."""
+    """Return the end of a message about a file that cannot be loaded, if a newer Keras saved it."""
     newer = newer_keras(source)
     return f" ({newer}: {UPGRADE})" if newer else ""
 
 
 def reason(error: Exception) -> str:
-    """The cause of an error of Keras that a file provoked, and the way out, if there is one."""
+    """Return the cause of Keras's error about a file, and the remedy, if there is one."""
     from modelspec.backend.model.keras_errors import innermost
 
     text = " ".join(innermost(str(error)).split())
@@ -157,10 +157,10 @@ def _take_checkpoint(model: Any, source: ModelSpec, folder: Path, say: Say | Non
 
 
 def _require_interface(model: Any, path: Path, source: ModelSpec | None) -> Any:
-    """The model of a run, which is useless where it is not the model of the run's spec.
+    """Return the model of a run, if it is the model of the run's spec.
 
     Raises:
-        ModelError: where their inputs or outputs differ.
+        ModelError: Their inputs or outputs differ.
     """
     if source is None:
         return model
@@ -221,8 +221,8 @@ def open_target(
 
     Args:
         path: The folder of a run, a ``.keras`` file, or a spec.
-        overrides: ``PATH=VALUE`` for values of the spec. Those of a run may change what the model
-            is judged by and how data is read, and not its layers.
+        overrides: ``PATH=VALUE`` for values of the spec. Those of a run may change losses,
+            metrics and how data is read, but not its layers.
         plugins: Python files or modules with custom objects, as for the option ``--plugin``.
 
     Returns:
@@ -247,7 +247,7 @@ def _open(place: Path, overrides: Iterable[str]) -> Target:
     if place.is_dir() or place.name == RECORD:
         run = Run.open(place if place.is_dir() else place.parent)
         if not run.model_path.exists():
-            assert run.status  # read first: it raises where the record is not that of a run
+            assert run.status  # read first, because it raises where the folder is not a run
             source = _judged_by(run.spec_path, list(overrides))
             return Target(source, checkpoints=run.path / CHECKPOINTS)
         return Target(_judged_by(run.spec_path, list(overrides)), path=run.model_path)
@@ -259,7 +259,7 @@ def _open(place: Path, overrides: Iterable[str]) -> Target:
 
 
 def _judged_by(path: Path, overrides: list[str]) -> ModelSpec:
-    """The spec of a run, with values that change nothing of its trained model."""
+    """Return the spec of a run, with values that do not change its trained model."""
     source = load(path, overrides)
     if overrides and source.graph is not None and source.graph != load(path).graph:
         raise RunError(f"--set {' '.join(overrides)} would change the layers of a trained model")

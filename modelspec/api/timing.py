@@ -69,7 +69,7 @@ def measure(source: ModelSpec, lengths: Mapping[str, Shape]) -> Measured:
 
 
 def _output_shapes(source: ModelSpec, graph: Graph) -> dict[str, Shape]:
-    """The shapes of the outputs, without the batch."""
+    """Return the shapes of the outputs, without the batch."""
     from modelspec.backend.start import start
 
     start()
@@ -114,7 +114,7 @@ class _Stopwatch(NullListener):
 def _arrays(
     source: ModelSpec, graph: Graph, shapes: Mapping[str, Shape], samples: int
 ) -> dict[str, Array]:
-    """Random data for a spec, by the names that its npz file would have."""
+    """Return random data for a spec, by the names in its npz file."""
     spec = source.require().spec
     random = np.random.default_rng(0)
     trained = source.trained_outputs()
@@ -140,7 +140,7 @@ def _input(random: np.random.Generator, graph: Graph, name: str, samples: int) -
     ids, dtype = _ids(graph, name), _kept(entry.dtype)
     if "int" in dtype:
         ids = min(ids or _OTHER_IDS, int(np.iinfo(dtype).max) + 1)
-    # Inputs of an Embedding may be floats, which is Keras's default, but must hold ids.
+    # Inputs of an Embedding can be floats, which is Keras's default, but must contain ids.
     made = random.random(shape, np.float32) if ids is None else random.integers(ids, size=shape)
     return made.astype(dtype)
 
@@ -151,7 +151,7 @@ def _kept(dtype: str) -> str:
 
 
 def _ids(graph: Graph, name: str) -> int | None:
-    """The number of ids that all Embeddings of an input accept; None if it has no Embedding."""
+    """Return the number of ids that all Embeddings of an input accept; None if there are none."""
     owners = {node.name: node for node in graph.nodes}
     known = [
         owners.get(node.layer, node).arguments.get("input_dim")
@@ -162,7 +162,7 @@ def _ids(graph: Graph, name: str) -> int | None:
 
 
 def _target(random: np.random.Generator, head: Head, shape: tuple[int, ...]) -> Array:
-    """Random targets that fit the loss of an output with this ``shape``."""
+    """Return random targets that fit the loss of an output with this ``shape``."""
     facts = loss_facts(head.loss, shape[1:], shape[1:])
     match facts.targets if facts else None:
         case "ids":
@@ -173,11 +173,11 @@ def _target(random: np.random.Generator, head: Head, shape: tuple[int, ...]) -> 
         case "binary" | "signs" | "counts":
             return random.integers(2, size=shape).astype(np.float32)
         case "sequences":
-            # Of two equal ids a blank comes between: half as many as steps always fit.
+            # A blank separates equal ids, so that half as many ids as steps always fit.
             most, steps = max(shape[-1], 2), max(1, shape[1] // 2)
             return random.integers(1, most, size=(shape[0], steps)).astype(np.int32)
         case "groups":
-            # Two groups, so that a batch has samples of the same and of another.
+            # Two groups, so that a batch has samples of the same group and of another.
             return (np.arange(shape[0]) % 2).astype(np.int32)
         case _:
             return random.random(shape, np.float32)

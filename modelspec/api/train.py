@@ -80,7 +80,7 @@ def train(
             start one.
         minutes: The time between two checkpoints within an epoch, in minutes.
         tensorboard: Write TensorBoard logs to the folder of the run.
-        listener: Receives progress, notes and warnings; by default nothing does.
+        listener: Receives progress, notes and warnings; by default they are discarded.
         cluster: The workers that train together, of which this process is one. Each computes its
             share of every batch. The first writes the folder of the run; the others return a copy
             that is deleted.
@@ -143,7 +143,7 @@ def train(
 
 
 def _facts(source: ModelSpec) -> dict[str, Any]:
-    """What the record of a run says of its spec and the machine."""
+    """Return the facts about the spec and the machine for the record of a run."""
     spec = source.require().spec
     return {
         "name": source.name,
@@ -157,7 +157,7 @@ def _facts(source: ModelSpec) -> dict[str, Any]:
 def _arguments(
     data: Data, validation: Data | None, run: str | Path | None, *, resume: bool
 ) -> dict[str, Any]:
-    """What the record of a run says of how it was started."""
+    """Return the arguments of this call for the record of a run."""
     return {
         "arguments": {
             "data": [str(path) for path in paths_of(data)],
@@ -175,7 +175,7 @@ def _built(
     facts: dict[str, Any],
     listener: Listener,
 ) -> Any:
-    """The compiled model, with the data held against it; ``facts`` gets what it started from."""
+    """Return the compiled model, compared with the data; add its starting weights to ``facts``."""
     model = build_unfitted(source, start)
     source.require(_strategy_problems(source, model))
     compare_with_model(source, model, arrays, listener)
@@ -188,7 +188,7 @@ def _built(
 
 
 def _has_checkpoint(run: str | Path | None) -> bool:
-    """Whether a run continues from a checkpoint, whatever its layers started from."""
+    """Return True where a run continues from a checkpoint, whatever its layers started from."""
     return run is not None and any((Path(run) / CHECKPOINTS).glob("epoch-*.npz"))
 
 
@@ -200,7 +200,7 @@ def _strategy_problems(source: ModelSpec, model: Any) -> list[Diagnostic]:
 
 @contextmanager
 def _opened(run: Run, workers: "Collectives | None", source: ModelSpec) -> Iterator[Run]:
-    """The locked folder of a run; for a worker that is not the chief, a copy."""
+    """Yield the locked folder of a run; for a worker that is not the chief, a copy."""
     follows = workers is not None and not workers.is_chief
     with (
         follower(run, workers) if workers and follows else nullcontext(run) as opened,
@@ -211,9 +211,9 @@ def _opened(run: Run, workers: "Collectives | None", source: ModelSpec) -> Itera
 
 
 def _written(source: ModelSpec, run: Run, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the spec of a run, and return what its record says of it.
+    """Write the spec of a run, and return the facts about it for the record.
 
-    It is written before the record, which makes the folder a run: what is one can be resumed.
+    It is written before the record, which makes the folder a run that can be resumed.
     """
     facts = {
         "epochs": source.require().spec.training.epochs,

@@ -26,13 +26,13 @@ from modelspec.runs.progress import Listener
 
 @dataclass(frozen=True)
 class TrainingArrays:
-    """The arrays for training, and those for validation where they are data of their own."""
+    """The arrays for training, and those for validation if they are separate data."""
 
     trained: Dataset
     held: Dataset | None
 
     def facts(self) -> dict[str, Any]:
-        """What the record of a run says of its data."""
+        """The facts about the data for the record of a run."""
         return {
             "data": _identity(self.trained),
             "validation": _identity(self.held) if self.held else None,
@@ -44,7 +44,7 @@ def load_training_arrays(
 ) -> tuple[ModelSpec, TrainingArrays]:
     """Read the arrays for training and for validation, before Keras is imported.
 
-    The spec has the classes of the training data, where it says that targets are names of them.
+    The spec gets the classes of the training data, if its targets are names of classes.
 
     Raises:
         SpecError: The spec has no losses, or the data has errors.
@@ -79,7 +79,7 @@ def _missing_losses(source: ModelSpec) -> list[Diagnostic]:
 def compare_with_model(
     source: ModelSpec, model: Any, arrays: TrainingArrays, listener: Listener
 ) -> None:
-    """Hold the arrays against a built model, and tell of the warnings.
+    """Compare the arrays with a built model, and report warnings.
 
     Raises:
         SpecError: They do not fit.
@@ -96,7 +96,7 @@ def _checked(source: ModelSpec, model: Any, dataset: Dataset, prefix: str = "") 
 
     problems = check_dataset(source, dataset, model_outputs(model))
     if prefix:
-        # The scale is that of what is trained on, which was told.
+        # Warnings about the scale concern training data, for which they were reported.
         judged = (problem for problem in problems if problem.code not in SCALE_CODES)
         problems = [replace(problem, message=prefix + problem.message) for problem in judged]
     source.require(problems)
@@ -104,7 +104,7 @@ def _checked(source: ModelSpec, model: Any, dataset: Dataset, prefix: str = "") 
 
 
 def make_phases(source: ModelSpec, arrays: TrainingArrays, listener: Listener) -> Phases:
-    """The batches for training, and those for validation where there are any.
+    """Return the batches for training, and those for validation if there are any.
 
     Raises:
         RunError: No row is left for training.
@@ -167,7 +167,7 @@ def _tell_of_split(
 def _untrained_classes(
     source: ModelSpec, dataset: Dataset, parts: ValidationSplit
 ) -> list[Diagnostic]:
-    """The classes that only rows for validation have, where the spec does not list the classes."""
+    """Return the classes that occur only in validation rows, unless the spec lists the classes."""
     spec, document = source.require().spec, source.require().document
     written = document.data.get("data") or {}
     problems = []
@@ -185,7 +185,7 @@ def _untrained_classes(
 
 
 def _identity(dataset: Dataset) -> dict[str, Any]:
-    """The number of samples, and the SHA-256 of every array in use by its name in the npz file."""
+    """Return the number of samples, and the SHA-256 of every array by its name in the npz file."""
     parts = [
         *dataset.inputs.items(),
         *dataset.targets.items(),
@@ -196,7 +196,7 @@ def _identity(dataset: Dataset) -> dict[str, Any]:
 
 
 def _with_classes(source: ModelSpec, classes: Mapping[str, Sequence[str | int]]) -> ModelSpec:
-    """Return the same spec with the classes that were found in the data, by output."""
+    """Return the same spec with the classes of the data, by output."""
     assert source.spec is not None
     columns = {
         name: column.model_copy(update={"classes": tuple(classes[name])})

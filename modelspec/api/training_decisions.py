@@ -13,7 +13,7 @@ def with_decisions(
 ) -> ModelSpec:
     """Return the spec with ``jit`` and ``precompute`` decided.
 
-    ``sharing`` is what shares each batch, ``workers`` or ``devices``; empty where nothing does.
+    ``sharing`` says who shares each batch, ``workers`` or ``devices``; empty for one process.
     """
     if sharing:
         source = for_shares(source, listener, sharing)

@@ -19,7 +19,7 @@ from modelspec.weights.places import Place
 def weight_arrays(
     source: ModelSpec, places: list[Place], data: Data | None
 ) -> tuple[dict[str, Array], list[Diagnostic]]:
-    """The arrays of single weights, by their key."""
+    """Return the arrays of single weights, by their key."""
     valid = source.require()
     arrays: dict[str, Array] = {}
     problems: list[Diagnostic] = []
@@ -64,7 +64,7 @@ def _members(
 ) -> tuple[dict[str, Member] | None, list[Diagnostic]]:
     if wanted.file is None:
         shards, problems = read_shards(data if data is not None else [])
-        # Several files with an array of this name hold the same one.
+        # Several files with an array of this name have the same array.
         entries = [entry for held in shards.values() for entry in held.items()]
         errors = [problem for problem in problems if problem.severity == "error"]
         return dict(reversed(entries)), errors

@@ -21,7 +21,7 @@ _FROM: Route = ("weights", "from")
 
 
 def open_weights(source: ModelSpec) -> tuple[WeightSource | None, list[Diagnostic]]:
-    """The weights that a spec starts from, as far as headers tell of them."""
+    """Return the weights that a spec starts from, as far as headers describe them."""
     assert source.spec is not None
     assert source.document is not None
     written = source.spec.weights.from_
@@ -58,7 +58,7 @@ def unusable(error: Exception) -> Diagnostic:
 
 
 def _of_run(run: Run) -> tuple[WeightSource | None, list[Diagnostic]]:
-    """The final weights of a run; those of its last checkpoint where it did not end."""
+    """Return the final weights of a run; those of its last checkpoint if it did not end."""
     status = run.status
     if run.model_path.exists():
         return read_weight_file(run.model_path), []
@@ -78,7 +78,7 @@ def _of_run(run: Run) -> tuple[WeightSource | None, list[Diagnostic]]:
 
 
 def run_layout(run: Run) -> Layout:
-    """The weights of a run's model, from the spec in its folder."""
+    """Return the weights of a run's model, from the spec in its folder."""
     source = load(run.spec_path)
     if has_errors(source.diagnostics):
         raise WeightFileError(f"{run.spec_path} has errors, so the checkpoint cannot be read")
@@ -86,7 +86,7 @@ def run_layout(run: Run) -> Layout:
 
 
 def layout(source: ModelSpec, *, light: bool = False) -> Layout:
-    """The weights of a spec's model, computed without allocating one.
+    """Return the weights of a spec's model, computed without allocating one.
 
     Raises:
         SpecError: Keras refuses a layer.
@@ -110,7 +110,7 @@ def layout(source: ModelSpec, *, light: bool = False) -> Layout:
 
 
 def start_of(model: Any) -> Layout:
-    """The weights of a built model."""
+    """Return the weights of a built model."""
     from modelspec.backend.model.layout import layout_of
 
     return layout_of(model)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def too_many_workers(spec: Spec, workers: int, rows: int | None = None) -> str:
-    """Why so many workers cannot share a batch: some would compute nothing. Empty if they can.
+    """Return why so many workers cannot share a batch; empty if they can.
 
     ``rows`` is the number of training rows, if it is known; a batch has no more.
     """
@@ -45,10 +45,10 @@ def too_many_workers(spec: Spec, workers: int, rows: int | None = None) -> str:
 
 
 def _spec_without_seed(source: ModelSpec) -> str:
-    """What identifies a spec, apart from its seed, which is compared by itself."""
+    """Return a key of a spec without its seed, which is compared separately."""
     data = yaml.safe_load(source.resolved_text())
     data["training"].pop("seed")
-    # What an option sets comes last among the keys.
+    # A key from an option comes last.
     return key(json.dumps(sorted(data.items())))
 
 
@@ -101,7 +101,7 @@ def connect_for_inference(cluster: Cluster, target: Target, data: Data) -> "Coll
 
 
 def _identity(target: Target) -> dict[str, Any]:
-    """What two workers with the same model have in common."""
+    """Return the facts that are equal for two workers with the same model."""
     files = [target.path] if target.path is not None else []
     if target.checkpoints is not None:
         files += sorted(target.checkpoints.glob("*.npz"))
@@ -118,7 +118,7 @@ def _digest(path: Path) -> str:
 
 @contextmanager
 def follower(run: Run, workers: "Collectives") -> Iterator[Run]:
-    """A copy of the chief's run for another worker, which writes nothing into the run's folder.
+    """Yield a copy of the chief's run for another worker, which does not write to the run's folder.
 
     The chief has prepared the folder when it calls ``prepared``.
     """
@@ -136,13 +136,13 @@ def follower(run: Run, workers: "Collectives") -> Iterator[Run]:
 
 
 def prepared(workers: "Collectives") -> None:
-    """Let the other workers copy the run, and wait until they have."""
+    """Let the other workers copy the run, and wait for them."""
     workers.wait_for_all()
     workers.wait_for_all()
 
 
 def devices_of(source: ModelSpec, cluster: Cluster | None) -> Sequence[str]:
-    """The devices that share each batch; empty for a single one.
+    """Return the devices that share each batch; empty for a single one.
 
     Raises:
         RunError: There are fewer devices than the spec says, or several workers.
@@ -168,9 +168,9 @@ def devices_of(source: ModelSpec, cluster: Cluster | None) -> Sequence[str]:
 
 
 def for_shares(source: ModelSpec, listener: Listener, who: str) -> ModelSpec:
-    """The spec of a run whose batches are shared among several workers or devices.
+    """Return the spec of a run whose batches are shared among several workers or devices.
 
-    XLA compiles no step that is shared, and no values are computed ahead.
+    XLA does not compile shared steps, and frozen values are not computed in advance.
     """
     training = source.require().spec.training
     for setting in ("jit", "precompute"):

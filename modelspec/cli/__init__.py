@@ -19,7 +19,7 @@ from modelspec.cluster.pulse import PULSE, start_pulse
 _TF_CONFIG = "TF_CONFIG"
 
 _CONTINUE = "continue with "
-"""What stands before the command in the message of a run that was interrupted."""
+"""The words before the command in the message of an interrupted run."""
 
 SPEC_PROBLEM, USAGE, OUR_FAULT, INTERRUPTED = 1, 2, 3, 130
 
@@ -32,14 +32,15 @@ def modelspec() -> None:
 
 def main() -> None:
     """Run the command line; every exit code is set here."""
-    # Keras and TensorFlow make hundreds of thousands of objects that stay, which Python would look
-    # through again and again: a tenth of a training of seconds, a quarter of a first summary.
+    # Keras and TensorFlow create hundreds of thousands of permanent objects, which the garbage
+    # collector would scan again and again: a tenth of a training of seconds, a quarter of a first
+    # summary.
     gc.set_threshold(100_000, 50, 1_000)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     keep_stderr()
     if PULSE in os.environ:
-        start_pulse()  # before slow imports, in which the process would seem to hang
+        start_pulse()  # before slow imports, during which the process would seem to hang
     code = _run()
     if "tensorflow" in sys.modules:
         _leave(code)
@@ -47,35 +48,35 @@ def main() -> None:
 
 
 def _leave(code: int) -> None:
-    """End without taking TensorFlow's objects apart, which takes Python a second and more.
+    """End without destroying TensorFlow's objects, which takes Python more than a second.
 
-    TensorFlow's own end in a worker waits for other workers, which may not live any more.
+    TensorFlow's own end in a worker waits for other workers, which may have ended.
     """
     if _TF_CONFIG not in os.environ:
         main_thread = threading.main_thread()
         if any(not (t.daemon or t is main_thread) for t in threading.enumerate()):
-            return  # a plugin's, perhaps, which Python waits for
-        atexit._run_exitfuncs()  # noqa: SLF001 - what Python does, too, before it takes all apart
+            return  # for example a plugin's, for which Python waits
+        atexit._run_exitfuncs()  # noqa: SLF001 - as Python does before it destroys all objects
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError):
             if _TF_CONFIG not in os.environ:
-                return  # Python itself says so, with an exit code of its own
+                return  # Python reports that itself, with its own exit code
     os._exit(code)
 
 
 def _run() -> int:
     try:
         code = modelspec.main(standalone_mode=False)
-    except Exception as error:  # noqa: BLE001 - the one place where every way out is decided
+    except Exception as error:  # noqa: BLE001 - the one place that decides all exit codes
         return _exit_code(error)
     except SystemExit:
-        # So click and rich leave where a pipe is closed, and nobody else does.
+        # click and rich exit with this code where a pipe is closed, and nothing else does.
         return _reader_left()
     except KeyboardInterrupt as interrupt:
         return _interrupted(str(interrupt))
-    # Depending on its version, click returns the code of an Exit or lets the Exit pass.
+    # Depending on its version, click returns the code of an Exit or raises the Exit.
     return code if isinstance(code, int) else 0
 
 
@@ -88,7 +89,7 @@ def _exit_code(error: Exception) -> int:
             _show_usage(error)
             return error.exit_code
         case click.Abort():
-            # What click makes of a KeyboardInterrupt, ours among them.
+            # click raises this in place of a KeyboardInterrupt, also of ours.
             return _interrupted(str(error.__cause__ or ""))
         case BrokenPipeError():
             return _reader_left()
@@ -97,7 +98,7 @@ def _exit_code(error: Exception) -> int:
 
 
 def _show_usage(error: click.ClickException) -> None:
-    """Print what is wrong with the usage; on a terminal, its lines break between words."""
+    """Print a usage error; on a terminal, its lines break between words."""
     if is_plain(sys.__stderr__):
         error.show(sys.stderr)
         return
@@ -118,7 +119,7 @@ def _problem_or_fault(error: Exception) -> int:
 
     match error:
         case ResumableError():
-            # The message ends in a command to copy, which no line break of ours may cut.
+            # The message ends in a command to copy, which must not be broken into lines.
             err().print(f"error: {error}", markup=False, soft_wrap=True)
         case RunError() | ModelError() | KerasError() | PluginError() | OSError():
             say(f"error: {error}")

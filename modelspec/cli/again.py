@@ -1,4 +1,4 @@
-"""Commands to paste: the one that runs, continued; and what further commands need of it."""
+"""Commands to copy: the running one, continued, and the options that further commands need."""
 
 import shlex
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ _REPLACED = {"run", "resume"}
 
 
 def plugin_words() -> list[str]:
-    """``--plugin`` for each plugin that is offered: further commands need them again."""
+    """Return ``--plugin`` for each active plugin, because further commands need them again."""
     return [word for plugin in active_plugins() for word in ("--plugin", plugin.written)]
 
 
 def resuming(run: Path, workers: int = 1) -> str:
-    """The command that runs, with all of its options, continuing the run in a folder.
+    """Return the running command, with all of its options, to continue the run in a folder.
 
-    ``workers`` is the number that another process has started, whose option this one did not get.
+    ``workers`` is the number that another process has started, whose option is missing here.
     """
     context = click.get_current_context()
     several = ["--workers", str(workers)] if workers > 1 else []
@@ -33,10 +33,10 @@ def resuming(run: Path, workers: int = 1) -> str:
 
 @contextmanager
 def telling_how_to_resume(run: Path | None, workers: int = 1) -> Iterator[None]:
-    """Name the whole command in the messages of runs that can be continued.
+    """Put the whole command into the messages of runs that can be continued.
 
-    ``run`` is the folder that the command names. A worker that is not the chief has a copy, which
-    is gone when the message is read. ``workers`` is as for ``resuming``.
+    ``run`` is the folder in the command: a worker that is not the chief has a temporary copy.
+    ``workers`` is as for ``resuming``.
     """
     try:
         yield

@@ -50,7 +50,7 @@ def check(
 ) -> None:
     """Report every problem of specs, and of data, at once."""
     sources = [load(path, [*overrides, *weights_override(weights, path)]) for path in specs]
-    # A process starts Keras once, for all of them.
+    # A process starts Keras once, for all specs.
     light = not any(source.requires_tensorflow for source in sources)
     problems = [
         problem

@@ -34,23 +34,23 @@ VERBS = {
     "export": "Write a model as a Python script, or for another runtime, compared with Keras.",
     "runs": "List the runs in and under DIR (runs), newest first, and mark those that died.",
 }
-"""In the order in which a user meets them; what each does, as its own docstring says it.
+"""The commands in the order in which a user meets them, with their docstrings' first paragraphs.
 
-It stands here too, so that help and completion import no command.
+They are repeated here, so that help and completion import no command.
 """
 
 
 def attribute(verb: str) -> str:
-    """The name of a command's module and function, where its own is a keyword of Python."""
+    """Return the name of a command's module and function, which differs from Python's keywords."""
     return f"{verb}_" if iskeyword(verb) else verb
 
 
 _WITHOUT_PLUGINS = {"new", "explain", "runs"}
-"""Commands that read no spec, no model and no catalogue."""
+"""Commands that read no spec, model or catalogue."""
 
 
 class Verb(click.Command):
-    """A command that keeps standard output for data: Keras prints there while it works.
+    """A command that keeps standard output for data, although Keras prints to it.
 
     Every command that reads a spec takes ``--plugin``.
     """
@@ -76,7 +76,7 @@ class Verb(click.Command):
 
 
 def _offer_plugins(ctx: click.Context, _option: Any, paths: tuple[str, ...]) -> None:
-    """Read the plugins that the option names; without it, those of the environment."""
+    """Activate the plugins that the option names; without it, those of the environment."""
     if ctx.resilient_parsing:
         return
     from modelspec.catalog.plugins import activate
@@ -86,7 +86,7 @@ def _offer_plugins(ctx: click.Context, _option: Any, paths: tuple[str, ...]) -> 
 
 
 class Verbs(click.Group):
-    """Imports the one command that runs: ``check`` waits for nothing that ``train`` needs."""
+    """Imports only the command that runs, so that ``check`` does not wait for ``train``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -94,7 +94,7 @@ class Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
-            if ctx.resilient_parsing:  # a shell asks how to complete what is not a command
+            if ctx.resilient_parsing:  # a shell asks for completions of an unknown command
                 return None
             from modelspec.problems.diagnostic import did_you_mean
 

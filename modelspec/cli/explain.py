@@ -25,7 +25,7 @@ def explain(code: str | None) -> None:
 
 
 def _show(text: str) -> None:
-    """On a terminal as a page, elsewhere as the Markdown that it is."""
+    """Print a page on a terminal, and Markdown elsewhere."""
     if not out().is_terminal:
         write(text)
         return

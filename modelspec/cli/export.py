@@ -116,10 +116,10 @@ def _write_python(
 
 
 def _refuse_elsewhere(option: str, only: Format, form: Format, *, is_set: bool) -> None:
-    """Refuse an option that another format takes.
+    """Refuse an option of another format.
 
     Raises:
-        UsageError: where it is given.
+        UsageError: The option is set.
     """
     if is_set and form != only:
         raise click.UsageError(f"{option} is for --format {only}")

@@ -13,7 +13,7 @@ _SHOW_CURSOR = "\x1b[?25h\n"
 
 @contextmanager
 def leaving_at_once() -> Iterator[None]:
-    """Within it, the second Ctrl-C ends the process. What is half written then has no name yet."""
+    """End the process at the second Ctrl-C; partly written files have no final name yet."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -26,7 +26,7 @@ def leaving_at_once() -> Iterator[None]:
 
 
 def _count(reader: int) -> None:
-    """Wait for signals, whose numbers Python writes as they come, even while C code runs."""
+    """Wait for signals, whose numbers Python writes on arrival, even while C code runs."""
     left = 2
     while left and (numbers := os.read(reader, 16)):
         left -= min(left, numbers.count(signal.SIGINT))

@@ -24,7 +24,7 @@ from modelspec.runs.folder import unused_folder
 
 _WRITERS = {"slurm": batch_script, "kubernetes": manifest}
 _NOT_OURS = {"workers", "restarts", "resume", "devices"}
-"""Options of ``train`` that the command of a worker does not get from here."""
+"""Options of ``train`` that are not copied to the command of a worker."""
 
 _REPLACING = ("epochs", "batch_size", "weights")
 
@@ -75,7 +75,7 @@ def _check(source: ModelSpec, data: tuple[Path, ...], workers: int) -> None:
 
 
 def _words(values: Mapping[str, Any], here: Path) -> Iterator[str]:
-    """The arguments of ``train`` again, with paths that start from the folder ``here``."""
+    """Yield the arguments of ``train`` again, with paths relative to the folder ``here``."""
     for param in _OF_TRAIN:
         value = values[param.name or ""]
         if isinstance(param, click.Argument):
@@ -91,15 +91,15 @@ def _words(values: Mapping[str, Any], here: Path) -> Iterator[str]:
 
 
 def _word(option: str | None, value: Any, here: Path) -> str:
-    """The value of an option as it is written on another machine."""
-    if option == "models":  # the override that the option has become
+    """Return the value of an option as it is written on another machine."""
+    if option == "models":  # the override from the option
         name, _, path = value.removeprefix("models.").partition(".path=")
         return f"{name}={_portable(Path(json.loads(path)), here)}"
     return str(_portable(value, here) if isinstance(value, Path) else value)
 
 
 def _portable(path: Path, here: Path) -> Path:
-    """The path as it starts from the folder ``here``; outside of it, with a note."""
+    """Return the path relative to the folder ``here``; outside of it, with a note."""
     if not path.is_absolute() and ".." not in path.parts:
         return path
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links

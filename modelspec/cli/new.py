@@ -25,11 +25,11 @@ SOURCES = """\
 if TYPE_CHECKING:
     Choice = click.Choice[str]
 else:
-    Choice = click.Choice  # generic since click 8.2 alone
+    Choice = click.Choice  # generic only since click 8.2
 
 
 class _Template(Choice):
-    """A name of a template; an unknown one gets the nearest as a hint, not all of them."""
+    """The name of a template; an unknown one gets the nearest as a hint, not all names."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value not in self.choices:

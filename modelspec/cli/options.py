@@ -20,7 +20,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class _Path(click.Path):
-    """A path that is not empty; an unset shell variable gives an empty one."""
+    """A path that is not empty, because an unset shell variable is an empty path."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if value == "":
@@ -41,7 +41,7 @@ data_option = click.option(
 
 
 def set_option(command: Command) -> Command:
-    """``--set PATH=VALUE`` and ``--model NAME=PATH``, both repeatable.
+    """Add ``--set PATH=VALUE`` and ``--model NAME=PATH``, both repeatable.
 
     The command gets both as ``overrides``: a model's path is a value of the spec.
     """
@@ -69,7 +69,7 @@ def set_option(command: Command) -> Command:
 
 
 def _model_paths(_context: Any, _option: Any, texts: tuple[str, ...]) -> tuple[str, ...]:
-    """The overrides that ``--model`` stands for; its paths start from the current folder."""
+    """Return the overrides for ``--model``; its paths are relative to the current folder."""
     overrides = []
     for text in texts:
         name, _, path = text.partition("=")
@@ -86,7 +86,7 @@ Lengths = Mapping[str, tuple[int, ...]]
 
 
 def _lengths(_context: Any, _option: Any, texts: tuple[str, ...]) -> Lengths:
-    """``posts=500``, or ``image=224,224`` where several lengths of one input are unknown."""
+    """Read ``posts=500``, or ``image=224,224`` for an input with several unknown lengths."""
     lengths = {}
     for text in texts:
         name, _, sizes = text.partition("=")
@@ -100,7 +100,7 @@ def _lengths(_context: Any, _option: Any, texts: tuple[str, ...]) -> Lengths:
 
 
 def shape_option(where: str) -> Callable[[Command], Command]:
-    """``--shape NAME=LENGTH,...``, repeatable; ``where`` says when it counts."""
+    """Add ``--shape NAME=LENGTH,...``, repeatable; ``where`` says when it applies."""
     return click.option(
         "--shape",
         "lengths",
@@ -112,7 +112,7 @@ def shape_option(where: str) -> Callable[[Command], Command]:
 
 
 def weights_option(command: Command) -> Command:
-    """``--weights PATH``, which replaces ``weights.from``."""
+    """Add ``--weights PATH``, which replaces ``weights.from``."""
     return click.option(
         "--weights",
         type=PATH,
@@ -121,7 +121,7 @@ def weights_option(command: Command) -> Command:
 
 
 def weights_override(weights: Path | None, spec: str) -> list[str]:
-    """The override that ``--weights`` stands for; its path starts from the current folder."""
+    """Return the override for ``--weights``; its path is relative to the current folder."""
     if weights is None:
         return []
     return [f"weights.from={json.dumps(written_from(weights, spec))}"]

@@ -61,7 +61,7 @@ def predict(
     )
     if not is_chief(cluster):
         for _ in made.pieces:
-            pass  # its rows are gathered by all workers, and written by the first
+            pass  # all workers gather its rows, and the first writes them
         return
     if output == "-":
         send_npz(write_bytes, made.pieces)

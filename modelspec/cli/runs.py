@@ -109,7 +109,7 @@ def _split(columns: str | None) -> list[str]:
 
 
 def _require_known(names: Iterable[str], rows: Sequence[Row], option: str) -> None:
-    """Refuse columns that no run has; without runs, their metrics are not known.
+    """Refuse columns that no run has; without runs, their metrics are unknown.
 
     Raises:
         BadParameter: There is no such column.
@@ -130,7 +130,7 @@ def _is_numeric(name: str, rows: Iterable[Row]) -> bool:
 
 
 def _cell(row: Row, name: str) -> str:
-    """A value as people read it, on one line."""
+    """Format a value for people, on one line."""
     run = row.run
     match name, row.values.get(name):
         case "best", float() | int() if run.best:
@@ -146,14 +146,14 @@ def _cell(row: Row, name: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value as it is; None is empty."""
+    """Convert a value to text; None is empty."""
     if value is None:
         return ""
     return visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _when(started: str) -> str:
-    """A time as clocks here show it."""
+    """Convert a time to the local time zone."""
     try:
         return datetime.fromisoformat(started).astimezone().strftime("%Y-%m-%d %H:%M")
     except ValueError:

@@ -1,4 +1,4 @@
-"""rich's console, on which no text can give the terminal an order."""
+"""rich's console, on which texts cannot control the terminal."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from modelspec.report.visible import visible
 
 
 class SafeConsole(Console):
-    """A console that writes control characters of texts as escapes; rich's own orders pass."""
+    """A console that escapes control characters in texts; rich's own are written."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

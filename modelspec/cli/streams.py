@@ -14,7 +14,7 @@ _UNBOUNDED = 100_000
 
 
 class _Lasting:
-    """Standard error that may be full, or closed by its reader: no run may end of what it says."""
+    """Standard error that may be full, or closed by its reader, without ending a run."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -36,12 +36,12 @@ class _Lasting:
         try:
             yield
         except OSError:
-            # What waits in buffers is let go too, or Python would fail on it at the end.
+            # Buffered text is discarded too, or Python would fail on it at the end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._file.fileno())
 
 
 def keep_stderr() -> None:
-    """Let standard error be closed, full or left by its reader, without an end to the command."""
+    """Allow standard error to be closed, full or without a reader."""
     if sys.stderr is None:
         os.open(os.devnull, os.O_WRONLY)
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
@@ -51,18 +51,18 @@ def keep_stderr() -> None:
 
 @cache
 def out() -> "Console":
-    """Where data goes; in a pipe nothing is cut, wrapped or coloured."""
+    """Return the console for data; in a pipe nothing is cut, wrapped or coloured."""
     return console(sys.__stdout__)
 
 
 @cache
 def err() -> "Console":
-    """Where progress, notes and problems go."""
+    """Return the console for progress, notes and problems."""
     return console(sys.__stderr__)
 
 
 def write(text: str) -> None:
-    """Text to standard output as it is, ended by a line break."""
+    """Write text to standard output unchanged, followed by a line break."""
     text = text if text.endswith("\n") else f"{text}\n"
     # A path may hold bytes that are not UTF-8, which whoever reads it needs as they are.
     write_bytes(text.encode("utf-8", "surrogateescape"))
@@ -76,27 +76,27 @@ def say(text: str) -> None:
 
 
 def write_error(text: str) -> None:
-    """Text to standard error as it is."""
+    """Write text to standard error unchanged."""
     if sys.__stderr__ is not None:
         sys.__stderr__.write(text)
         sys.__stderr__.flush()
 
 
 def is_plain(file: TextIO | None) -> bool:
-    """Whether a stream takes no colours: it is no terminal, and nobody says that it is one."""
+    """Return True where a stream takes no colours: it is not a terminal, and none are forced."""
     wanted = any(os.environ.get(name) for name in ("FORCE_COLOR", "TTY_COMPATIBLE"))
     return not wanted and (file is None or not file.isatty())
 
 
 def write_bytes(raw: bytes) -> None:
-    """Bytes to standard output as they are."""
+    """Write bytes to standard output unchanged."""
     if sys.__stdout__ is not None:
         sys.__stdout__.buffer.write(raw)
         sys.__stdout__.buffer.flush()
 
 
 def console(file: TextIO | None) -> "Console":
-    """A console that writes to a stream; in a pipe or a file nothing is cut or wrapped."""
+    """Return a console that writes to a stream; in a pipe or a file nothing is cut or wrapped."""
     from modelspec.cli.safe_console import SafeConsole
 
     console = SafeConsole(file=file, highlight=False)

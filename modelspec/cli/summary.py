@@ -49,7 +49,7 @@ def summary(
     if not costs and (batch_size or lengths or measure or workers):
         raise click.UsageError("--batch-size, --shape, --measure and --workers need --costs")
     opened = [_open(target, overrides, batch_size) for target in targets or ("-",)]
-    # What has started Keras lightly cannot train.
+    # A process that started Keras on JAX cannot train.
     summaries = [target.summary(light=not measure, nested=nested) for target in opened]
     estimates = [_costs(target, lengths, batch_size, measure=measure) for target in opened if costs]
     _check_used(lengths, estimates)
@@ -83,7 +83,7 @@ def _costs(target: Target, lengths: Lengths, batch_size: int | None, *, measure:
 
 
 def _shared(costs: Costs, workers: int | None) -> Costs:
-    """Costs of a batch that so many workers share."""
+    """Return the costs of a batch that several workers share."""
     if workers and workers > costs.batch_size:
         raise click.UsageError(
             f"{workers} workers cannot share a batch of {costs.batch_size} samples (--batch-size)"

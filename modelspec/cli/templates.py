@@ -10,12 +10,12 @@ def names() -> list[str]:
 
 
 def read(name: str) -> str:
-    """The text of a template, which must be one of ``names()``."""
+    """Return the text of a template, which must be one of ``names()``."""
     return (_folder() / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def _folder() -> Path:
-    """Inside the package where it was installed from a wheel, beside it in a checkout."""
+    """Return the folder: in an installed package inside it, in a checkout beside it."""
     package = Path(__file__).parents[1]
     packed = package / "templates"
     return packed if packed.is_dir() else package.parent / "specs"

@@ -144,7 +144,7 @@ def replacing(
     weights: Path | None,
     devices: int | None = None,
 ) -> list[str]:
-    """The overrides that options of their own stand for."""
+    """Return the overrides for options with names of their own."""
     settings = {
         "training.epochs": epochs,
         "training.batch_size": batch_size,
@@ -155,7 +155,7 @@ def replacing(
 
 
 def _draw(run: Run, listener: Screen) -> None:
-    """Draw the curves, where that can be done; a run without them is a run all the same."""
+    """Draw the curves if possible; a run is valid without them."""
     history = run.history
     if history and not curves.can_draw():
         listener.note("curves.png needs matplotlib: install it, or the extra curves")

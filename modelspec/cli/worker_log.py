@@ -1,4 +1,4 @@
-"""The log of a worker in the folder of the run: what it says, and why it failed."""
+"""The log of a worker in the folder of the run: its output, and why it failed."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +19,9 @@ from modelspec.storage.regular import open_regular
 
 @contextmanager
 def listening(cluster: Cluster | None, run: Path | None, *, quiet: bool) -> Iterator[Screen]:
-    """A listener that shows progress. A worker's also writes its log; the first alone shows all.
+    """Yield a listener that shows progress. A worker also writes its log; only the first shows all.
 
-    The output of a worker that another process started and watches is its log already.
+    If another process started and watches a worker, that process already writes its log.
 
     Raises:
         RunError: The log cannot be written.
@@ -60,7 +60,7 @@ class _Log(Lines):
 
 
 class _Both:
-    """Tells two listeners; ``samples`` are those of the first."""
+    """Calls two listeners; ``samples`` are those of the first."""
 
     def __init__(self, screen: Screen, log: _Log) -> None:
         self._screen, self._all = screen, (screen, log)

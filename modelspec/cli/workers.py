@@ -27,7 +27,7 @@ _LAST_LINES = 5
 
 
 def workers_option(what: str) -> Callable[[Command], Command]:
-    """``--workers N``; ``what`` says what the processes do."""
+    """Add ``--workers N``; ``what`` says what the processes do."""
     return click.option(
         "--workers",
         type=click.IntRange(min=1),
@@ -37,10 +37,10 @@ def workers_option(what: str) -> Callable[[Command], Command]:
 
 
 def cluster_of(workers: int) -> Cluster | None:
-    """The workers that the environment names, if the option agrees with them.
+    """Return the workers that the environment names, if the option agrees with them.
 
     Raises:
-        UsageError: It does not.
+        UsageError: The option differs.
     """
     cluster = from_environment()
     if cluster is not None and workers > 1:
@@ -50,9 +50,9 @@ def cluster_of(workers: int) -> Cluster | None:
 
 
 def cluster_for_inference(workers: int) -> Cluster | None:
-    """The workers among which this process computes its share; None if it computes all.
+    """Return the workers among which this process computes its share; None if it computes all.
 
-    With ``workers`` above 1, this process starts them, and ends as they end.
+    With ``workers`` above 1, this process starts them, and ends when they end.
 
     Raises:
         RunError: A worker failed.
@@ -65,7 +65,7 @@ def cluster_for_inference(workers: int) -> Cluster | None:
 
 
 def is_chief(cluster: Cluster | None) -> bool:
-    """Whether this process shows progress and results."""
+    """Return True where this process shows progress and results."""
     return cluster is None or cluster.is_chief
 
 
@@ -83,9 +83,9 @@ def _lead_inference(workers: int) -> None:
 def lead(
     source: ModelSpec, run: Path | None, workers: int, restarts: int, *, from_standard_input: bool
 ) -> None:
-    """Run this command as so many workers, and end as they end.
+    """Run this command as several workers, and end when they end.
 
-    A spec ``from_standard_input``, which can be read once, is passed on to each of them.
+    A spec ``from_standard_input``, which can be read only once, is passed to each of them.
 
     Raises:
         ResumableError: A worker failed.
@@ -118,7 +118,7 @@ def require_enough_rows(spec: Spec, workers: int) -> None:
 
 
 def _without_own(words: list[str]) -> list[str]:
-    """The command's words without options that only this process knows."""
+    """Return the command's words without options for this process only."""
     kept: list[str] = []
     skip = False
     for word in words:

@@ -1,1 +1,1 @@
-"""The processes that train one model together: their addresses, their checks, their lives."""
+"""The processes that train one model together: their addresses, checks, start and end."""

@@ -1,4 +1,4 @@
-"""The addresses of workers, resolved and tried."""
+"""The addresses of workers: names resolved, connections tried."""
 
 import ipaddress
 import socket
@@ -11,27 +11,27 @@ from modelspec.cluster.cluster import Cluster
 from modelspec.problems.errors import RunError
 
 SECONDS = 5.0
-"""How long a connection may take."""
+"""The most seconds for a connection."""
 
 _PAUSE = 0.5
 
 
 class Place(NamedTuple):
-    """What the socket module wants to know of an address."""
+    """The arguments of the socket module for an address."""
 
     family: socket.AddressFamily
     address: Any
 
 
 def own(cluster: Cluster, end: float) -> Place:
-    """Where this worker listens. A name may become known only after a pod has started.
+    """Return the address of this worker, whose name may be unknown until a pod has started.
 
     Args:
         cluster: The workers.
         end: The time, of the monotonic clock, until which the name must be known.
 
     Raises:
-        RunError: The name is not known, or other machines cannot use what it stands for.
+        RunError: The name is unknown, or other machines cannot use its address.
     """
     while True:
         try:
@@ -48,17 +48,17 @@ def own(cluster: Cluster, end: float) -> Place:
 
 @contextmanager
 def connected(cluster: Cluster, index: int, seconds: float = SECONDS) -> Iterator[socket.socket]:
-    """A connection to a worker.
+    """Connect to a worker.
 
     Raises:
-        OSError: There is none.
+        OSError: The worker is unreachable.
     """
     with socket.create_connection(_parts(cluster.addresses[index]), timeout=seconds) as connection:
         yield connection
 
 
 def why_unreachable(cluster: Cluster, index: int, seconds: float) -> str:
-    """Why a worker cannot be reached; the empty text if it can."""
+    """Return why a worker is unreachable; empty if it can be reached."""
     try:
         with connected(cluster, index, seconds):
             return ""
@@ -69,7 +69,7 @@ def why_unreachable(cluster: Cluster, index: int, seconds: float) -> str:
 
 
 def _refuse_loopback(cluster: Cluster, place: Place) -> None:
-    """Refuse an own name that means this machine itself, where others have real addresses."""
+    """Refuse an own name that means the loopback address, where others have real addresses."""
     if not _is_loopback(place):
         return
     for index, address in enumerate(cluster.addresses):

@@ -1,4 +1,4 @@
-"""The addresses of all workers, and which of them this process is."""
+"""The addresses of all workers, and the number of this process."""
 
 import json
 import os
@@ -15,9 +15,9 @@ LOCAL = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Workers by number: each has an address HOST:PORT, at which it listens. Worker 0 is the chief.
+    """Workers by number, with the addresses HOST:PORT at which they listen; 0 is the chief.
 
-    The chief alone writes the run's folder and shows progress.
+    Only the chief writes the run's folder and shows progress.
     """
 
     addresses: tuple[str, ...]
@@ -36,7 +36,7 @@ class Cluster:
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Cluster | None:
-    """The cluster that ``TF_CONFIG`` or else Slurm describes; None without one, or of one worker.
+    """Return the cluster in ``TF_CONFIG`` or else Slurm; None without one, or with one worker.
 
     Raises:
         RunError: The variables do not describe a cluster of workers.
@@ -73,7 +73,7 @@ def _cluster_of(config: Any) -> Cluster:
 
 
 def checked(addresses: Sequence[Any], index: int, source: str) -> Cluster:
-    """A cluster, if its addresses, which ``source`` names, can be used.
+    """Return a cluster, if its addresses, which ``source`` names, are valid.
 
     Raises:
         RunError: An address is not HOST:PORT, two are equal, or none has the index.
@@ -94,6 +94,6 @@ def _is_port(text: str) -> bool:
 
 
 def config_text(addresses: Sequence[str], index: int) -> str:
-    """The ``TF_CONFIG`` of a worker."""
+    """Return the ``TF_CONFIG`` of a worker."""
     cluster = {"worker": list(addresses)}
     return json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})

@@ -10,13 +10,13 @@ _LIMIT = 1 << 20
 
 
 def send(connection: socket.socket, value: Any) -> None:
-    """Send a value, if somebody still takes it."""
+    """Send a value, if the connection is still open."""
     with suppress(OSError):
         connection.sendall(json.dumps(value).encode() + b"\n")
 
 
 def received(connection: socket.socket, seconds: float) -> Any:
-    """One line of JSON; None where none comes in time, or it is damaged or too long."""
+    """Return one line of JSON; None if it is late, damaged or too long."""
     end = time.monotonic() + seconds
     text = b""
     try:

@@ -21,12 +21,12 @@ from modelspec.problems.errors import RunError
 from modelspec.storage.regular import open_regular
 
 WORKER_LOGS = "workers"
-"""The folder, in that of the run, of the logs of all workers but the first."""
+"""The folder, inside that of the run, of the logs of all workers but the first."""
 
 INTERRUPTED = 130
 FAILED = 1
 _GRACE = 20.0
-"""Seconds that workers have to end by themselves after the first of them did."""
+"""The seconds in which workers must end after the first of them ended."""
 
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 
@@ -45,7 +45,7 @@ class _Worker:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the workers ended: the exit code of the command, and a sentence where one failed."""
+    """The end of the workers: the exit code of the command, and a sentence if one failed."""
 
     code: int
     reason: str = ""
@@ -64,8 +64,8 @@ def run_workers(
     Args:
         command: The arguments of this program, which every worker gets.
         count: The number of workers.
-        folder: Where the logs of all workers but the first go, as ``workers/N.log``.
-        environment: Variables for the workers, beside ``TF_CONFIG``.
+        folder: The folder for the logs of all workers but the first, as ``workers/N.log``.
+        environment: Variables for the workers, besides ``TF_CONFIG``.
         text: The standard input of every worker.
     """
     logs = folder / WORKER_LOGS
@@ -100,7 +100,8 @@ def _started(
         if index:
             path, flags = logs / f"{index}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND
             log = files.enter_context(open(open_regular(path, flags), "ab"))  # noqa: PTH123
-        # A file: a pipe holds less than a long spec, and the worker may end before it reads.
+        # A file, because a pipe is smaller than a long spec, and the worker may end before it
+        # reads.
         standard_input = files.enter_context(tempfile.TemporaryFile())
         standard_input.write(text.encode())
         standard_input.seek(0)
@@ -111,7 +112,7 @@ def _started(
             stdin=standard_input,
             stdout=log,
             stderr=log,
-            process_group=0,  # a terminal tells this process alone of Ctrl-C, which passes it on
+            process_group=0,  # a terminal sends Ctrl-C only to this process, which passes it on
         )
     os.close(writing)
     return _Worker(index, process, reading)
@@ -147,7 +148,7 @@ def _watch(workers: Sequence[_Worker], asked: Collection[int]) -> Outcome:
 
 
 def _after(first: _Worker, others: Sequence[_Worker]) -> Outcome:
-    """End the other workers after one failed, and say which is to blame."""
+    """End the other workers after one failed, and name the one that caused it."""
     end = time.monotonic() + _GRACE
     blamed, hanging = first, None
     for worker in others:
@@ -156,7 +157,7 @@ def _after(first: _Worker, others: Sequence[_Worker]) -> Outcome:
         except subprocess.TimeoutExpired:
             hanging = worker
         else:
-            # One that was killed is the reason why the others lost their connection.
+            # A killed worker is the reason why the others lost their connection.
             if worker.process.returncode < 0 <= blamed.process.returncode:
                 blamed = worker
         _end(worker)
@@ -168,12 +169,12 @@ def _after(first: _Worker, others: Sequence[_Worker]) -> Outcome:
         return Outcome(FAILED, f"worker {hanging.index} did not answer and was ended", lost=True)
     chief = next((worker for worker in (first, *others) if worker.index == 0), None)
     if chief is not None and chief.process.returncode > 0:
-        return Outcome(chief.process.returncode)  # it has said why
+        return Outcome(chief.process.returncode)  # it has printed why
     return Outcome(FAILED, f"worker {blamed.index} ended with exit code {code}; see {blamed.log}")
 
 
 def _hear(workers: Sequence[_Worker]) -> None:
-    """Wait a moment for signs of life, and note from whom they came."""
+    """Wait a moment for signs of life, and note the workers that sent one."""
     by_pipe = {worker.pulse: worker for worker in workers}
     ready, _, _ = select.select(list(by_pipe), [], [], 0.1)
     for pipe in ready:
@@ -193,7 +194,7 @@ def _end(worker: _Worker) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody uses now."""
+    """Return unused ports of loopback."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for listener in sockets:
@@ -203,7 +204,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def _passing_signals(workers: Sequence[_Worker]) -> Iterator[Collection[int]]:
-    """Pass SIGTERM and Ctrl-C on to the workers; the signals that were passed on so far."""
+    """Pass SIGTERM and Ctrl-C to the workers; yield the signals that were passed so far."""
     asked: set[int] = set()
 
     def passed(number: int, frame: FrameType | None) -> None:

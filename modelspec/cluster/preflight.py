@@ -1,9 +1,9 @@
-"""The comparison of all workers before they start: who is missing, who differs, who is cut off.
+"""The comparison of all workers before they start: missing, different and unreachable ones.
 
-Each worker opens its own address, and sends what it would train to the chief, as one line of JSON.
-If all are alike, each tries the addresses of all others. The chief answers every worker with the
-problems, if there are any. Nothing listens at any other address, and nothing that is received is
-run.
+Each worker opens its own address, and sends the facts of its training to the chief, as one line of
+JSON. If they agree, each worker tries the addresses of all others. The chief answers every worker
+with the problems, if there are any. No other address is opened, and received text is never
+executed.
 """
 
 import json
@@ -20,28 +20,28 @@ from modelspec.cluster.lines import received, send
 from modelspec.problems.errors import RunError
 
 PATIENCE = "MODELSPEC_PATIENCE"
-"""The environment variable with the seconds in which all workers must come."""
+"""The environment variable with the seconds in which all workers must connect."""
 
 _PATIENCE = 60.0
 _PAUSE = 0.1
 _ANSWER = 10.0
-"""Seconds for a message that is under way."""
+"""The seconds for a message on its way."""
 
 _TRY = "try"
 _MANY = 3
-"""The number of unreachable workers after which a worker tries no more."""
+"""The number of unreachable workers after which a worker stops trying."""
 
 Facts = Mapping[str, Any]
-"""What must be equal on all workers, by the name that a message gives it."""
+"""Facts that must be equal on all workers, with their names in messages."""
 
 
 def compare(cluster: Cluster, facts: Facts, patience: float | None = None) -> None:
-    """Wait for all workers, and compare what each would train.
+    """Wait for all workers, and compare the facts of their trainings.
 
     Args:
         cluster: The workers; this process is one of them.
-        facts: What this worker would train. The values are JSON.
-        patience: How many seconds to wait for the others; by default ``MODELSPEC_PATIENCE``.
+        facts: The facts of this worker's training, as JSON data.
+        patience: The seconds to wait for the others; by default ``MODELSPEC_PATIENCE``.
 
     Raises:
         RunError: A worker is missing, differs, cannot be reached, or its address cannot be used.
@@ -86,7 +86,7 @@ def _listening(cluster: Cluster, end: float) -> Iterator[socket.socket]:
 
 
 class _Chief:
-    """Hears every worker, and tells each what is wrong."""
+    """Receives the facts of every worker, and sends the problems to each."""
 
     def __init__(
         self, cluster: Cluster, facts: dict[str, Any], patience: float, end: float
@@ -97,7 +97,7 @@ class _Chief:
         self._problems: list[str] = []
 
     def verdict(self, listener: socket.socket) -> list[str]:
-        """What is wrong; nothing where all workers may start."""
+        """Return the problems; empty if all workers may start."""
         try:
             self._hear(listener)
             self._problems += self._missing() + self._differences()
@@ -111,7 +111,7 @@ class _Chief:
         return self._problems
 
     def _hear(self, listener: socket.socket) -> None:
-        """Wait until all workers have come, or time is up."""
+        """Wait until all workers have connected, or the time is up."""
         size = self._cluster.size
         while len(self._heard) < size and (left := self._end - time.monotonic()) > 0:
             listener.settimeout(left)
@@ -158,7 +158,7 @@ class _Chief:
         ]
 
     def _unreachable(self) -> list[str]:
-        """What workers cannot reach, when all of them listen."""
+        """Return the connections that fail while all workers listen."""
         for _, connection in self._waiting:
             send(connection, _TRY)
         problems = _attempts(self._cluster)
@@ -172,7 +172,7 @@ class _Chief:
 
 
 def _as_worker(cluster: Cluster, facts: dict[str, Any], patience: float, end: float) -> list[str]:
-    """Send this worker's facts to the chief; what the chief finds wrong."""
+    """Send this worker's facts to the chief; return the chief's problems."""
     while True:
         verdict = None
         with suppress(OSError), addresses.connected(cluster, 0) as connection:
@@ -193,7 +193,7 @@ def _as_worker(cluster: Cluster, facts: dict[str, Any], patience: float, end: fl
 
 
 def _attempts(cluster: Cluster) -> list[str]:
-    """The workers that this one cannot reach, of those that all listen now."""
+    """Return the workers that are unreachable from here while all of them listen."""
     problems: list[str] = []
     for index in range(1, cluster.size):
         if index == cluster.index or len(problems) == _MANY:

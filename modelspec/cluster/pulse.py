@@ -9,7 +9,7 @@ PULSE = "MODELSPEC_PULSE"
 """The environment variable with the number of the pipe to write to."""
 
 SILENCE = 45.0
-"""Seconds without a sign after which a worker counts as hanging."""
+"""The seconds without a sign after which a worker counts as hanging."""
 
 _EVERY = 1.0
 
@@ -17,7 +17,7 @@ _started: list[int] = []
 
 
 def is_watched() -> bool:
-    """Whether another process started this one, watches it, and keeps what it says."""
+    """Return True where another process started this one, watches it, and logs its output."""
     return bool(_started)
 
 

@@ -2,7 +2,7 @@
 
 The rules are those of TensorFlow's ``SlurmClusterResolver``, which is not used for three reasons.
 The workers compare themselves before TensorFlow is imported. The resolver needs ``nvidia-smi``. And
-it sorts nodes as text, so that of ``node[8-10]`` the first task would be sought on ``node10``.
+it sorts nodes as text, so that the first task of ``node[8-10]`` would be expected on ``node10``.
 """
 
 import re
@@ -15,7 +15,7 @@ _TASKS, _RANK = "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"
 _NODES, _PER_NODE = "SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE"
 _RESERVED, _DISTRIBUTION = "SLURM_STEP_RESV_PORTS", "SLURM_DISTRIBUTION"
 
-_FIRST_PORT, _PORTS = 10_000, 20_000  # below those that Linux gives to connections
+_FIRST_PORT, _PORTS = 10_000, 20_000  # below the ports that Linux uses for connections
 _PORTS_OF_JOB = 64
 
 
@@ -23,11 +23,11 @@ STEP = "the Slurm job step"
 
 
 def task_addresses(environment: Mapping[str, str]) -> tuple[list[str], int] | None:
-    """The addresses HOST:PORT of the tasks of the job step, and the number of this task.
+    """Return the addresses HOST:PORT of the tasks of the job step, and the number of this task.
 
-    None outside of a job step, or in one with a single task. A port is one of ``srun
-    --resv-ports``, or follows from the numbers of the job and the step, so that two jobs can share
-    a node.
+    Return None outside of a job step, or in one with a single task. A port is one of ``srun
+    --resv-ports``, or is computed from the numbers of the job and the step, so that two jobs can
+    share a node.
 
     Raises:
         RunError: The variables are incomplete, or contradict each other.
@@ -52,14 +52,14 @@ def task_addresses(environment: Mapping[str, str]) -> tuple[list[str], int] | No
 
 
 def unused_tasks(environment: Mapping[str, str]) -> int:
-    """The tasks of a Slurm job in whose script this process was started without ``srun``."""
+    """Count the tasks of a Slurm job whose script started this process without ``srun``."""
     tasks = environment.get("SLURM_NTASKS", "")
     outside = "SLURM_JOB_ID" in environment and _TASKS not in environment
     return int(tasks) if outside and tasks.isdecimal() else 0
 
 
 def expand_nodes(text: str) -> list[str]:
-    """The names in a list of nodes: ``n[08-10,12],login`` is n08, n09, n10, n12 and login.
+    """Return the names in a list of nodes: ``n[08-10,12],login`` is n08, n09, n10, n12 and login.
 
     Raises:
         RunError: The text is not a list of nodes.
@@ -71,7 +71,7 @@ def expand_nodes(text: str) -> list[str]:
 
 
 def expand_counts(text: str) -> list[int]:
-    """The numbers of tasks by node: ``3(x2),1`` is 3, 3, 1.
+    """Return the numbers of tasks by node: ``3(x2),1`` is 3, 3, 1.
 
     Raises:
         RunError: The text is not a list of numbers.
@@ -86,14 +86,14 @@ def expand_counts(text: str) -> list[int]:
 
 
 def _names(part: str, text: str) -> Iterator[str]:
-    """The names of one part of a list, which may have several ranges."""
+    """Yield the names in one part of a list, which may have several ranges."""
     pieces = re.split(r"\[([^\]]*)\]", part)
     choices = [_range(piece, text) if place % 2 else [piece] for place, piece in enumerate(pieces)]
     return map("".join, product(*choices))
 
 
 def _range(piece: str, text: str) -> list[str]:
-    """Numbers with the leading zeros that the first of a range has."""
+    """Return numbers with the leading zeros of the first number in a range."""
     numbers: list[str] = []
     for span in piece.split(","):
         match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", span)
@@ -105,7 +105,7 @@ def _range(piece: str, text: str) -> list[str]:
 
 
 def _places(tasks: Sequence[int], distribution: str) -> Iterator[tuple[int, int]]:
-    """The node of each task and its place there, in the order of the tasks."""
+    """Yield the node of each task and its place there, in the order of the tasks."""
     slots = [(node, local) for node, count in enumerate(tasks) for local in range(count)]
     if distribution.startswith("cyclic"):
         slots.sort(key=lambda slot: (slot[1], slot[0]))
@@ -113,7 +113,7 @@ def _places(tasks: Sequence[int], distribution: str) -> Iterator[tuple[int, int]
 
 
 def _check_place(environment: Mapping[str, str], node: str) -> None:
-    """Hold the node of this task against the one on which it runs."""
+    """Compare the node of this task with the one on which it runs."""
     here = environment.get("SLURMD_NODENAME", node)
     if here != node:
         raise RunError(
@@ -124,7 +124,7 @@ def _check_place(environment: Mapping[str, str], node: str) -> None:
 
 
 def _ports(environment: Mapping[str, str], wanted: int) -> list[int]:
-    """The ports of the tasks of one node."""
+    """Return the ports of the tasks of one node."""
     if reserved := environment.get(_RESERVED):
         ports = [int(port) for port in _range(reserved, reserved)]
         if len(ports) < wanted:

@@ -1,1 +1,1 @@
-"""Two graphs and their settings, compared by what they mean."""
+"""Two graphs and their settings, compared by meaning."""

@@ -27,7 +27,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class GraphComparison:
-    """Compares ``one`` with ``other``; ``lines`` give the line of a node on each side."""
+    """Compares ``one`` with ``other``; ``lines`` are the lines of the nodes on each side."""
 
     catalog: Catalog
     one: Graph
@@ -93,7 +93,7 @@ class GraphComparison:
             yield LayerChange("renamed", *pair, *kinds, *lines)
 
     def _output_names(self, pairs: Mapping[str, str]) -> dict[str, str]:
-        """The names of outputs on the other side: the same, or of the same tensor."""
+        """Return the names of outputs on the other side: the same, or those of the same tensors."""
         before, after = self.one.outputs, self.other.outputs
         names = {name: name for name in before if name in after}
         left = {_shown(after[name], {}): name for name in after if name not in names}
@@ -119,7 +119,7 @@ class GraphComparison:
 def _in_order(
     found: Iterator[LayerChange], one: Side, other: Side, pairs: Mapping[str, str]
 ) -> tuple[LayerChange, ...]:
-    """Changes in the order of the other side; what is removed comes after what came before it."""
+    """Sort changes in the order of the other side; a removed layer follows its predecessor."""
     places = {name: (place, 0) for place, name in enumerate(other.nodes)}
     last = (-1, 0)
     gone: dict[str, tuple[int, int]] = {}
@@ -132,7 +132,7 @@ def _in_order(
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
-    """The entries that differ, in the order of both."""
+    """Yield the entries that differ, in the order of both."""
     for name in dict.fromkeys([*before, *after]):
         a, b = before.get(name, _ABSENT), after.get(name, _ABSENT)
         if a is _ABSENT or b is _ABSENT or not _same(a, b):
@@ -155,7 +155,7 @@ def _inputs(graph: Graph) -> dict[str, Any]:
 
 
 def _from(node: Node, pairs: Mapping[str, str]) -> dict[str, Any]:
-    """What a node is called on, in the names of the other side."""
+    """Return the inputs of a node, in the names of the other side."""
     return {
         f"from {name}".rstrip(): [_shown(source, pairs) for source in tensors]
         for name, tensors in sources(node)

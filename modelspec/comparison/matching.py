@@ -11,16 +11,16 @@ from modelspec.graph.graph import Graph, Node, Source
 from modelspec.graph.naming import snake_case
 
 MAX_ALIGNED = 2_000
-"""The limit of nodes that are aligned by their order, which takes the square of the time."""
+"""The limit of nodes that are aligned by their order, which takes quadratic time."""
 
 
 Form = tuple[str, dict[str, Any]]
-"""The real name of a layer, and what is written of it."""
+"""The real name of a layer, and its written arguments."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """A graph with the normal form of each node, and a key that equal computations share."""
+    """A graph with the normal form of each node, and the same key for equal computations."""
 
     graph: Graph
     nodes: Mapping[str, Node]
@@ -29,7 +29,7 @@ class Side:
 
     @classmethod
     def of(cls, graph: Graph, normal: Normal, numbers: dict[Hashable, int]) -> "Side":
-        """``numbers`` is common to both sides: it gives each computation its number."""
+        """Create a side; ``numbers``, shared by both sides, numbers the computations."""
         used = graph.used()
         nodes = {node.name: node for node in graph.nodes if node.name in used}
         forms = {name: normal.node(node) for name, node in nodes.items()}
@@ -60,16 +60,17 @@ def _sorted(value: Any) -> Any:
         ]
     if isinstance(value, list):
         return [_sorted(item) for item in value]
-    # True, 1 and 1.0 are equal to Python; 1 and 1.0 are equal to Keras.
+    # True, 1 and 1.0 are equal in Python; 1 and 1.0 are equal in Keras.
     return float(value) if type(value) is int and abs(value) < 2**53 else value
 
 
 def match(one: Side, other: Side) -> dict[str, str]:
-    """The nodes of ``other`` by those of ``one``; each at most once.
+    """Return the nodes of ``other`` by those of ``one``; each at most once.
 
-    What computes the same comes first, then what has the same name by a person's choice, or makes
-    an output of the same name. Then come, with the same arguments first and with others last, what
-    is called on the same, what the same is called on, and what stands in the same order.
+    Nodes with equal computations are paired first, then those with the same name that a person
+    chose, or an output of the same name. Then follow, with equal arguments first and with others
+    last, nodes with the same inputs, nodes that the same nodes use, and nodes with the same place
+    in the order.
     """
     pairs: dict[str, str] = {}
     _pair_groups(pairs, one, other)
@@ -89,7 +90,7 @@ def match(one: Side, other: Side) -> dict[str, str]:
 
 
 class Alike(NamedTuple):
-    """What nodes that may be paired have in common, by their names on each side."""
+    """The properties that nodes must share to be paired, by their names on each side."""
 
     one: Mapping[str, Hashable]
     other: Mapping[str, Hashable]
@@ -104,7 +105,7 @@ def _type(form: Form) -> Hashable:
 
 
 def is_chosen(node: Node) -> bool:
-    """Whether a person has chosen a name: not one in a block, and not Keras's own."""
+    """Return True where a person chose a name: not one in a block, and not Keras's own."""
     base = snake_case(node.type)
     rest = node.name.removeprefix(base)
     generated = node.name.startswith(base) and (not rest or rest.lstrip("_").isdecimal())
@@ -112,7 +113,7 @@ def is_chosen(node: Node) -> bool:
 
 
 def _pair_groups(pairs: dict[str, str], one: Side, other: Side) -> None:
-    """Pair nodes that compute the same: those of one name first, then in their order."""
+    """Pair nodes with equal computations: those with the same name first, then in their order."""
     groups: defaultdict[Hashable, list[str]] = defaultdict(list)
     for name in other.nodes:
         groups[other.keys[name]].append(name)
@@ -130,7 +131,7 @@ def _pair_groups(pairs: dict[str, str], one: Side, other: Side) -> None:
 
 
 def _pair_outputs(pairs: dict[str, str], one: Side, other: Side) -> None:
-    """Pair layers of one class that make an output of the same name."""
+    """Pair layers of one class that compute an output of the same name."""
     taken = set(pairs.values())
     for output, source in one.graph.outputs.items():
         if output not in other.graph.outputs:
@@ -143,7 +144,7 @@ def _pair_outputs(pairs: dict[str, str], one: Side, other: Side) -> None:
 
 
 def _grow(pairs: dict[str, str], one: Side, other: Side, alike: Alike) -> None:
-    """Pair what is alike and stands beside what is paired already: after it, then before it."""
+    """Pair similar nodes next to paired ones: those after them, then those before them."""
     size = -1
     while size < len(pairs) < min(len(one.nodes), len(other.nodes)):
         size = len(pairs)
@@ -152,7 +153,7 @@ def _grow(pairs: dict[str, str], one: Side, other: Side, alike: Alike) -> None:
 
 
 def _grow_after(pairs: dict[str, str], one: Side, other: Side, alike: Alike) -> None:
-    """Pair nodes that are alike and are called on the same."""
+    """Pair similar nodes with the same inputs."""
     taken = set(pairs.values())
     known = {**pairs, **{name: name for name in one.graph.inputs if name in other.graph.inputs}}
     waiting: defaultdict[Hashable, list[str]] = defaultdict(list)
@@ -174,7 +175,7 @@ def _called_on(node: Node, names: Mapping[str, str] | None) -> Hashable:
 
 
 def _grow_before(pairs: dict[str, str], one: Side, other: Side, alike: Alike) -> None:
-    """Pair nodes that are alike and give the same argument to nodes that are paired."""
+    """Pair similar nodes that are the same argument of paired nodes."""
     taken = set(pairs.values())
     for name in reversed(list(one.nodes)):
         if name not in pairs:
@@ -190,7 +191,7 @@ def _grow_before(pairs: dict[str, str], one: Side, other: Side, alike: Alike) ->
 
 
 def _align(pairs: dict[str, str], one: Side, other: Side, alike: Alike) -> None:
-    """Pair what is left over, and alike, by its place in the order of the calls."""
+    """Pair the remaining similar nodes by their place in the order of the calls."""
     taken = set(pairs.values())
     ours = [name for name in one.nodes if name not in pairs]
     theirs = [name for name in other.nodes if name not in taken]
@@ -203,7 +204,7 @@ def _align(pairs: dict[str, str], one: Side, other: Side, alike: Alike) -> None:
 
 
 def shares(nodes: Iterable[Node]) -> dict[str, str]:
-    """The layer of each node that calls one again, or is called again."""
+    """Return the layer of each node that calls one again, or is called again."""
     layers: defaultdict[str, list[str]] = defaultdict(list)
     for node in nodes:
         layers[node.layer].append(node.name)
@@ -211,7 +212,7 @@ def shares(nodes: Iterable[Node]) -> dict[str, str]:
 
 
 def sources(node: Node) -> list[tuple[str, Sequence[Source]]]:
-    """What each call argument is given; an empty name is the first."""
+    """Return the sources of each call argument; the first positional one has an empty name."""
     return [
         (name or "", source if isinstance(source, tuple) else (source,))
         for name, source in node.inputs.items()

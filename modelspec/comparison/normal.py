@@ -1,4 +1,4 @@
-"""Keras objects in one form, whatever the spelling: real names, no defaults, no lists of equals."""
+"""Keras objects in one form, whatever their spelling: real names, no defaults, no equal lists."""
 
 import ast
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Normal:
         self._catalog = catalog
 
     def node(self, node: Node) -> tuple[str, dict[str, Any]]:
-        """The real name of a node's layer, and all that is written of it besides its wiring."""
+        """Return the real name of a node's layer, and all its settings except its inputs."""
         entry = self._catalog.find(item_family(node.type), node.type)
         written = dict(node.arguments)
         normal_arguments = self.arguments(entry, written) if entry is not None else written
@@ -31,7 +31,7 @@ class Normal:
         return (entry.name if entry is not None else node.type), normal_arguments
 
     def arguments(self, entry: Entry, written: Arguments) -> dict[str, Any]:
-        """The arguments that are not their defaults."""
+        """Return the arguments that differ from their defaults."""
         differing: dict[str, Any] = {}
         for name, value in written.items():
             argument = entry.arguments.get(name)
@@ -57,7 +57,7 @@ class Normal:
         return self.item(argument.family, value)
 
     def item(self, family: Family, value: Any) -> Any:
-        """One object: its real name, with its arguments where it has any."""
+        """Return the form of one object: its real name, with its arguments if there are any."""
         written = Written.read(value)
         entry = self._catalog.find(family, written.name) if written is not None else None
         if written is None or entry is None:
@@ -67,7 +67,7 @@ class Normal:
 
 
 def plain(value: Any) -> Any:
-    """Lists for tuples, at all levels."""
+    """Convert tuples to lists, at all levels."""
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):

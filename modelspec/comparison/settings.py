@@ -14,9 +14,9 @@ from modelspec.results.difference import Change
 def compare_settings(
     one: ValidSpec, other: ValidSpec, names: Mapping[str, str]
 ) -> Iterator[Change]:
-    """Losses, weights and metrics of each output, the optimizer, training, data and weights.
+    """Compare losses, weights and metrics of each output, optimizer, training, data and weights.
 
-    ``names`` are those of the outputs of ``one`` on the other side.
+    ``names`` maps the outputs of ``one`` to those of the other side.
     """
     yield from changes(_settings(one, names), _settings(other, {}))
 
