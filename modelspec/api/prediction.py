@@ -218,7 +218,7 @@ def _of_classes(target: Target, model: Any) -> dict[str, bool]:
     of_classes = {}
     for head in target.source.heads if target.source else ():
         output = outputs[head.output].shape[1:]
-        # For plain crossentropy the output is enough: with several units, both kinds are of classes.
+        # For plain crossentropy the output is enough: of several units, both kinds are of classes.
         facts = loss_facts(head.loss, output, output)
         if facts is not None:
             of_classes[head.output] = facts.targets in ("ids", "one-hot")
