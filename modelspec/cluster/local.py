@@ -16,6 +16,7 @@ from types import FrameType
 from typing import IO
 
 from modelspec.cluster.cluster import LOCAL, TF_CONFIG, config_text
+from modelspec.cluster.cores import divide, starting_on, usable_cores
 from modelspec.cluster.pulse import PULSE, SILENCE
 from modelspec.problems.errors import RunError
 from modelspec.storage.regular import open_regular
@@ -61,6 +62,8 @@ def run_workers(
 ) -> Outcome:
     """Run a command as ``count`` workers on loopback, until all have ended.
 
+    Each has its own cores, if there are enough.
+
     Args:
         command: The arguments of this program, which every worker gets.
         count: The number of workers.
@@ -76,13 +79,15 @@ def run_workers(
     if logs.is_symlink():
         raise RunError(f"{logs} is a link: a run's folder holds files and folders only")
     addresses = [f"{LOCAL}:{port}" for port in free_ports(count)]
-    threads = str(max(1, (os.cpu_count() or 1) // count))
+    cores = usable_cores()
+    threads = str(max(1, len(cores) // count))
     shared = dict.fromkeys(_THREADS, threads) | dict(environment)
     workers: list[_Worker] = []
     try:
-        for index in range(count):
+        for index, own_cores in enumerate(divide(cores, count)):
             own = shared | {TF_CONFIG: config_text(addresses, index)}
-            workers.append(_started(command, index, own, logs, text))
+            with starting_on(own_cores):
+                workers.append(_started(command, index, own, logs, text))
         with _passing_signals(workers) as asked:
             return _watch(workers, asked)
     finally:

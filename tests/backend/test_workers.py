@@ -123,6 +123,19 @@ def test_shares_have_the_numbers_of_one_process(
 
 
 @pytest.mark.sweep
+def test_one_worker_is_the_process_itself(tmp_path: Path, data: Path, one: Path) -> None:
+    """``--workers 1`` starts no other process and exchanges nothing, so it takes no more time."""
+    same = tmp_path / "same"
+    assert train(one.with_name("spec.yaml"), data, same, "--workers", "1").returncode == 0
+    assert distance(one, same) == 0
+    assert (same / "spec.yaml").read_text() == (one / "spec.yaml").read_text()
+    assert sorted(path.name for path in same.iterdir()) == sorted(
+        path.name for path in one.iterdir()
+    )
+    assert "communication" not in json.loads((same / "run.json").read_text())
+
+
+@pytest.mark.sweep
 def test_workers_evaluate_each_row_once(data: Path, one: Path) -> None:
     alone = modelspec.evaluate(modelspec.open_target(one), data)
     words = ["evaluate", str(one), "--data", str(data), "--format", "json", "--workers", "2"]

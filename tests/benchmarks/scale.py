@@ -50,9 +50,11 @@ class Operation(NamedTuple):
 
     def terms(self) -> list[float]:
         """What ``PER_OPERATION``, ``PER_MESSAGE`` and ``PER_BYTE`` are multiplied by."""
-        times = 2 if self.kind == "sum" else 1
-        hops = times * (self.workers - 1)
-        return [1.0, float(hops), hops / self.workers * self.size]
+        times, size = (2, 2 * self.size) if self.kind == "sum" else (1, self.size)
+        if self.kind == "sum" and self.size * self.workers <= scaling.SHORT:
+            times, size = 1, self.workers * self.size
+        hops = self.workers - 1
+        return [1.0, float(times * hops), hops / self.workers * size]
 
 
 def main() -> None:

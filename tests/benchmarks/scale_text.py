@@ -45,6 +45,7 @@ def page(operations: "Sequence[Operation]", steps: "Sequence[Steps]", date: str)
     errors = sorted(abs(predicted(single) / single.seconds - 1) for single in operations)
     return TEMPLATE.read_text(encoding="utf-8").format(
         workers="N",
+        short=size(scaling.SHORT),
         operation=1e6 * scaling.PER_OPERATION,
         message=1e6 * scaling.PER_MESSAGE,
         byte=1e9 * scaling.PER_BYTE,

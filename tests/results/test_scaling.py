@@ -19,7 +19,8 @@ COSTS = Costs("model", 10, {}, (LAYER,), 8_000, 8_000, None, exchange=EXCHANGE)
 
 @pytest.fixture(autouse=True)
 def _constants(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"PER_OPERATION": 0.01, "PER_MESSAGE": 1e-3, "PER_BYTE": 1e-6}.items():
+    constants = {"PER_OPERATION": 0.01, "PER_MESSAGE": 1e-3, "PER_BYTE": 1e-6, "SHORT": 15_999}
+    for name, value in constants.items():
         monkeypatch.setattr(scaling, name, value)
 
 
@@ -31,6 +32,15 @@ def test_a_ring_by_hand() -> None:
     seconds = scaling.communication(EXCHANGE, 10, 4, NETWORK)
     assert seconds == pytest.approx(operations + messages + sent)
     assert scaling.communication(EXCHANGE, 10, 1, NETWORK) == 0
+
+
+def test_short_sums_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sums of 4,000 bytes from each of four workers: three messages a sum."""
+    monkeypatch.setattr(scaling, "SHORT", 16_000)
+    messages = (2 * 3 + 3) * 2e-3
+    sent = (8_000 * 3 + 12 * 100 * 3 / 4) * 2e-6
+    seconds = scaling.communication(EXCHANGE, 10, 4, NETWORK)
+    assert seconds == pytest.approx(3 * 0.01 + messages + sent)
 
 
 def test_the_largest_share_of_the_rows_is_computed() -> None:

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from modelspec.data.concatenated import Array
 from modelspec.problems.errors import RunError, StepError
+from modelspec.results.scaling import SHORT
 
 LOSSES = (
     tf.errors.AbortedError,
@@ -37,6 +38,9 @@ _FLOAT = 4
 """The bytes of a number of single precision."""
 
 _REPETITIONS = 7
+
+_GATHERED = (tf.float16, tf.float32, tf.float64, tf.int32, tf.int64)
+"""The types that TensorFlow gathers."""
 
 _keys = count(1)
 
@@ -102,6 +106,9 @@ class Collectives:
         return self._counted(self._sum, value, 0)
 
     def _sum(self, value: Any) -> Any:
+        if self._is_short(value):
+            parts = tf.split(self._gather(tf.reshape(value, [-1])), self.count)
+            return tf.reshape(tf.add_n(parts), value.shape)
         return tf.raw_ops.CollectiveReduceV2(
             input=value,
             group_size=self.count,
@@ -110,6 +117,15 @@ class Collectives:
             ordering_token=[],
             merge_op="Add",
             final_op="Id",
+        )
+
+    def _is_short(self, value: Any) -> bool:
+        """Whether every worker gets all values and adds them itself, which takes fewer messages."""
+        elements = value.shape.num_elements()
+        return (
+            elements is not None
+            and value.dtype in _GATHERED
+            and elements * value.dtype.size * self.count <= SHORT
         )
 
     def sum_all(self, values: Sequence[Any]) -> list[Any]:
