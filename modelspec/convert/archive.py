@@ -1,4 +1,4 @@
-"""The config of a saved model, read as bounded data from a ``.keras`` or an HDF5 file."""
+"""The config of a saved model, read as limited data from a ``.keras`` or an HDF5 file."""
 
 import json
 import zipfile
@@ -14,7 +14,7 @@ WEIGHTS = "model.weights.h5"
 ZIP_MAGIC = b"PK\x03\x04"
 
 MAX_BYTES = 16 * 2**20
-"""The limit of a config: the largest model of ``keras.applications`` has 1 MB."""
+"""The limit of a config in bytes: the largest model of ``keras.applications`` has 1 MB."""
 
 MAX_CONTAINERS = 600_000
 MAX_COMMAS = 2_000_000
@@ -26,14 +26,14 @@ _EXPANSION, _EXPANSION_FLOOR = 100, 256 << 20
 
 
 class UnsafeArchiveError(ModelError):
-    """An archive whose files leave it, or unpack to far more than it holds."""
+    """An archive with files outside of its folder, or with far more data than its size allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
     """The config of a saved model, and whether ``weights.from`` can name the file.
 
-    ``is_archive`` tells a ``.keras`` file from one of HDF5.
+    ``is_archive`` is True for a ``.keras`` file, and False for HDF5.
     """
 
     config: dict[str, Any]
@@ -45,7 +45,7 @@ def read_saved_model(path: Path) -> SavedModel:
     """Read the config of a model file.
 
     Raises:
-        ModelError: The file cannot be read, is not a model, or is out of bounds.
+        ModelError: The file cannot be read, is not a model, or exceeds a limit.
     """
     try:
         with path.open("rb") as file:
@@ -81,7 +81,7 @@ def _read_archive(path: Path) -> SavedModel:
 
 
 def _refuse_unsafe_names(path: Path, names: set[str]) -> None:
-    """Keras unpacks an archive whole, so a name that leaves it is a trap for its next reader."""
+    """Refuse names that leave the archive, because Keras unpacks it as a whole."""
     for name in sorted(names):
         parts = name.replace("\\", "/").split("/")
         if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
@@ -101,7 +101,7 @@ def _refuse_bombs(path: Path, members: list[zipfile.ZipInfo]) -> None:
 
 
 def _read_hdf5(path: Path) -> tuple[dict[str, Any], bool]:
-    """The config, and whether the file has weights."""
+    """Return the config, and whether the file has weights."""
     import h5py
 
     try:
@@ -125,7 +125,7 @@ def _bytes(value: Any) -> bytes:
 
 
 def _compile_config(training: Any) -> dict[str, Any]:
-    """The arguments of ``compile`` as HDF5 files hold them, as ``.keras`` files do."""
+    """Convert the arguments of ``compile`` in an HDF5 file to the form in a ``.keras`` file."""
     if not isinstance(training, dict):
         return {}
     return {**training, "optimizer": training.get("optimizer_config")}
@@ -139,7 +139,7 @@ def _parse(path: Path, raw: bytes) -> dict[str, Any]:
 
 
 def _read_json(path: Path, raw: bytes) -> Any:
-    """The config as JSON; what would take seconds or hundreds of megabytes is refused first."""
+    """Parse the config as JSON; refuse texts that would take seconds or hundreds of megabytes."""
     if len(raw) > MAX_BYTES:
         raise ModelError(f"{path}: {CONFIG} is larger than {MAX_BYTES >> 20} MB")
     if raw.count(b"{") + raw.count(b"[") > MAX_CONTAINERS or raw.count(b",") > MAX_COMMAS:

@@ -1,4 +1,4 @@
-"""The items of a body, cut where a single tensor goes from one side to the other."""
+"""The items of a body, cut at the places where a single tensor connects both sides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from modelspec.convert.saved_graph import Ref
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """Items between two cuts; ``kind`` is the same number for those that differ in values alone."""
+    """Items between two cuts; ``kind`` is the same number for atoms that differ only in values."""
 
     body: Body
     steps: tuple[Step, ...]
@@ -24,7 +24,7 @@ class AtomCutter:
     _kinds: dict[Any, int] = field(default_factory=dict)
 
     def atoms(self, body: Body) -> list[Atom]:
-        """The items of a body between cuts."""
+        """Return the items of a body between cuts."""
         last_use = _last_uses(body)
         shared = {step.owner for step in body.steps}
         atoms: list[Atom] = []
@@ -39,7 +39,7 @@ class AtomCutter:
             older = max(older, last_use.get(step.id, -1))
         if begun:
             atoms.append(self._atom(begun, body, None, shared))
-        # No run goes from one body to the next.
+        # No run continues from one body in the next.
         atoms.append(Atom(body, (), self._kind(object())))
         return atoms
 
@@ -72,7 +72,7 @@ class AtomCutter:
 
 
 def _last_uses(body: Body) -> dict[Any, int]:
-    """The position of the last item that uses a tensor; outputs come after all items."""
+    """Return the position of the last item that uses each tensor; outputs come after all items."""
     last_use: dict[Any, int] = {}
     for position, step in enumerate(body.steps):
         for ref in step.refs():

@@ -12,7 +12,7 @@ from modelspec.convert.values import Values
 
 @dataclass
 class Compiled:
-    """Reads one compile config. ``outputs`` maps the names that Keras knows outputs by to ours."""
+    """Reads one compile config. ``outputs`` maps Keras's names of outputs to those of the spec."""
 
     catalog: Catalog
     outputs: Mapping[str, str]
@@ -23,7 +23,7 @@ class Compiled:
         self._values = Values(self.catalog)
 
     def settings(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """``losses``, ``loss_weights``, ``metrics``, ``weighted_metrics`` and ``optimizer``."""
+        """Return losses, loss weights, metrics, weighted metrics and optimizer, by their keys."""
         loss, metric, weight = self._object("loss"), self._object("metric"), self._weight
         settings = {
             "losses": self._by_output("loss", config.get("loss"), loss),
@@ -54,7 +54,7 @@ class Compiled:
         return None
 
     def _by_output(self, what: str, saved: Any, read: Callable[[str, Any], Any]) -> Any:
-        """One value, or a value for each output by its name."""
+        """Return one value, or a value for each output by its name."""
         values = self._matched(what, saved)
         by_output = {
             name: item
@@ -116,9 +116,9 @@ class Compiled:
 
 
 def _rounded(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of an optimizer, its learning rate as it was written.
+    """Return the config of an optimizer with its learning rate as it was written.
 
-    Keras keeps it in single precision, and saves 0.001 as 0.0010000000474974513.
+    Keras stores it in single precision, and saves 0.001 as 0.0010000000474974513.
     """
     return {
         key: short_float(value) if key == "learning_rate" else value

@@ -1,4 +1,4 @@
-"""The part of a saved graph up to one layer: what it is called on, and what it returns."""
+"""The part of a saved graph up to one layer: its inputs and outputs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _LISTED = 12
 
 
 class NoSuchLayerError(Exception):
-    """A layer at which a model cannot be cut; ``hint`` says at which it can."""
+    """A layer at which a model cannot be cut; ``hint`` names layers at which it can."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -31,10 +31,10 @@ class Interface:
 
 
 def model_in(graph: SavedGraph, layer: str | None) -> SavedGraph:
-    """The graph of a model inside of another, as in ``outer.inner``; without ``layer``, all of it.
+    """Return the graph of a model inside of another, as in ``outer.inner``; all without ``layer``.
 
     Raises:
-        NoSuchLayerError: There is none.
+        NoSuchLayerError: There is no such model.
     """
     for name in layer.split(".") if layer else ():
         layers = {call.layer.name: call.layer for call in graph.calls}
@@ -51,9 +51,9 @@ def model_in(graph: SavedGraph, layer: str | None) -> SavedGraph:
 
 
 def interface(graph: SavedGraph, until: str | None) -> Interface:
-    """The inputs and outputs of a model, or of its part up to the layer ``until``.
+    """Return the inputs and outputs of a model, or of its part up to the layer ``until``.
 
-    A layer inside of a nested model has the name of that model and a dot before its own.
+    The name of a layer inside of a nested model is that of the model, a dot and its own.
 
     Raises:
         NoSuchLayerError: The model cannot be cut there.
@@ -70,7 +70,7 @@ def interface(graph: SavedGraph, until: str | None) -> Interface:
 
 
 def _path_to(graph: SavedGraph, until: str, model: str) -> list[SavedCall]:
-    """The calls of the models around a layer, from the outside in, and then its own call."""
+    """Return the calls of the models around a layer, from the outside in, and then its own."""
     calls = [call for call in graph.calls if call.layer.name == until]
     if len(calls) > 1:
         message = f"{until} is called {len(calls)} times, so its result is not one"
@@ -98,7 +98,7 @@ def _no_such_layer(graph: SavedGraph, until: str, model: str) -> NoSuchLayerErro
 
 
 def _names_inside(graph: SavedGraph) -> Iterator[str]:
-    """The dotted names of layers inside of nested models, at any depth."""
+    """Yield the dotted names of layers inside of nested models, at any depth."""
     for call in graph.calls:
         inner = call.layer.inner
         if inner is not None:
@@ -112,7 +112,7 @@ def _list(names: list[str]) -> str:
 
 
 def _inputs_of(graph: SavedGraph, call: SavedCall) -> set[str]:
-    """The inputs on which a call depends."""
+    """Return the inputs on which a call depends."""
     by_id = {one.id: one for one in graph.calls}
     waiting, seen, names = [call], {call.id}, set[str]()
     while waiting:
@@ -126,7 +126,7 @@ def _inputs_of(graph: SavedGraph, call: SavedCall) -> set[str]:
 
 
 def _embeddings(graph: SavedGraph, inputs: tuple[str, ...]) -> dict[str, int]:
-    """The smallest Embedding that looks up an input itself, by the input."""
+    """Return the size of the smallest Embedding that looks up an input directly, by input."""
     sizes_by_input: dict[str, int] = {}
     for call in graph.calls:
         size = call.layer.config.get("input_dim")

@@ -1,4 +1,4 @@
-"""A spec in the making: items with references in the place of names, which are chosen last."""
+"""A draft of a spec: its items have references instead of names, which are chosen last."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Literal
 from modelspec.convert.saved_graph import Ref, SavedInput
 
 Sources = Mapping[str | None, Ref | tuple[Ref, ...]]
-"""Call arguments and what they are given; the key None is the first positional argument."""
+"""Call arguments and their sources; the key None is the first positional argument."""
 
 
 Path = tuple[tuple[int, int], ...]
@@ -16,12 +16,12 @@ Path = tuple[tuple[int, int], ...]
 
 @dataclass(eq=False, slots=True)
 class Step:
-    """One item of ``layers``; ``id`` is what references name.
+    """One item of ``layers``; references contain its ``id``.
 
-    ``name`` is the layer's in the saved model. Where it is ``free``, another will do as well.
-    ``owner`` is the step whose layer is called again, the call ``turn`` of the saved layer.
-    ``inner`` are the saved layers with weights that a use of a block, or a repeated item, stands
-    for: the number of the call, where in the block, and the saved name. ``names`` are those of the
+    ``name`` is the layer's in the saved model. If it is ``free``, any other name is possible.
+    ``owner`` is the step whose layer is called again, ``turn`` the number of that call of the saved
+    layer. ``inner`` are the saved layers with weights inside a use of a block or a repeated item:
+    the number of the call, the place in the block, and the saved name. ``names`` are those of the
     calls of a repeated item.
     """
 
@@ -47,7 +47,7 @@ class Step:
             yield from sources if isinstance(sources, tuple) else (sources,)
 
     def weights(self) -> tuple[tuple[int, Path, str], ...]:
-        """The saved layers with weights that it stands for, as ``inner``."""
+        """The saved layers with weights in this step, in the form of ``inner``."""
         return self.inner or (((0, (), self.name),) if self.weighted else ())
 
 
@@ -63,7 +63,7 @@ class Body:
 
 @dataclass(eq=False, slots=True)
 class Block:
-    """A block; ``params`` are the names of its parameters, which every use gives."""
+    """A block; ``params`` are the names of its parameters, which every use sets."""
 
     name: str
     body: Body
@@ -72,7 +72,7 @@ class Block:
 
 @dataclass(slots=True)
 class Draft:
-    """A whole spec; ``models`` are those in files, ``settings`` the keys after ``outputs``."""
+    """A whole spec; ``models`` are entries for files, ``settings`` the keys after ``outputs``."""
 
     name: str | None
     inputs: list[SavedInput]

@@ -1,9 +1,9 @@
 """Repeated structure → blocks and ``repeat``, where that makes a spec shorter.
 
-A list of items is cut where a single tensor goes from one side to the other. Between two cuts
-stands an *atom*: a layer, or a branch and what joins it again. Of all runs of atoms that occur more
-than once, differing in nothing but values, the one that saves most lines becomes a block; its uses
-are atoms in turn, and so are the items of blocks.
+A list of items is cut where a single tensor connects both sides. The items between two cuts are an
+*atom*: a layer, or branches up to the layer that joins them. Of all runs of atoms that occur more
+than once and differ only in values, the one that saves most lines becomes a block. Its uses are
+atoms too, and the items of blocks are folded in the same way.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,14 +22,14 @@ MAX_ATOMS = 2_500
 _ROUNDS = 16
 
 _LEAST_REPEATS = 3
-"""How many equal layers in a row are written as one; two people write out."""
+"""The number of equal layers in a row that become one item; people write two in full."""
 
 
 @dataclass
 class Folder:
-    """Folds the bodies of one draft; ``blocks`` receives what it finds.
+    """Folds the bodies of one draft; new blocks are added to ``blocks``.
 
-    ``moved`` says where the items are that have become a part of a block.
+    ``moved`` is the place of each item that became a part of a block.
     """
 
     blocks: dict[str, Block]
@@ -52,7 +52,7 @@ class Folder:
             self.repeat(unfolded)
 
     def replace(self, run: Run) -> bool:
-        """Make the block of a run, and put its uses in the place of the items."""
+        """Create the block of a run, and replace its items by uses of the block."""
         parameters = Parameters(self.default)
         arguments = [parameters.arguments(column) for column in zip(*run.groups, strict=True)]
         if any(values is None for values in arguments):
@@ -69,7 +69,7 @@ class Folder:
     def block_body(
         self, group: Sequence[Step], arguments: Sequence[Mapping[str, Any]], names: LocalNames
     ) -> Body:
-        """The body of a block, from one of the groups that it stands for."""
+        """Return the body of a block, from one of the groups that it replaces."""
         ids = {step.id: self.next_id() for step in group}
         steps = [
             replace(copied(step, ids, values), name=name, free=free)
@@ -82,7 +82,7 @@ class Folder:
     def use(
         self, block: str, group: Sequence[Step], values: dict[str, Any], name: str | None
     ) -> Step:
-        """The item that uses a block in the place of a group."""
+        """Return the item that uses a block in the place of a group."""
         internal = {step.id for step in group}
         entry = next(ref for step in group for ref in step.refs() if ref.source not in internal)
         steps = self.blocks[block].body.steps
@@ -101,7 +101,7 @@ class Folder:
         return use
 
     def put(self, body: Body, group: Sequence[Step], use: Step) -> None:
-        """Put a use in the place of a group, whose last result is the use's."""
+        """Replace a group by a use, whose result replaces the group's last one."""
         place = body.steps.index(group[0])
         body.steps[place : place + len(group)] = [use]
         redirected(body, {group[-1].id: use.id})

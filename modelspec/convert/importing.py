@@ -18,14 +18,14 @@ from modelspec.convert.writing import Writer
 from modelspec.language.forms import Dtype, Precision
 
 MAX_FOLDED = 5_000
-"""The limit of lines in which repeats are looked for, so that every file is answered in seconds."""
+"""The limit of lines in which repeats are searched, so that every file takes only seconds."""
 
 _GENERATED = ("functional", "sequential", "model")
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The text of a spec; ``gaps`` are what it cannot hold, each with its line, and ``notes``."""
+    """The text of a spec; ``gaps`` are the parts that it lacks, with their lines, and ``notes``."""
 
     text: str
     gaps: tuple[tuple[Gap, int | None], ...]
@@ -99,7 +99,7 @@ def _import(
 
 
 def _precision(graph: SavedGraph) -> str:
-    """The policy of most layers, where training can have it."""
+    """Return the policy of most layers, if ``training.precision`` supports it."""
     policies = Counter(_policies(graph))
     known = [policy for policy, _ in policies.most_common() if policy in get_args(Precision)]
     return known[0] if known else "float32"
@@ -117,14 +117,14 @@ def _policies(graph: SavedGraph) -> Iterator[str]:
 
 
 def _model_name(name: str) -> str | None:
-    """The name of the model; None where Keras has generated it."""
+    """Return the name of the model; None where Keras generated it."""
     if any(is_numbered(name, base) for base in _GENERATED):
         return None
     return valid_name(name)
 
 
 def _inputs(graph: SavedGraph, body: Body, gaps: list[Gap]) -> tuple[list[SavedInput], list[str]]:
-    """The inputs under names that a spec can write, which their references get too."""
+    """Return the inputs with names that a spec can have, and rename their references."""
     names: dict[str, str] = {}
     notes = []
     for entry in graph.inputs:
@@ -163,7 +163,7 @@ def rename_inputs(body: Body, names: Mapping[str, str]) -> None:
 
 
 def _keras_outputs(graph: SavedGraph, ours: list[str]) -> dict[str, str]:
-    """The public names of the outputs by the names that Keras knows them by."""
+    """Return the public names of the outputs, by Keras's names for them."""
     named: dict[str, str] = {}
     for (theirs, _), name in zip(graph.outputs, ours, strict=True):
         named.setdefault(theirs, name)

@@ -1,4 +1,4 @@
-"""Names for the items of a spec: Keras's own where they can be written, and only where needed."""
+"""Names for the items of a spec: Keras's own if possible, and only where they are needed."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ class Labels:
     """The names in one scope.
 
     ``names`` are those of steps, ``calls`` those of each call of a repeated step, ``parts`` those
-    of several results, ``written`` the steps whose name stands in the spec.
+    of several results, ``written`` the steps whose name is written in the spec.
     """
 
     names: dict[int, str]
@@ -38,13 +38,13 @@ def is_name(text: str) -> bool:
 
 
 def valid_name(text: str) -> str:
-    """The nearest name that a spec can contain."""
+    """Return the nearest name that a spec can contain."""
     kept = re.sub(r"[^A-Za-z0-9_-]", "_", text)[:200]
     return kept if is_name(kept) else f"x{kept}" if kept else "x"
 
 
 def follows(step: Step, above: Step | None, inputs: Sequence[str]) -> bool:
-    """Whether a step is called on the item above it, or the first on the only input."""
+    """Return True where a step's input is the item above, or, for the first, the only input."""
     if set(step.sources) != {None}:
         return False
     source = step.sources[None]
@@ -54,12 +54,12 @@ def follows(step: Step, above: Step | None, inputs: Sequence[str]) -> bool:
 
 
 def auto_base(kind: str) -> str:
-    """What Keras names a layer or operation of a class after."""
+    """Return the name that Keras numbers for a layer or operation of a class."""
     return snake_case(kind.rpartition(".")[2])
 
 
 def choose_labels(body: Body) -> Labels:
-    """A name for each step, and which of them have to be written."""
+    """Choose a name for each step, and the names that must be written."""
     taken = _Taken(body.inputs)
     wanted = {step.id: _wanted(step, taken) for step in body.steps}
     parts = {
@@ -88,12 +88,12 @@ def choose_labels(body: Body) -> Labels:
 
 
 def _free_repeats(steps: Sequence[Step]) -> set[int]:
-    """Repeated items that any names will do for; a name of their own would be one for all."""
+    """Return repeated items that need no certain name; a name of their own would be one for all."""
     return {step.id for step in steps if step.repeat > 1 and not step.names}
 
 
 class _Taken:
-    """Names that are given, each once."""
+    """Used names, each once."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = set(names)
@@ -126,7 +126,7 @@ def _parts(step: Step, name: str, taken: _Taken) -> tuple[str, ...]:
 
 
 def _referenced(body: Body) -> set[int]:
-    """Steps that are named somewhere: in ``from``, in ``share`` or in ``outputs``."""
+    """Return steps that are named in ``from``, in ``share`` or in ``outputs``."""
     named = {ref.source for _, ref in body.outputs if isinstance(ref.source, int)}
     multiple = {step.id for step in body.steps if step.results > 1}
     above: Step | None = None
@@ -143,7 +143,7 @@ def _referenced(body: Body) -> set[int]:
 def _automatic(
     steps: Sequence[Step], wanted: Mapping[int, str], written: set[int], used: set[str]
 ) -> dict[int, tuple[str, ...]]:
-    """The names that a reader of the spec gives to the calls of each step, in its order."""
+    """Return the names that a reader of the spec gives to the calls of each step, in its order."""
     taken = {wanted[step.id] for step in steps if step.id in written}
     taken |= {name for step in steps for name in step.names}
     auto = AutoNames({*used, *taken})

@@ -1,4 +1,4 @@
-"""Calls of saved layers: the tensors and constants they take, and how many results they give."""
+"""Calls of saved layers: their tensors, constants and number of results."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ _SCORES = {"Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAt
 
 
 def largest_results(graph: SavedGraph) -> dict[int, int]:
-    """The largest index that is used of each call's results."""
+    """Return the largest index that is used of each call's results."""
     used: dict[int, int] = {}
     refs = [ref for call in graph.calls for ref in call.refs()]
     for ref in [*refs, *(ref for _, ref in graph.outputs)]:
@@ -37,7 +37,7 @@ def largest_results(graph: SavedGraph) -> dict[int, int]:
 def call_arguments(
     entry: Entry, args: list[Any], kwargs: Mapping[str, Any], moved: Any
 ) -> tuple[Sources, dict[str, Any]]:
-    """What a layer is called on, and its constant call arguments."""
+    """Return the inputs of a layer, and its constant call arguments."""
     named = dict(zip(entry.call_arguments, args, strict=False))
     if len(args) > len(entry.call_arguments) and len(args) > 1:
         raise GapError("it is called with more arguments than it has")
@@ -62,10 +62,10 @@ def call_arguments(
 
 
 def tensors_of(value: Any, moved: Any, problem: str) -> Ref | tuple[Ref, ...]:
-    """A tensor or a list of them, as ``moved`` says; ``problem`` tells of anything else.
+    """Return a tensor or a list of them, renamed by ``moved``.
 
     Raises:
-        GapError: It is something else.
+        GapError: The value is something else; ``problem`` is the message.
     """
     if isinstance(value, Ref):
         ref: Ref = moved(value)
@@ -76,7 +76,7 @@ def tensors_of(value: Any, moved: Any, problem: str) -> Ref | tuple[Ref, ...]:
 
 
 def result_count(saved: SavedLayer, constants: Mapping[str, Any]) -> int:
-    """How many results a layer returns, where its arguments tell."""
+    """Return the number of results of a layer, from its arguments."""
     config = saved.config
     if saved.kind in RECURRENT and config.get("return_state") is True:
         return RECURRENT[saved.kind]

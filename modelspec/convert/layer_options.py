@@ -12,12 +12,12 @@ _OWN_DTYPES = {
 
 
 def _has_own_dtype(saved: SavedLayer, policy: str) -> bool:
-    """Whether a dtype is what a layer of ids has without being told."""
+    """Return True where a dtype is the default of a layer of ids."""
     return saved.kind in _OWN_DTYPES and policy in ("int64", "string", "float32")
 
 
 def layer_options(saved: SavedLayer, precision: str) -> dict[str, Any]:
-    """``trainable`` and ``dtype``, where they are not the model's."""
+    """Return ``trainable`` and ``dtype``, where they are not the model's."""
     options: dict[str, Any] = {}
     if saved.config.get("trainable") is False:
         options["trainable"] = False

@@ -1,4 +1,4 @@
-"""Saved calls → items of a spec, each with what it cannot hold."""
+"""Saved calls → items of a spec, and the parts that a spec cannot contain."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,9 +23,9 @@ from modelspec.convert.writing import cost
 
 @dataclass
 class Converter:
-    """Converts graphs, nested ones into blocks; ``gaps`` collects what a spec cannot hold.
+    """Converts graphs, nested ones into blocks; ``gaps`` are the parts that a spec cannot contain.
 
-    With ``kept``, the path of the file, nested ones become ``models`` in it.
+    With ``kept``, the path of the file, nested graphs become ``models`` in it.
     """
 
     catalog: Catalog
@@ -46,7 +46,7 @@ class Converter:
         self.folder = Folder(self.blocks, self._default, self._is_taken, self.new_id)
 
     def body(self, graph: SavedGraph, path: str = "") -> Body:
-        """The items of a graph in the order of the file."""
+        """Return the items of a graph in the order of the file."""
         masks = automatic_masks(graph)
         made: dict[int, Step] = {}
         first: dict[int, Step] = {}
@@ -75,13 +75,13 @@ class Converter:
         return Body(inputs, list(made.values()), outputs, graph.form)
 
     def finish(self, body: Body) -> None:
-        """Put a body in order, and fold what repeats."""
+        """Sort a body, and fold its repeats."""
         put_in_order(body, lambda steps: cost(body, steps))
         if self.fold:
             self.folder.fold(body)
 
     def _default(self, kind: str, name: str) -> Any:
-        """The default of an argument, as a spec would write it.
+        """Return the default of an argument, as a spec would write it.
 
         Raises:
             LookupError: There is none that can be written.
@@ -103,7 +103,7 @@ class Converter:
     def steps(
         self, call: SavedCall, kwargs: Mapping[str, Any], used: int, moved: Any, path: str
     ) -> list[Step]:
-        """The items that stand for one call: one, but for layers that only Keras itself has."""
+        """Return the items for one call: one, except for layers that only Keras itself has."""
         layer = call.layer
         where = f"{path}.{layer.name}" if path else layer.name
         try:
@@ -137,7 +137,7 @@ class Converter:
             raise GapError(f"{saved.kind}: {entry.refused}")
         sources, constants = call_arguments(entry, call.args, kwargs, moved)
         if saved.kind in RECURRENT and constants.get("training") is False:
-            del constants["training"]  # the default of its call, which Keras saves too
+            del constants["training"]  # the default of its call argument, which Keras also saves
         arguments = self.values.arguments(entry, saved.config)
         options = layer_options(saved, self.precision)
         return Step(
@@ -153,9 +153,9 @@ class Converter:
         )
 
     def adapted(self, entry: Entry, arguments: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """``adapt`` for a layer whose fitted values are not in its config.
+        """Return ``adapt`` for a layer whose fitted values are not in its config.
 
-        Those of Normalization are weights, which the file of the weights gives it.
+        Those of Normalization are weights, which are in the file of the weights.
         """
         values = {"mean", "vocabulary", "bin_boundaries"} & entry.arguments.keys()
         started = self.starts and entry.name == "Normalization"
@@ -176,7 +176,7 @@ class Converter:
         )
 
     def nested(self, call: SavedCall, kwargs: Mapping[str, Any], moved: Any, where: str) -> Step:
-        """A use of the block that a nested model becomes; equal models become one block."""
+        """Return a use of the block for a nested model; equal models become one block."""
         graph = call.layer.inner
         assert graph is not None
         args = call.args
@@ -203,7 +203,7 @@ class Converter:
     def _define(self, graph: SavedGraph, name: str, where: str) -> str:
         """Add a nested model to ``models`` or ``blocks``, and return its name there."""
         body = None
-        if self.kept is None or not is_name(name):  # a path, or ``${…}``, would mean another
+        if self.kept is None or not is_name(name):  # a path, or ``${…}``, would name another model
             body = self.body(graph, where)
             self.finish(body)
         base = word = _word(name)
@@ -219,7 +219,7 @@ class Converter:
 
 
 def _share(step: Step, owner: Step | None, call: SavedCall) -> None:
-    """Let a further call of a layer name the item that makes the layer."""
+    """Make a further call of a layer share the item that creates the layer."""
     if owner is not None:
         step.owner = owner.id
         step.turn = call.index
@@ -227,7 +227,7 @@ def _share(step: Step, owner: Step | None, call: SavedCall) -> None:
 
 
 def _has_weights(saved: SavedLayer, entry: Entry) -> bool:
-    """Whether a layer, or one inside of it, has weights that training or ``adapt`` changes."""
+    """Return True where a layer, or one inside of it, has weights to train or to fit."""
     families = {argument.family for argument in entry.arguments.values()}
     return "initializer" in families or "layer" in families or saved.kind in _FITTED
 
@@ -236,7 +236,7 @@ _FITTED = {"Normalization", "Discretization"}
 
 
 def _word(name: str) -> str:
-    """A name as a spec can write it."""
+    """Return a name that a spec can contain."""
     kept = "".join(
         char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in name
     )

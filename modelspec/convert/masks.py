@@ -1,4 +1,4 @@
-"""Masks that Keras passes on by itself, which a spec does not write.
+"""Masks that Keras passes automatically, and a spec does not write.
 
 Keras saves them as arguments of calls, and the operations that compute them as members of the
 model.
@@ -14,14 +14,14 @@ _FILLINGS = ("OnesLike", "ZerosLike")
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """Arguments that are left out, by call and name, and calls that compute nothing else."""
+    """Arguments that are left out, by call and name, and calls that compute only masks."""
 
     arguments: frozenset[tuple[int, str]]
     dropped: frozenset[int]
 
 
 def automatic_masks(graph: SavedGraph) -> Masks:
-    """The masks that begin at an Embedding with ``mask_zero`` or at a Masking layer."""
+    """Return the masks that start at an Embedding with ``mask_zero`` or at a Masking layer."""
     starts = {
         ref
         for call in graph.calls
@@ -45,9 +45,9 @@ def automatic_masks(graph: SavedGraph) -> Masks:
 
 
 def _computed_from(graph: SavedGraph, starts: set[Ref]) -> tuple[set[int], set[int]]:
-    """Operations that compute masks, and those that fill in where one part has no mask.
+    """Return operations that compute masks, and those that fill in where one part has no mask.
 
-    The first of them compare the input of such a layer; the others take nothing but masks.
+    The first of them compare the input of such a layer; the others take only masks.
     """
     masks: set[int] = set()
     fillings: set[int] = set()
@@ -68,7 +68,7 @@ def _computed_from(graph: SavedGraph, starts: set[Ref]) -> tuple[set[int], set[i
 def _without_use(
     graph: SavedGraph, computed: set[int], arguments: frozenset[tuple[int, str]]
 ) -> frozenset[int]:
-    """Those of the operations that no layer, operation or output takes otherwise."""
+    """Return those of the operations whose results are used only as masks."""
     needed = {ref.source for _, ref in graph.outputs}
     for call in reversed(graph.calls):
         if call.id in computed and call.id not in needed:

@@ -1,4 +1,4 @@
-"""Names of items in blocks and repeats that follow from the names of the saved layers."""
+"""Names of items in blocks and repeats, from the names of the saved layers."""
 
 import re
 from collections import Counter
@@ -22,9 +22,9 @@ class LocalNames:
 
 
 def local_names(groups: Sequence[Sequence[Step]]) -> LocalNames:
-    """``a_conv``, ``a_bn`` and ``b_conv``, ``b_bn``: uses ``a`` and ``b`` of ``conv``, ``bn``.
+    """Split ``a_conv``, ``a_bn``, ``b_conv``, ``b_bn``: uses ``a`` and ``b`` of ``conv``, ``bn``.
 
-    Where a few groups have other names, the block has those of most.
+    If a few groups have other names, the block gets those of most groups.
     """
     kept = [place for place, step in enumerate(groups[0]) if step.weights()]
     endings: Counter[tuple[str, ...]] = Counter()
@@ -49,7 +49,7 @@ def local_names(groups: Sequence[Sequence[Step]]) -> LocalNames:
 
 
 def _endings(group: Sequence[Step], kept: Sequence[int]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """What is left of a group's names after each beginning that they have in common."""
+    """Yield the rest of a group's names after each common prefix, and the prefix."""
     if not kept or any(group[place].free for place in kept):
         return
     names = [group[place].name for place in kept]
@@ -59,9 +59,9 @@ def _endings(group: Sequence[Step], kept: Sequence[int]) -> Iterator[tuple[tuple
 
 
 def is_named_apart(groups: Sequence[Sequence[Step]], around: Sequence[Sequence[Step]]) -> bool:
-    """Whether each group has a beginning of names to itself, and differs in nothing else.
+    """Return True where each group has a prefix of names of its own, and differs only in that.
 
-    ``around`` are all the steps among which each group stands.
+    ``around`` are all the steps of the scope of each group.
     """
     kept = [place for place, step in enumerate(groups[0]) if not step.free]
     if not kept or any(group[place].free for group in groups for place in kept):
@@ -77,7 +77,7 @@ def is_named_apart(groups: Sequence[Sequence[Step]], around: Sequence[Sequence[S
 
 
 def _prefixes(groups: Sequence[Sequence[Step]], kept: Sequence[int]) -> Iterator[tuple[str, ...]]:
-    """Beginnings that all names of a group have, the longest first."""
+    """Yield prefixes that all names of a group have, the longest first."""
     beginnings = [list(_beginnings([group[place].name for place in kept])) for group in groups]
     depth = min(map(len, beginnings))
     for back in range(depth):
@@ -103,7 +103,7 @@ def _agree(groups: Sequence[Sequence[Step]], kept: Sequence[int], prefixes: Sequ
 
 
 def _local(end: str) -> str:
-    """``1_conv`` → ``conv_1``, because a name begins with a letter."""
+    """Convert ``1_conv`` to ``conv_1``, because a name begins with a letter."""
     number = re.match(r"(\d+)_(.+)", end)
     if number and is_name(f"{number[2]}_{number[1]}"):
         return f"{number[2]}_{number[1]}"
@@ -113,7 +113,7 @@ def _local(end: str) -> str:
 def inner_weights(
     steps: Sequence[Step], group: Sequence[Step]
 ) -> tuple[tuple[int, Path, str], ...]:
-    """The saved layers that one use of a block stands for; ``steps`` are the block's."""
+    """Return the saved layers that one use of a block replaces; ``steps`` are the block's."""
     return tuple(
         (0, ((step.id, call), *path), theirs)
         for step, used in zip(steps, group, strict=True)
@@ -122,7 +122,7 @@ def inner_weights(
 
 
 def name_pattern(names: Sequence[str]) -> str | None:
-    """``conv1``, ``conv2``, ``conv3`` as ``conv${i + 1}``; None where they do not count so."""
+    """Return ``conv${i + 1}`` for ``conv1``, ``conv2``, ``conv3``; None for other names."""
     if not all(map(is_name, names)):
         return None
     for match in reversed(list(_NUMBERS.finditer(names[0]))):

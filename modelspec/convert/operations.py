@@ -15,7 +15,7 @@ _OTHERWISE = {
     "LayerNorm": "layer_normalization",
     "RMSNorm": "rms_normalization",
 }
-"""Classes that are not named as their functions are."""
+"""Classes whose names differ from those of their functions."""
 
 _MIXED = "it takes a list of tensors and constants, which a spec cannot write"
 
@@ -37,7 +37,7 @@ class Operations:
     def _entry(self, kind: str) -> Entry:
         if self._by_class is None:
             names = self._catalog.names("operation")
-            # The shortest name of several is last, and wins.
+            # Of several names, the shortest is last and replaces the others.
             ordered = sorted(names, key=len, reverse=True)
             self._by_class = {_folded(name.rpartition(".")[2]): name for name in ordered}
         name = self._by_class.get(_folded(_OTHERWISE.get(kind, kind)))
@@ -51,7 +51,7 @@ class Operations:
     def read(
         self, call: SavedCall, kwargs: Mapping[str, Any], moved: Any
     ) -> tuple[str, Sources, dict[str, Any], int]:
-        """The name, tensors, other arguments and number of results of a call.
+        """Return the name, tensors, other arguments and number of results of a call.
 
         Raises:
             GapError: It cannot be written.
@@ -96,7 +96,7 @@ class Operations:
 
 
 def _by_name(entry: Entry, args: list[Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    """Positional arguments by name: the tensors in order, then what the config does not hold."""
+    """Return positional arguments by name: the tensors in order, then arguments without config."""
     tensors = list(entry.call_arguments)
     if tensors and tensors[-1] in entry.several and len(args) > len(tensors):
         cut = len(tensors) - 1
@@ -108,7 +108,7 @@ def _by_name(entry: Entry, args: list[Any], config: Mapping[str, Any]) -> dict[s
 
 
 def _slices(key: Any) -> str:
-    """``[slice(None), -1]`` as ``[:, -1]``."""
+    """Convert ``[slice(None), -1]`` to ``[:, -1]``."""
     parts = key if isinstance(key, list) else [key]
     return f"[{', '.join(map(_slice, parts))}]"
 

@@ -1,8 +1,8 @@
-"""The order of items: that in which a person would have written them.
+"""The order of items in which a person would have written them.
 
 Keras saves layers by their distance from the outputs, so that branches alternate. Here each branch
-stands whole, which needs the fewest ``from``; numbers in Keras's own names tell which layer was
-made first.
+is kept together, which needs the fewest ``from``; numbers in Keras's own names tell which layer was
+created first.
 """
 
 import re
@@ -14,7 +14,7 @@ from modelspec.graph.naming import snake_case
 
 
 def put_in_order(body: Body, cost: Callable[[Sequence[Step]], int]) -> None:
-    """Put the steps of a body in the cheapest of the orders that are tried."""
+    """Sort the steps of a body in the cheapest of several orders."""
     plain, numbered = _chained(body.steps, ()), _chained(body.steps, _made_before(body.steps))
     candidates: list[Sequence[Step]] = [
         order for order in (numbered, plain, body.steps) if order is not None
@@ -24,7 +24,7 @@ def put_in_order(body: Body, cost: Callable[[Sequence[Step]], int]) -> None:
 
 
 def _made_before(steps: Sequence[Step]) -> list[tuple[int, int]]:
-    """Pairs of steps of one class, the first of which has the smaller number in its name."""
+    """Return pairs of steps of one class, the first of which has the smaller number in its name."""
     numbers: dict[str, list[tuple[int, int]]] = {}
     for step in steps:
         base = snake_case(step.type.rpartition(".")[2])
@@ -39,7 +39,7 @@ def _made_before(steps: Sequence[Step]) -> list[tuple[int, int]]:
 
 
 def _wires(steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
-    """Pairs of steps, the second of which needs the first."""
+    """Yield pairs of steps, the second of which needs the first."""
     for step in steps:
         if step.owner is not None:
             yield step.owner, step.id
@@ -47,7 +47,7 @@ def _wires(steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
 
 
 def _chained(steps: Sequence[Step], before: Iterable[tuple[int, int]]) -> list[Step] | None:
-    """Each step right after the last one that it needs, where that works; None in a cycle."""
+    """Place each step right after the last one that it needs, if possible; None in a cycle."""
     position = {step.id: place for place, step in enumerate(steps)}
     followers: dict[int, set[int]] = {step.id: set() for step in steps}
     for first, then in (*_wires(steps), *before):
@@ -64,7 +64,7 @@ def _chained(steps: Sequence[Step], before: Iterable[tuple[int, int]]) -> list[S
             if not needs[follower]:
                 ready.append(follower)
         ready.sort(key=lambda follower: position[follower], reverse=True)
-        # What is called on this step comes next, before what only waited for its number.
+        # Steps that use this step come next, before those that only waited for its number.
         ready.sort(
             key=lambda follower: any(
                 ref.source == step.id for ref in steps[position[follower]].refs()

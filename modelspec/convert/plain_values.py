@@ -1,4 +1,4 @@
-"""Saved values → numbers, texts, lists and mappings, as YAML can hold them."""
+"""Saved values → numbers, texts, lists and mappings for YAML."""
 
 import math
 import re
@@ -12,11 +12,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\ufff
 
 
 class GapError(Exception):
-    """Something that a spec cannot hold; the message says what."""
+    """A part that a spec cannot contain; the message names it."""
 
 
 def plain(saved: Any, depth: int = 0) -> Any:
-    """Numbers, texts, lists and mappings; Keras's marks of tuples and arrays are resolved.
+    """Return numbers, texts, lists and mappings; Keras's marks of tuples and arrays are resolved.
 
     Raises:
         GapError: It is an object.
@@ -40,10 +40,10 @@ def plain(saved: Any, depth: int = 0) -> Any:
 
 
 def _writable(value: Any) -> Any:
-    """A number or a text that YAML can hold.
+    """Return a number or a text that YAML can represent.
 
     Raises:
-        GapError: It cannot.
+        GapError: YAML cannot represent it.
     """
     if isinstance(value, str) and _CONTROL.search(value):
         raise GapError("it contains a text with control characters, which YAML cannot hold")
@@ -53,7 +53,7 @@ def _writable(value: Any) -> Any:
 
 
 def same(value: Any, default: Any) -> bool:
-    """Whether two plain values mean the same to Keras: tuples are lists, and 1 is 1.0."""
+    """Return True where two plain values mean the same in Keras: tuples are lists, and 1 is 1.0."""
     if isinstance(value, list | tuple) and isinstance(default, list | tuple):
         return len(value) == len(default) and all(map(same, value, default))
     if isinstance(value, bool) or isinstance(default, bool):
@@ -62,7 +62,7 @@ def same(value: Any, default: Any) -> bool:
 
 
 def short_float(value: Any) -> Any:
-    """The shortest number that is the same in single precision, in which Keras keeps some."""
+    """Return the shortest number with the same value in single precision, which Keras uses."""
     if not isinstance(value, float) or not math.isfinite(value):
         return value
     try:
@@ -79,7 +79,7 @@ def short_float(value: Any) -> Any:
 
 
 def one_for_all(value: Any, *, inner: bool = False) -> Any:
-    """``[3, 3]`` → 3; with ``inner``, ``[[1, 1], [2, 2]]`` → ``[1, 2]``."""
+    """Convert ``[3, 3]`` to 3; with ``inner``, ``[[1, 1], [2, 2]]`` to ``[1, 2]``."""
     if not isinstance(value, list | tuple) or not value:
         return value
     if inner:

@@ -9,13 +9,13 @@ from modelspec.convert.labels import Labels
 
 MAX_RULES = 2_000
 _WILD = re.compile(r"[*?\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]|.{500}")
-"""What no rule can name: patterns, control characters, and more than a key of YAML holds."""
+"""Characters and lengths of names that no rule can have: patterns, controls, long YAML keys."""
 
 
 def layer_names(
     draft: Draft, labels: Mapping[int, Labels], moved: Mapping[int, Path]
 ) -> dict[str, str]:
-    """The name of each saved layer with weights in the model that the spec describes."""
+    """Return the name of each saved layer with weights in the model of the spec."""
     bodies: dict[int, Body] = {}
     for body in (draft.body, *(block.body for block in draft.blocks.values())):
         bodies |= {step.id: body for step in body.steps}
@@ -35,14 +35,14 @@ def layer_names(
 
 
 def rename_rules(names: Mapping[str, str]) -> dict[str, str]:
-    """Rules that give each layer of the file its name in the spec; of several, the last holds."""
+    """Return rules that give each layer of the file its name in the spec; the last match counts."""
     rules = dict(_by_ending(names))
     rules |= _by_beginning(_wrong(names, rules))
     return rules | _wrong(names, rules)
 
 
 def _wrong(names: Mapping[str, str], rules: Mapping[str, str]) -> dict[str, str]:
-    """What the rules do not name as it should be."""
+    """Return the layers for which the rules give a wrong name, with the right one."""
     return {
         theirs: ours
         for theirs, ours in names.items()
@@ -51,7 +51,7 @@ def _wrong(names: Mapping[str, str], rules: Mapping[str, str]) -> dict[str, str]
 
 
 def _by_beginning(names: Mapping[str, str]) -> dict[str, str]:
-    """``stem_*: block.*`` for several layers of one use of a block."""
+    """Return ``stem_*: block.*`` for several layers of one use of a block."""
     uses: dict[tuple[str, str], int] = {}
     for theirs, ours in names.items():
         use, _, rest = ours.rpartition(".")
@@ -62,7 +62,7 @@ def _by_beginning(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _by_ending(names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """``*_conv: "*.conv"`` where it serves several layers."""
+    """Yield ``*_conv: "*.conv"`` where it applies to several layers."""
     counts: Counter[tuple[str, str]] = Counter()
     for theirs, ours in names.items():
         use, _, rest = ours.partition(".")
@@ -90,7 +90,7 @@ def _renamed(name: str, rules: Mapping[str, str]) -> str:
 
 
 def unwritten(names: Mapping[str, str], rules: Mapping[str, str]) -> Sequence[str]:
-    """The layers whose names no rule can write."""
+    """Return the layers whose names no rule can write."""
     return [
         theirs
         for theirs, ours in names.items()

@@ -13,10 +13,10 @@ _HEADER = 5
 """Lines of a block besides its layers: name, params, inputs, layers and outputs."""
 
 _NAMED_APART = 8
-"""What it is worth in lines that a block is one that the author of the names had in mind."""
+"""The lines that a block is worth if its names show that the author had it in mind."""
 
 _RENAMED = 0.4
-"""The lines that it takes to tell the name of a layer in the file of the weights."""
+"""The lines for the name of a layer in the file of the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Run:
 
 
 def best_run(atoms: Sequence[Atom]) -> Run | None:
-    """The run that saves most lines."""
+    """Return the run that saves most lines."""
     kinds = [atom.kind for atom in atoms]
     best: Run | None = None
     longest = _LONGEST if len(atoms) < _MANY else _LONGEST_OF_MANY
@@ -45,7 +45,7 @@ def best_run(atoms: Sequence[Atom]) -> Run | None:
 
 
 def _apart(starts: Sequence[int], length: int) -> list[int]:
-    """Those of the places that do not overlap, from the left."""
+    """Return those of the places that do not overlap, from the left."""
     kept: list[int] = []
     for start in starts:
         if not kept or start >= kept[-1] + length:
@@ -56,7 +56,7 @@ def _apart(starts: Sequence[int], length: int) -> list[int]:
 def _weighed(
     atoms: Sequence[Atom], starts: Sequence[int], length: int, best: Run | None
 ) -> Run | None:
-    """The run at some places, where it saves more lines than the best one so far.
+    """Return the run at some places, if it saves more lines than the best one so far.
 
     A chain of equal uses takes one line.
     """
@@ -83,7 +83,7 @@ def _weighed(
 
 
 def _renamed(groups: Sequence[Sequence[Step]]) -> int:
-    """The layers with weights whose names do not follow from the use of a block."""
+    """Count the layers with weights whose names do not follow from the use of a block."""
     uses = local_names(groups).uses
     lost = (group for group, use in zip(groups, uses, strict=True) if use is None)
     return sum(bool(step.weights()) for group in lost for step in group)

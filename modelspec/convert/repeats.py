@@ -9,7 +9,7 @@ from modelspec.convert.saved_graph import Ref
 
 
 def equal_runs(steps: Sequence[Step], shared: set[int | None]) -> Iterator[list[Step]]:
-    """Items in a row, each called on the one above with the same arguments."""
+    """Yield items in a row, each called on the one above with the same arguments."""
     run: list[Step] = []
     for step in steps:
         if run and _continues(run[-1], step, shared):
@@ -35,7 +35,7 @@ def _continues(above: Step, step: Step, shared: set[int | None]) -> bool:
 
 
 def merged(run: Sequence[Step], number: int) -> Step | None:
-    """One item for a run, under a new id; None where its names do not count."""
+    """Return one item for a run, under a new id; None if its names have no numbers in order."""
     free = all(step.free for step in run)
     pattern = None if free else name_pattern([step.name for step in run])
     if not free and pattern is None:

@@ -1,4 +1,4 @@
-"""Layers that only Keras itself has, by layers that compute the same."""
+"""Layers that only Keras itself has, replaced by layers that compute the same."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from modelspec.convert.saved_graph import Ref, SavedCall
 
 
 def replacement(call: SavedCall, moved: Any, new_id: Callable[[], int]) -> list[Step]:
-    """The items that stand for a layer that Keras does not offer; empty for all others."""
+    """Return the items that replace a layer which Keras does not offer; empty for all others."""
     saved, module = call.layer, call.layer.module
     match saved.kind, call.args, saved.config:
         case "LayerScale", [Ref() as tensor], {

@@ -1,4 +1,4 @@
-"""Parts of a saved config. Nothing is believed: what does not fit is a ``ModelError``."""
+"""Parts of a saved config, which is not trusted: a wrong part raises ``ModelError``."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -19,7 +19,7 @@ class SavedInput:
     shape: tuple[int | None, ...]
     dtype: str
     dropped: tuple[str, ...] = ()
-    """What a spec cannot say of it."""
+    """Parts that a spec cannot contain."""
 
 
 @dataclass(eq=False, slots=True)
@@ -56,7 +56,7 @@ class SavedCall:
 
 @dataclass(slots=True)
 class SavedGraph:
-    """The calls stand in an order in which they can be made."""
+    """The graph; its calls are in an order in which they can be made."""
 
     name: str
     kind: Literal["Functional", "Sequential"]
@@ -65,7 +65,7 @@ class SavedGraph:
     outputs: list[tuple[str, Ref]]
     form: Literal["name", "list", "mapping"]
     flattened: bool = False
-    """Whether the outputs are nested deeper than a spec can write."""
+    """True where the outputs are nested deeper than a spec can write."""
     trainable: bool = True
 
 

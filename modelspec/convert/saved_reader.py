@@ -1,7 +1,6 @@
 """The config of a saved model → its graph, as plain data.
 
-Configs are those of Keras 3, and those of older versions as far as functional and sequential models
-go.
+Configs are those of Keras 3, and those of older versions for functional and sequential models.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +29,7 @@ def read_graph(config: Mapping[str, Any]) -> SavedGraph:
     """Read the graph of a functional or sequential model.
 
     Raises:
-        ModelError: The config is not that of such a model, or is out of bounds.
+        ModelError: The config is not that of such a model, or exceeds a limit.
     """
     return _Reader().model(config, 0)
 
@@ -44,7 +43,7 @@ class _Reader:
         kind, config = kind_of(saved), saved.get("config")
         if depth > MAX_NESTED:
             raise ModelError(f"models are nested more than {MAX_NESTED} deep")
-        if isinstance(config, list):  # Keras 2 saved Sequential models so
+        if isinstance(config, list):  # the form of Sequential models in Keras 2
             config = {"layers": config}
         if kind not in _MODELS or not isinstance(config, Mapping) or "layers" not in config:
             raise ModelError(
@@ -162,7 +161,7 @@ def _input(layer: SavedLayer) -> SavedInput:
 def _input_of_sequential(
     saved: Mapping[str, Any], config: Mapping[str, Any], layers: Sequence[SavedLayer]
 ) -> SavedInput:
-    """The input of a Sequential model without an input layer, from the shape that it was built for.
+    """Return the input of a Sequential model without an input layer, from its build shape.
 
     Raises:
         ModelError: It was not built.

@@ -12,10 +12,10 @@ _TENSOR = "__keras_tensor__"
 
 
 class Wiring:
-    """The calls of one functional model, by layer name and number, and what they refer to.
+    """The calls of one functional model, by layer name and number, and the tensors in them.
 
-    Others count the results of a nested model in the order of the sorted keys of dicts, and so do
-    they pass lists to it.
+    Other calls count the results of a nested model in the order of the sorted keys of dicts, and
+    pass lists to it in the same order.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Wiring:
         self._names = {position: name for position, (name, _) in enumerate(drafts)}
 
     def calls(self) -> list[SavedCall]:
-        """The calls in the order of the file, where each comes after what it needs."""
+        """Return the calls in the order of the file, in which each follows those that it needs."""
         made = [self._call(*key) for key in self._drafts]
         return _in_order(made)
 
@@ -48,7 +48,7 @@ class Wiring:
         return SavedCall(self._ids[name, index], self._layers[name], index, args, dict(kwargs))
 
     def _legacy(self, node: Any) -> tuple[list[Any], dict[str, Any]]:
-        """``[["dense", 0, 0, {}], …]``, as Keras 2 saved calls."""
+        """Read ``[["dense", 0, 0, {}], …]``, the form of calls in Keras 2."""
         refs: list[Any] = []
         kwargs: dict[str, Any] = {}
         entries = list_of(node, "a call")
@@ -73,7 +73,7 @@ class Wiring:
         return value
 
     def _tensors(self, value: Any, depth: int = 0) -> Any:
-        """A saved argument with ``Ref`` in the place of tensors; ``__tuple__`` becomes a list."""
+        """Return a saved argument with ``Ref`` for tensors; ``__tuple__`` becomes a list."""
         if depth > MAX_NESTED:
             raise ModelError("the arguments of a call are nested too deep")
         if isinstance(value, list):
@@ -100,7 +100,7 @@ class Wiring:
         return Ref(self._ids[name, number], result)
 
     def _listed(self, entry: Sequence[Any]) -> Ref:
-        """A tensor in ``input_layers`` or ``output_layers``.
+        """Return a tensor in ``input_layers`` or ``output_layers``.
 
         Keras counts the calls of a functional model from 1 there, and from 0 elsewhere.
         """

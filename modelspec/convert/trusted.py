@@ -32,7 +32,7 @@ _CODE = "contains Python code, which modelspec does not run"
 
 
 def find_untrusted(config: Any, catalog: Catalog) -> str | None:
-    """What a config names that may not be built, with its layer; None where nothing is."""
+    """Return a config's first object that may not be built, with its layer; None if all may."""
     for layer, saved in _objects(config):
         if why := _refused(saved, catalog):
             where = f"layer {layer[:80]!r}: " if layer else ""
@@ -41,7 +41,7 @@ def find_untrusted(config: Any, catalog: Catalog) -> str | None:
 
 
 def quantized_layer(config: Any) -> str | None:
-    """The name of a layer whose weights are quantized; None where there is none."""
+    """Return the name of a layer whose weights are quantized; None if there is none."""
     for layer, saved in _objects(config):
         own = saved.get("config")
         if isinstance(own, Mapping) and own.get("quantization_config"):
@@ -50,7 +50,7 @@ def quantized_layer(config: Any) -> str | None:
 
 
 def _objects(config: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every object of a config, with the name of the layer that it belongs to."""
+    """Yield every object of a config, with the name of its layer."""
     waiting: list[tuple[Any, str]] = [(config, "")]
     while waiting:
         value, layer = waiting.pop()
@@ -68,7 +68,7 @@ def _objects(config: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _refused(saved: Mapping[str, Any], catalog: Catalog) -> str | None:
-    """Why an object may not be built."""
+    """Return why an object may not be built; None if it may."""
     kind, module, config = saved["class_name"], saved.get("module"), saved.get("config")
     if not isinstance(kind, str) or not (module is None or isinstance(module, str)):
         return "its class cannot be read"
@@ -99,7 +99,7 @@ def _refused_name(
 
 
 def _entry(name: str, saved: Mapping[str, Any], catalog: Catalog) -> Entry | None:
-    """What the catalogue has of this name; a plugin's only under the name that it registers."""
+    """Return the catalogue's entry; a plugin's only under the name that it registers."""
     entries = [entry for family in FAMILIES if (entry := catalog.find(family, name)) is not None]
     own = [entry for entry in entries if entry.plugin is not None]
     if own and ">" in str(saved.get("registered_name") or ""):

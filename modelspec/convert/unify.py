@@ -1,4 +1,4 @@
-"""Groups of items that differ in nothing but values → one block with parameters."""
+"""Groups of items that differ only in values → one block with parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,12 +12,12 @@ MAX_PARAMS = 12
 _ABSENT = object()
 
 Default = Callable[[str, str], Any]
-"""The default of an argument of a layer, by class and name; raises LookupError without one."""
+"""A function to the default of a layer's argument, by class and name; LookupError without one."""
 
 
 @dataclass
 class Parameters:
-    """The values that differ, by the name of the parameter that stands for them.
+    """The values that differ, by the name of their parameter.
 
     ``columns`` has a value for each group, in their order.
     """
@@ -26,7 +26,7 @@ class Parameters:
     columns: dict[str, list[Any]] = field(default_factory=dict)
 
     def arguments(self, steps: Sequence[Step]) -> dict[str, Any] | None:
-        """The arguments of one item of the block; None where they cannot be told apart."""
+        """Return one item's arguments; None if a group lacks one without a default."""
         rows = [step.arguments for step in steps]
         keys = list(dict.fromkeys(key for row in rows for key in row))
         # The order of the longest row is that of the class.
@@ -45,7 +45,7 @@ class Parameters:
         return arguments if len(self.columns) <= MAX_PARAMS else None
 
     def value(self, key: str, values: Sequence[Any]) -> Any:
-        """The value in all groups; where it differs, an expression of a parameter."""
+        """Return the value in all groups; if it differs, an expression of a parameter."""
         first = values[0]
         if all(_equal(value, first) for value in values):
             return first
@@ -80,7 +80,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _factor(values: Sequence[Any], column: Sequence[Any]) -> int | None:
-    """What whole number all of ``column`` is multiplied by."""
+    """Return the integer that multiplies all of ``column`` to ``values``; None if there is none."""
     if not all(type(value) is int and value > 0 for value in [*values, *column]):
         return None
     factor = values[0] // column[0]
@@ -89,7 +89,7 @@ def _factor(values: Sequence[Any], column: Sequence[Any]) -> int | None:
 
 
 def copied(step: Step, ids: Mapping[int, int], arguments: Mapping[str, Any]) -> Step:
-    """A copy of a step for a block whose input is ``x``: with new ids and the block's arguments."""
+    """Copy a step for a block whose input is ``x``: with new ids and the block's arguments."""
     sources = {
         key: tuple(_moved(ref, ids, "x") for ref in source)
         if isinstance(source, tuple)
@@ -100,7 +100,7 @@ def copied(step: Step, ids: Mapping[int, int], arguments: Mapping[str, Any]) -> 
 
 
 def redirected(body: Body, ids: Mapping[int, int]) -> None:
-    """Let everything in a body refer to other ids."""
+    """Replace ids in all references of a body."""
     for step in body.steps:
         if any(ref.source in ids for ref in step.refs()):
             step.sources = {

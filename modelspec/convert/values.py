@@ -1,4 +1,4 @@
-"""Saved arguments and Keras objects → what a spec writes, without what is Keras's default."""
+"""Saved arguments and Keras objects → the form of a spec, without Keras's defaults."""
 
 import ast
 from collections.abc import Mapping
@@ -10,21 +10,21 @@ from modelspec.convert.plain_values import MAX_DEPTH, GapError, one_for_all, pla
 from modelspec.graph.naming import snake_case
 
 _SIZES = {"kernel_size", "strides", "dilation_rate", "pool_size", "size", "cropping", "padding"}
-"""Arguments that Keras saves once for each axis, and that are written once where all agree."""
+"""Arguments that Keras saves once for each axis, and a spec writes once if all are equal."""
 
 _BY_SNAKE: tuple[Family, ...] = ("initializer", "regularizer", "constraint")
 _NAMED = "function"
 
 
 class Values:
-    """Conversion by what the catalogue knows of each argument."""
+    """Conversion with the catalogue's facts about each argument."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self._default = lru_cache(maxsize=None)(_literal)
 
     def arguments(self, entry: Entry, config: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-        """The arguments of a Keras object that differ from their defaults.
+        """Return the arguments of a Keras object that differ from their defaults.
 
         Raises:
             GapError: One of them cannot be written.
@@ -48,11 +48,11 @@ class Values:
         return arguments
 
     def default(self, argument: Argument) -> Any:
-        """The default of an argument; something that nothing equals where it is computed."""
+        """Return the default of an argument; a value that nothing equals if it is computed."""
         return self._default(argument.default or "None")
 
     def written_default(self, argument: Argument) -> Any:
-        """The default of an argument in the form of a spec.
+        """Return the default of an argument in the form of a spec.
 
         Raises:
             LookupError: It has none, or one that is computed.
@@ -81,7 +81,7 @@ class Values:
         return value
 
     def item(self, family: Family, saved: Any, depth: int = 0) -> Any:
-        """A Keras object in the form of a spec.
+        """Return a Keras object in the form of a spec.
 
         Raises:
             GapError: It is not Keras's, or an argument of it cannot be written.
@@ -106,7 +106,7 @@ class Values:
         return {entry.name: arguments} if arguments else self._short(family, entry)
 
     def entry(self, family: Family, kind: str, saved: Mapping[str, Any]) -> Entry:
-        """The entry of a saved object.
+        """Return the entry of a saved object.
 
         Raises:
             GapError: It is not Keras's, or a spec may not use it.
@@ -121,16 +121,16 @@ class Values:
     def inner_arguments(
         self, entry: Entry, config: Mapping[str, Any], depth: int
     ) -> dict[str, Any]:
-        """All that is written of an object inside of another."""
+        """Return all arguments to write for an object inside of another."""
         written = self.arguments(entry, config, depth + 1) | self._own_name(entry, config)
         if entry.family == "layer":
             written |= inner_options(config)
         if entry.name == "Constant" and not written:
-            return {"value": 0.0}  # Keras cannot make it from its bare name
+            return {"value": 0.0}  # Keras cannot create it from its bare name
         return written
 
     def _short(self, family: Family, entry: Entry) -> str:
-        """The name that people write: ``he_normal`` for ``HeNormal``, ``adam`` for ``Adam``."""
+        """Return the usual name: ``he_normal`` for ``HeNormal``, ``adam`` for ``Adam``."""
         names = [snake_case(entry.name)] if family in _BY_SNAKE else []
         names += [entry.name.lower()] if family == "optimizer" else []
         for name in names:
@@ -139,7 +139,7 @@ class Values:
         return entry.name
 
     def _own_name(self, entry: Entry, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The name of a loss or metric, where its author chose one."""
+        """Return the name of a loss or metric, where its author chose one."""
         if entry.family not in ("loss", "metric"):
             return {}
         name, argument = config.get("name"), entry.arguments.get("name")
@@ -150,7 +150,7 @@ class Values:
 
     def is_default(self, argument: Argument, value: Any, config: Mapping[str, Any]) -> bool:
         if argument.name == "strides" and "pool_size" in config and argument.default == "None":
-            # Keras saves what it derived: without strides, a pool moves by its own size.
+            # Keras saves derived values: without strides, a pool moves by its own size.
             return bool(value == one_for_all(plain(config["pool_size"])))
         if argument.required:
             return False
@@ -173,7 +173,7 @@ class Values:
 
 
 _BESIDE = {"name", "trainable", "dtype"}
-"""What stands beside a layer, and not among its arguments."""
+"""Keys beside a layer, which are not among its arguments."""
 
 _STATE = {
     "batch_input_shape", "build_input_shape", "is_legacy_optimizer", "fn", "registered_name",
@@ -182,17 +182,17 @@ _STATE = {
 
 
 def _is_state(name: str) -> bool:
-    """Whether a key of a config is something that Keras saves but no constructor takes."""
+    """Return True where a key of a config is state that no constructor takes."""
     return name in _STATE
 
 
 def inner_options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a layer inside of another has of its own: ``trainable``, and a chosen ``name``."""
+    """Return ``trainable`` of a layer inside of another, if it is False."""
     return {"trainable": False} if config.get("trainable") is False else {}
 
 
 def is_numbered(name: str, base: str) -> bool:
-    """Whether a name is ``base``, or ``base_1`` and so on."""
+    """Return True where a name is ``base``, or ``base_1`` and so on."""
     rest = name.removeprefix(base)
     return rest == "" or (name != rest and rest[:1] == "_" and rest[1:].isdecimal())
 
@@ -205,11 +205,11 @@ def _literal(text: str) -> Any:
 
 
 class _Unknown:
-    """The value of a default that is computed; nothing is equal to it."""
+    """The value of a default that is computed; it equals nothing."""
 
 
 def _is_keras(saved: Mapping[str, Any]) -> bool:
-    """Whether an object is Keras's own. Configs of Keras 2 name no module."""
+    """Return True where an object is Keras's own. Configs of Keras 2 name no module."""
     module = saved.get("module")
     own = module is None or (isinstance(module, str) and module.split(".")[0] in _OWN)
     return own and ">" not in str(saved.get("registered_name") or "")

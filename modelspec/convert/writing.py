@@ -13,7 +13,7 @@ from modelspec.convert.yaml_text import Expression, comment, fits, flow, lines, 
 
 @dataclass(slots=True)
 class Written:
-    """The text, and where each gap stands in it by the ``id`` of its step.
+    """The text, and the line of each gap by the ``id`` of its step.
 
     ``outputs`` are the public names of the outputs in their order, ``renamed`` the layers whose
     names changed: theirs, ours, the longest path last.
@@ -38,7 +38,7 @@ class Writer:
             self.labels[id(body)] = choose_labels(body)
 
     def outputs(self) -> list[str]:
-        """The public names of the outputs."""
+        """Return the public names of the outputs."""
         named = self._named_outputs(self.draft.body)
         return list(named) if isinstance(named, Mapping) else named
 
@@ -121,7 +121,7 @@ class Writer:
             above = step
 
     def _beside(self, step: Step, above: Step | None, body: Body, labels: Labels) -> dict[str, Any]:
-        """The keys beside the layer."""
+        """Return the keys beside the layer."""
         beside: dict[str, Any] = {}
         if step.id in labels.written:
             beside["name"] = Expression(step.name) if step.names else labels.names[step.id]
@@ -170,7 +170,7 @@ class Writer:
 
 
 def _inner_first(blocks: Mapping[str, Block]) -> Iterator[Block]:
-    """Each block after those that it uses."""
+    """Yield each block after those that it uses."""
     uses = {
         name: {step.type for step in block.body.steps} & blocks.keys()
         for name, block in blocks.items()
@@ -192,7 +192,7 @@ def _from(step: Step, labels: Labels) -> Any:
 
 
 def cost(body: Body, steps: Sequence[Step]) -> int:
-    """How much has to be written beside the layers: names and ``from``, in this order of steps."""
+    """Count the names and ``from`` that this order of steps needs."""
     tried = Body(body.inputs, list(steps), body.outputs, body.form)
     labels = choose_labels(tried)
     above: Step | None = None

@@ -11,19 +11,19 @@ WIDTH = 110
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*(?: [A-Za-z0-9_.\-]+)*")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _BREAK = "\0"
-"""Stands where a line may be broken; no text contains it, because it is escaped there."""
+"""A mark where a line may be broken; texts do not contain it, because it is escaped there."""
 
 _BYTE, _PLANE = 0xFF, 0xFFFF
 
 
 class Expression(str):
-    """A text whose ``${…}`` are meant, such as a parameter of a block."""
+    """A text whose ``${…}`` are computed, such as a parameter of a block."""
 
     __slots__ = ()
 
 
 def flow(value: Any) -> str:
-    """A value on one line, with marks where the line may be broken."""
+    """Return a value on one line, with marks where the line may be broken."""
     if isinstance(value, Mapping):
         return f"{{{_joined(f'{scalar(key)}: {flow(item)}' for key, item in value.items())}}}"
     if isinstance(value, list | tuple):
@@ -50,7 +50,7 @@ def scalar(value: Any) -> str:
 
 
 def text(value: str) -> str:
-    """A string that is read as itself: an expression in it is not computed."""
+    """Return a string that is read unchanged: an expression in it is not computed."""
     value = value.encode("utf-8", "replace").decode("utf-8")
     escaped = value.replace("${", "${'$'}{")
     if _PLAIN.fullmatch(escaped) and isinstance(resolve_scalar(escaped), str):
@@ -85,7 +85,7 @@ def _float(value: float) -> str:
 
 
 def lines(start: str, value: str, indent: int) -> list[str]:
-    """``start`` and a flow value, broken into lines of at most ``WIDTH`` where that can be."""
+    """Break ``start`` and a flow value into lines of at most ``WIDTH``, if possible."""
     if not value:
         return [start]
     first, *rest = value.split(_BREAK)
@@ -99,11 +99,11 @@ def lines(start: str, value: str, indent: int) -> list[str]:
 
 
 def fits(start: str, value: str) -> str | None:
-    """The whole on one line; None where that is too long."""
+    """Return everything on one line; None if that is too long."""
     whole = start + value.replace(_BREAK, " ")
     return whole if len(whole) <= WIDTH else None
 
 
 def comment(value: str) -> str:
-    """A text on one line, as a comment can hold it."""
+    """Return a text on one line, for a comment."""
     return "".join(char if char.isprintable() else "?" for char in value)

@@ -96,7 +96,7 @@ class Batches:
 
     @cached_property
     def _ids_by_step(self) -> frozenset[str]:
-        """Return targets whose last axis has ids of steps: one-hot rows never exceed 1."""
+        """Targets whose last axis has ids of steps: one-hot rows never exceed 1."""
         targets = self.dataset.targets.items()
         whole = ((name, target) for name, target in targets if target.dtype.kind in "iu")
         return self.of_ids | {name for name, target in whole if (scan(target).high or 0) > 1}

@@ -46,7 +46,7 @@ class ColumnSource(Section):
 
     @property
     def has_classes(self) -> bool:
-        """Return True where the cells of an output's column are class names."""
+        """True where the cells of an output's column are class names."""
         plain = isinstance(self.column, str) and self.dtype in (None, "string")
         return self.classes is not None or plain
 

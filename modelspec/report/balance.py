@@ -10,7 +10,7 @@ from modelspec.results.balance import Balance, LayerUse, loss_weights_line, numb
 
 
 def print_balance(console: Console, balance: Balance) -> None:
-    """Heads, pairs of heads and layers, each as a table; and the lines to paste."""
+    """Print heads, pairs of heads and layers as tables, and the lines to paste."""
     after = f"after {balance.batches} batches"
     heads = ("output", "loss", after, "gradient", after, "equal contributions", "equal gradients")
     print_table(console, heads, _heads(balance), set(range(1, len(heads))))
@@ -26,10 +26,10 @@ def print_balance(console: Console, balance: Balance) -> None:
 
 
 def balance_yaml(balance: Balance) -> str:
-    """Two lines of a spec, of which one is a comment: the other takes its place.
+    """Return two lines of a spec, of which one is a comment as an alternative.
 
-    Equal gradients come first: they did better in modelspec/BALANCE.md, and best where a target
-    is as large as it is measured.
+    Equal gradients come first: their results in modelspec/BALANCE.md were better, and best where
+    targets have their original scale.
     """
     return (
         f"{loss_weights_line(balance.equal_gradients)}  # equal gradients\n"

@@ -6,7 +6,7 @@ import shlex
 from modelspec.results.launch import Launch
 
 _BEFORE_THE_END = 120
-"""Seconds before its time is up at which a job is told to stop: enough for a checkpoint."""
+"""The seconds before its time limit at which a job gets a signal: enough for a checkpoint."""
 
 _TEMPLATE = """\
 #!/bin/bash
@@ -45,7 +45,7 @@ done
 
 
 def batch_script(launch: Launch) -> str:
-    """The text of a script for ``sbatch``, in which only the partition is left to edit."""
+    """Return a script for ``sbatch`` in which only the partition must be edited."""
     words = ["modelspec", *launch.command]
     return _TEMPLATE.format(
         name=re.sub(r"[^A-Za-z0-9_.-]+", "-", launch.name),

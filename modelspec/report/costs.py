@@ -10,7 +10,7 @@ _PREFIXES = ("", "K", "M", "G", "T", "P")
 
 
 def operations(count: float) -> str:
-    """A count in the unit that reads best: ``269.4 M``, by powers of 1,000."""
+    """Format a count with a unit: ``269.4 M``, by powers of 1,000."""
     for prefix in _PREFIXES:
         if count < 1000 or prefix == _PREFIXES[-1]:  # noqa: PLR2004 - the step between units
             return f"{count:.0f}" if not prefix else f"{count:.1f} {prefix}"
@@ -24,7 +24,7 @@ def _flop(count: float) -> str:
 
 
 def cost_lines(costs: Costs | None) -> Iterator[str]:
-    """One line each for arithmetic, memory, time where it was measured, and several workers."""
+    """Yield lines for operations, memory, measured time, and several workers."""
     if costs is None:
         return
     step = costs.batch_size * costs.training_flops
@@ -50,7 +50,7 @@ def cost_lines(costs: Costs | None) -> Iterator[str]:
 
 
 def _of_workers(costs: Costs) -> Iterator[str]:
-    """What several workers exchange, and one line for each network."""
+    """Yield the communication of several workers, and one line for each network."""
     if not costs.workers:
         return
     exchange, batch, count = costs.exchange, costs.batch_size, costs.workers

@@ -36,7 +36,7 @@ _FEW_EPOCHS = 30
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One picture: the names of the records' values in it, by what they are called there."""
+    """One picture: the names of the records' values in it, by their labels."""
 
     title: str
     lines: Mapping[str, str]
@@ -48,17 +48,17 @@ def can_draw() -> bool:
 
 
 def draw_curves(history: Sequence[Record], path: Path) -> None:
-    """Write the curves of a run with at least one epoch as a PNG, whole or not at all.
+    """Write the curves of a run with at least one epoch as a PNG, completely or not at all.
 
     Raises:
-        ImportError: without matplotlib.
-        OSError: where the file cannot be written.
+        ImportError: matplotlib is not installed.
+        OSError: The file cannot be written.
     """
-    # It tells of fonts and of cache folders, which is nothing to a person who trains.
+    # matplotlib reports fonts and cache folders, which do not matter for training.
     logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
     import matplotlib as mpl
 
-    # A person's own style may ask for LaTeX, or for a dark ground.
+    # The user's own style may require LaTeX, or have a dark background.
     with mpl.rc_context():
         mpl.rcdefaults()
         figure = _figure(history)
@@ -85,7 +85,7 @@ def _figure(history: Sequence[Record]) -> "Figure":
 
 
 def panels(all_groups: Sequence[Group]) -> list[list[Panel]]:
-    """Panels by row: those of an output follow each other, and the next one begins a row."""
+    """Return panels by row: those of an output follow each other, and the next one begins a row."""
     heads = [group for group in all_groups if group.output and "share" in group.names]
     shares = {group.output: group.names["share"] for group in heads}
     rows = []
@@ -117,7 +117,7 @@ def _draw(axes: "Axes", panel: Panel, history: Sequence[Record], best_epoch: Bes
     if best_epoch is not None:
         line = axes.axvline(best_epoch.epoch, color=_GREY, lw=0.8, ls=":", zorder=0.5)
         named |= {} if panel.are_shares else {f"best: epoch {best_epoch.epoch}": line}
-    # What the colours mean is said once: the model's loss comes first, and has every kind of line.
+    # Colours are explained once: the model's loss comes first, and has every kind of line.
     if panel.are_shares or "loss" in panel.lines.values():
         where: dict[str, Any] = {"loc": "upper right", "fontsize": 6.5}
         axes.legend([*named.values()], [*named], framealpha=0.7, edgecolor="none", **where)
@@ -132,7 +132,7 @@ def _draw_lines(
     for name, key in panel.lines.items():
         values = _values(history, key)
         drawn += [value for value in values if math.isfinite(value)]
-        # In grey the two still differ.
+        # Without colour the two still differ.
         colour, dashes = (_TRAINING, "-") if name == "training" else (_VALIDATION, (0, (4, 1.5)))
         marker = "o" if len(epochs) <= _FEW_EPOCHS else ""
         [named[name]] = axes.plot(
@@ -149,9 +149,9 @@ def _draw_lines(
 def _draw_shares(
     axes: "Axes", panel: Panel, epochs: Sequence[int], history: Sequence[Record]
 ) -> dict[str, "Artist"]:
-    """Areas upon each other, which fill the panel where no loss is negative."""
+    """Draw areas on top of each other, which fill the panel if no loss is negative."""
     named: dict[str, Artist] = {}
-    # From edge to edge: a single epoch, too, is as wide as the panel.
+    # From edge to edge: even a single epoch is as wide as the panel.
     across = [min(epochs) - _margin(epochs), *epochs, max(epochs) + _margin(epochs)]
     base = [0.0] * len(across)
     for index, (name, key) in enumerate(panel.lines.items()):
@@ -166,7 +166,7 @@ def _draw_shares(
 
 
 def _values(history: Sequence[Record], key: str) -> list[float]:
-    """Values by epoch; NaN leaves a gap."""
+    """Return values by epoch; NaN leaves a gap."""
     values = (record.get(key) for record in history)
     return [float(value) if isinstance(value, int | float) else math.nan for value in values]
 
@@ -174,7 +174,7 @@ def _values(history: Sequence[Record], key: str) -> list[float]:
 def _frame(axes: "Axes", title: str, epochs: Sequence[int]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    # Where matplotlib places a text by itself, it draws everything twice.
+    # If matplotlib places a text itself, it draws everything twice.
     axes.set_title(title, fontsize=9, loc="left", y=1.03, parse_math=False)
     axes.text(1, -0.2, "epoch", fontsize=7, ha="right", transform=axes.transAxes)
     for axis in (axes.xaxis, axes.yaxis):

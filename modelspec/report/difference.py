@@ -12,14 +12,14 @@ _SIGNS: Mapping[Kind, str] = {
 }  # fmt: skip
 _DEFAULT, _NONE = "default", "none"
 _NO_DEFAULT = ("share", "from")
-"""What a layer has or has not: everything else that is not written has its default."""
+"""Arguments that a layer has or does not have; unwritten ones have their defaults."""
 
 Row = tuple[str, str, str]
 """A name, and its values on both sides."""
 
 
 def difference_text(difference: Difference) -> str:
-    """Sections of lines; one sentence where nothing differs.
+    """Return sections of lines; one sentence if nothing differs.
 
     A change that is longer than 80 columns has a line for each side.
     """
@@ -42,7 +42,7 @@ def difference_text(difference: Difference) -> str:
 
 
 def difference_markdown(difference: Difference) -> str:
-    """A heading, and a table for each section."""
+    """Return a heading, and a table for each section."""
     if difference.is_empty:
         return f"No differences between `{difference.a}` and `{difference.b}`."
     lines = [f"### `{difference.a}` → `{difference.b}`", "", _summary(difference)]
@@ -59,12 +59,12 @@ def difference_markdown(difference: Difference) -> str:
 
 
 def _code(text: str) -> str:
-    """Text as code in a cell of a table."""
+    """Return text as code in a cell of a table."""
     return f"`{text.replace('`', chr(39)).replace('|', chr(92) + '|')}`"
 
 
 def _summary(difference: Difference) -> str:
-    """How much differs, in one line."""
+    """Count the differences in one line."""
     kinds = Counter(change.kind for change in difference.layers)
     parts = [f"layers: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}"]
     counted = {
@@ -77,7 +77,7 @@ def _summary(difference: Difference) -> str:
 
 
 def _by_layer(changes: tuple[LayerChange, ...]) -> Iterator[list[LayerChange]]:
-    """The changes of one layer together."""
+    """Yield the changes of one layer together."""
     together: list[LayerChange] = []
     for change in changes:
         if together and (change.a, change.b) != (together[0].a, together[0].b):
@@ -165,7 +165,7 @@ def _row_lines(row: Row, indent: int) -> list[str]:
 
 
 def _wrapped(line: str, indent: int) -> Iterator[str]:
-    """Words in lines of at most 80 columns."""
+    """Wrap words in lines of at most 80 columns."""
     from textwrap import wrap
 
     yield from wrap(
@@ -175,7 +175,7 @@ def _wrapped(line: str, indent: int) -> Iterator[str]:
 
 
 def _value(value: Any) -> str:
-    """A value on one line."""
+    """Return a value on one line."""
     if value is None:
         return "null"
     if isinstance(value, Mapping):
@@ -197,7 +197,7 @@ def _sizes(difference: Difference) -> Iterator[Row]:
 
 
 def _weights(difference: Difference) -> Iterator[str]:
-    """An empty line for the title, and a line for each fact; nothing where none is known."""
+    """Yield an empty line for the title, and a line for each fact; nothing if none is known."""
     if difference.weights is None:
         return
     yield ""

@@ -35,7 +35,7 @@ class Column:
 
 
 def cell(label: str, value: Any) -> str:
-    """A value in at most nine places; an empty text for what is not there."""
+    """Return a value in at most nine places; an empty text for a missing one."""
     if value is None:
         return ""
     if label.removeprefix(VALIDATION) == _SHARE:
@@ -45,7 +45,7 @@ def cell(label: str, value: Any) -> str:
 
 
 class EpochTable:
-    """The columns that fit into a width, the most telling ones first."""
+    """The columns that fit into a width, the most important ones first."""
 
     def __init__(self, groups: Sequence[Group], epochs: int, width: int) -> None:
         self.epochs = epochs
@@ -56,7 +56,7 @@ class EpochTable:
         self.is_complete = len(self.columns) == sum(len(group.names) for group in groups)
 
     def header(self) -> list[Text]:
-        """The headings; where there are several outputs, their names above."""
+        """Return the headings; with several outputs, their names above."""
         labels = [column.label.rjust(column.width) for column in self.columns]
         lines = [self._line("", "epoch", labels, _SECONDS)]
         if any(column.output for column in self.columns):
@@ -71,7 +71,7 @@ class EpochTable:
         return GAP.join(parts).rstrip()
 
     def row(self, record: Mapping[str, Any], *, best: bool = False) -> Text:
-        """An epoch, running or finished; the best one so far is marked."""
+        """Return the row of an epoch, running or finished; the best one so far is marked."""
         cells = [column.cell(record) for column in self.columns]
         seconds = record.get(_SECONDS)
         took = "" if seconds is None else f"{seconds:.{3 if seconds < _WHOLE_SECONDS else 0}f}"
@@ -84,7 +84,7 @@ class EpochTable:
 
 
 class OutputTable:
-    """One row for each output, where there is no room for all of them in one line."""
+    """One row for each output, if there is no room for all of them in one line."""
 
     def __init__(self, groups: Sequence[Group], width: int) -> None:
         self._groups = groups
@@ -100,7 +100,7 @@ class OutputTable:
                 self._columns.append(column)
 
     def lines(self, record: Mapping[str, Any]) -> list[Text]:
-        """The headings, and the values of a record by output."""
+        """Return the headings, and the values of a record by output."""
         labels = [column.label.rjust(column.width) for column in self._columns]
         heading = GAP.join([" " * self._first, *labels])
         return [Text(heading, style="bold"), *(self._row(group, record) for group in self._groups)]
@@ -112,7 +112,7 @@ class OutputTable:
 
 
 def fitting(groups: Sequence[Group], width: int) -> list[Column]:
-    """What fits, in the order of the groups; columns of one rank come all or not at all."""
+    """Return the columns that fit, in the order of the groups; of one rank all or none."""
     columns = [
         Column(group.output, label, name) for group in groups for label, name in group.names.items()
     ]
@@ -128,7 +128,7 @@ def fitting(groups: Sequence[Group], width: int) -> list[Column]:
 
 
 def _rank(column: Column, columns: Sequence[Column]) -> tuple[int, int, bool]:
-    """The whole model's loss, the outputs' losses, the whole model's measures, the outputs'."""
+    """Rank the whole model's loss, the outputs' losses, then metrics in the same order."""
     bare = column.label.removeprefix(VALIDATION)
     validation = bare != column.label
     if bare == _LOSS and not (column.output and validation):
@@ -139,7 +139,7 @@ def _rank(column: Column, columns: Sequence[Column]) -> tuple[int, int, bool]:
 
 
 def _over(output: str, width: int) -> str:
-    """An output's name over its columns."""
+    """Return an output's name over its columns."""
     if len(output) + 4 <= width:
         return f" {output} ".center(width, "─") if output else " " * width
     return (output if len(output) <= width else f"{output[: width - 1]}…").rjust(width)

@@ -27,7 +27,7 @@ def print_proof(console: Console, proof: Proof) -> None:
 
 
 def proof_lines(proof: Proof) -> list[str]:
-    """What is known of the file as a whole."""
+    """Return the facts about the file as a whole."""
     if not proof.outputs:
         return [size(proof.bytes), *(f"note: {note}" for note in proof.notes)]
     rows = "rows of the data" if proof.from_data else "random rows"

@@ -28,10 +28,10 @@ def print_finish(
     """Sum up a run.
 
     Args:
-        console: Where to print.
+        console: The console to print on.
         run: The run.
-        samples: Those of each epoch that ran now, 0 where none did.
-        takes_more_epochs: Whether it would train longer.
+        samples: The samples of each epoch that ran now, 0 if none did.
+        takes_more_epochs: Says whether more epochs would train it longer.
         plugins: The options that name its plugins, for the next commands.
     """
     history = run.history
@@ -62,7 +62,7 @@ def _heading(run: Run, history: Sequence[Record], samples: int) -> str:
 
 
 def _ending(record: Record, done: int) -> str:
-    """Why the run ended, and which epoch the model is of; empty where the record does not say."""
+    """Return why the run ended, and the epoch of its model; empty if the record lacks them."""
     reason, epoch = record.get("end_reason"), record.get("model_epoch")
     if reason is None or epoch is None:
         return ""
@@ -73,7 +73,7 @@ def _ending(record: Record, done: int) -> str:
 
 
 def _print_measures(console: Console, history: Sequence[Record]) -> None:
-    """Every measure at the best epoch and at the last, of validation too."""
+    """Print every metric at the best epoch and at the last, of validation too."""
     best_epoch, last = best(history), history[-1]
     shown = {f"epoch {last['epoch']}": last}
     if best_epoch is not None and best_epoch.epoch != last["epoch"]:

@@ -9,14 +9,14 @@ from modelspec.report.table import print_table
 
 
 def print_names(console: Console, catalog: Catalog, family: Family) -> None:
-    """Every name of a family with its line of help."""
+    """Print every name of a family with its line of help."""
     entries = (catalog.find(family, name) for name in catalog.names(family))
     rows = [(entry.name, entry.help) for entry in entries if entry]
     print_table(console, (family, "help"), rows, set(), prose=frozenset({1}))
 
 
 def print_entry(console: Console, entry: Entry) -> None:
-    """One Keras object: what it does, and its arguments with defaults and help."""
+    """Print one Keras object: its description, and its arguments with defaults and help."""
     console.print(f"[bold]{escape(entry.name)}[/bold] ({entry.family})", highlight=False)
     print_prose(console, entry.help)
     if entry.refused:
@@ -32,7 +32,7 @@ def print_entry(console: Console, entry: Entry) -> None:
 
 
 def find_entries(catalog: Catalog, name: str) -> list[Entry]:
-    """Everything of that name, layers first."""
+    """Return all entries of that name, layers first."""
     entries = (catalog.find(family, name) for family in FAMILIES)
     return [entry for entry in entries if entry is not None]
 

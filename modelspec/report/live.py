@@ -22,7 +22,7 @@ _REFRESHES = 5
 _BAR = range(10, 41)
 # Epochs shorter than this share one bar for the whole run, in seconds.
 _SHORT = 1.0
-# Rows that come faster than one in this many seconds are thinned, unless they are few.
+# Rows that come faster than one in this many seconds are thinned out, unless they are few.
 _ROW_EVERY = 0.25
 _FEW_EPOCHS = 50
 _STRIDES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -77,7 +77,7 @@ class LiveTable:
         self._print_text(Text(f"warning: {text}", style="yellow"))
 
     def _print_text(self, text: Text) -> None:
-        """Broken between words; rows of the table fit, and are not broken."""
+        """Print text with breaks between words; rows of the table fit, and are not broken."""
         self._console.print(text, highlight=False)
 
     def close(self) -> None:
@@ -111,7 +111,7 @@ class LiveTable:
 
 
 class Running:
-    """The epoch that runs: its row, a bar, and the outputs where the row has no room for them."""
+    """The running epoch: its row, a bar, and the outputs if the row has no room for them."""
 
     def __init__(self) -> None:
         self.pace = Pace()
@@ -132,7 +132,7 @@ class Running:
         self.pace.advance(done)
 
     def finish(self, record: Mapping[str, Any]) -> None:
-        """Take a finished epoch, of this process or of one before it."""
+        """Add a finished epoch, of this process or of one before it."""
         self._last, self._logs = record, {}
         latest, known = best_of([record]), self.best
         if latest and (known is None or known.name != latest.name or latest.value < known.value):
@@ -142,7 +142,7 @@ class Running:
         return self._fitted(width)[0]
 
     def _fitted(self, width: int) -> tuple[EpochTable, OutputTable]:
-        """The tables for a width, made again where that or the names have changed."""
+        """Return the tables for a width, created again after changes of the width or the names."""
         epochs, names = self.pace.epochs, tuple(self._last or self._logs)
         if self._tables is None or self._tables[0] != (width, epochs, names):
             grouped = groups(names)
@@ -186,7 +186,7 @@ class Running:
             yield Text(below.strip())
 
     def _facts(self, *, is_short: bool) -> Iterator[str]:
-        """Samples per second, the time left, the best epoch: what matters most comes first."""
+        """Yield samples per second, the time left and the best epoch, the most important first."""
         pace = self.pace
         if not is_short and pace.done >= pace.samples and f"{VALIDATION}loss" in self._last:
             yield f"{GAP}validating"
@@ -205,7 +205,7 @@ class Running:
 
 
 class _Reflowing(Live):
-    """A live display that keeps its place when the terminal is made narrower.
+    """A live display that keeps its place when the terminal becomes narrower.
 
     Terminals wrap the lines that no longer fit; they are cleared before the next ones are drawn.
     """

@@ -15,10 +15,10 @@ from modelspec.results.launch import Launch
 _PORT = 2222
 _FOLDER = "/work"
 _GRACE = 120
-"""Seconds between SIGTERM and SIGKILL: enough for a checkpoint."""
+"""The seconds between SIGTERM and SIGKILL: enough for a checkpoint."""
 
 _PATIENCE = "900"
-"""Seconds that workers wait for each other: nodes are made and images loaded meanwhile."""
+"""The seconds that workers wait for each other, while nodes start and images are loaded."""
 
 _INDEX = "JOB_COMPLETION_INDEX"
 _JOB = "batch.kubernetes.io/job-name"
@@ -35,13 +35,13 @@ _EDIT = """\
 
 
 def manifest(launch: Launch) -> str:
-    """The YAML of a Service and a Job, in which image and volume are left to edit."""
+    """Return the YAML of a Service and a Job, in which image and volume must be edited."""
     parts = (_service(_name(launch)), _job(_name(launch), launch))
     return _EDIT + yaml.safe_dump_all(parts, sort_keys=False, width=10_000)
 
 
 def _name(launch: Launch) -> str:
-    """A name that can stand in host names, which has room for the number of a pod."""
+    """Return a name that is valid in host names, with room for the number of a pod."""
     name = re.sub(r"[^a-z0-9]+", "-", launch.name.lower()).strip("-")
     return (name if re.match("[a-z]", name) else f"train-{name}")[:_LONGEST].strip("-")
 
@@ -69,7 +69,7 @@ def _job(name: str, launch: Launch) -> dict[str, Any]:
             "completionMode": "Indexed",
             "completions": launch.workers,
             "parallelism": launch.workers,
-            # A lost worker ends all others, and each of their pods counts.
+            # A lost worker ends all others, and each of their pods counts as a failure.
             "backoffLimit": launch.restarts * launch.workers,
             "podFailurePolicy": {
                 "rules": [
@@ -126,14 +126,14 @@ def _pod(name: str, launch: Launch) -> dict[str, Any]:
 
 
 def _literal(word: str) -> str:
-    """A word of the command in which Kubernetes fills in no variable."""
+    """Escape a word of the command so that Kubernetes fills in no variable."""
     return word.replace("$(", "$$(")
 
 
 def _environment(name: str, workers: int) -> list[dict[str, Any]]:
-    """``TF_CONFIG``, into which Kubernetes puts the number of the pod.
+    """Return ``TF_CONFIG``, into which Kubernetes puts the number of the pod.
 
-    The Job sets the number too, but after the variables here, so that they could not use it.
+    The Job also sets the number, but after the variables here, so that they could not use it.
     """
     addresses = [f"{name}-{index}.{name}:{_PORT}" for index in range(workers)]
     cluster = json.dumps({"worker": addresses})

@@ -18,7 +18,8 @@ class Pace:
 
     def start(self, epoch: int, epochs: int, samples: int) -> None:
         self.epoch, self.epochs, self.samples, self.done = epoch, epochs, samples, 0
-        # The first call of a process compiles its steps, which says nothing of those that follow.
+        # The first call of a process compiles its steps, and does not show the speed of later
+        # calls.
         self._first = (0, self._clock()) if self.epoch_seconds is not None else (-1, 0.0)
 
     def advance(self, done: int) -> None:
@@ -30,7 +31,7 @@ class Pace:
             self.rate = (done - before) / max(self._clock() - since, 1e-9)
 
     def finish(self, seconds: float) -> None:
-        """Take an epoch's time, validation included; the latest epochs count most."""
+        """Add an epoch's time, including validation; the latest epochs count most."""
         old = self.epoch_seconds
         self.epoch_seconds = seconds if old is None else old + _NEW * (seconds - old)
 
@@ -50,7 +51,7 @@ class Pace:
 
     @property
     def share(self) -> float:
-        """How much of the epoch is done, 0 to 1."""
+        """The finished part of the epoch, 0 to 1."""
         return self.done / self.samples if self.samples else 0.0
 
     @property
@@ -59,7 +60,7 @@ class Pace:
 
 
 def duration(seconds: float) -> str:
-    """``0:07``, ``12:30``, ``3:05:00``."""
+    """Format ``0:07``, ``12:30`` or ``3:05:00``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

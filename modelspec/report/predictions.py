@@ -32,20 +32,20 @@ class ClassNames:
     limits: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, output: str, rows: Array) -> Sequence[str]:
-        """The names for the rows of an output; none where their number is another."""
+        """Return the names for the rows of an output; none if their number differs."""
         names = [visible(str(name)) for name in self.classes.get(output, ())]
         units = rows.shape[1] if rows.ndim == 2 else 0  # noqa: PLR2004 - samples and classes
         return names if units == len(names) or (units, len(names)) == (1, _YES_AND_NO) else ()
 
 
 class FirstRows:
-    """Keeps the first rows of what passes through."""
+    """Keeps the first rows of the pieces that pass through."""
 
     def __init__(self) -> None:
         self.arrays: dict[str, Array] = {}
 
     def of(self, pieces: Iterable[Mapping[str, Array]]) -> Iterator[Mapping[str, Array]]:
-        """The pieces as they are."""
+        """Yield the pieces unchanged."""
         for piece in pieces:
             for name, rows in piece.items():
                 before = self.arrays.get(name, rows[:0])
@@ -61,11 +61,11 @@ def print_predictions(
     of_classes: Mapping[str, bool] = MappingProxyType({}),
     names: ClassNames | None = None,
 ) -> None:
-    """The first samples, one a line, a prediction and its target written alike.
+    """Print the first samples, one a line, with a prediction and its target in the same form.
 
-    ``of_classes`` says by output whether a row holds one class: then it is the likeliest, with its
-    share; of an output that is not in it, the values tell. ``names`` has the names of classes where
-    they are known. Other rows are shortened to the first values.
+    ``of_classes`` says by output whether a row is one class: then the likeliest is printed, with
+    its share; for other outputs, the values decide. ``names`` has the names of classes, if they are
+    known. Other rows are shortened to the first values.
     """
     names = names or ClassNames()
     header = ["sample"]
@@ -89,7 +89,7 @@ def print_predictions(
 
 
 def _class(row: Array, known: Sequence[str], limit: float) -> str:
-    """The likeliest class, with its share where the values are shares; of steps, each one's."""
+    """Return the likeliest class, with its share if the values are shares; of steps, each one's."""
     if row.size == 1 and len(known) == _YES_AND_NO:
         value = float(row.reshape(()))
         return f"{known[int(value > limit)]} ({value:.4g})"
@@ -100,7 +100,7 @@ def _class(row: Array, known: Sequence[str], limit: float) -> str:
 
 
 def _named(row: Array, known: Sequence[str]) -> str:
-    """A target: the name of its class where that is known, and its values elsewhere."""
+    """Return a target: the name of its class if that is known, otherwise its values."""
     if known and np.size(row) == 1 and 0 <= (at := int(np.reshape(row, ()))) < len(known):
         return known[at]
     return _values(row)
@@ -117,7 +117,7 @@ def _values(row: Array) -> str:
 
 
 def _look_like_classes(predictions: Array, truth: Array | None) -> bool:
-    """Whether rows are shares that add up to 1, and their targets are ids or one-hot rows."""
+    """Return True where rows are shares that add up to 1, and targets are ids or one-hot rows."""
     if predictions.ndim != 2 or predictions.shape[-1] < 2:  # noqa: PLR2004
         return False
     if not all(map(_are_shares, predictions)):

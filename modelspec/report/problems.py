@@ -16,23 +16,23 @@ _Line: TypeAlias = list[tuple[str, str]]
 """Parts of a line of text, each with a style of rich's."""
 
 _SHOWN = 1_000
-"""Problems shown as text: nobody reads more, and a terminal takes a minute for them."""
+"""The problems shown as text; a terminal would take a minute for 10,000s of them."""
 
 _COLOURS = {"error": "bold red", "warning": "bold yellow"}
 
 
 def problems_json(problems: Iterable[Problem]) -> str:
-    """The list that ``check --format json`` promises."""
+    """Return the list of ``check --format json``."""
     return json.dumps([_as_json(problem) for problem in problems], indent=2)
 
 
 def problems_github(problems: Iterable[Problem]) -> str:
-    """One workflow command a problem, as GitHub's runner reads them."""
+    """Return one workflow command for each problem, as GitHub's runner reads them."""
     return "\n".join(_annotation(problem) for problem in problems)
 
 
 def print_problems(console: "Console", problems: Sequence[Problem]) -> None:
-    """Each problem with its source line underlined."""
+    """Print each problem with its source line underlined."""
     from rich.text import Text
 
     from modelspec.report.prose import print_prose
@@ -45,7 +45,7 @@ def print_problems(console: "Console", problems: Sequence[Problem]) -> None:
 
 
 def problems_text(problems: Sequence[Problem]) -> str:
-    """The same lines for a pipe or a file, without rich, whose import takes as long as a check."""
+    """Return the same lines for a pipe or a file, without rich, whose import is slow."""
     return "".join(visible("".join(part for part, _ in line)) + "\n" for line in _lines(problems))
 
 
@@ -78,7 +78,7 @@ def _headline(problem: Problem) -> _Line:
 def _excerpt(span: Span, lines: Sequence[str]) -> list[_Line]:
     if span.line > len(lines) or lines == [""]:
         return []
-    # A tab is one column, and what cannot be seen must not move a terminal's cursor.
+    # A tab is one column, and invisible characters must not move a terminal's cursor.
     source = lines[span.line - 1].replace("\t", " ")
     line = "".join(char if char.isprintable() else "\ufffd" for char in source)
     last = span.end_column if span.end_line == span.line else len(line) + 1

@@ -13,7 +13,7 @@ from modelspec.runs.progress import Listener, NullListener
 
 
 class Screen(Listener, Protocol):
-    """A listener that holds the terminal until it is closed; ``samples`` are those of an epoch."""
+    """A listener that uses the terminal until it is closed; ``samples`` are those of an epoch."""
 
     @property
     def samples(self) -> int: ...
@@ -32,7 +32,7 @@ def make_listener(console: Console, *, quiet: bool = False) -> Screen:
 
 
 class Quiet(NullListener):
-    """Warnings, and nothing else."""
+    """Prints only warnings."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -51,7 +51,7 @@ class Quiet(NullListener):
     def close(self) -> None: ...
 
     def _write(self, line: str) -> None:
-        """As it is: rich would take as long as a short epoch does."""
+        """Write a line without rich, which would take as long as a short epoch."""
         self._console.file.write(f"{line}\n")
         self._console.file.flush()
 

@@ -26,7 +26,7 @@ def print_prose(console: Console, text: str | Text, *, style: str = "") -> None:
 
 
 def _wrapped(line: Text, width: int) -> list[Text]:
-    """Parts of a line, cut between words; a word that is longer than the width stays whole."""
+    """Cut a line between words; a word that is longer than the width is not broken."""
     breaks, used = [], 0
     for word in re.finditer(r"\s*\S+", line.plain):
         size = cell_len(word[0])
@@ -39,14 +39,14 @@ def _wrapped(line: Text, width: int) -> list[Text]:
 
 
 def print_command(console: Console, words: Sequence[str], *, before: str = "") -> None:
-    """Print a command of the shell, which stays whole where it is copied.
+    """Print a command of the shell, which can be copied as a whole.
 
-    On a terminal, one that is too long goes on after a backslash, from an option on.
+    On a terminal, a long command continues after a backslash, at an option.
 
     Args:
-        console: Where to print.
+        console: The console to print on.
         words: The command's words, without quotes.
-        before: What stands before the command.
+        before: The text before the command.
     """
     line = before + shlex.join(words)
     if console.is_terminal and cell_len(line) > console.width:
@@ -55,7 +55,7 @@ def print_command(console: Console, words: Sequence[str], *, before: str = "") -
 
 
 def _broken(words: Sequence[str], before: str, width: int) -> list[str]:
-    """Lines of a command, which begin with options; the indent and the backslash fit too."""
+    """Return lines of a command that begin with options; the indent and the backslash fit too."""
     starts = [at for at, word in enumerate(words) if at and word.startswith("-")]
     parts = [
         shlex.join(words[start:end])

@@ -18,7 +18,7 @@ def print_strategies(console: Console) -> None:
 
 
 def print_strategy(console: Console, name: str) -> None:
-    """One strategy: what it does, and its arguments with defaults and help."""
+    """Print one strategy: its description, and its arguments with defaults and help."""
     kind = STRATEGIES[name]
     console.print(f"[bold]{name}[/bold] ({STRATEGY} for loss_weights)", highlight=False)
     print_prose(console, kind.__doc__ or "")

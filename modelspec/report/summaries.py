@@ -14,7 +14,7 @@ from modelspec.results.costs import Costs
 from modelspec.results.summary import LayerRow, Summary
 
 Shown: TypeAlias = tuple[Summary, Costs | None]
-"""A model, and its costs where they are asked for."""
+"""A model, and its costs if they are shown."""
 
 _HEADER = ("layer", "type", "output shape", "params", "trainable", "from", "line")
 _NUMERIC = {3, 4, 6}
@@ -22,7 +22,7 @@ _COSTS = ("flops", "training flops", "activation bytes")
 
 
 def print_summary(console: Console, summary: Summary, costs: Costs | None = None) -> None:
-    """The layers as a table, and the counts of parameters below it."""
+    """Print the layers as a table, and the numbers of parameters below it."""
     console.print(Text(summary.name, style="bold"))
     print_table(console, *_table(summary, costs))
     params = summary.params
@@ -36,7 +36,7 @@ def print_summary(console: Console, summary: Summary, costs: Costs | None = None
 
 
 def summary_csv(shown: Sequence[Shown]) -> str:
-    """One row a layer; with several models, a first column says which. Costs are of one sample."""
+    """Return one row for each layer; for several models, the first column has the model."""
     header = (*_HEADER, *_COSTS) if shown[0][1] else _HEADER
     if len(shown) == 1:
         return as_csv(header, _rows(*shown[0], plain=True))
@@ -55,7 +55,7 @@ def summary_markdown(summary: Summary, costs: Costs | None = None) -> str:
 
 
 def _table(summary: Summary, costs: Costs | None) -> tuple[Row, list[list[str]], set[int]]:
-    """Header, rows, and which columns are numbers; costs are of one sample."""
+    """Return header, rows, and the columns of numbers; costs are of one sample."""
     if costs is None:
         return _HEADER, _rows(summary, None), _NUMERIC
     header = (*_HEADER, "flops", "training", "activations")
@@ -63,7 +63,7 @@ def _table(summary: Summary, costs: Costs | None) -> tuple[Row, list[list[str]],
 
 
 def _rows(summary: Summary, costs: Costs | None, *, plain: bool = False) -> list[list[str]]:
-    """``plain`` numbers for programs, or such as are easily read."""
+    """Return rows with ``plain`` numbers for programs, or with numbers for people."""
     count: Callable[[int], str] = str if plain else "{:,}".format
     more = _cost_cells(costs, plain=plain) if costs else {}
     return [

@@ -19,7 +19,7 @@ _BETWEEN = 3
 """The text between two columns of a table: a space, its separator, a space."""
 
 _PROSE = 20
-"""The width that prose needs at least."""
+"""The least width for prose."""
 
 
 def print_table(
@@ -30,10 +30,11 @@ def print_table(
     *,
     prose: frozenset[int] = frozenset(),
 ) -> None:
-    """A table; in a pipe plain columns as wide as their contents.
+    """Print a table; in a pipe, plain columns as wide as their contents.
 
-    On a terminal that is too narrow, the widest columns are left out and named: no name or number
-    is broken inside. The first column always stays; those of ``prose`` are wrapped between words.
+    On a terminal that is too narrow, the widest columns are left out and named, because names and
+    numbers are not broken. The first column always stays; those of ``prose`` are wrapped between
+    words.
     """
     if not console.is_terminal:
         console.print(_plain(header, rows, numeric), markup=False, soft_wrap=True, end="")
@@ -52,7 +53,7 @@ def print_table(
 
 
 def _fitting(header: Row, rows: Sequence[Row], width: int, prose: frozenset[int]) -> list[int]:
-    """The columns that fit into a width unbroken, by index."""
+    """Return the columns that fit into a width unbroken, by index."""
     widths = [max(map(cell_len, column)) for column in zip(header, *rows, strict=True)]
     widths = [min(size, _PROSE) if index in prose else size for index, size in enumerate(widths)]
     shown = list(range(len(header)))

@@ -15,7 +15,7 @@ _HEADER = ("layer", "line", "starts from", "note")
 
 
 def print_account(console: Console, account: Account) -> None:
-    """One row for each layer with weights, and a line that counts them."""
+    """Print one row for each layer with weights, and a line with their numbers."""
     rows = [
         (
             layer.layer,
@@ -34,7 +34,7 @@ def print_account(console: Console, account: Account) -> None:
 
 
 def accounts_json(accounts: Sequence[Account]) -> str:
-    """The list that ``check --account`` writes, one item for each spec."""
+    """Return the list of ``check --account``, one item for each spec."""
     return json.dumps([account.as_json() for account in accounts], indent=2)
 
 

@@ -21,10 +21,11 @@ class Contribution:
 def contributions(
     logs: Mapping[str, float], weights: Mapping[str, float]
 ) -> tuple[Contribution, ...]:
-    """What each head contributed; empty where fewer than two are trained.
+    """Return the contribution of each head; empty if fewer than two are trained.
 
     ``logs`` are an epoch's by Keras's names, ``weights`` the current ones of the trained outputs.
-    Penalties of regularizers are no head's. A loss below zero contributes by its size.
+    Penalties of regularizers belong to no head. A loss below zero contributes by its absolute
+    value.
     """
     losses = {name: logs[f"{name}_loss"] for name in weights if f"{name}_loss" in logs}
     if len(losses) < 2:  # noqa: PLR2004 - one head has nothing to share
@@ -45,7 +46,7 @@ def contributions(
 
 
 def shares(logs: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
-    """``OUTPUT_share`` of each head, for an epoch's record; they add up to 1."""
+    """Return ``OUTPUT_share`` of each head, for an epoch's record; they add up to 1."""
     return {
         f"{contribution.output}_share": contribution.share
         for contribution in contributions(logs, weights)
@@ -53,11 +54,11 @@ def shares(logs: Mapping[str, float], weights: Mapping[str, float]) -> dict[str,
 
 
 AT_1 = "loss_at_1"
-"""The log of the sum of the heads' losses with weights of 1: a strategy's own weights move."""
+"""The log of the sum of the heads' losses with weights of 1, because a strategy changes weights."""
 
 
 def at_weights_of_1(logs: Mapping[str, float], outputs: Iterable[str]) -> dict[str, float]:
-    """The loss of an epoch as another run, with other weights, can be ranked by it."""
+    """Return the loss of an epoch with weights of 1, comparable between runs."""
     losses = [logs[f"{name}_loss"] for name in outputs if f"{name}_loss" in logs]
     return {AT_1: sum(losses)} if losses else {}
 
@@ -65,7 +66,7 @@ def at_weights_of_1(logs: Mapping[str, float], outputs: Iterable[str]) -> dict[s
 def dominance(
     logs: Mapping[str, float], weights: Mapping[str, float], bound: float = DOMINANT
 ) -> str | None:
-    """A warning if one output makes up nearly all of the loss; otherwise None."""
+    """Return a warning if one output makes up nearly all of the loss; otherwise None."""
     parts = contributions(logs, weights)
     largest = max(parts, key=lambda part: part.share, default=None)
     if largest is None or not largest.share > bound:
@@ -78,7 +79,7 @@ def dominance(
 
 
 def even_out(sizes: Mapping[str, float]) -> dict[str, float]:
-    """Weights that make all weighted ``sizes`` equal, with a mean of 1.
+    """Return weights that make all weighted ``sizes`` equal, with a mean of 1.
 
     An output whose size is zero or not finite keeps a weight of 1.
     """
@@ -104,7 +105,7 @@ class HeadMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class LayerUse:
-    """A layer with weights, the line where the spec has it, and the trained outputs it serves."""
+    """A layer with weights, its line in the spec, and the trained outputs that depend on it."""
 
     name: str
     line: int
@@ -135,12 +136,12 @@ class Balance:
 
     @property
     def equal_contributions(self) -> dict[str, float]:
-        """Weights by output that make the losses count the same."""
+        """Weights by output that make the losses equal."""
         return self._even(self.start.losses, self.warm.losses)
 
     @property
     def equal_gradients(self) -> dict[str, float]:
-        """Weights by output that make the gradients equally long."""
+        """Weights by output that make the norms of the gradients equal."""
         return self._even(self.start.norms, self.warm.norms)
 
     def _even(self, start: Sequence[float], warm: Sequence[float]) -> dict[str, float]:
@@ -149,17 +150,17 @@ class Balance:
 
 
 def loss_weights_line(weights: Mapping[str, float]) -> str:
-    """A line of YAML to paste into a spec."""
+    """Return a line of YAML to paste into a spec."""
     inside = ", ".join(f"{name}: {number(weight)}" for name, weight in weights.items())
     return f"loss_weights: {{{inside}}}"
 
 
 def number(value: float) -> str:
-    """Three digits: more would say more than was measured."""
+    """Format three digits, the accuracy of the measurement."""
     return f"{value:.3g}"
 
 
 def pairs(outputs: Sequence[str]) -> list[tuple[int, int]]:
-    """The positions of each two outputs."""
+    """Return the positions of all pairs of outputs."""
     count = len(outputs)
     return [(one, other) for one in range(count) for other in range(one + 1, count)]

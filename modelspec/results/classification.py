@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 BINS = 10
-"""Of a calibration curve, equally wide."""
+"""The number of bins of a calibration curve, equally wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Mean confidence, share of correct samples and number of samples of each bin with any.
+    """Mean confidence, share of correct samples and number of samples of each non-empty bin.
 
-    ``error`` is the mean distance of the two, weighted by samples.
+    ``error`` is the mean difference of the two, weighted by samples.
     """
 
     confidence: Array
@@ -51,13 +51,13 @@ class Calibration:
 
 
 def confusion(classes: Array, predicted: Array, count: int) -> Array:
-    """A table of counts: a row for each true class, a column for each predicted one."""
+    """Return a table of counts: a row for each true class, a column for each predicted one."""
     flat = classes.astype(np.int64) * count + predicted.astype(np.int64)
     return np.bincount(flat, minlength=count * count).reshape(count, count)
 
 
 def class_scores(table: Array, names: Sequence[str]) -> list[ClassScores]:
-    """Precision, recall and F1 by class; where there is nothing to divide by, 0."""
+    """Return precision, recall and F1 by class; 0 in place of a division by zero."""
     hits = np.diag(table)
     precision = _ratio(hits, table.sum(0))
     recall = _ratio(hits, table.sum(1))
@@ -75,7 +75,7 @@ def _ratio(above: Array, below: Array) -> Array:
 
 
 def roc_curve(positive: Array, scores: Array, name: str = "") -> Curve | None:
-    """False against true positive rates; None where all samples are of one kind."""
+    """Return false against true positive rates; None if all samples are of one kind."""
     hits, misses = _counts(positive, scores)
     if not hits[-1] or not misses[-1]:
         return None
@@ -85,7 +85,7 @@ def roc_curve(positive: Array, scores: Array, name: str = "") -> Curve | None:
 
 
 def precision_recall_curve(positive: Array, scores: Array, name: str = "") -> Curve | None:
-    """Recall against precision; None where no sample is positive."""
+    """Return recall against precision; None if no sample is positive."""
     hits, misses = _counts(positive, scores)
     if not hits[-1]:
         return None
@@ -99,7 +99,7 @@ def _area(x: Array, y: Array) -> float:
 
 
 def _counts(positive: Array, scores: Array) -> tuple[Array, Array]:
-    """Hits and false alarms at each bound, from the highest score to the lowest."""
+    """Return true and false positives at each bound, from the highest score to the lowest."""
     order = np.argsort(-scores, kind="stable")
     ranked, truth = scores[order], positive[order].astype(np.float64)
     last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
@@ -108,7 +108,7 @@ def _counts(positive: Array, scores: Array) -> tuple[Array, Array]:
 
 
 def calibration(correct: Array, confidence: Array) -> Calibration:
-    """How often samples are correct that were predicted with some confidence, from 0 to 1."""
+    """Return the share of correct samples by predicted confidence, from 0 to 1."""
     edges = np.linspace(0.0, 1.0, BINS + 1)
     bins = np.searchsorted(edges[1:-1], confidence)
     counts = np.bincount(bins, minlength=BINS)
@@ -120,7 +120,7 @@ def calibration(correct: Array, confidence: Array) -> Calibration:
 
 
 def thinned(curve: Curve, most: int = 200) -> Curve:
-    """The same curve with fewer points, its ends among them; the area is that of all points."""
+    """Return the same curve with fewer points, including its ends; the area is not changed."""
     if len(curve.x) <= most:
         return curve
     kept = np.unique(np.linspace(0, len(curve.x) - 1, most).astype(np.int64))

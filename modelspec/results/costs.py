@@ -53,9 +53,8 @@ class Exchange:
 class Costs:
     """A whole model; bytes are those of training in the model's own precision.
 
-    ``lengths`` are the shapes, without the batch, that stand in place of inputs' unknown ones.
-    ``optimizer`` is None where a model has none. ``workers`` is how many shall train together,
-    where that is asked for.
+    ``lengths`` are the shapes, without the batch, that replace inputs' unknown ones. ``optimizer``
+    is None where a model has none. ``workers`` is the number of workers, if it is given.
     """
 
     name: str
@@ -89,7 +88,7 @@ class Costs:
         return self.parameters + self.gradients + (self.optimizer or 0) + self.activations
 
     def as_json(self) -> dict[str, Any]:
-        """The ``costs`` of ``summary --format json``."""
+        """Return the ``costs`` of ``summary --format json``."""
         batch = self.batch_size
         return {
             "batch_size": batch,
@@ -123,7 +122,7 @@ class Costs:
 
 
 def from_stored(stored: Mapping[str, Any]) -> Costs:
-    """From what ``dataclasses.asdict`` made of it, by way of JSON."""
+    """Restore costs from ``dataclasses.asdict`` after JSON."""
     lengths = {name: tuple(shape) for name, shape in stored["lengths"].items()}
     layers = tuple(LayerCosts(**layer) for layer in stored["layers"])
     exchange = Exchange(**stored["exchange"])

@@ -9,7 +9,7 @@ Kind = Literal["added", "removed", "changed", "rewired", "renamed"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One argument or setting; None where one side does not write it, which is its default."""
+    """One argument or setting; None if one side does not write it and has the default."""
 
     name: str
     a: Any
@@ -18,7 +18,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class LayerChange:
-    """One layer: its name, class and line on both sides, None where it is not there."""
+    """One layer: its name, class and line on both sides, None if one side lacks it."""
 
     kind: Kind
     a: str | None
@@ -40,7 +40,7 @@ class CarriedWeights:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """All that differs. Sizes are None where nothing differs or they cannot be computed.
+    """All differences. Sizes are None if nothing differs or they cannot be computed.
 
     ``inputs``, ``outputs``, ``settings`` and ``run`` are changes by name.
     """

@@ -35,7 +35,7 @@ class Classes:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The results of an output with several labels, each by itself."""
+    """The results of an output with several labels, each evaluated alone."""
 
     scores: tuple[ClassScores, ...]
     roc: tuple[Curve, ...]
@@ -86,8 +86,8 @@ class Importance:
 class Evaluated:
     """A model on a data set.
 
-    ``metrics`` are those of ``evaluate``, on all ``samples``; all else is of ``rows`` of them.
-    ``loss`` is the mean over those of ``importance``, which are ``importance_rows``.
+    ``metrics`` are those of ``evaluate``, on all ``samples``; all other values are of ``rows`` of
+    them. ``loss`` is the mean over the ``importance_rows`` rows of ``importance``.
     """
 
     data: tuple[str, ...]

@@ -16,7 +16,7 @@ NEEDS_FLEX = "the file needs a runtime with TensorFlow's operations (Flex)"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A written file, and what is known of it before it runs."""
+    """A written file, and the facts known before it runs."""
 
     format: Format
     path: Path
@@ -49,13 +49,13 @@ class OutputProof:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A file compared with the Keras model that it was made from.
+    """A file compared with the Keras model from which it was made.
 
-    ``from_data`` says whether the rows are the user's, or made to fit the inputs. ``tolerance`` is
-    that of ``largest_relative``; of ``typical_relative`` for a file of ``int8``. ``before`` and
+    ``from_data`` says whether the rows are the user's, or generated for the inputs. ``tolerance``
+    is that of ``largest_relative``; of ``typical_relative`` for a file of ``int8``. ``before`` and
     ``after`` are loss and metrics of Keras's outputs and of the file's; empty without targets.
-    Times are in milliseconds a row. A file that no runtime here can run has no ``outputs``, and its
-    ``notes`` say so.
+    Times are in milliseconds for each row. A file that no runtime here can run has no ``outputs``,
+    and its ``notes`` say so.
     """
 
     format: Format
@@ -78,7 +78,7 @@ class Proof:
         return bool(self.outputs) and all(output.passed for output in self.outputs)
 
     def as_json(self) -> dict[str, Any]:
-        """The proof as JSON can hold it: a number that is not finite becomes null."""
+        """Return the proof as JSON data: a number that is not finite becomes null."""
         finite: dict[str, Any] = _finite({**asdict(self), "passed": self.passed})
         return finite
 

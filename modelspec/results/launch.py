@@ -1,4 +1,4 @@
-"""A training to be started by a scheduler of machines, as plain data."""
+"""A training for a scheduler of machines, as plain data."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """The same command on ``workers`` machines that see one folder.
+    """The same command on ``workers`` machines that share one folder.
 
     ``command`` has the words after the program's name; its relative paths start from ``folder``.
     ``restarts`` is how many times the command is started again after a worker was lost.

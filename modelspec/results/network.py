@@ -7,12 +7,12 @@ from typing import Literal
 Kind = Literal["input", "layer", "head"]
 
 Measure = Literal["params", "flops", "memory"]
-"""What a picture colours by: parameters, operations of a sample, or bytes of a step."""
+"""The measures for the colours of a picture: parameters, operations, or bytes of a step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A block, a repeat or a nested model; ``key`` tells it from all others of the picture."""
+    """A block, a repeat or a nested model; ``key`` is unique in the picture."""
 
     key: str
     name: str
@@ -23,11 +23,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Vertex:
-    """An input, a layer with its weights, or a head, however often it is called.
+    """An input, a layer with its weights, or a head, once for all of its calls.
 
-    ``key`` tells it from all others. ``arguments`` are texts such as ``units: 64``. ``groups`` are
-    those in which it stands, outermost first. ``cost`` is None where it is not measured. ``notes``
-    are further lines, such as the loss of a head.
+    ``key`` is unique. ``arguments`` are texts such as ``units: 64``. ``groups`` contain it,
+    outermost first. ``cost`` is None if it is not measured. ``notes`` are further lines, such as
+    the loss of a head.
     """
 
     key: str
@@ -57,7 +57,7 @@ class Link:
 
     @property
     def label(self) -> str:
-        """``call 2``, or ``call 2 to 1`` between two layers with several calls.
+        """Return ``call 2``, or ``call 2 to 1`` between two layers with several calls.
 
         Inside of a shared block, where each call leads to the one of the same number, it is empty.
         """
@@ -69,9 +69,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The graph of a model. ``vertices`` stand in an order in which they can be called.
+    """The graph of a model. ``vertices`` are in an order in which they can be called.
 
-    ``unit`` says in words what the costs count; it is empty where they are not measured.
+    ``unit`` is the unit of the costs, in words; it is empty if they are not measured.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Network:
     unit: str = ""
 
     def with_params(self) -> "Network":
-        """The same, with the parameters of each layer as its cost."""
+        """Return a copy with the parameters of each layer as its cost."""
         vertices = tuple(
             replace(vertex, cost=None if vertex.kind == "head" else vertex.params)
             for vertex in self.vertices
@@ -90,7 +90,7 @@ class Network:
         return replace(self, vertices=vertices, measure="params", unit="the parameters")
 
     def with_costs(self, costs: Mapping[str, int], measure: Measure, unit: str) -> "Network":
-        """The same, with costs by the names of layers; a nested model has one for all of it."""
+        """Return a copy with costs by the names of layers; a nested model has one for all of it."""
 
         def cost(vertex: Vertex) -> int | None:
             inside = any(group.name in costs for group in vertex.groups)
@@ -111,7 +111,7 @@ class Network:
 
     @property
     def description(self) -> str:
-        """The picture in one sentence, for readers who do not see it."""
+        """Describe the picture in one sentence, for readers who do not see it."""
         inputs = [vertex.name for vertex in self.vertices if vertex.kind == "input"]
         heads = [vertex.name for vertex in self.vertices if vertex.kind == "head"]
         return (
@@ -124,7 +124,7 @@ _NAMED = 5
 
 
 def _counted(names: list[str], what: str) -> str:
-    """``2 inputs (left, right)``."""
+    """Return ``2 inputs (left, right)``."""
     more = ", …" if len(names) > _NAMED else ""
     plural = "" if len(names) == 1 else "s"
     return f"{len(names):,} {what}{plural} ({', '.join(names[:_NAMED])}{more})"

@@ -7,9 +7,9 @@ from modelspec.results.summary import Shape
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output's shape, dtype and, where it carries a mask, the mask's shape.
+    """An output's shape, dtype and, if it carries a mask, the mask's shape.
 
-    Shapes have the leading batch; None is an unknown length.
+    Shapes start with the batch; None is an unknown length.
     """
 
     shape: Shape

@@ -53,7 +53,7 @@ def fit(true: Array, predicted: Array) -> Fit:
 
 
 def _r2(true: Array, residuals: Array) -> float | None:
-    """The mean over the units, of those whose targets vary."""
+    """Return the mean over the units whose targets vary; None without any."""
     spread = np.square(true - true.mean(0)).sum(0)
     left = np.square(residuals).sum(0)
     varies = spread > 0

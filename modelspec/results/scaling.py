@@ -1,4 +1,4 @@
-"""A step of several workers, predicted: what they exchange, and how long that takes.
+"""A predicted step of several workers: their communication, and its time.
 
 A ring of N workers sums V bytes in 2 (N - 1) messages of V / N bytes each, one after the other, and
 gathers V bytes in N - 1. A short sum is gathered, in N - 1 messages of V bytes. A message takes
@@ -26,12 +26,12 @@ That takes half of the messages. Two workers sum 128 kB in 0.40 ms in place of 0
 """
 
 FLOPS = 100e9
-"""Operations a second of a worker whose speed nobody measured: eight cores of a processor."""
+"""The operations a second of a worker whose speed is unknown: eight cores of a processor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Seconds that a message takes on its way, and bytes a second."""
+    """Seconds of latency for a message, and bytes a second."""
 
     name: str
     latency: float
@@ -62,12 +62,12 @@ class Prediction:
 
     @property
     def share(self) -> float:
-        """Communication as a fraction of the step."""
+        """The communication as a fraction of the step."""
         return self.communicating / self.seconds
 
     @property
     def speed_up(self) -> float:
-        """How many times as fast as one worker that has all rows."""
+        """The speed relative to one worker that has all rows."""
         return self.alone / self.seconds
 
     def as_json(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Prediction:
 
 
 def communication(exchange: Exchange, batch: int, workers: int, network: Network) -> float:
-    """The seconds in which ``workers`` exchange a step's tensors of ``batch`` rows."""
+    """Return the seconds in which ``workers`` exchange a step's tensors of ``batch`` rows."""
     if workers == 1:
         return 0.0
     message = PER_MESSAGE + network.latency
@@ -98,7 +98,7 @@ def communication(exchange: Exchange, batch: int, workers: int, network: Network
 
 
 def predict(costs: Costs, workers: int, network: Network) -> Prediction:
-    """A step of the batch of ``costs``, at the speed that was measured, or else at ``FLOPS``."""
+    """Predict a step of the batch of ``costs``, at the measured speed, or else at ``FLOPS``."""
     batch = costs.batch_size
     measured = costs.measured
     sample = measured.seconds_per_sample if measured else costs.training_flops / FLOPS
@@ -112,7 +112,7 @@ def predict(costs: Costs, workers: int, network: Network) -> Prediction:
 
 
 def predictions_json(costs: Costs, workers: int) -> Mapping[str, Any]:
-    """The ``workers`` of ``summary --costs --workers N --format json``."""
+    """Return the ``workers`` of ``summary --costs --workers N --format json``."""
     batch = costs.batch_size
     rows = workers * -(-batch // workers)
     return {

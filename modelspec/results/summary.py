@@ -18,9 +18,9 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """One layer of a model; ``sources`` are the layers whose results it is called on.
+    """One layer of a model; ``sources`` are the layers that compute its inputs.
 
-    ``line`` is the line of the spec that makes the layer, None where there is no spec.
+    ``line`` is the layer's line in the spec, None where there is no spec.
     """
 
     name: str
@@ -35,7 +35,7 @@ class LayerRow:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Counts of a model's weights, and their size in bytes; optimizer state is not among them."""
+    """Counts of a model's weights, and their size in bytes, without optimizer state."""
 
     total: int
     trainable: int
@@ -54,12 +54,12 @@ class Summary:
     params: Parameters
 
     def with_lines(self, lines: Mapping[str, int]) -> "Summary":
-        """The same, with the spec's lines by layer name."""
+        """Return a copy with the spec's lines by layer name."""
         layers = tuple(replace(layer, line=lines.get(layer.name)) for layer in self.layers)
         return replace(self, layers=layers)
 
     def as_json(self) -> dict[str, Any]:
-        """The form of ``summary --format json``."""
+        """Return the form of ``summary --format json``."""
         data = asdict(self)
         for layer in data["layers"]:
             line = layer.pop("line")

@@ -1,4 +1,4 @@
-"""The weights of a model by layer, and what each layer starts from, as plain data."""
+"""The weights of a model by layer, and the source of each layer's weights, as plain data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,9 +12,9 @@ class Weight:
     """One weight of a layer.
 
     ``name`` is Keras's name of it in the layer (``kernel``, ``forward_lstm/lstm_cell/kernel``),
-    ``slot`` its place among the weights that a file holds of the layer (``vars/0``,
+    ``slot`` its place among the layer's weights in a file (``vars/0``,
     ``forward_layer/cell/vars/0``), ``index`` its place among all variables of the model.
-    ``learned`` says whether training would change it, were it not frozen.
+    ``learned`` says whether training would change it if it were not frozen.
     """
 
     name: str

@@ -1,8 +1,8 @@
-"""Files with the weights of a Keras model, read as data: nothing in them is built or run.
+"""Files with the weights of a Keras model, read as data: no code in them is run.
 
-A ``.weights.h5`` file, or the one inside a ``.keras`` archive, holds an array for each weight, in a
-group for each layer. The headers are read first, with bounds on everything that the file says of
-itself; values are read later, once their shapes are known to fit.
+A ``.weights.h5`` file, or the one inside a ``.keras`` archive, has an array for each weight, in a
+group for each layer. The headers are read first, with limits on all sizes in the file; values are
+read later, when their shapes are known to fit.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def read_weight_file(path: Path) -> H5Weights:
     """Read the headers of a ``.keras`` or a ``.weights.h5`` file.
 
     Raises:
-        WeightFileError: The file holds no weights of a functional or sequential Keras model, or
+        WeightFileError: The file has no weights of a functional or sequential Keras model, or
             something that no such file needs, such as a link to another file.
     """
     _require_kind(path)
@@ -51,7 +51,7 @@ def read_weight_file(path: Path) -> H5Weights:
             return _headers(path, file, names)
     except WeightFileError:
         raise
-    # h5py and zipfile raise a dozen types at bytes gone wrong.
+    # h5py and zipfile raise a dozen types for damaged bytes.
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise WeightFileError(f"{path} is damaged: {text}") from error
@@ -117,7 +117,7 @@ def _legacy(path: Path, file: Any) -> H5Weights:
 
 
 def _counted(names: list[str]) -> dict[str, str]:
-    """The group of each layer, as Keras counts them: ``dense``, ``dense_1``."""
+    """Return the group of each layer, as Keras counts them: ``dense``, ``dense_1``."""
     groups: dict[str, str] = {}
     counts: dict[str, int] = {}
     for entry in names:

@@ -7,7 +7,7 @@ from modelspec.weights.stored import Stored
 
 
 def difference_of(ours: Sequence[Weight], theirs: Mapping[str, Stored]) -> str:
-    """How the weights of two layers differ; empty where they fit."""
+    """Describe how the weights of two layers differ; empty if they fit."""
     known = {weight.slot for weight in ours}
     stored = {
         slot: weight for slot, weight in theirs.items() if slot in known or not _is_seed(weight)
@@ -33,7 +33,7 @@ def difference_of(ours: Sequence[Weight], theirs: Mapping[str, Stored]) -> str:
 
 
 def _is_seed(stored: Stored) -> bool:
-    """Whether an array is the state of a random generator, which no layer here takes over."""
+    """Return True where an array is the state of a random generator, which is never loaded."""
     return stored.shape == (2,) and stored.dtype in ("uint32", "int64", "int32")
 
 
@@ -42,6 +42,6 @@ def _is_number(dtype: str) -> bool:
 
 
 def cast_of(ours: Sequence[Weight], theirs: Mapping[str, Stored]) -> str:
-    """The dtypes that change when the weights are loaded; empty where none does."""
+    """Return the dtypes that change when the weights are loaded; empty if none does."""
     changed = {(theirs[weight.slot].dtype, weight.dtype) for weight in ours}
     return ", ".join(sorted(f"{one} → {other}" for one, other in changed if one != other))

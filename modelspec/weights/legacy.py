@@ -1,6 +1,6 @@
 """Weights in the layout of Keras 2, in which ``model.save("m.h5")`` still writes whole models.
 
-It lists the weights of a layer by their names, in the order of the layer, and knows no slots.
+It lists the weights of a layer by their names, in the order of the layer, without slots.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from modelspec.results.weights import Weight
 
 MODEL = "model_weights"
 LEGACY = "legacy:"
-"""What the slots of such a file start with; the rest is the name of the weight."""
+"""The prefix of the slots of such a file; the rest is the name of the weight."""
 
 _Value = TypeVar("_Value")
 
@@ -19,18 +19,18 @@ _NAME = 500
 
 
 def is_legacy(file: Any) -> bool:
-    """Whether an HDF5 file has this layout."""
+    """Return True where an HDF5 file has this layout."""
     return "layer_names" in file.attrs or "layer_names0" in file.attrs or MODEL in file
 
 
 def legacy_arrays(file: Any) -> Iterator[tuple[str, str, str, Any]]:
-    """Each weight: the names of its layer, of the layer's group and of the weight, and the array.
+    """Yield each weight: the names of its layer, the layer's group and itself, and the array.
 
     The layers of a nested model are ``model.layer``, and its own name has all of its weights.
 
     Raises:
-        TypeError: What the file lists is not there.
-        ValueError: It lists something else than names.
+        TypeError: An array in the file's list is missing.
+        ValueError: The list contains something else than names.
     """
     import h5py
 
@@ -51,7 +51,7 @@ def legacy_arrays(file: Any) -> Iterator[tuple[str, str, str, Any]]:
 
 
 def _listed(group: Any, attribute: str) -> list[str]:
-    """A list of names, which long ones have in several attributes."""
+    """Return a list of names; a long one is split over several attributes."""
     parts = [group.attrs[attribute]] if attribute in group.attrs else []
     while len(parts) < _CHUNKS and f"{attribute}{len(parts)}" in group.attrs:
         parts.append(group.attrs[f"{attribute}{len(parts)}"])
@@ -68,9 +68,9 @@ def _listed(group: Any, attribute: str) -> list[str]:
 def by_slot(
     ours: Sequence[Weight], theirs: Mapping[str, _Value], layer: str
 ) -> Mapping[str, _Value]:
-    """The weights of a layer of theirs by our slots, where they come from such a file.
+    """Return the weights of a layer in the file by our slots, if the file has this layout.
 
-    Matched by their names, or else by their order: those that are trained come first.
+    They are matched by their names, or else by their order, in which trained weights come first.
     """
     if not theirs or not all(slot.startswith(LEGACY) for slot in theirs):
         return theirs
@@ -85,6 +85,6 @@ def by_slot(
 
 
 def _within(name: str, layer: str) -> str:
-    """The name of a weight in its layer: ``kernel`` of ``model/layer/kernel:0``."""
+    """Return the name of a weight in its layer: ``kernel`` of ``model/layer/kernel:0``."""
     before, _, after = f"/{name.partition(':')[0]}".partition(f"/{layer}/")
     return after or before.removeprefix("/")

@@ -14,7 +14,7 @@ _LISTED = 8
 def their_names(
     headers: Headers, weights: StartingWeights, layout: Layout
 ) -> tuple[dict[str, str], list[Diagnostic]]:
-    """Our names, each with the layer of theirs that stands for it."""
+    """Return the layer in the file for each of our names."""
     problems: list[Diagnostic] = []
     stored = {name for name, slots in headers.items() if slots}
     moved: dict[str, str] = {}
@@ -29,7 +29,7 @@ def their_names(
             message = f"{theirs[ours]} and {name} of the file both become {ours}"
             problems.append(Diagnostic("duplicate-name", message, ("weights", "rename"), "key"))
         theirs.setdefault(ours, name)
-    # A layer that is renamed takes the place of one that has the name by itself.
+    # A renamed layer replaces one that already has the name.
     for name in stored - moved.keys():
         theirs.setdefault(name, name)
     return theirs, problems
@@ -60,7 +60,7 @@ def unmatched_skips(weights: StartingWeights, layout: Layout) -> Iterator[Diagno
 
 
 def listed(names: Iterable[str]) -> str:
-    """Some names as a text."""
+    """Return some names as a text."""
     names = list(names)
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(names[:_LISTED]) + more if names else "none with weights"

@@ -27,7 +27,7 @@ _CONFIG_LIMIT = 64 << 20
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, list[str]]]:
-    """The HDF5 file, and the names of the layers where an archive tells them."""
+    """Open the HDF5 file; yield it with the names of the layers if an archive has them."""
     import h5py
 
     with path.open("rb") as start:
@@ -66,7 +66,7 @@ def _member(archive: ZipFile, path: Path) -> Iterator[Any]:
 
 
 class _Window(io.RawIOBase):
-    """A part of a file as a file of its own: h5py jumps to and fro, which zipfile does slowly."""
+    """A part of a file as a file of its own: h5py seeks often, which is slow in zipfile."""
 
     def __init__(self, file: Any, offset: int, size: int) -> None:
         self._file, self._offset, self._size, self._at = file, offset, size, 0
@@ -93,7 +93,7 @@ class _Window(io.RawIOBase):
 
 
 def _layer_names(archive: ZipFile) -> list[str]:
-    """The layers in an archive's config by their groups: files of Keras before 3.9 need them."""
+    """Return the layers in an archive's config by group: files of Keras before 3.9 need them."""
     try:
         info: ZipInfo = archive.getinfo(_CONFIG)
         with archive.open(info) as member:
@@ -106,7 +106,7 @@ def _layer_names(archive: ZipFile) -> list[str]:
 
 
 def bounded(member: IO[bytes], limit: int) -> bytes:
-    """At most ``limit`` bytes of a member, in the pieces that ``open_npz`` allows."""
+    """Read at most ``limit`` bytes of a member, in the pieces that ``open_npz`` allows."""
     pieces: list[bytes] = []
     while limit > 0 and (piece := member.read(min(limit, 1 << 20))):
         pieces.append(piece)

@@ -34,7 +34,7 @@ def find_places(weights: StartingWeights, layout: Layout) -> tuple[list[Place], 
 
 
 def _weight(key: str, layout: Layout) -> Place | str | None:
-    """The weight that a key names; otherwise a hint."""
+    """Return the weight that a key names; otherwise a hint."""
     layers = [name for name in layout if key.startswith(f"{name}.")]
     layer = max(layers, key=len, default=None)
     if layer is None:

@@ -1,4 +1,4 @@
-"""The source of the weights of each layer, found by names, shapes and types alone."""
+"""The source of the weights of each layer, determined by names, shapes and types alone."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,11 +42,11 @@ def make_plan(
 
     Args:
         layout: The weights of the model.
-        headers: Those of the file, None without one.
+        headers: The headers of the file, None without a file.
         weights: The section of the spec.
         routes: The place of each layer in the spec.
-        chosen: Layers whose fresh weights the spec chooses, by an initializer for example.
-        blocks: The item of the spec that uses the block of a layer, by layer.
+        chosen: Layers whose new weights the spec chooses, for example by an initializer.
+        blocks: The route of the item that uses the block of a layer, by layer.
     """
     plan = Plan(layout=layout)
     plan.arrays, problems = find_places(weights, layout)
@@ -70,7 +70,7 @@ def make_plan(
 
 
 def _enter(plan: Plan, start: LayerStart, arrays: Sequence[Place], route: Route) -> None:
-    """Put the start of a layer into the plan, with what is to be loaded for it."""
+    """Add the start of a layer to the plan, with the weights to load for it."""
     theirs = start.theirs
     if arrays:
         start = _with_arrays(start, arrays)
@@ -82,14 +82,14 @@ def _enter(plan: Plan, start: LayerStart, arrays: Sequence[Place], route: Route)
 
 
 def _unused(headers: Headers, taken: Collection[str]) -> Iterator[str]:
-    """The layers of a file that no layer starts from."""
+    """Yield the layers of a file that no layer starts from."""
     for name, slots in headers.items():
         if slots and name not in taken and not _is_taken_inside(name, taken):
             yield name
 
 
 def _is_taken_inside(name: str, taken: Collection[str]) -> bool:
-    """Whether a nested model's layers are taken one by one, or a layer with its whole model."""
+    """Return True where layers of a nested model are used, or a layer with its whole model."""
     return name.partition(".")[0] in taken or any(one.startswith(f"{name}.") for one in taken)
 
 
@@ -127,7 +127,7 @@ def _differs(start: LayerStart, route: Route) -> Diagnostic:
 def _frozen(
     plan: Plan, chosen: Collection[str], routes: Mapping[str, Route], blocks: Mapping[str, Route]
 ) -> Iterator[Diagnostic]:
-    """One warning for each block with frozen random layers, and one for all other layers."""
+    """Yield one warning for each block with frozen random layers, and one for all other layers."""
     by_block: dict[Route | None, list[str]] = {}
     for start in plan.layers:
         frozen = any(weight.frozen for weight in plan.layout[start.layer])

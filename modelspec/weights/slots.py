@@ -1,4 +1,4 @@
-"""Which array of a file is which weight of ours, within one layer."""
+"""The weights of one layer, and their arrays in a file."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ _NESTED = re.compile(r"(?:layers/[^/]+/)+")
 
 
 def slots_of(ours: Sequence[Weight], theirs: Mapping[str, Stored], layer: str) -> dict[str, str]:
-    """The slots of a layer of theirs by ours.
+    """Return the slots of a layer in the file by our slots.
 
-    Keras saves the layers of a nested model by their class and order. Where both have layers of the
-    same names, these count, since the same model can have its layers in another order.
+    Keras saves the layers of a nested model by their class and order. If both have layers of the
+    same names, these count, because the same model can have its layers in another order.
     """
     own = {_name_of(weight): weight.slot for weight in ours}
     names = {_stored_name(slot, stored): slot for slot, stored in theirs.items()}
@@ -26,17 +26,17 @@ def slots_of(ours: Sequence[Weight], theirs: Mapping[str, Stored], layer: str) -
 def stored_by_slot(
     ours: Sequence[Weight], theirs: Mapping[str, Stored], layer: str
 ) -> dict[str, Stored]:
-    """The headers of a layer of theirs by our slots."""
+    """Return the headers of a layer in the file by our slots."""
     return {slot: theirs[other] for slot, other in slots_of(ours, theirs, layer).items()}
 
 
 def _name_of(weight: Weight) -> tuple[str, str]:
-    """The layer of a nested model that has a weight, and its place there."""
+    """Return the layer of a nested model that has a weight, and its place there."""
     rest = _NESTED.sub("", weight.slot, count=1)
     if rest == weight.slot:
         return "", rest
     steps = weight.name.split("/")
-    inside = rest.count("/")  # parts of the layer, such as the cell of an LSTM, and the weight
+    inside = rest.count("/")  # objects in the layer, such as the cell of an LSTM, and the weight
     return (steps[-inside - 1] if len(steps) > inside else ""), rest
 
 

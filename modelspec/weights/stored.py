@@ -1,4 +1,4 @@
-"""Stored weights, as far as their headers tell of them, and the errors of their files."""
+"""Stored weights, as described by their headers, and the errors of their files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from modelspec.data.concatenated import Array
 ONE_WEIGHT = "for a weight: weights: {layers: {LAYER.WEIGHT: {file: …, array: …}}}"
 KINDS = "weights come from a run, a .keras file or an HDF5 file (.h5, .weights.h5)"
 EXPANSION, EXPANSION_FLOOR = 100, 256 << 20
-"""How far a file may unpack: this many times its size, or to so many bytes."""
+"""The limit of an unpacked file: this many times its size, or so many bytes."""
 
 
 class WeightFileError(Exception):
-    """A file whose weights cannot be used; ``hint`` says what to do."""
+    """A file whose weights are unusable; ``hint`` is the remedy."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -21,12 +21,12 @@ class WeightFileError(Exception):
 
 
 class UnsafeFileError(WeightFileError):
-    """A file that leads elsewhere, or claims far more than it holds."""
+    """A file with links to other files, or with headers of far more data than it contains."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The header of one array; ``layer`` is that of a nested model to which it belongs."""
+    """The header of one array; ``layer`` is the layer inside a nested model that has it."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -34,7 +34,7 @@ class Stored:
 
 
 Headers = Mapping[str, Mapping[str, Stored]]
-"""By the name of a layer, then by slot (``vars/0``, ``cell/vars/1``)."""
+"""Headers by the name of a layer, then by slot (``vars/0``, ``cell/vars/1``)."""
 
 
 class WeightSource(Protocol):
@@ -44,4 +44,4 @@ class WeightSource(Protocol):
     def headers(self) -> Headers: ...
 
     def read(self, layer: str) -> dict[str, Array]:
-        """The values of a layer by slot, in native types."""
+        """Return the values of a layer by slot, in native byte order."""

@@ -52,7 +52,7 @@ class Walk:
                 raise WeightFileError(f"{self.path}: {_short(here)} is a type, not an array")
 
     def nested(self) -> Iterator[tuple[str, str]]:
-        """The layers inside of nested models as ``model.layer``, each with its group."""
+        """Yield the layers inside of nested models as ``model.layer``, each with its group."""
         for group in self._names:
             steps = group.split("/")
             ends = range(2, len(steps) + 1, 2)
@@ -61,7 +61,7 @@ class Walk:
                 yield ".".join(map(str, names)), group
 
     def named_inside(self, top: str) -> dict[str, Stored]:
-        """The arrays of a top group, each with the name of its layer in a nested model."""
+        """Return the arrays of a top group, each with the name of its layer in a nested model."""
         return {
             slot: replace(array, layer=self._names.get(f"layers/{top}/{group[0][:-1]}", ""))
             if (group := _NESTED.match(slot))
@@ -70,7 +70,7 @@ class Walk:
         }
 
     def inside(self, group: str) -> dict[str, Stored]:
-        """The arrays in a group of a nested model, by slot."""
+        """Return the arrays in a group of a nested model, by slot."""
         top, _, rest = group.removeprefix("layers/").partition("/")
         return {
             slot.removeprefix(f"{rest}/"): array
@@ -102,7 +102,7 @@ class Walk:
         self.layers.setdefault(top, {})[slot] = Stored(tuple(array.shape), dtype)
 
     def _require_stored(self, array: Any, place: str) -> None:
-        """Refuse an array that is far larger than what the file holds of it."""
+        """Refuse an array that is far larger than its data in the file."""
         size = math.prod(array.shape) * array.dtype.itemsize
         stored = array.id.get_storage_size()
         if size > EXPANSION_FLOOR and size > EXPANSION * stored:

@@ -1,4 +1,4 @@
-"""The arrays of a script: what reads the data file, and the expression for each array."""
+"""The arrays of a script: the code that reads the data file, and the expression for each array."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _TYPED_COLUMN = """        cells = ["" if cell in missing.get(name, ()) else cel
             except ValueError:
                 pass
     return columns"""
-"""How both kinds of tables go on with the cells of a column."""
+"""Code that both kinds of tables share, for the cells of a column."""
 
 READ_TABLE = (
     '''def read_table(path, text=(), missing={{}}):
@@ -72,7 +72,7 @@ class ArrayNames:
 
 
 class Arrays:
-    """Expressions for arrays by the names of the spec; without ``names``, the data is not known."""
+    """Expressions for arrays by the names of the spec; without ``names``, the data is unknown."""
 
     def __init__(self, valid: ValidSpec, names: ArrayNames | None) -> None:
         self._valid, self._names = valid, names
@@ -107,11 +107,11 @@ class Arrays:
 
     @property
     def is_table(self) -> bool:
-        """Whether the data is a CSV, TSV or Parquet file."""
+        """True where the data is a CSV, TSV or Parquet file."""
         return self._is_parquet or self._delimiter is not None
 
     def helpers(self) -> Iterator[str]:
-        """The functions that the expressions call."""
+        """Yield the functions that the expressions call."""
         if self._delimiter is not None:
             more = "" if self._delimiter == "," else f', delimiter="{self._delimiter}"'
             yield READ_TABLE.format(more=more)
@@ -123,7 +123,7 @@ class Arrays:
             yield CLASS_IDS
 
     def opened(self) -> Iterator[str]:
-        """Lines that open the data, and make the arrays that consist of several."""
+        """Yield lines that open the data, and create the arrays that consist of several."""
         if self.is_table:
             arguments = [Code("data_path")]
             if text := self._text_columns():
@@ -154,7 +154,7 @@ class Arrays:
                 yield f"    {variable} = np.eye({size})[{variable}]"
 
     def _text_columns(self) -> list[str]:
-        """The columns of a table that stay text."""
+        """Return the columns of a table that stay text."""
         inputs = self._valid.graph.inputs
         names = [name for name, entry in inputs.items() if entry.dtype == "string"]
         names += [name for name, source in self._pinned.items() if source.dtype == "string"]
@@ -174,7 +174,7 @@ class Arrays:
         return Code(f"data[{string(self._column(name)).flat}]")
 
     def of(self, name: str, names: Mapping[str, str] | None) -> Code:
-        """The array of an input, of an output or of weights; ``names`` are those of a part."""
+        """Return the array of an input, an output or weights; ``names`` are those of a part."""
         if name in self._variables:
             return Code(self._variables[name])
         if names is None:

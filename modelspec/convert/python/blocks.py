@@ -1,4 +1,4 @@
-"""The function of each block."""
+"""The functions of blocks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def named_blocks(valid: ValidSpec, names: Names) -> Blocks:
 
 
 def in_order(blocks: Mapping[str, BlockSpec]) -> Iterator[str]:
-    """Blocks before those that use them."""
+    """Yield blocks before those that use them."""
     from graphlib import TopologicalSorter
 
     uses = {
@@ -52,7 +52,7 @@ class BlockWriter:
     blocks: Blocks
 
     def write(self, name: str) -> str:
-        """The function of a block.
+        """Return the function of a block.
 
         Raises:
             UnwrittenError: It has a default that is computed.
@@ -89,7 +89,7 @@ class BlockWriter:
         return list(steps_of_scope(scope, self.valid.spec.blocks, set()))
 
     def _definition(self, name: str, variables: Sequence[str], constants: ParameterNames) -> Code:
-        """``def block(x, required, other=default)``, without its colon."""
+        """Return ``def block(x, required, other=default)``, without its colon."""
         function, block, parameters = self.blocks[name]
         values = Values(self.valid.catalog, constants.__getitem__)
         required = [parameters[key] for key, value in block.params.items() if value is None]

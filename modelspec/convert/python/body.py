@@ -20,7 +20,7 @@ _RUNNING = ("x", "h", "hidden")
 class Body:
     """Writes the calls of one function.
 
-    ``values`` has the Python variable of each value that was made so far, by its key.
+    ``values`` has the Python variable of each value that was computed so far, by its key.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Body:
         yield from body
 
     def _called(self, step: Step, values: Values, chained: str | None) -> tuple[Code, list[str]]:
-        """The call, and the lines that make its layer before it."""
+        """Return the call, and the lines that create its layer before it."""
         if step.type.startswith("ops."):
             return self._operation(step, values), []
         tensors = self._given(step, chained)
@@ -166,7 +166,7 @@ class Body:
         return self.values[key]
 
     def _target(self, position: int, step: Step) -> str:
-        """The variable of a step's value; empty where nobody uses it."""
+        """Return the variable of a step's value; empty if the value is not used."""
         if step.parts:
             for part in step.parts:
                 hint = part if "#" not in part else f"{step.variable}_{part.rpartition('#')[2]}"
@@ -192,7 +192,7 @@ class Body:
 
 
 def _of_model(entry: Entry, step: Step, tensors: Sequence[Code]) -> list[Code]:
-    """What a model is called on: its tensors in their order, and prepared where it is asked."""
+    """Return the inputs of a model: its tensors in order, preprocessed if the spec says so."""
     if entry.model is not None and None not in step.sources:
         by_name = dict(zip(step.sources, tensors, strict=True))
         codes = [_without_name(by_name[name], name) for name in entry.model.inputs]
@@ -216,7 +216,7 @@ def _last_uses(steps: Sequence[Step], outputs: Sequence[str]) -> dict[str, int]:
 def _by_name(
     arguments: Mapping[str, Any], tensors: Sequence[str], code: Mapping[str, Code]
 ) -> Iterator[Code]:
-    """Tensors that come first by position, the rest by name."""
+    """Yield the first tensors by position, the rest by name."""
     leading = True
     for name in [*arguments, *(key for key in code if key not in arguments)]:
         if name not in code:

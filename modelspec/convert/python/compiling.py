@@ -10,7 +10,7 @@ from modelspec.graph.valid_spec import ValidSpec
 
 
 def compile_call(valid: ValidSpec, values: Values) -> Code:
-    """``model.compile`` with the optimizer, losses, weights and metrics of a spec."""
+    """Return ``model.compile`` with the optimizer, losses, weights and metrics of a spec."""
     heads, graph = valid.heads, valid.graph
     losses = {head.output: values.judge("loss", head.loss) for head in heads}
     arguments = [

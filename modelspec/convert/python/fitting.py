@@ -1,4 +1,4 @@
-"""Layers with ``adapt: true``: the lines of ``main`` that fit them to the rows that train."""
+"""Layers with ``adapt: true``: the lines of ``main`` that fit them to the training rows."""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,13 +14,13 @@ _VOCABULARIES = frozenset({"StringLookup", "IntegerLookup", "TextVectorization"}
 def fitting_lines(
     valid: ValidSpec, arrays: Arrays, names: Mapping[str, str] | None, rows: str | None
 ) -> Iterator[str]:
-    """Fit each layer to what it is called on, in the order of the graph.
+    """Yield lines that fit each layer to its inputs, in the order of the graph.
 
     Args:
         valid: The spec.
         arrays: The expressions for arrays.
         names: The names of the arrays in the training part.
-        rows: What selects the rows that train; None for all.
+        rows: The expression that selects the training rows; None for all.
 
     Raises:
         ModelError: A fitted layer is called several times.

@@ -1,4 +1,4 @@
-"""The names of layers that a script tells Keras; Keras gives the others the same names itself."""
+"""The names of layers that a script sets; Keras generates the same names for the others."""
 
 from modelspec.graph.graph import Graph
 from modelspec.graph.naming import snake_case
@@ -7,7 +7,7 @@ from modelspec.language.expressions import has_expression
 
 
 def chosen_names(valid: ValidSpec) -> set[str]:
-    """The names of layers that the script tells Keras: those of the user and of outputs."""
+    """Return the names of layers that the script sets: those of the user and of outputs."""
     own = {item.name for item in valid.spec.layers if item.name and not item.as_}
     computed = [item for item in valid.spec.layers if has_expression(item.name)]
     names = {node.name for node in valid.graph.nodes if "." not in node.name}
@@ -33,7 +33,7 @@ def _is_auto(name: str, kind: str) -> bool:
 
 
 def clashes(graph: Graph, chosen: set[str]) -> bool:
-    """Whether Keras would give a name that is chosen to a layer without a name."""
+    """Return True where Keras would generate a chosen name for a layer without a name."""
     kinds = {
         node.type.rpartition(".")[2]
         for node in graph.nodes

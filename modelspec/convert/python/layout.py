@@ -1,7 +1,7 @@
 """Python text in lines of at most 88 characters, as ruff and Black format it.
 
-What does not fit in a line is opened: one element a line, each with a comma, which formatters keep
-at every line length.
+An expression that does not fit in a line is split: one element a line, each with a comma, which
+formatters keep at every line length.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ class Code:
         return f"{self.head}{', '.join(element.flat for element in self.elements)}{self.tail}"
 
     def before(self, text: str) -> "Code":
-        """The same behind some text, such as ``name=``."""
+        """Return the expression with text before it, such as ``name=``."""
         return Code(text + self.head, self.elements, self.tail)
 
 
@@ -32,7 +32,7 @@ def call(function: str, arguments: Iterable[Code]) -> Code:
 
 
 def applied(constructor: Code, arguments: Iterable[Code]) -> Code:
-    """The call of what a constructor returns: ``Dense(3)(x)``."""
+    """Return the call of a constructor's result: ``Dense(3)(x)``."""
     passed = tuple(arguments)
     if not constructor.elements:
         return Code(f"{constructor.flat}(", passed, ")")
@@ -49,7 +49,7 @@ def mapping(entries: Iterable[tuple[Code, Code]]) -> Code:
 
 
 def string(text: str) -> Code:
-    """A string literal in double quotes, unless it holds more of these than of single ones."""
+    """Return a string literal; in double quotes unless the text has more of these than single."""
     body = repr(text)
     inner = body[1:-1].replace("\\'", "'") if body[0] == "'" else body[1:-1].replace('\\"', '"')
     if text.count('"') > text.count("'"):
@@ -58,7 +58,7 @@ def string(text: str) -> Code:
 
 
 def lines(code: Code, indent: int = 0, end: str = "") -> Iterator[str]:
-    """The lines of an expression, which starts a line at ``indent``."""
+    """Yield the lines of an expression that starts a line at ``indent``."""
     space = " " * indent
     if not code.elements or len(space + code.flat + end) <= WIDTH:
         yield space + code.flat + end

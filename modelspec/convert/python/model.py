@@ -30,7 +30,7 @@ class Script:
 
 
 def write_model(valid: ValidSpec, taken: Sequence[str], sought: frozenset[str]) -> Script:
-    """The functions of a spec, with its blocks and loops, or else call by call.
+    """Return the functions of a spec, with its blocks and loops, or else call by call.
 
     ``sought`` are layers that ``main`` looks up by their names.
     """
@@ -48,7 +48,7 @@ def write_model(valid: ValidSpec, taken: Sequence[str], sought: frozenset[str]) 
 
 
 def _is_model_shared(valid: ValidSpec) -> bool:
-    """Whether a model from a file is called several times: it is one layer then."""
+    """Return True where a model from a file is called several times, as one layer."""
     calls = [node.type for node in valid.graph.nodes if node.type in valid.spec.models]
     return len(calls) > len(set(calls))
 

@@ -1,4 +1,4 @@
-"""Models as layers: the lines that load one or make one of ``keras.applications``."""
+"""Models as layers: lines that load one, or create one of ``keras.applications``."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,17 +12,17 @@ from modelspec.convert.saved_graph import SavedGraph
 from modelspec.convert.saved_reader import read_graph
 
 SAVED = "saved"
-"""The variable of a loaded model, until its part is taken."""
+"""The variable of a loaded model, of which only a part is used."""
 
 
 def model_lines(
     variable: str, entry: Entry, arguments: Mapping[str, Any], options: Mapping[str, Any],
     values: Values,
 ) -> Iterator[str]:  # fmt: skip
-    """Lines that make a model and freeze what the spec freezes.
+    """Yield lines that create a model and freeze its layers as the spec says.
 
     Raises:
-        UnwrittenError: The spec says something about it that a script cannot.
+        UnwrittenError: The spec has an option for it that a script cannot have.
     """
     if "name" not in options:
         raise UnwrittenError("a model in a block")
@@ -37,14 +37,14 @@ def model_lines(
 
 
 def preprocessed(entry: Entry, tensor: Code) -> Code:
-    """The tensor as ``preprocess_input`` of a model's module gives it."""
+    """Return the result of the ``preprocess_input`` of a model's module."""
     assert entry.module is not None
     module = entry.module.rpartition(".")[2]
     return call(f"keras.applications.{module}.preprocess_input", [tensor])
 
 
 def _has_models(entry: Entry) -> bool:
-    """Whether a model has layers that are models, as those of ConvNeXt have."""
+    """Return True where a model has layers that are models, like those of ConvNeXt."""
     if entry.model is None:
         return entry.name.startswith("ConvNeXt")
     graph = model_in(read_graph(entry.model.config), entry.model.layer)
@@ -104,7 +104,7 @@ def _application(
 
 
 def _argument(value: Any, values: Values) -> Code:
-    """A value; a shape becomes a tuple, as Keras's own examples have it."""
+    """Return a value; a shape becomes a tuple, as in Keras's own examples."""
     if not isinstance(value, list | tuple):
         return values.value(value)
     end = ",)" if len(value) == 1 else ")"
@@ -112,7 +112,7 @@ def _argument(value: Any, values: Values) -> Code:
 
 
 def _frozen(variable: str, trainable: Any, values: Values) -> Iterator[str]:
-    """Freeze a model, or all of it but for the layers that patterns match."""
+    """Freeze a model, except for the layers that patterns match."""
     if trainable is None:
         return
     if not isinstance(trainable, list | tuple):
@@ -127,7 +127,7 @@ def _frozen(variable: str, trainable: Any, values: Values) -> Iterator[str]:
 
 
 def _without_wild(name: str, patterns: Sequence[str]) -> Code | None:
-    """An expression that is true where a pattern matches, if plain Python has one for them."""
+    """Return an expression that is true where a pattern matches, if plain Python has one."""
     starts = [pattern[:-1] for pattern in patterns if pattern.endswith("*")]
     if len(starts) == len(patterns) and not any(map(_is_wild, starts)):
         prefixes = tuple(map(string, starts))
@@ -143,5 +143,5 @@ def _is_wild(text: str) -> bool:
 
 
 def glob(pattern: str) -> Code:
-    """A pattern for ``fnmatchcase``, to which brackets would be classes of characters."""
+    """Return a pattern for ``fnmatchcase``, which reads brackets as classes of characters."""
     return string(pattern.replace("[", "[[]"))

@@ -18,11 +18,11 @@ class Names:
 
     @property
     def taken(self) -> set[str]:
-        """Everything that is not free."""
+        """All names that are not free."""
         return set(self._taken)
 
     def give(self, name: str) -> str:
-        """A free identifier that is as near to a name as possible."""
+        """Return a free identifier that is as near to a name as possible."""
         base = "".join(char if char.isascii() and char.isalnum() else "_" for char in name)
         base = base if base.isidentifier() else f"_{base}"
         while base in self._taken:

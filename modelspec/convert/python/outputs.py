@@ -8,7 +8,7 @@ from modelspec.graph.operations import is_operation
 
 
 def in_form(graph: Graph, values: Mapping[str, Code]) -> Code:
-    """A value for each output in the form of the outputs."""
+    """Return a value for each output in the form of the outputs."""
     if is_dict(graph):
         return mapping((string(name), code) for name, code in values.items())
     several = list(values.values())
@@ -16,7 +16,7 @@ def in_form(graph: Graph, values: Mapping[str, Code]) -> Code:
 
 
 def is_dict(graph: Graph) -> bool:
-    """Whether the outputs are a dict, as ``functional.make_functional`` has them."""
+    """Return True where the outputs are a dict, as in ``functional.make_functional``."""
     made = {node.name for node in graph.nodes if node.layer == node.name and not is_operation(node)}
     carried = all(
         source.index is None and source.name == name and name in made

@@ -1,4 +1,4 @@
-"""The parts of plugins in a script: it imports them from where they are."""
+"""The parts of plugins in a script, which imports them from their modules."""
 
 import ast
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from modelspec.problems.errors import ModelError
 
 
 def part_names() -> list[str]:
-    """The names of all parts that plugins offer, which nothing else in a script can have."""
+    """Return the names of all parts of plugins, which are reserved in a script."""
     return [part.name for plugin in active_plugins() for part in registered(plugin.tree())]
 
 
 def import_lines(body: str) -> Iterator[str]:
-    """The imports of the parts that a script uses.
+    """Yield the imports of the parts that a script uses.
 
     Raises:
         ModelError: The file of a plugin has a name that Python cannot import.

@@ -46,7 +46,7 @@ _DECAY = """            step = ops.cast(learning_rate, variable.dtype) * optimiz
 
 
 def rates_function(valid: ValidSpec) -> str:
-    """The function ``scale_learning_rates`` of a script.
+    """Return the function ``scale_learning_rates`` of a script.
 
     Raises:
         ModelError: The optimizer has a weight decay for each kind of weight.
@@ -64,7 +64,7 @@ def rates_function(valid: ValidSpec) -> str:
 
 
 def rates_lines(valid: ValidSpec) -> Iterator[str]:
-    """The call of ``scale_learning_rates`` in ``main``."""
+    """Yield the call of ``scale_learning_rates`` in ``main``."""
     factors = mapping(
         (glob(pattern), Code(repr(factor)))
         for pattern, factor in valid.spec.training.learning_rates.items()
@@ -73,7 +73,7 @@ def rates_lines(valid: ValidSpec) -> Iterator[str]:
 
 
 def scaled_layers(valid: ValidSpec) -> set[str]:
-    """The layers of the spec that a pattern names, which the script therefore tells their names."""
+    """Return the layers that a pattern matches, whose names the script must set."""
     matched: set[str] = set()
     for node in valid.graph.nodes:
         steps = node.layer.split(".")
@@ -84,7 +84,7 @@ def scaled_layers(valid: ValidSpec) -> set[str]:
 
 
 def _optimizer(valid: ValidSpec) -> tuple[Written | None, bool]:
-    """The optimizer that updates, and whether another scales its loss."""
+    """Return the optimizer that updates, and whether another scales its loss."""
     written = Written.read(valid.spec.optimizer)
     is_scaled = valid.spec.training.precision == "mixed_float16"
     if written is not None and "inner_optimizer" in written.arguments:

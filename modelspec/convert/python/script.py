@@ -1,4 +1,4 @@
-"""The whole script: what it imports, its constants, its functions."""
+"""The whole script: its imports, constants and functions."""
 
 from collections.abc import Iterator
 
@@ -30,13 +30,13 @@ def python_script(
     weighted: frozenset[str] = frozenset(),
     start: Start | None = None,
 ) -> str:
-    """A Python script that builds, trains and saves the model of a spec, with Keras alone.
+    """Write a Python script that builds, trains and saves the model of a spec, with Keras only.
 
     Args:
         valid: The spec.
         arrays: The arrays of the data; without them, the names of the spec, or ``NAME_train``.
-        weighted: The layers with weights that are trained, for the strategy of a spec that has one.
-        start: What the model starts from, where the spec says it.
+        weighted: The layers with trained weights, for the strategy of a spec that has one.
+        start: The weights that the model starts from, if the spec names any.
 
     Raises:
         ModelError: The spec has parts that such a script cannot have.
@@ -77,7 +77,7 @@ def python_script(
 
 
 def _models(valid: ValidSpec) -> set[str]:
-    """The layers that are models: Keras would give two of them the same name."""
+    """Return the layers that are models: Keras would give two of them the same name."""
     entries = {node.layer: valid.catalog.find("layer", node.type) for node in valid.graph.nodes}
     return {name for name, entry in entries.items() if entry is not None and entry.is_model}
 

@@ -14,14 +14,14 @@ LOAD_WEIGHTS = '''def load_weights(model, path, layers):
 _ATTRIBUTES = frozenset(
     {"kernel", "bias", "embeddings", "gamma", "beta", "moving_mean", "moving_variance"}
 )
-"""Weights that every layer which has them offers by their names."""
+"""Weights that every layer with them has as attributes of these names."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """A file of a whole model, and its layers by those of ours that start from them.
+    """A file of a whole model, and its layers by the spec's layers that start from them.
 
-    A layer of a nested model stands behind the name of that model.
+    The name of a layer in a nested model follows the name of that model.
     """
 
     path: str
@@ -30,9 +30,9 @@ class SavedModel:
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """An HDF5 file of weights, and its arrays by our layers, in the order of their weights.
+    """An HDF5 file of weights, and its arrays by the spec's layers, in the order of their weights.
 
-    ``is_whole`` says that it holds the weights of this very model.
+    ``is_whole`` says that it has the weights of exactly this model.
     """
 
     path: str
@@ -44,7 +44,8 @@ class WeightsFile:
 class SingleWeight:
     """One weight that starts from an array: of ``file``, or of the data where it is None.
 
-    ``index`` is the weight's place among those of its layer. Without ``array``, the file holds one.
+    ``index`` is the weight's place among those of its layer. Without ``array``, the file has only
+    one array.
     """
 
     layer: str
@@ -56,7 +57,7 @@ class SingleWeight:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a model starts from; ``derived`` are layers that compute with what they derive."""
+    """The start of a model; ``derived`` are layers that compute with values from their weights."""
 
     file: SavedModel | WeightsFile | None = None
     weights: tuple[SingleWeight, ...] = ()
@@ -71,18 +72,18 @@ class Start:
 
     @property
     def needs_data(self) -> bool:
-        """Whether an array of the data is among them."""
+        """True where one of the arrays comes from the data."""
         return any(weight.file is None for weight in self.weights)
 
 
 def starting_functions(start: Start) -> Iterator[str]:
-    """The functions that the lines call."""
+    """Yield the functions that the lines call."""
     if isinstance(start.file, WeightsFile) and start.file.layers and not start.file.is_whole:
         yield LOAD_WEIGHTS
 
 
 def starting_lines(start: Start) -> Iterator[str]:
-    """Copy the weights, layer by layer."""
+    """Yield lines that copy the weights, layer by layer."""
     match start.file:
         case SavedModel(path, layers) if layers:
             yield from _from_model(path, layers)

@@ -1,4 +1,4 @@
-"""The calls of a scope, in the order in which they are made, as data for the writer."""
+"""The calls of a scope, in order, as data for the writer."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,17 +13,17 @@ from modelspec.language.expressions import has_expression
 from modelspec.language.spec import BlockSpec
 
 Sources = Mapping[str | None, str | tuple[str, ...]]
-"""Call arguments and the keys of the values that they are given."""
+"""Call arguments and the keys of their values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One call, or a chain of ``repeat`` calls.
 
-    ``keys`` are what others call its value; ``parts`` the keys of several results. ``variable`` is
-    a name that the user chose. ``layer`` is the key of the step that makes the layer, where that is
-    another; ``shared`` says that another step calls this one's. ``preprocess`` asks for what
-    belongs to a model of ``keras.applications`` first.
+    ``keys`` are the names that others use for its value; ``parts`` the keys of several results.
+    ``variable`` is a name that the user chose. ``layer`` is the key of the step that creates the
+    layer, if that is another; ``shared`` says that another step calls this one's. ``preprocess``
+    says that the preprocessing of a model of ``keras.applications`` comes first.
     """
 
     keys: tuple[str, ...]
@@ -41,7 +41,7 @@ class Step:
 
 
 def steps_of_graph(graph: Graph, named: set[str]) -> list[Step]:
-    """Every call of a graph; layers in ``named`` are told their names."""
+    """Return every call of a graph; layers in ``named`` get their names."""
     shared = {node.layer for node in graph.nodes if node.layer != node.name}
     return [_step_of_node(node, shared, named) for node in graph.nodes]
 
@@ -75,7 +75,7 @@ def _step_of_node(node: Node, shared: set[str], named: set[str]) -> Step:
 def steps_of_scope(
     scope: Scope, blocks: Mapping[str, BlockSpec], named: set[str]
 ) -> Iterator[Step]:
-    """The items of a scope, with their ``${…}``.
+    """Yield the items of a scope, with their ``${…}``.
 
     Raises:
         UnwrittenError: An item cannot be written with functions and loops.

@@ -1,4 +1,4 @@
-"""Strategies for loss weights: a function ``balance`` that gives a model a training step with one.
+"""Strategies for loss weights: a function ``balance`` that gives a model another training step.
 
 Its numbers are those of ``backend/loss_weights``, in TensorFlow, because Keras has no gradients of
 its own.
@@ -128,7 +128,7 @@ _EQUAL = {
 
 
 def chosen_strategy(valid: ValidSpec, weighted: frozenset[str]) -> Strategy | None:
-    """The strategy of a spec; ``weighted`` are the layers with weights that are trained.
+    """Return the strategy of a spec; ``weighted`` are the layers with trained weights.
 
     Raises:
         ModelError: A script cannot have it.
@@ -148,7 +148,7 @@ def chosen_strategy(valid: ValidSpec, weighted: frozenset[str]) -> Strategy | No
 
 
 def shared_layer(valid: ValidSpec, weighted: frozenset[str]) -> str | None:
-    """The last layer with weights on which all outputs depend."""
+    """Return the last layer with weights on which all outputs depend."""
     outputs = [head.output for head in valid.heads]
     reached = outputs_of_layers(valid.graph, outputs).items()
     shared = [name for name, served in reached if served.issuperset(outputs) and name in weighted]
@@ -156,7 +156,7 @@ def shared_layer(valid: ValidSpec, weighted: frozenset[str]) -> str | None:
 
 
 def balance_function(strategy: Strategy) -> str:
-    """The function ``balance`` of a script."""
+    """Return the function ``balance`` of a script."""
     texts = {"gradnorm": _GRADNORM, "uncertainty": _UNCERTAINTY, "equal": _EQUAL}
     match strategy:
         case GradNorm():
@@ -178,7 +178,7 @@ def balance_function(strategy: Strategy) -> str:
 def balance_lines(
     valid: ValidSpec, values: Values, strategy: Strategy, weighted: frozenset[str]
 ) -> Iterator[str]:
-    """The call of ``balance`` in ``main``."""
+    """Yield the call of ``balance`` in ``main``."""
     graph = valid.graph
     losses = {head.output: _loss(valid.catalog, values, head.loss) for head in valid.heads}
     arguments = [Code("model"), in_form(graph, losses)]
@@ -195,7 +195,7 @@ def balance_lines(
 
 
 def _loss(catalog: Catalog, values: Values, loss: Any) -> Code:
-    """A loss as an object: a function returns one value for each row, and no mean."""
+    """Return a loss as an object: a function returns one value for each row, without a mean."""
     if not isinstance(loss, str):
         return values.construct("loss", loss, {})
     wanted = named_loss(loss, (), None)[0]

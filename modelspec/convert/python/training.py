@@ -69,7 +69,7 @@ class Main:
         self._weighted_classes = [head for head in valid.heads if head.class_weights]
 
     def helpers(self) -> Iterator[str]:
-        """Functions that ``main`` calls."""
+        """Yield functions that ``main`` calls."""
         if self._draws:
             yield STRATIFIED
         if self._weighted_classes and not self._plain_class_weights():
@@ -138,7 +138,7 @@ class Main:
         return self._data.of(head.output, names)
 
     def _weights(self, prefix: str, names: Mapping[str, str] | None) -> Code | None:
-        """Weights of samples, where there are any."""
+        """Return weights of samples, if there are any."""
         graph, spec = self._valid.graph, self._valid.spec
         weights: dict[str, Code] = {}
         for head in self._valid.heads:
@@ -158,7 +158,7 @@ class Main:
         )
 
     def _plain_class_weights(self) -> bool:
-        """Whether ``fit`` takes the class weights: of one output, without other weights."""
+        """True where ``fit`` accepts the class weights: of one output, without other weights."""
         names = self._arrays.training if self._arrays else {}
         single = len(self._valid.heads) == 1 and self._valid.graph.form != "mapping"
         return single and f"{self._valid.heads[0].output}_weight" not in names
@@ -226,7 +226,7 @@ class Main:
         return self._values.construct("callback", value, {})
 
     def _rows(self, variable: str, chosen: str | None) -> Code:
-        """Rows of all arrays of a variable, in its form."""
+        """Select rows of all arrays of a variable, in its form."""
         if chosen is None:
             return Code(variable)
         graph = self._valid.graph

@@ -33,7 +33,7 @@ Lookup = Callable[[str], str]
 
 
 class UnwrittenError(Exception):
-    """Something that this form of the script cannot say."""
+    """Something that this form of the script cannot contain."""
 
 
 class Values:
@@ -43,7 +43,7 @@ class Values:
         self._catalog, self._names = catalog, names
 
     def value(self, value: Any) -> Code:
-        """Plain data as a literal."""
+        """Return plain data as a literal."""
         if has_expression(value):
             return self._text(value)
         if isinstance(value, str):
@@ -57,7 +57,7 @@ class Values:
         return Code(repr(value))
 
     def construct(self, family: Family, value: Any, options: Mapping[str, Any]) -> Code:
-        """The call that makes a Keras object; required arguments first, by position."""
+        """Return the call that creates a Keras object; required arguments first, by position."""
         written = Written.read(value)
         entry = self._catalog.find(family, written.name) if written else None
         if written is None or entry is None:
@@ -82,7 +82,7 @@ class Values:
         return call(path, [*first, *rest, *more])
 
     def argument(self, argument: Argument | None, value: Any) -> Code:
-        """An argument: an object where the spec writes one, and plain data otherwise."""
+        """Return an argument: an object where the spec writes one, and plain data otherwise."""
         if argument is None or argument.family is None or value is None:
             return self.value(value)
         if argument.many and isinstance(value, list):
@@ -95,7 +95,7 @@ class Values:
         return self.value(value)
 
     def judge(self, family: Family, value: Any) -> Code:
-        """A loss or a metric; names stay names, as ``compile`` takes them."""
+        """Return a loss or a metric; names stay names, as ``compile`` accepts them."""
         if isinstance(value, str) and self._is_own(family, value):
             return self.construct(family, value, {})
         if value is None or isinstance(value, str):
@@ -110,7 +110,7 @@ class Values:
         return self.construct(family, value, own)
 
     def _is_own(self, family: Family, name: str) -> bool:
-        """Whether a name is that of a part of a plugin."""
+        """Return True where a name is that of a part of a plugin."""
         entry = self._catalog.find(family, name)
         return entry is not None and entry.plugin is not None
 
@@ -155,7 +155,7 @@ def _literal(text: str) -> str:
 
 
 class _Renamed(ast.NodeTransformer):
-    """The names of parameters replaced; nothing else than what ``${…}`` allows passes."""
+    """Replaces the names of parameters; refuses everything that ``${…}`` does not allow."""
 
     _ALLOWED = (ast.BinOp, ast.UnaryOp, ast.Constant, ast.Subscript, ast.operator, ast.unaryop)
 

@@ -1,6 +1,6 @@
 """Charts as SVG with the page's colours: lines, areas, tables of counts, bars and points.
 
-They are drawn here and not by matplotlib, whose SVGs are larger and have one colour scheme.
+matplotlib is not used, because its SVGs are larger and have one colour scheme.
 """
 
 import math
@@ -59,7 +59,7 @@ def line_chart(
     unit: bool = False,
     diagonal: bool = False,
 ) -> str:
-    """Lines over each other; ``mark`` is a place on the x axis; ``unit``: axes from 0 to 1."""
+    """Draw lines; ``mark`` is a position on the x axis; ``unit`` sets axes from 0 to 1."""
     values = [v for line in series for v in line.y if v is not None and math.isfinite(v)]
     places = [float(x) for line in series for x in line.x]
     if not values:
@@ -124,7 +124,7 @@ def _ends(line: Series) -> str:
 
 
 def area_chart(title: str, series: Sequence[Series]) -> str:
-    """Shares upon each other, which add up to 1."""
+    """Draw shares on top of each other, which add up to 1."""
     places = list(series[0].x)
     axes = _Axes(min(places), max(places), 0, 1)
     if len(places) == 1:
@@ -148,7 +148,7 @@ def area_chart(title: str, series: Sequence[Series]) -> str:
 
 
 def scatter_chart(title: str, true: Sequence[float], predicted: Sequence[float]) -> str:
-    """Predicted against true values; on the diagonal they are equal."""
+    """Draw predicted against true values; on the diagonal they are equal."""
     pairs = [(float(t), float(p)) for t, p in zip(true, predicted, strict=True)]
     values = [value for pair in pairs for value in pair]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
@@ -161,7 +161,7 @@ def scatter_chart(title: str, true: Sequence[float], predicted: Sequence[float])
 
 
 def histogram(title: str, edges: Sequence[float], counts: Sequence[int], x_label: str) -> str:
-    """Bars of counts between edges."""
+    """Draw bars of counts between edges."""
     axes = _Axes(float(edges[0]), float(edges[-1]), 0, max([*map(int, counts), 1]))
     parts = [*_frame(axes, x_label)]
     floor = axes.y(0)
@@ -176,7 +176,7 @@ def histogram(title: str, edges: Sequence[float], counts: Sequence[int], x_label
 
 
 def bars(title: str, rows: Sequence[tuple[str, float, str]]) -> str:
-    """A bar for each row of name, value and what is written beside it."""
+    """Draw a bar for each row of name, value and the text beside it."""
     largest = max((abs(value) for _, value, _ in rows), default=0.0) or 1.0
     height = 22
     parts = []
@@ -193,7 +193,7 @@ def bars(title: str, rows: Sequence[tuple[str, float, str]]) -> str:
 
 
 def confusion_chart(title: str, names: Sequence[str], table: Sequence[Sequence[int]]) -> str:
-    """A table of counts; a cell is the darker, the larger its share of the row."""
+    """Draw a table of counts; cells with a larger share of their row are darker."""
     side = max(22, min(40, 560 // max(len(names), 1)))
     left, top = 70, 60
     parts = [
@@ -243,7 +243,7 @@ def _frame(axes: _Axes, x_label: str) -> Iterator[str]:
 
 
 def _tick(value: float) -> str:
-    """Three digits; ``2.5e4`` in place of ``2.5e+04``."""
+    """Format three digits; ``2.5e4`` in place of ``2.5e+04``."""
     digits, _, exponent = f"{value:.3g}".partition("e")
     if len(digits) > _WIDEST:
         digits, _, exponent = f"{value:.2e}".partition("e")

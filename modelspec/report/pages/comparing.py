@@ -25,7 +25,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A metric of a part of the data in each run; ``best`` holds the places of the best ones."""
+    """A metric of a part of the data in each run; ``best`` has the places of the best ones."""
 
     output: str
     metric: str
@@ -35,13 +35,13 @@ class Compared:
 
 
 def run_names(reports: Sequence[RunReport]) -> list[str]:
-    """A name for each run: its folder's, or the whole path where two are alike."""
+    """Return a name for each run: its folder's, or the whole path if two are equal."""
     short = [report.path.rstrip("/").rpartition("/")[2] for report in reports]
     return short if len(set(short)) == len(short) else [report.path for report in reports]
 
 
 def differences(reports: Sequence[RunReport]) -> list[Difference]:
-    """What differs in the specs, settings and data of runs: values, not how they are written."""
+    """Return the values that differ in the specs, settings and data of runs, not their spelling."""
     facts = [dict(_facts(report)) for report in reports]
     paths = dict.fromkeys(path for facts_of_run in facts for path in facts_of_run)
     rows = (
@@ -65,7 +65,7 @@ def _facts(report: RunReport) -> Iterator[tuple[str, str]]:
 
 
 def compared_metrics(reports: Sequence[RunReport]) -> list[Compared]:
-    """Every metric that some run has, of each part of the data."""
+    """Return every metric of some run, for each part of the data."""
     values_by_key: dict[tuple[str, str, str], dict[int, float]] = {}
     for place, report in enumerate(reports):
         for row in metric_rows(report):
@@ -92,6 +92,6 @@ def _best(metric: str, values: Mapping[int, float]) -> frozenset[int]:
 
 
 def is_higher_better(metric: str) -> bool:
-    """Whether a larger value of a metric is better, by its name."""
+    """Return True where a larger value of a metric is better, by its name."""
     plain = metric.replace("_", "")
     return not any(word in plain for word in _LOWER) and any(word in plain for word in _HIGHER)

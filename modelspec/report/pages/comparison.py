@@ -1,4 +1,4 @@
-"""Several runs on one HTML page: what differs, curves over each other, metrics."""
+"""Several runs on one HTML page: their differences, joint curves, metrics."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from modelspec.report.pages.run_report import RunReport
 
 
 def comparison_page(reports: Sequence[RunReport]) -> str:
-    """The page of several runs.
+    """Return the page of several runs.
 
     Raises:
         RunError: Jinja2 is not installed.

@@ -15,7 +15,7 @@ Records = Sequence[Mapping[str, Any]]
 
 
 def history_charts(history: Records, rates: Mapping[int, float]) -> Iterator[tuple[str, list[str]]]:
-    """The charts of each output, the whole model's first; with the learning rate and shares."""
+    """Yield the charts of each output, the whole model's first; with learning rate and shares."""
     if not history:
         return
     top = best(history)
@@ -45,7 +45,7 @@ def history_charts(history: Records, rates: Mapping[int, float]) -> Iterator[tup
 
 
 def share_names(history: Records) -> list[tuple[str, str]]:
-    """The outputs in the chart of shares, with the class of their colour."""
+    """Return the outputs in the chart of shares, with the class of their colour."""
     outputs = [g.output for g in groups(columns(history)) if g.output and "share" in g.names]
     return [(output, f"s{place % STYLES}") for place, output in enumerate(outputs)]
 
@@ -68,7 +68,7 @@ def _series(title: str, history: Records, name: str, style: str) -> Series:
 
 
 def overlaid(histories: Mapping[str, Records]) -> Iterator[str]:
-    """Charts of every name that runs have, a line for each run."""
+    """Yield charts of every name in runs, with a line for each run."""
     names = dict.fromkeys(
         name
         for history in histories.values()

@@ -1,4 +1,4 @@
-"""The charts and tables of one output, by what its loss takes."""
+"""The charts and tables of one output, depending on its loss."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Figures:
 
 
 def figures(judged: Judged) -> Figures:
-    """What is shown of an output."""
+    """Return the charts and tables of an output."""
     details = judged.details
     scores = details.scores if isinstance(details, Classes | Labels) else ()
     curves = details.roc if isinstance(details, Classes | Labels) else ()

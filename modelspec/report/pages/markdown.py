@@ -20,7 +20,7 @@ _CELL = 200
 
 
 def report_markdown(report: RunReport) -> str:
-    """A model card of a run."""
+    """Return a model card of a run."""
     parts = [f"# {_text(report.name)}", _text(report.description), "## Verdict"]
     parts += [
         _bullets([*(finding.text for finding in report.findings), *report.notes]),
@@ -134,7 +134,7 @@ def _graph(report: RunReport) -> Iterator[str]:
 
 
 def comparison_markdown(reports: Sequence[RunReport]) -> str:
-    """Several runs compared."""
+    """Return a comparison of several runs."""
     names = run_names(reports)
     parts = [
         f"# {len(reports)} runs compared",
@@ -162,7 +162,7 @@ def _metric_row(row: Compared) -> tuple[str, ...]:
 
 
 def _text(text: str) -> str:
-    """Text that Markdown takes as it is, on one line."""
+    """Escape text for Markdown, on one line."""
     return _SPECIAL.sub(r"\\\1", shortened(text, 2000))
 
 
@@ -180,7 +180,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _fenced(text: str, language: str = "") -> str:
-    """A block of code whose fence is longer than any in the text."""
+    """Return a block of code whose fence is longer than any in the text."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -20,7 +20,7 @@ class MetricRow:
 
 
 def metric_rows(report: RunReport) -> list[MetricRow]:
-    """Every loss and metric, of training and validation at one epoch, and of ``evaluate``."""
+    """Return all losses and metrics, of training and validation at one epoch, and ``evaluate``."""
     test = dict(report.evaluated.metrics) if report.evaluated else {}
     at = epoch_record(report)
     rows = []
@@ -35,7 +35,7 @@ def metric_rows(report: RunReport) -> list[MetricRow]:
 
 
 def epoch_record(report: RunReport) -> Mapping[str, Any]:
-    """The record of the epoch whose weights the model has; the last, where that is not known."""
+    """Return the record of the epoch whose weights the model has; the last if unknown."""
     held = report.record.get("model_epoch")
     rows = [row for row in report.history if row["epoch"] == held]
     return (rows or list(report.history[-1:]) or [{}])[0]

@@ -1,4 +1,4 @@
-"""A run as one HTML page without scripts, fonts or links to elsewhere."""
+"""A run as one HTML page without scripts, fonts or links to other sites."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ _IMPORTANCE = 40
 
 
 def report_page(report: RunReport) -> str:
-    """The page of a run.
+    """Return the page of a run.
 
     Raises:
         RunError: Jinja2 is not installed.
@@ -78,7 +78,7 @@ def _importance(evaluated: Evaluated) -> str:
 
 
 def run_facts(report: RunReport) -> Iterator[tuple[str, str]]:
-    """What ran, as names and values."""
+    """Yield the facts about a run, as names and values."""
     record = report.record
     yield "folder", report.path
     yield "status", str(record.get("status"))
@@ -103,7 +103,7 @@ def run_facts(report: RunReport) -> Iterator[tuple[str, str]]:
 
 
 def data_hashes(report: RunReport) -> list[tuple[str, str]]:
-    """The SHA-256 of each array that the run was trained or validated on."""
+    """Return the SHA-256 of each array that the run was trained or validated on."""
     return [
         (str(name), str(digest))
         for part in ("data", "validation")
@@ -116,7 +116,7 @@ def _epoch_seconds(report: RunReport) -> float:
 
 
 def _costs(report: RunReport) -> list[tuple[str, int, int, int]]:
-    """The costliest layers: parameters, operations and bytes of activations of a sample."""
+    """Return the most expensive layers: parameters, operations, and bytes for one sample."""
     if report.costs is None or report.network is None:
         return []
     params = {vertex.name: vertex.params for vertex in report.network.vertices}

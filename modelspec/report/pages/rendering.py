@@ -44,7 +44,7 @@ def render(name: str, **values: Any) -> str:
 
 
 def require_jinja() -> None:
-    """Refuse to go on without Jinja2.
+    """Require Jinja2.
 
     Raises:
         RunError: Jinja2 is not installed.
@@ -54,19 +54,19 @@ def require_jinja() -> None:
 
 
 def safe(text: str) -> Any:
-    """Markup of our own, such as a chart, which a template takes as it is."""
+    """Mark our own markup, such as a chart, which a template must not escape."""
     from markupsafe import Markup
 
     return Markup(text)  # noqa: S704 - made here, from text that is escaped
 
 
 def _visible(value: Any) -> Any:
-    """Text without characters that no page shows, or that turn the direction of others."""
+    """Remove characters that are invisible on a page, or change the direction of others."""
     return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", value) if type(value) is str else value
 
 
 def number(value: Any) -> str:
-    """Four digits, as tables have them; what is not known is empty."""
+    """Format four digits, as in tables; an unknown value is empty."""
     if value is None:
         return ""
     return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"

@@ -1,4 +1,4 @@
-"""A run as it is reported: plain data from which pages are made."""
+"""The report of a run: plain data from which pages are made."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from modelspec.results.network import Network
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """All that a page about a run says. ``evaluated`` is None without data.
+    """All facts for a page about a run. ``evaluated`` is None without data.
 
     ``spec_facts`` are the values of the spec by path, ``rates`` the learning rates by epoch;
     ``command`` repeats the run.

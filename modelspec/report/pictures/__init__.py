@@ -1,1 +1,1 @@
-"""Pictures of graphs: which boxes are drawn, as Mermaid, DOT, SVG, PNG and PDF."""
+"""Pictures of graphs: the choice of boxes, and Mermaid, DOT, SVG, PNG and PDF."""

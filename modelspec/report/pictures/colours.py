@@ -27,7 +27,7 @@ PAINTS = {
     "cost3": Paint("#fbd5b0", "#a85b00", "#221000"),
     "cost4": Paint("#fdf0e2", "#8a6a4a", "#221000"),
 }
-"""On a light page; ``cost0`` is the darkest."""
+"""Colours on a light page; ``cost0`` is the darkest."""
 
 DARK = {
     "input": Paint("#173420", "#7fc88a", "#e8f6ea"),
@@ -46,7 +46,7 @@ DARK_PAGE, DARK_INK = "#12161a", "#eef2f6"
 
 
 def paint_of(box: Box, network: Network) -> str:
-    """The name of a box's paint: its cost's where costs are shown, else its kind's."""
+    """Return the name of a box's paint: its cost's where costs are shown, else its kind's."""
     step = cost_step(box, network)
     if step is not None:
         return f"cost{step}"

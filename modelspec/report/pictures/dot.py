@@ -16,7 +16,7 @@ _HEAD = f"""digraph model {{
 
 
 def dot(scene: Scene, *, linked: bool = False) -> str:
-    """The picture in Graphviz's language; ``linked`` as for ``svg``."""
+    """Return the picture in Graphviz's language; ``linked`` as for ``svg``."""
     parts = [_HEAD.rstrip("\n"), f"  label={quoted('Graph of ' + shortened(scene.network.name))}"]
     parts += ["  labelloc=t"]
     for box in scene.top:
@@ -81,7 +81,7 @@ def _legend(scene: Scene) -> Iterator[str]:
 
 
 def quoted(text: str) -> str:
-    r"""Text in quotes; a backslash would begin one of Graphviz's own codes, such as ``\N``."""
+    r"""Quote text; a backslash would begin one of Graphviz's own codes, such as ``\N``."""
     plain = text.replace("\\", "\\\\").replace('"', '\\"')
-    # Graphviz reads HTML's codes in labels: an ampersand alone must not begin one.
+    # Graphviz reads HTML's codes in labels, so a plain ampersand must not begin one.
     return '"' + plain.replace("&", "&amp;").replace("\n", "\\n") + '"'

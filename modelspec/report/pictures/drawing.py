@@ -22,7 +22,7 @@ def can_draw() -> bool:
 
 
 def draw(scene: Scene, form: str) -> bytes:
-    """The picture as ``svg``, ``png`` or ``pdf``.
+    """Draw the picture as ``svg``, ``png`` or ``pdf``.
 
     Raises:
         RunError: pygraphviz is not installed, or Graphviz cannot draw the picture.
@@ -34,10 +34,10 @@ def draw(scene: Scene, form: str) -> bytes:
 
 
 def svg(scene: Scene, *, ids: str = "graph", linked: bool = False) -> str:
-    """The picture as SVG with a title, a description, and colours for dark pages.
+    """Return the picture as SVG with a title, a description, and colours for dark pages.
 
-    ``ids`` begins the ids in it, where a page holds several pictures. With ``linked``, boxes lead
-    to ``#L12`` of the page for line 12 of the spec.
+    ``ids`` is the prefix of the ids in it, if a page has several pictures. With ``linked``, boxes
+    link to ``#L12`` of the page for line 12 of the spec.
     """
     raw = _graphviz(dot(scene, linked=linked), "svg").decode()
     ET.register_namespace("", _SVG)
@@ -69,11 +69,11 @@ def _describe(root: ET.Element, scene: Scene, ids: str) -> None:
 
 
 def _name_parts(root: ET.Element, names: dict[str, str]) -> None:
-    """Give boxes readable titles in place of Graphviz's numbers, and no ids that could clash."""
+    """Give boxes readable titles instead of Graphviz's numbers, and remove ids that could clash."""
     for part in root.iter(f"{{{_SVG}}}g"):
         part.attrib.pop("id", None)
         for link in part.iter(f"{{{_SVG}}}a"):
-            # A tooltip of its own, with all lines of the box run together.
+            # Graphviz's own tooltip, with all lines of the box joined.
             link.attrib.pop(f"{{{_XLINK}}}title", None)
         heading = part.find(f"{{{_SVG}}}title")
         if heading is None:
@@ -90,12 +90,12 @@ def _graphviz(text: str, form: str) -> bytes:
             f"{form.upper()} needs pygraphviz, which is not installed: install the extra graph, or "
             "write .mmd or .dot"
         )
-    # The libraries of fonts print.
+    # The font libraries print.
     with silent_stderr():
         import pygraphviz
 
         try:
-            # As it draws, it warns of labels that are wider than their boxes.
+            # While drawing, it warns of labels that are wider than their boxes.
             with warnings.catch_warnings(action="ignore"):
                 graph = pygraphviz.AGraph(string=text)
                 raw: bytes = graph.draw(format=form, prog="dot")

@@ -10,12 +10,12 @@ SUFFIXES = (".mmd", ".dot", ".svg", ".png", ".pdf")
 
 
 def picture(network: Network, suffix: str, depth: int | None = None) -> bytes:
-    """A picture in the form that a suffix names.
+    """Return a picture in the form of a suffix.
 
     Args:
         network: The graph.
         suffix: One of ``SUFFIXES``.
-        depth: The levels of groups that are open; by default as many as can be read.
+        depth: The levels of groups that are open; by default as many as are readable.
 
     Raises:
         RunError: The form needs the extra ``graph``, which is not installed.

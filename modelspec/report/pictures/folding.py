@@ -1,9 +1,9 @@
 """Groups for graphs that are too large to draw and have too few blocks of their own.
 
-Boxes that follow each other are put into one: those whose names begin alike (``conv2_block1_…``),
-those between two narrow places of the graph, such as the layers of a residual block, and as a last
-resort so many in a row. No list of boxes is longer than ``MOST`` afterwards, so a picture with
-all groups closed is small, whatever the model.
+Neighbouring boxes are put into one: those whose names have a common prefix (``conv2_block1_…``),
+those between two narrow places of the graph, such as the layers of a residual block, and otherwise
+a fixed number in a row. No list of boxes is longer than ``MOST`` afterwards, so a picture with all
+groups closed is small, whatever the model.
 """
 
 import re
@@ -16,7 +16,7 @@ from modelspec.results.network import Group, Link
 MOST = 24
 _LEVELS = 6
 _FEWEST = 3
-"""The number of groups that a list must make, so that something is gained."""
+"""The least number of groups from a list, so that grouping has an effect."""
 _SIMILAR = 3
 """The number of equal boxes in a row that are drawn as one."""
 
@@ -36,12 +36,12 @@ def _fold(branch: Branch, links: Sequence[Link]) -> None:
         if len(branch.children) <= MOST:
             return
         children = step(branch, links)
-        # One group of everything would be folded for ever.
+        # A single group of everything would be folded again and again.
         branch.children = children if len(children) > 1 else branch.children
 
 
 def _by_name(branch: Branch, _links: Sequence[Link]) -> list[Box]:
-    """Neighbours whose names begin alike, by as few words as make a difference."""
+    """Group neighbours whose names have a common prefix, of as few words as possible."""
     boxes = branch.children
     for words in range(1, _LEVELS + 1):
         starts = [_words(box, words) for box in boxes]
@@ -52,7 +52,7 @@ def _by_name(branch: Branch, _links: Sequence[Link]) -> list[Box]:
 
 
 def _runs(boxes: Sequence[Box], marks: Sequence[object]) -> list[list[Box]]:
-    """Neighbours with equal marks."""
+    """Return runs of neighbours with equal marks."""
     places = groupby(range(len(boxes)), marks.__getitem__)
     return [[boxes[place] for place in run] for _, run in places]
 
@@ -62,7 +62,7 @@ def _words(box: Box, count: int) -> tuple[str, ...]:
 
 
 def _by_repeats(branch: Branch, _links: Sequence[Link]) -> list[Box]:
-    """Equal groups in a row."""
+    """Group equal groups in a row."""
     runs: list[list[Box]] = []
     for box in branch.children:
         if runs and isinstance(box, Branch) and is_same(runs[-1][-1], box):
@@ -77,7 +77,7 @@ def _repeat(run: Sequence[Box]) -> Box:
 
 
 def _by_width(branch: Branch, links: Sequence[Link]) -> list[Box]:
-    """What lies between places that few tensors cross."""
+    """Group boxes between places that few tensors cross."""
     boxes = branch.children
     widths = _widths(boxes, links)
     for narrow in sorted(set(widths)):
@@ -88,7 +88,7 @@ def _by_width(branch: Branch, links: Sequence[Link]) -> list[Box]:
 
 
 def _widths(boxes: Sequence[Box], links: Sequence[Link]) -> list[int]:
-    """For each gap between neighbours, from how many boxes before it tensors go beyond it."""
+    """Count for each gap between neighbours the boxes before it with tensors for boxes after it."""
     places = {key: place for place, box in enumerate(boxes) for key in _keys(box)}
     furthest: dict[int, int] = {}
     for link in links:
@@ -114,7 +114,7 @@ def _keys(box: Box) -> Iterator[str]:
 
 
 def _cut(boxes: Sequence[Box], narrow: Sequence[bool]) -> Iterator[list[Box]]:
-    """Pieces that end at a narrow gap; a chain of narrow gaps stays with the piece before it."""
+    """Yield pieces that end at a narrow gap; a chain of narrow gaps joins the piece before."""
     piece: list[Box] = []
     for index, box in enumerate(boxes):
         piece.append(box)
@@ -145,7 +145,7 @@ def _span(run: Sequence[Box]) -> str:
 
 
 def _stem(run: Sequence[Box]) -> str:
-    """The words that all names begin with."""
+    """Return the words that all names begin with."""
     names = [_words(box, _LEVELS) for box in run]
     common = []
     for words in zip(*names, strict=False):

@@ -17,17 +17,17 @@ STEPS = (0.3, 0.1, 0.03, 0.01)
 
 
 def title(box: Box) -> str:
-    """The name of a box, on one line."""
+    """Return the name of a box, on one line."""
     return shortened(box.name)
 
 
 def heading(box: Branch) -> str:
-    """The title of an open group: its name, and the block or class that it is."""
+    """Return the title of an open group: its name, and its block or class."""
     return shortened(f"{box.name}: {box.group.type}" if box.group and box.group.type else box.name)
 
 
 def lines(box: Box, network: Network) -> Iterator[str]:
-    """What stands below the name."""
+    """Yield the lines below the name."""
     texts = _of_vertex(box.vertex) if isinstance(box, Leaf) else _of_group(box)
     yield from (shortened(text, LONGEST + 1) for text in texts)
     if network.measure and box.cost:
@@ -72,7 +72,7 @@ def _of_group(box: Branch) -> Iterator[str]:
 
 
 def _wrapped(parts: list[str]) -> Iterator[str]:
-    """Parts side by side, as long as a line is not too long."""
+    """Put parts side by side, up to the length of a line."""
     line = ""
     for part in parts:
         if line and len(line) + len(", ") + len(part) > LONGEST:
@@ -85,7 +85,7 @@ def _wrapped(parts: list[str]) -> Iterator[str]:
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
-    """Text on one line, without characters that do not show, and cut where it is too long."""
+    """Return text on one line, without invisible characters, and cut if it is too long."""
     plain = "".join(char if _shows(char) else " " for char in text)
     plain = " ".join(plain.split())
     return plain if len(plain) <= longest else plain[: longest - 1] + "…"
@@ -111,7 +111,7 @@ def _share(cost: int, network: Network) -> float:
 
 
 def total_cost(network: Network) -> int:
-    """The sum over the picture; a nested model counts as a whole."""
+    """Return the sum over the picture; a nested model counts as a whole."""
     whole, counted = 0, set()
     for vertex in network.vertices:
         owner = next((group for group in vertex.groups if group.cost is not None), None)
@@ -124,7 +124,7 @@ def total_cost(network: Network) -> int:
 
 
 def cost_step(box: Box, network: Network) -> int | None:
-    """The colour of a box, 0 for the darkest; None without costs."""
+    """Return the colour of a box, 0 for the darkest; None without costs."""
     if network.measure is None or box.cost is None:
         return None
     share = _share(box.cost, network)
@@ -132,7 +132,7 @@ def cost_step(box: Box, network: Network) -> int | None:
 
 
 def legend(network: Network) -> list[str]:
-    """What each colour means, from the darkest."""
+    """Return the meaning of each colour, from the darkest."""
     if network.measure is None:
         return []
     above = [f"{bound:.0%} or more" for bound in STEPS]

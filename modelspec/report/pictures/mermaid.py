@@ -10,18 +10,18 @@ from modelspec.report.pictures.tree import Box, Branch, Leaf
 from modelspec.results.network import Network
 
 MOST_EDGES, MOST_CHARACTERS = 500, 50_000
-"""Mermaid draws no more, and a document cannot raise these limits."""
+"""Mermaid's limits, which a document cannot raise."""
 
 _PLAIN = re.compile(r"[^A-Za-z0-9 _.,:()…/+*=-]")
 
 
 def mermaid(network: Network, depth: int | None = None) -> str:
-    """The graph as a flowchart. Without ``depth``, groups are closed until Mermaid can draw it."""
+    """Return a flowchart. Without ``depth``, groups are closed until Mermaid can draw it."""
     return _text(make_scene(network, depth, fits=lambda scene: is_drawable(_text(scene))))
 
 
 def is_drawable(text: str) -> bool:
-    """Whether Mermaid's limits allow a text."""
+    """Return True where a text is within Mermaid's limits."""
     return text.count(" --> ") + text.count("-->|") <= MOST_EDGES and len(text) <= MOST_CHARACTERS
 
 
@@ -83,10 +83,10 @@ def _classes(scene: Scene) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text for a quoted label: every other character as a code of its own."""
+    """Escape text for a quoted label: every other character becomes a code."""
     return _PLAIN.sub(lambda match: f"#{ord(match[0])};", text)
 
 
 def _plain(text: str) -> str:
-    """Text for a title, which has no quotes and no codes."""
+    """Return text for a title, which has no quotes and no codes."""
     return " ".join(re.sub(r"[^\w .,()-]", " ", text).split())

@@ -8,16 +8,16 @@ from modelspec.report.pictures.tree import Box, Branch, Leaf, height, make_tree
 from modelspec.results.network import Network
 
 MOST_BOXES = 100
-"""Of a picture that people can read; in a larger one, groups are closed."""
+"""The limit of boxes in a readable picture; in a larger one, groups are closed."""
 
 MOST_LINES = 300
 _OPEN = 60
-"""A model with so few layers needs no groups beside its own."""
+"""The number of layers up to which a model needs no groups besides its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An arrow between two boxes by their numbers, with what is written on it."""
+    """An arrow between two boxes by their numbers, with its label."""
 
     source: int
     target: int
@@ -26,9 +26,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A picture. ``top`` holds the outermost boxes; ``numbers`` name the drawn ones by identity.
+    """A picture. ``top`` has the outermost boxes; ``numbers`` name the drawn ones by identity.
 
-    A branch that has a number is closed; one that has none is open.
+    A branch with a number is closed; one without is open.
     """
 
     network: Network
@@ -41,7 +41,7 @@ class Scene:
         return self.numbers.get(id(box))
 
     def first_number(self, box: Box) -> int:
-        """The number of a box, or of the first box in it that has one."""
+        """Return the number of a box, or of the first box in it that has one."""
         return next(self._numbers_in(box))
 
     def _numbers_in(self, box: Box) -> Iterator[int]:
@@ -54,7 +54,7 @@ class Scene:
 
 
 def scenes(network: Network, depth: int | None = None) -> Iterator[Scene]:
-    """Pictures of a model from the most open one; only that of ``depth``, where it is given."""
+    """Yield pictures of a model from the most open one; only that of ``depth``, if it is given."""
     root = make_tree(network)
     if len(network.vertices) > _OPEN:
         fold(root, network.links)
@@ -68,7 +68,7 @@ def scenes(network: Network, depth: int | None = None) -> Iterator[Scene]:
 def make_scene(
     network: Network, depth: int | None = None, fits: Callable[[Scene], bool] | None = None
 ) -> Scene:
-    """The most open picture that people can read, and that ``fits``."""
+    """Return the most open picture that is readable, and that ``fits``."""
     last = None
     for last in scenes(network, depth):
         readable = len(last.boxes) <= MOST_BOXES and len(last.lines) <= MOST_LINES
@@ -108,7 +108,7 @@ _LABELS = 3
 
 
 def _label(texts: list[str]) -> str:
-    """The calls of a line; a tensor that is used twice by one layer is said once."""
+    """Return the calls of a line; a tensor that one layer uses twice is named once."""
     known = [text for text in dict.fromkeys(texts) if text]
     more = f", … ({len(known)})" if len(known) > _LABELS else ""
     return ", ".join(known[:_LABELS]) + more

@@ -8,7 +8,7 @@ from modelspec.results.network import Group, Network, Vertex
 
 @dataclass(slots=True, eq=False)
 class Branch:
-    """A box that holds others. The root has no group."""
+    """A box that contains others. The root has no group."""
 
     group: Group | None
     children: "list[Branch | Leaf]" = field(default_factory=list)
@@ -28,7 +28,7 @@ class Branch:
 
     @property
     def cost(self) -> int | None:
-        """The group's own, or the sum of what is measured in it."""
+        """The group's own cost, or the sum of the costs in it."""
         if self.group is not None and self.group.cost is not None:
             return self.group.cost
         costs = [box.cost for box in self.children if box.cost is not None]
@@ -54,7 +54,7 @@ Box = Branch | Leaf
 
 
 def make_tree(network: Network) -> Branch:
-    """The vertices by their groups, in order."""
+    """Return the vertices by their groups, in order."""
     root = Branch(None)
     branches: dict[str, Branch] = {}
     for vertex in network.vertices:
@@ -69,7 +69,7 @@ def make_tree(network: Network) -> Branch:
 
 
 def height(box: Box) -> int:
-    """The number of groups inside of each other."""
+    """Return the number of nested groups."""
     if isinstance(box, Leaf):
         return 0
     inner = max((height(child) for child in box.children), default=0)
@@ -77,7 +77,7 @@ def height(box: Box) -> int:
 
 
 def is_same(one: Box, other: Box) -> bool:
-    """Whether two boxes hold layers of the same types in the same order."""
+    """Return True where two boxes have layers of the same types in the same order."""
     return _types(one) == _types(other)
 
 
