@@ -124,10 +124,17 @@ def _candidates(argument: Argument, now: Any) -> Iterator[Any]:
     elif isinstance(default, float):
         yield from (default * 0.5 or 0.25, default + 0.125)
     elif isinstance(default, list | tuple) and default:
-        yield [item if isinstance(item, str | None) else item + 1 for item in default]
+        yield _one_more(default)
     if "bool" in argument.kinds:
         yield from (True, False)
     yield from (2, 1, 0.25, [1], [2, 2], "written", True)
+
+
+def _one_more(value: Any) -> Any:
+    """The value with every number in it larger by one."""
+    if isinstance(value, list | tuple):
+        return [_one_more(item) for item in value]
+    return value if isinstance(value, str | None) else value + 1
 
 
 def _default(argument: Argument) -> Any:

@@ -71,9 +71,9 @@ CHAOTIC = ("author_profile", "digits_conv", "digits_heads", "residual", "siamese
 """Deep networks under Adam or RMSprop: in float32, a sum in another order is 1e-7 apart, and the
 difference grows in every step. In float64 they must be within ``EQUAL``, as all others."""
 
-TOLERANCES = {**dict.fromkeys((*NO_GRADIENT, *CHAOTIC), 1.0), "random 8": 1e-3}
-"""Cases whose rounding grows further than ``ROUNDED`` in their own precision; the last one's is
-mixed_float16."""
+TOLERANCES = {**dict.fromkeys((*NO_GRADIENT, *CHAOTIC), 1.0), "random 0": 1e-3, "random 8": 1e-3}
+"""Cases whose rounding grows further than ``ROUNDED`` in their own precision: on some processors
+(random 0), or since it is mixed_float16 (random 8)."""
 
 REFUSED = {"random 9": "CutMix"}
 """Cases with a layer that combines the samples of a batch, which workers refuse."""

@@ -34,16 +34,22 @@ def make_application(entry: Entry, arguments: Mapping[str, Any], options: Mappin
     """
     function = getattr(keras.applications, entry.name)
     plain = {key: _plain(value) for key, value in arguments.items()}
-    named = {"name": options["name"]} if "name" in options else {}
     with _policy(options.get("dtype")):
-        if plain.get("weights", IMAGENET) is None:
-            return function(**plain, **named)
-        if is_without_values():
-            return _without_values(function, plain, named)
-        return _with_weights(function, plain, named)
+        model = _made(function, plain)
+    # Keras chooses the blocks and the weights of some models by their name (EfficientNetV2).
+    model.name = options.get("name", model.name)
+    return model
 
 
-def _without_values(function: Any, arguments: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
+def _made(function: Any, arguments: Mapping[str, Any]) -> Any:
+    if arguments.get("weights", IMAGENET) is None:
+        return function(**arguments)
+    if is_without_values():
+        return _without_values(function, arguments)
+    return _with_weights(function, arguments)
+
+
+def _without_values(function: Any, arguments: Mapping[str, Any]) -> Any:
     """Return the same model with new weights, after Keras accepted the arguments."""
 
     def asked(_name: str, _origin: str) -> None:
@@ -54,14 +60,14 @@ def _without_values(function: Any, arguments: Mapping[str, Any], named: Mapping[
             function(**arguments)
     except _Asked:
         pass
-    return function(**{**arguments, "weights": None}, **named)
+    return function(**{**arguments, "weights": None})
 
 
-def _with_weights(function: Any, arguments: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
+def _with_weights(function: Any, arguments: Mapping[str, Any]) -> Any:
     wanted: list[tuple[str, str]] = []
     with intercepted_downloads(lambda name, origin: wanted.append((name, origin))):
         try:
-            return function(**arguments, **named)
+            return function(**arguments)
         except Exception as error:
             place = keras_home() / "models" / wanted[-1][0] if wanted else None
             if place is None or place.exists():

@@ -92,13 +92,14 @@ def _application(
     values: Values,
 ) -> Iterator[str]:  # fmt: skip
     passed = [_argument(item, values).before(f"{key}=") for key, item in arguments.items()]
-    passed.append(values.value(options["name"]).before("name="))
     made = call(f"keras.applications.{entry.name}", passed)
     policy = options.get("dtype")
     if policy is not None:
         yield "    policy = keras.config.dtype_policy()"
         yield from lines(call("keras.config.set_dtype_policy", [values.value(policy)]), 4)
     yield from lines(made.before(f"{variable} = "), 4)
+    # Not by an argument: Keras chooses the blocks of some models by it.
+    yield from lines(values.value(options["name"]).before(f"{variable}.name = "), 4)
     if policy is not None:
         yield "    keras.config.set_dtype_policy(policy)"
 
