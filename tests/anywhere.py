@@ -1,8 +1,8 @@
-"""The suite as other machines run it: with older instruction sets, one thread, and busy cores.
+"""The suite as on other machines: with older instruction sets, one thread, and busy cores.
 
     python tests/anywhere.py [--only NAME ...] [arguments of pytest]
 
-Each environment runs by itself, one after the other, and the last lines say which of them failed.
+Each environment runs alone, one after the other, and the last lines name those that failed.
 """
 
 import argparse
@@ -23,7 +23,7 @@ SUITE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def numpy_features() -> str:
-    """What NumPy chooses by the CPU, and this CPU has: names that differ between its releases."""
+    """Return the CPU features that NumPy selects at run time and this CPU has."""
     # NumPy 1 has no `_core`.
     parts = getattr(np, "_core", None) or np.core
     umath = parts._multiarray_umath
@@ -31,7 +31,7 @@ def numpy_features() -> str:
 
 
 def environments() -> dict[str, dict[str, str]]:
-    """Variables by the name of the machine that they imitate."""
+    """Return variables by the name of the machine that they imitate."""
     # Where TensorFlow's own rewriting for oneDNN sees a newer CPU than oneDNN may use, half
     # precision aborts, as on no real machine. Its matrix products go through oneDNN either way.
     plain = {"TF_ENABLE_ONEDNN_OPTS": "0"}
@@ -48,7 +48,7 @@ def environments() -> dict[str, dict[str, str]]:
 
 @contextlib.contextmanager
 def busy(loops: int) -> Iterator[None]:
-    """Have so many endless loops run beside the work inside."""
+    """Run ``loops`` endless loops beside the work inside."""
     command = [sys.executable, "-c", "while True: pass"]
     running = [subprocess.Popen(command) for _ in range(loops)]
     try:
@@ -60,7 +60,7 @@ def busy(loops: int) -> Iterator[None]:
 
 
 def run(name: str, arguments: Sequence[str]) -> bool:
-    """Whether the tests pass in an environment."""
+    """Run the tests in an environment, and return True where they pass."""
     changes = environments()[name]
     print(
         f"== {name}: {' '.join(f'{key}={value!r}' for key, value in changes.items())}", flush=True

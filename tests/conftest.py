@@ -1,8 +1,8 @@
-"""Keras on TensorFlow in every test process, TensorFlow quiet, and caches that start empty.
+"""Keras on TensorFlow in every test process, without TensorFlow's log output, and empty caches.
 
-Where tests are chosen by ``-m "not keras and not process"``, a test that imports Keras or starts a
-process fails. In other runs what is imported already hides what a test needs, and libraries start
-programs of their own.
+If tests are chosen by ``-m "not keras and not process"``, a test that imports Keras or starts a
+process fails. In other runs, modules that are imported already hide what a test needs, and
+libraries start programs of their own.
 """
 
 import os
@@ -19,9 +19,9 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 THEIRS = (
-    # NumPy 2 asks TensorFlow's variables for an argument that they do not know.
+    # NumPy 2 passes an argument to TensorFlow's variables that they do not know.
     "__array__ implementation doesn't accept a copy:DeprecationWarning:keras.src.backend",
-    # Keras before 3.15 looks whether an old NumPy has it.
+    # Keras before 3.15 tests whether an old NumPy has it.
     "In the future `np.object` will be defined:FutureWarning:keras.src.export",
 )
 
@@ -32,29 +32,29 @@ _OF_KERAS = {"keras", "tensorflow", "jax"}
 _STARTS = {"subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec"}
 
 _unmarked: set[str] = set()
-"""The markers that the test which runs now does not have."""
+"""The markers that the running test does not have."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let pass the warnings of TensorFlow and Keras that nobody here can avoid."""
+    """Ignore warnings of TensorFlow and Keras that nobody here can avoid."""
     for warning in THEIRS:
         config.addinivalue_line("filterwarnings", f"ignore:{warning}")
-    # What was remembered of an earlier state of the code must not answer for this one.
+    # Results that were cached with earlier code must not answer for this one.
     os.environ["XDG_CACHE_HOME"] = _CACHE.name
     if "not keras" in config.option.markexpr:
         sys.addaudithook(_hold_to_markers)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out modules that are marked as a whole: most import Keras when they are collected."""
+    """Leave out modules that are marked as a whole, because most import Keras when collected."""
     if collection_path.suffix != ".py" or "not keras" not in config.option.markexpr:
         return None
     return bool(_MARKED.search(collection_path.read_text(encoding="utf-8"))) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with slow modules; leave out sweeps that neither their marker nor their id asks for."""
-    # With two workers, a long module that is begun last leaves one of them without work.
+    """Start with slow modules; leave out sweeps that neither their marker nor their id selects."""
+    # With two workers, a long module at the end leaves one of them without work.
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     if "sweep" in config.option.markexpr or any("::" in name for name in config.args):
         return
@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     marks = {mark.name for mark in item.iter_markers()}
-    # Importing Keras runs other programs too, to know the processor.
+    # Importing Keras also runs other programs, to identify the processor.
     _unmarked.update(set() if "keras" in marks else {"keras", "process"} - marks)
     try:
         return (yield)

@@ -57,7 +57,7 @@ class Link:
 
     @property
     def label(self) -> str:
-        """Return ``call 2``, or ``call 2 to 1`` between two layers with several calls.
+        """``call 2``, or ``call 2 to 1`` between two layers with several calls.
 
         Inside of a shared block, where each call leads to the one of the same number, it is empty.
         """

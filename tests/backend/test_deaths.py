@@ -4,19 +4,19 @@ import random
 from pathlib import Path
 
 import pytest
-from deaths import SPECS, Doing, befall, fill_disk, fingerprint, kill, train
+from deaths import SPECS, Disturbance, fill_disk, fingerprint, kill, train, train_disturbed
 
 pytestmark = [pytest.mark.keras, pytest.mark.process, pytest.mark.slow]
 
 
-def befallen(kind: str, folder: Path, doings: list[Doing]) -> Path:
+def disturbed(kind: str, folder: Path, disturbances: list[Disturbance]) -> Path:
     folder.mkdir(exist_ok=True)
-    run = folder / "befallen"
-    while doings:
-        met = befall(kind, run, doings)
-        # What came too late for one run befalls the next.
-        doings = doings[met:]
-        run = run if not doings else run.with_name(run.name + "-again")
+    run = folder / "disturbed"
+    while disturbances:
+        hits = train_disturbed(kind, run, disturbances)
+        # Disturbances that came after the end of one run are left for the next.
+        disturbances = disturbances[hits:]
+        run = run if not disturbances else run.with_name(run.name + "-again")
     return run
 
 
@@ -28,7 +28,7 @@ def test_a_run_that_is_killed_and_runs_out_of_room_goes_on_to_the_same_bytes(
     seconds = train("schedule", whole)
     chance = random.Random()
     moments = chance.uniform(0, 0.4 * seconds), chance.uniform(0, 0.4 * seconds)
-    run = befallen("schedule", tmp_path, [kill(moments[0]), fill_disk(moments[1])])
+    run = disturbed("schedule", tmp_path, [kill(moments[0]), fill_disk(moments[1])])
     assert fingerprint(run) == fingerprint(whole), moments
 
 
@@ -40,8 +40,8 @@ def test_runs_that_are_killed_again_and_again(kind: str, kills: int, tmp_path: P
     seconds = train(kind, whole)
     chance = random.Random()
     moments = [chance.uniform(0, 0.8 * seconds / kills) for _ in range(kills)]
-    run = befallen(kind, tmp_path, [kill(moment) for moment in moments])
+    run = disturbed(kind, tmp_path, [kill(moment) for moment in moments])
     assert fingerprint(run) == fingerprint(whole), moments
     moment = chance.uniform(0, 0.5 * seconds)
-    full = befallen(kind, tmp_path / "full", [fill_disk(moment)])
+    full = disturbed(kind, tmp_path / "full", [fill_disk(moment)])
     assert fingerprint(full) == fingerprint(whole), moment

@@ -1,7 +1,7 @@
-"""Writes modelspec/BALANCE.md: what strategies for loss weights are worth, on the shipped data.
+"""Writes modelspec/BALANCE.md: the effect of strategies for loss weights, on the shipped data.
 
-``python tests/benchmarks/balance.py [--jobs N] [--seeds N] [--keep FILE] [--output PAGE]`` takes
-a quarter of an hour on two cores.
+``python tests/benchmarks/balance.py [--jobs N] [--seeds N] [--keep FILE] [--output PAGE]`` takes a
+quarter of an hour on two cores.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def spec_of(name: str) -> Path:
 
 
 def data_of(name: str) -> Path:
-    """The shipped data; that of the raw targets is made, once for all processes."""
+    """Return the shipped data; that of the raw targets is made once for all processes."""
     if name != RAW.stem:
         return ROOT / "data" / f"{SETS[name]}.npz"
     path = Path(tempfile.gettempdir()) / f"modelspec-{name}.npz"
@@ -58,7 +58,7 @@ def data_of(name: str) -> Path:
 
 
 def make_raw_targets(path: Path) -> None:
-    """Of 20 features: three kinds, a price of some 240 with a deviation of 200, and a churn."""
+    """Make targets of 20 features: three kinds, a price of some 240 (deviation 200), a churn."""
     import numpy as np
 
     random = np.random.default_rng(11)
@@ -78,7 +78,7 @@ def make_raw_targets(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """One training of a set; ``weights`` as YAML has them."""
+    """One training of a set; ``weights`` in the form of YAML."""
 
     name: str
     row: str
@@ -88,19 +88,19 @@ class Job:
 
 @dataclass(frozen=True)
 class Head:
-    """An output and the metric that judges it; ``samples`` of the test part."""
+    """An output and its metric; ``samples`` of the test part."""
 
     output: str
     metric: str
     samples: int
 
     def error(self, value: float) -> float:
-        """What is better where it is smaller, and never 0."""
+        """Return a value that is better where it is smaller, and never 0."""
         return max(1 - value, 0.5 / self.samples) if self.metric == "accuracy" else value
 
 
 def train(job: Job) -> dict[str, float]:
-    """Keras's results on the test part."""
+    """Return Keras's results on the test part."""
     _calm()
     import numpy as np
     import tensorflow as tf
@@ -153,7 +153,7 @@ def train(job: Job) -> dict[str, float]:
 
 
 def _calm() -> None:
-    """Before TensorFlow is imported: no chatter, and one thread for each process of the pool."""
+    """Reduce log output and threads, before TensorFlow is imported in a process of the pool."""
     os.environ |= {
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_NUM_INTRAOP_THREADS": "1",
@@ -162,7 +162,7 @@ def _calm() -> None:
 
 
 def measure(name: str) -> dict[str, dict[str, float]]:
-    """The weights that ``modelspec balance`` prints."""
+    """Return the weights that ``modelspec balance`` prints."""
     _calm()
     import modelspec
     from modelspec.api import balance as measuring
@@ -173,7 +173,7 @@ def measure(name: str) -> dict[str, dict[str, float]]:
 
 
 def heads(name: str) -> tuple[list[Head], Any]:
-    """The heads of a set, and the loss weights of its spec where they are numbers."""
+    """Return the heads of a set, and the loss weights of its spec where they are numbers."""
     import modelspec
 
     source = modelspec.load(spec_of(name))
@@ -185,7 +185,7 @@ def heads(name: str) -> tuple[list[Head], Any]:
 
 
 def rows(name: str, measured: Mapping[str, Weights]) -> Iterator[tuple[str, str]]:
-    """What is trained: the row of the table, and the loss weights."""
+    """Yield the row of the table and the loss weights of each training."""
     known, own = heads(name)
     outputs = [head.output for head in known]
     yield ONES, written(dict.fromkeys(outputs, 1.0))
@@ -199,7 +199,7 @@ def rows(name: str, measured: Mapping[str, Weights]) -> Iterator[tuple[str, str]
 
 
 def grid(start: Weights) -> Iterator[str]:
-    """Equal contributions; and of each head ten times and a tenth of that."""
+    """Yield equal contributions; and for each head ten times and a tenth of that."""
     yield written(start)
     for output, weight in start.items():
         for factor in (10, 0.1):
@@ -228,7 +228,7 @@ class Results:
         return statistics.mean(self.of(row, head))
 
     def score(self, row: str) -> float:
-        """The geometric mean of the heads' errors against those of each trained alone."""
+        """Return the geometric mean of the heads' errors, relative to heads trained alone."""
         ratios = [
             head.error(self.mean(row, head)) / head.error(self.mean(alone(head.output), head))
             for head in self.heads
@@ -239,7 +239,7 @@ class Results:
         return min((row for row in self.values if row.startswith("grid ")), key=self.score)
 
     def worse(self, row: str, than: str) -> list[str]:
-        """Heads for which one row loses to another by more than both spreads."""
+        """Return heads for which one row is worse than another by more than both spreads."""
         worse_heads = []
         for head in self.heads:
             one, other = (
@@ -260,10 +260,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--output", type=Path, default=PAGE)
-    parser.add_argument("--keep", type=Path, help="Where results stay, to go on after a break.")
+    parser.add_argument("--keep", type=Path, help="a file of results, to continue later")
     options = parser.parse_args()
     kept = Kept(options.keep)
-    # A fresh process now and then: TensorFlow keeps the functions of every model it has traced.
+    # A new process from time to time: TensorFlow keeps the functions of every model it has traced.
     # (concurrent.futures would hang there: https://github.com/python/cpython/issues/115634)
     with get_context("spawn").Pool(options.jobs, maxtasksperchild=12) as pool:
         measured = dict(zip(SETS, pool.map(measure, SETS), strict=True))
@@ -284,7 +284,7 @@ def main() -> None:
 
 
 class Kept:
-    """Results by training, in a file of JSON lines where there is one."""
+    """Results by training, in a file of JSON lines if there is one."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -324,7 +324,7 @@ def page(results: Mapping[str, Results], seeds: int) -> str:
 
 
 def overview(results: Mapping[str, Results]) -> str:
-    """Scores by row and set; and over all sets."""
+    """Return scores by row and set; and over all sets."""
     lines = [
         f"| | {' | '.join(f'`{name}`' for name in results)} | all |",
         "|---|" + "---:|" * (len(results) + 1),
@@ -364,7 +364,7 @@ def _cell(values: Sequence[float]) -> str:
 
 
 def losses(results: Results) -> Iterator[str]:
-    """Where a strategy is worse than not having it, or than looking for weights."""
+    """Yield a line for each strategy: where it is worse than weights of 1, or than a search."""
     for row in STRATEGIES:
         against = ((ONES, ONES), (BEST, results.best_of_grid()))
         told = [

@@ -1,4 +1,4 @@
-"""Steady epochs with strategies for loss weights, against the same with fixed weights."""
+"""Steady epochs with strategies for loss weights, compared with fixed weights."""
 
 import argparse
 import time
@@ -24,7 +24,7 @@ SECONDS = 1.0
 
 
 def epochs(name: str, weights: str) -> Measured:
-    """Steady training of a spec in the engine; samples a second."""
+    """Measure steady training of a spec in the engine; samples a second."""
     from modelspec.backend.loss_weights.factory import make_strategy
     from modelspec.backend.training.batch_source import make_batch_source
     from modelspec.backend.training.engine import Engine
@@ -69,7 +69,7 @@ def compared(name: str, rounds: int) -> Iterator[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--output", type=Path, help="Where the table goes too.")
+    parser.add_argument("--output", type=Path, help="a file for the table, as Markdown")
     options = parser.parse_args()
     start()
     table = Table(options.output)

@@ -1,10 +1,10 @@
-"""What a check costs, beside what it is promised to cost no more than.
+"""The cost of a check, beside its limits.
 
     python tests/benchmarks/check.py [--rounds 7]
 
 Every line is a ratio of medians over rounds in which both sides run in turn, and the spread of the
-rounds' own ratios. Times are of whole processes unless the line says otherwise; in brackets stands
-the processor's time, which says more where other work shares the machine.
+rounds' own ratios. Times are of whole processes unless the line says otherwise; in brackets is the
+processor time, which is more reliable where other work shares the machine.
 """
 
 import argparse
@@ -215,7 +215,7 @@ Measured = Callable[[], tuple[float, float]]
 
 
 def compare(title: str, bar: float, rounds: int, ours: Measured, theirs: Measured) -> None:
-    """Run both in turn and print what they took."""
+    """Run both in turn and print their times."""
     ours(), theirs()
     pairs = []
     for number in range(rounds):
@@ -291,10 +291,10 @@ def measure(folder: Path, rounds: int) -> None:
 
     def inside() -> tuple[float, float]:
         forget()
-        return told(Run([sys.executable, "-c", OUR_RESIDUAL], RESIDUAL, cache))
+        return own_seconds(Run([sys.executable, "-c", OUR_RESIDUAL], RESIDUAL, cache))
 
     compare(f"{BLOCKS} residual blocks, without imports", 2, few,
-            inside, lambda: told(Run([sys.executable, "-c", PLAIN_RESIDUAL])))  # fmt: skip
+            inside, lambda: own_seconds(Run([sys.executable, "-c", PLAIN_RESIDUAL])))  # fmt: skip
     scan(folder, rounds)
 
 
@@ -302,13 +302,13 @@ def times(run: Run) -> tuple[float, float]:
     return run.seconds, run.busy
 
 
-def told(run: Run) -> tuple[float, float]:
+def own_seconds(run: Run) -> tuple[float, float]:
     wall, busy = map(float, run.output.split())
     return wall, busy
 
 
 def scan(folder: Path, rounds: int) -> None:
-    """Ours reads headers, maps or unpacks, and checks; NumPy has stored arrays mapped already."""
+    """Compare a check of data with NumPy, whose stored arrays are mapped already."""
     import numpy as np
 
     values = np.random.default_rng(0).random((200_000, 256), np.float32)

@@ -1,4 +1,4 @@
-"""Whole commands against plain scripts that do the same, from a process's start to its end."""
+"""Whole commands compared with equal plain scripts, from a process's start to its end."""
 
 import re
 import shutil
@@ -21,13 +21,13 @@ PLAIN = "plain script"
 
 @dataclass(frozen=True)
 class Bench:
-    """A folder to work in, with a cache of modelspec's that is warm after the first round."""
+    """A folder for the runs, with a cache of modelspec's that is warm after the first round."""
 
     folder: Path
 
     def train(self, name: str, data: Path, epochs: int) -> Run:
-        """By modelspec; into a fresh folder, as its runs are."""
-        # Whether it stops early depends on the order of samples, which is each side's own.
+        """Train with modelspec, into a new folder."""
+        # Early stopping depends on the order of samples, which differs between the sides.
         run = self._fresh("run")
         return self.ours(
             *("train", str(spec_of(name)), "--data", str(data), "--run", str(run)),
@@ -36,7 +36,7 @@ class Bench:
 
     def plain(self, name: str, data: Path, epochs: int) -> Run:
         folder = self._fresh("plain")
-        if name == "digits":  # the one that the README shows, in one piece
+        if name == "digits":  # the script in the README, as a whole
             return self.script("digits.py", str(data), str(folder), str(epochs))
         return self.script("train.py", name, str(data), str(folder), str(epochs))
 
@@ -70,7 +70,7 @@ def spec_of(name: str) -> Path:
 
 
 def data_of(name: str) -> Path:
-    """The file that the spec's own comment names."""
+    """Return the file that the spec's own comment names."""
     [path] = re.findall(r"--data (\S+)", spec_of(name).read_text(encoding="utf-8"))
     return REPOSITORY / str(path)
 
@@ -82,9 +82,9 @@ def epochs_of(name: str) -> int:
 
 
 def digits(rounds: int, *, quick: bool, long: bool) -> Iterator[Row]:
-    """At several numbers of epochs: what is saved on each must pay for what starts them.
+    """Yield rows for several numbers of epochs: time saved in epochs must pay for the start.
 
-    The convolutional network has no bar of its own; it shows what is left where arithmetic weighs.
+    The convolutional network has no limit of its own; it shows the rest where arithmetic dominates.
     """
     if quick:
         yield _compare("digits", 1, rounds, None)
@@ -97,10 +97,10 @@ def digits(rounds: int, *, quick: bool, long: bool) -> Iterator[Row]:
 
 
 def specs(rounds: int, *, quick: bool) -> Iterator[Row]:
-    """Every shipped spec, with its own epochs; callbacks are left out on both sides."""
+    """Yield rows for every shipped spec, with its own epochs, without callbacks on both sides."""
     for path in sorted((REPOSITORY / "specs").glob("*.yaml")):
         name = path.stem
-        if name in ("reviews", "wine"):  # a plain script would have to adapt and read tables first
+        if name in ("reviews", "wine"):  # plain scripts fit no layers and read no tables
             continue
         if name == "mlp" or not quick:
             yield _compare(name, 1 if quick else epochs_of(name), min(rounds, 5), 1.0)
@@ -109,7 +109,7 @@ def specs(rounds: int, *, quick: bool) -> Iterator[Row]:
 def _compare(name: str, epochs: int, rounds: int, bar: float | None) -> Row:
     with bench() as here:
         data = data_of(name)
-        # The first of each fills the caches, modelspec's and the system's.
+        # The first of each fills the caches, of modelspec and of the system.
         here.train(name, data, 1), here.plain(name, data, 1)
         seconds = alternate(
             {
@@ -123,7 +123,7 @@ def _compare(name: str, epochs: int, rounds: int, bar: float | None) -> Row:
 
 
 def summary(rounds: int) -> Iterator[Row]:
-    """The first of a user's life, and again."""
+    """Yield rows for a user's first summary, and for later ones."""
     spec = str(spec_of("author_profile"))
     with bench() as here:
 
@@ -147,7 +147,7 @@ def summary(rounds: int) -> Iterator[Row]:
 
 
 def memory(rounds: int, *, quick: bool) -> Iterator[Row]:
-    """The most that a process holds while it trains on data that it has in memory."""
+    """Yield rows of a process's peak memory while it trains on data in memory."""
     rows = 2_000 if quick else 400_000
     with bench() as here:
         large = here.folder / "large.npz"

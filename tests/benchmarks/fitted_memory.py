@@ -1,9 +1,9 @@
 """Peak memory of fitting layers to data, by the number of rows, each in a process of its own.
 
 ``python tests/benchmarks/fitted_memory.py [MEGABYTES...]`` trains for one epoch on an input of
-doubles that Normalization and Discretization are fitted to, and on ids of which an IntegerLookup
-counts. Above the bound of values in memory, the peak must not grow with the rows, and a second
-fit must give the same bits. What is measured is anonymous memory, as in ``memory.py``.
+doubles to which Normalization and Discretization are fitted, and on ids that an IntegerLookup
+counts. Above the limit of values in memory, the peak must not grow with the rows, and a second fit
+must return the same bits. Anonymous memory is measured, as in ``memory.py``.
 """
 
 import shutil
@@ -45,7 +45,7 @@ losses: mse
 training: {{epochs: 1, batch_size: 65536, jit: false, precompute: false}}
 """
 SIZES = (200, 600, 1200)
-"""Megabytes of the first input. The first is fitted to as one array, the others as streams."""
+"""Megabytes of the first input; the first is one array in memory, the others are streams."""
 
 
 def main(sizes: list[int]) -> int:

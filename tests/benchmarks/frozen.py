@@ -1,8 +1,8 @@
-"""A head on a frozen beginning: ``train`` against plain Keras, whole commands in turn.
+"""A head on a frozen beginning: ``train`` compared with plain Keras, whole commands in turn.
 
 ``python tests/benchmarks/frozen.py [ROUNDS]`` prints how many times as long plain Keras takes: its
-``fit`` on the whole model, and a head on features that were computed by hand first. In brackets
-stand the ratios of the processor's time, which say more where other work shares the machine.
+``fit`` on the whole model, and a head on features that were computed by hand first. In brackets are
+the ratios of the processor time, which are more reliable where other work shares the machine.
 """
 
 import shutil
@@ -50,7 +50,7 @@ losses: sparse_categorical_crossentropy
 
 @dataclass(frozen=True)
 class Case:
-    """A spec, its plain script, what makes its rows, and the least ratios by epochs and side."""
+    """A spec, its plain script, a function for its rows, and least ratios by epochs and side."""
 
     spec: str
     script: str

@@ -1,9 +1,9 @@
 """Peak memory of a training on precomputed values, by the number of rows.
 
-``python tests/benchmarks/frozen_memory.py`` trains a head on a frozen layer whose values, for more
-rows than the bound, lie in a file of the cache folder. Each training has a process of its own; the
-largest must need no more than the one before it and a fifth of its added values. What is measured
-is anonymous memory: mapped files take only what nothing else needs.
+``python tests/benchmarks/frozen_memory.py`` trains a head on a frozen layer whose values, above the
+limit of rows, are in a file of the cache folder. Each training has a process of its own; the
+largest must need no more than the one before it and a fifth of its added values. Anonymous memory
+is measured, because mapped files use only free memory.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Both sides in turn, round by round: what every benchmark of this folder is measured with."""
+"""Both sides in turn, round by round, for every benchmark of this folder."""
 
 import json
 import os
@@ -24,7 +24,7 @@ Measured = Callable[[], float]
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's own, without what would change how a side runs."""
+    """Return this process's own environment, without variables that change how a side runs."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_HIDDEN)}
     return kept | {"TF_CPP_MIN_LOG_LEVEL": "3"} | changes
 
@@ -33,7 +33,7 @@ def environment(**changes: str) -> dict[str, str]:
 class Row:
     """One line of the table.
 
-    ``ratios`` are how many times better modelspec was, by round; ``bar`` is what they should be.
+    ``ratios`` say how many times better modelspec was, by round; ``bar`` is the required ratio.
     """
 
     work: str
@@ -76,7 +76,7 @@ def _number(value: float) -> str:
 
 
 def alternate(sides: Mapping[str, Measured], rounds: int) -> dict[str, list[float]]:
-    """Each side once a round, first the one and then the other first."""
+    """Measure each side once a round, in alternating order."""
     names = list(sides)
     measured: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
@@ -86,7 +86,7 @@ def alternate(sides: Mapping[str, Measured], rounds: int) -> dict[str, list[floa
 
 
 class Worker:
-    """A process that measures one side, one round at a time, when it is told to.
+    """A process that measures one side, one round at a time, on request.
 
     It prints a JSON object when it is ready, with a ``note`` or none, and one number a round.
     """
@@ -131,7 +131,7 @@ class Worker:
 
 @dataclass
 class Table:
-    """Rows as they come: printed at once, and written as Markdown with what made them."""
+    """Rows that are printed at once, and written as Markdown with the environment."""
 
     output: Path | None = None
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -1,8 +1,8 @@
-"""How long a check of each hostile spec takes, beside a check of a small one.
+"""The time to check each hostile spec, relative to that of a small one.
 
     python tests/benchmarks/limits.py [NAME ...]
 
-A ratio above BAR is marked. Times are the processor's.
+A ratio above BAR is marked. Times are processor times.
 """
 
 import resource
@@ -16,11 +16,11 @@ sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("support", "c
 import test_hostile as hostile  # noqa: E402 - found by the paths above
 
 BAR = 10.0
-"""Times a check of a small spec."""
+"""The limit, as a multiple of the time to check a small spec."""
 
 
 def seconds(spec: str | bytes) -> float:
-    """Of user time, in the processes of one check."""
+    """Return the user time of the processes of one check, in seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "hostile.yaml")

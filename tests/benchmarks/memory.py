@@ -1,8 +1,8 @@
-"""What data larger than memory takes: peak memory at 1 GB and 4 GB of it, and samples per second.
+"""Data larger than memory: peak memory at 1 GB and 4 GB of data, and samples per second.
 
-Each command runs in a process of its own, under a memory limit where this machine lets one be set
-(as root, in a control group). What is measured is anonymous memory, sampled: mapped files take only
-what nobody else needs.
+Each command runs in a process of its own, under a memory limit if this machine supports one (as
+root, in a control group). Anonymous memory is measured by sampling, because mapped files use only
+free memory.
 """
 
 import argparse
@@ -59,7 +59,7 @@ print(made.record["data"]["samples"], *(epoch["seconds"] for epoch in made.histo
 
 
 def write(path: Path, gigabytes: float, method: int) -> None:
-    """Rows of 1 KB, which compress to about a fifth."""
+    """Write rows of 1 KB, which compress to about a fifth."""
     rows = int(gigabytes * 1e9) // (4 * WIDTH)
     random = np.random.default_rng(0)
     with ZipFile(path, "w", method, compresslevel=1) as npz:
@@ -74,7 +74,7 @@ def write(path: Path, gigabytes: float, method: int) -> None:
 
 
 def forget(path: Path) -> None:
-    """Let the system drop the file from memory, so that reading it counts against the limit."""
+    """Drop a file from the system's cache, so that reading it counts against the limit."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -82,7 +82,7 @@ def forget(path: Path) -> None:
 
 @contextmanager
 def limit(size: int) -> Iterator[Path | None]:
-    """Where a process enters a control group of bounded memory; None where none can be made."""
+    """Yield the file to enter a control group of limited memory; None where none can be made."""
     group = next(filter(None, (_group(Path(folder), name, size) for folder, name in GROUPS)), None)
     try:
         yield group / "cgroup.procs" if group else None
@@ -104,7 +104,7 @@ def _group(folder: Path, name: str, size: int) -> Path | None:
 
 
 def measure(command: Sequence[str], folder: Path, enter: Path | None) -> tuple[float, float]:
-    """Seconds, and the peak of anonymous memory in MB."""
+    """Return seconds, and the peak of anonymous memory in MB."""
     prefix = [sys.executable, "-S", "-c", ENTER, str(enter)] if enter else []
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
     started = time.perf_counter()
@@ -171,7 +171,7 @@ def memory(folder: Path, sizes: Sequence[float], megabytes: int) -> None:
 
 
 def speed(folder: Path, size: float, rounds: int) -> None:
-    """The same rows in the same batches, from memory and from the file, which is cached."""
+    """Compare the same rows in the same batches, from memory and from the cached file."""
     data = folder / "speed.npz"
     write(data, size, ZIP_STORED)
     taken: dict[str, list[float]] = {"in memory": [], "streamed": []}

@@ -1,8 +1,8 @@
-"""Writes ``modelspec/SCALE.md``: the costs of exchange, measured with 2 and 4 processes here.
+"""Writes ``modelspec/SCALE.md``: the cost of communication, measured with 2 and 4 processes here.
 
-It needs quiet cores. On busy ones, ``chrt --rr 10`` before the command gives it precedence.
-The constants in ``modelspec/results/scaling.py`` are the fit that this prints; where they differ,
-put them there and run ``scale.py runs/scale.json``, which measures nothing again.
+It needs quiet cores. On busy ones, ``chrt --rr 10`` before the command gives it precedence. The
+constants in ``modelspec/results/scaling.py`` are the fit that this prints; where they differ, put
+them there and run ``scale.py runs/scale.json``, which measures nothing again.
 """
 
 import json
@@ -35,7 +35,7 @@ MODELS = {"digits_conv": (512, 6), "author_profile": (64, 4)}
 """The rows of a batch, and the epochs."""
 
 STEPS = 4
-"""In an epoch."""
+"""The sums and gathers in an epoch."""
 
 LENGTHS = {"posts": (280,)}
 
@@ -49,7 +49,7 @@ class Operation(NamedTuple):
     seconds: float
 
     def terms(self) -> list[float]:
-        """What ``PER_OPERATION``, ``PER_MESSAGE`` and ``PER_BYTE`` are multiplied by."""
+        """The factors of ``PER_OPERATION``, ``PER_MESSAGE`` and ``PER_BYTE``."""
         times, size = (2, 2 * self.size) if self.kind == "sum" else (1, self.size)
         if self.kind == "sum" and self.size * self.workers <= scaling.SHORT:
             times, size = 1, self.workers * self.size
@@ -113,7 +113,7 @@ def free_addresses(count: int) -> list[str]:
 
 
 def fit(operations: Iterable[Operation]) -> Sequence[float]:
-    """The constants with the smallest relative errors; none is negative."""
+    """Fit the constants with the smallest relative errors; none is negative."""
     rows = [np.array(operation.terms()) / operation.seconds for operation in operations]
     terms, ones = np.array(rows), np.ones(len(rows))
     kept = [0, 1, 2]
@@ -154,7 +154,7 @@ def settings_of(name: str) -> list[str]:
 
 
 def measured_steps(name: str) -> dict[str, float]:
-    """The seconds of a step, by the number of processes."""
+    """Return the seconds of a step, by the number of processes."""
     costs, source = costs_of(name), source_of(name)
     rows = STEPS * costs.batch_size
     with tempfile.TemporaryDirectory() as folder:
@@ -175,16 +175,16 @@ def steps_of(costs: Costs, seconds: Mapping[str, float], cores: int) -> Steps:
 
 
 def on_shared_cores(costs: Costs, count: int, cores: int) -> float:
-    """The predicted step of processes with one thread each, which share the cores."""
+    """Predict the step of processes with one thread each, which share the cores."""
     step = scaling.predict(costs, count, scaling.LOOPBACK)
     return step.alone / min(count, cores) + step.communicating
 
 
 def epoch(name: str, data: Path, run: Path, count: int) -> float:
-    """The seconds of the fastest epoch after the first."""
+    """Return the seconds of the fastest epoch after the first."""
     spec = REPOSITORY / "specs" / f"{name}.yaml"
     words = [word for setting in settings_of(name) for word in ("--set", setting)]
-    # It would otherwise compute independent operations side by side.
+    # TensorFlow would otherwise compute independent operations in parallel.
     one_core = ["taskset", "--cpu-list", "0"] if count == 1 else []
     command = [
         *one_core,

@@ -21,7 +21,7 @@ SPEED = 1e12
 
 
 def model(name: str, flops: float, exchange: Exchange) -> Costs:
-    """A model of known size; ``flops`` are those of a sample in training."""
+    """Return a model of known size; ``flops`` are those of a sample in training."""
     measured = Measured(1, flops / SPEED)
     return Costs(name, 1, {}, (), 0, 0, None, exchange=exchange, measured=measured)
 
@@ -87,7 +87,7 @@ def _step_rows(steps: "Sequence[Steps]") -> Iterator[str]:
 
 
 def prediction_table() -> str:
-    """The figures that follow from the constants alone."""
+    """Return the figures that follow from the constants alone."""
     header = ["model", "workers", "network", "step", "communication", "efficiency"]
     lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for costs in MODELS:

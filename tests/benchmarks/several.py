@@ -1,12 +1,12 @@
-"""Two workers of one thread against one, on a model of some 50 ms a step; and ``--workers 1``.
+"""Two workers of one thread compared with one, on a model of 50 ms a step; and ``--workers 1``.
 
     python tests/benchmarks/several.py --rounds 5
 
-Each round trains once in each way, and every second round in the opposite order. The bars: two
+Each round trains once in each way, and every second round in the opposite order. The limits: two
 workers at least 1.6 times as fast as one, and ``--workers 1`` at most 3 % slower than without.
-These two are the same program, so their ratio shows how far apart equal runs are. Seconds are
-those of the fastest epoch after the first. Five rounds take some two minutes on two quiet cores.
-On busy ones, ``chrt --rr 5`` before the command gives it precedence.
+These two are the same program, so their ratio shows the differences of equal runs. Seconds are
+those of the fastest epoch after the first. Five rounds take some two minutes on two quiet cores. On
+busy ones, ``chrt --rr 5`` before the command gives it precedence.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=52, help="choose it for steps of 50 ms")
+    parser.add_argument("--batch", type=int, default=52, help="rows, best for 50 ms a step")
     arguments = parser.parse_args()
     rounds, epochs = arguments.rounds, arguments.epochs
     steps: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def train(folder: Path, run: Path, options: tuple[str, ...]) -> tuple[float, dict[str, Any]]:
-    """The seconds of the fastest epoch after the first, and the record of the run."""
+    """Return the seconds of the fastest epoch after the first, and the record of the run."""
     words = ["train", "spec.yaml", "--data", "data.npz", "--run", str(run), "--quiet", *options]
     environment = {**os.environ, **ONE_THREAD}
     command = [sys.executable, "-m", "modelspec", *words]

@@ -14,7 +14,7 @@ JAX, TORCH = "Keras on JAX, best steps_per_execution", "PyTorch, eager loop"
 
 @dataclass(frozen=True)
 class Peer:
-    """The other side of a row: its worker, and what modelspec owes it."""
+    """The other side of a row: its worker, and the required ratio."""
 
     name: str
     script: str
@@ -48,7 +48,7 @@ def question_answering(rounds: int, *, quick: bool) -> Iterator[Row]:
 
 
 def author_profile(rounds: int, *, quick: bool) -> Iterator[Row]:
-    """Against ``fit``, and against what the machine can do at most."""
+    """Yield rows compared with ``fit``, and with the largest speed of the machine."""
     rows = 64 if quick else 320
     work = f"author_profile, batch 64, {rows} rows of 500 words, steady epoch"
     flops = _training_flops("author_profile", "posts=500")
@@ -70,7 +70,7 @@ def author_profile(rounds: int, *, quick: bool) -> Iterator[Row]:
 
 
 def _training_flops(name: str, shape: str) -> float:
-    """Of one sample, as ``summary --costs`` counts them."""
+    """Return the operations of training one sample, as ``summary --costs`` counts them."""
     spec = str(REPOSITORY / "specs" / f"{name}.yaml")
     command = [python(), "-m", "modelspec", "summary", spec, "--costs", "--shape", shape]
     ran = subprocess.run(

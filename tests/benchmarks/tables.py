@@ -1,6 +1,6 @@
 """A CSV file larger than memory: peak memory, the first pass, and the speed after it against npz.
 
-The process runs under a limit of 1.5 GB where this machine lets one be set, as in ``memory.py``.
+The process runs under a limit of 1.5 GB if this machine supports one, as in ``memory.py``.
 """
 
 import argparse
@@ -35,7 +35,7 @@ training: {{epochs: 3, batch_size: 512, validation_split: {{last: 0.1}}, jit: fa
 
 
 def write(folder: Path, gigabytes: float) -> int:
-    """The same rows as a table and as arrays; how many there are."""
+    """Write the same rows as a table and as arrays; return their number."""
     random = np.random.default_rng(0)
     rows = int(gigabytes * 1e9) // ROW_BYTES // ROWS_AT_ONCE * ROWS_AT_ONCE
     blocks = rows // ROWS_AT_ONCE
@@ -94,5 +94,5 @@ def main(gigabytes: float) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--gigabytes", type=float, default=1.0, help="size of the CSV file, about")
+    parser.add_argument("--gigabytes", type=float, default=1.0, help="size of the CSV file")
     main(parser.parse_args().gigabytes)

@@ -1,4 +1,4 @@
-"""TextVectorization inside of a model: ``train`` against plain Keras, whole commands in turn.
+"""TextVectorization inside of a model: ``train`` compared with plain Keras, commands in turn.
 
 ``python tests/benchmarks/text.py [ROUNDS]`` prints the seconds, and in brackets the processor's, of
 plain Keras with the layer inside of the model, and with texts that are vectorized first by hand,
@@ -51,7 +51,7 @@ def main(rounds: int) -> None:
 
 
 def write(path: Path) -> None:
-    """Texts whose words follow Zipf's law, and a class that some of the words tell."""
+    """Write texts whose words follow Zipf's law, and a class that depends on some of the words."""
     random = np.random.default_rng(0)
     words = np.array([f"word{index}" for index in range(WORDS)])
     ids = (random.zipf(1.2, (TEXTS, 80)) - 1) % WORDS

@@ -1,10 +1,10 @@
-"""Training, inference and whole commands beside what they are promised to beat.
+"""Training, inference and whole commands beside the limits that they must beat.
 
     python tests/benchmarks/training.py [--only NAME]... [--rounds N] [--long] [--quick]
         [--torch PYTHON] [--output TABLE.md]
 
 Every line is a ratio: both sides in one run, in turn, for several rounds. ``--torch`` is an
-interpreter that has PyTorch, which is no dependency of this project.
+interpreter that has PyTorch, which this project does not require.
 """
 
 import argparse
@@ -46,10 +46,10 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", action="append", choices=NAMES)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--long", action="store_true", help="1,000 epochs of digits too")
-    parser.add_argument("--quick", action="store_true", help="only to see that it runs")
+    parser.add_argument("--long", action="store_true", help="also 1,000 epochs of digits")
+    parser.add_argument("--quick", action="store_true", help="a short run, to test the script")
     parser.add_argument("--torch", metavar="PYTHON", default=os.environ.get("TORCH_PYTHON"))
-    parser.add_argument("--output", type=Path, help="where to write the table, as Markdown")
+    parser.add_argument("--output", type=Path, help="a file for the table, as Markdown")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Writes modelspec/TRANSFER.md: what starting from weights is worth where labels are few.
+"""Writes modelspec/TRANSFER.md: the effect of starting from weights where labels are few.
 
 ``python tests/benchmarks/transfer.py [--seeds N] [--output PAGE]`` takes some minutes on two cores.
 """
@@ -47,7 +47,7 @@ WAYS = (
 
 
 def train(name: str, folder: Path, overrides: Sequence[str]) -> float:
-    """Train a shipped spec; its accuracy on the faint test images."""
+    """Train a shipped spec; return its accuracy on the faint test images."""
     source = modelspec.load(SPECS / f"{name}.yaml", overrides)
     run = modelspec.train(source, DATA / f"{name}.npz", run=folder)
     values = modelspec.evaluate(modelspec.open_target(run.path), DATA / f"{FEW}.npz")
@@ -55,7 +55,7 @@ def train(name: str, folder: Path, overrides: Sequence[str]) -> float:
 
 
 def measure(seed: int, folder: Path) -> dict[str, float]:
-    """The accuracy of every way; all weights and orders are drawn from ``seed``."""
+    """Return the accuracy of every way; all weights and orders are drawn from ``seed``."""
     seeded = f"training.seed={seed}"
     accuracies = {AS_IT_IS: train(FIRST, folder / FIRST, [seeded])}
     for way in WAYS:

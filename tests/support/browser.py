@@ -1,4 +1,4 @@
-"""Pages and pictures in a headless Chromium: what it reports, and whether all can be read."""
+"""Pages and pictures in a headless Chromium: its errors, and whether all texts are readable."""
 
 import shutil
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ _OVERFLOW = """() => {
 
 @dataclass
 class Seen:
-    """What a browser found on one page."""
+    """The findings of a browser on one page."""
 
     errors: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -82,10 +82,10 @@ class NoBrowserError(Exception):
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A headless Chromium of the distribution.
+    """Start a headless Chromium of the distribution.
 
     Raises:
-        NoBrowserError: where it cannot be used.
+        NoBrowserError: Chromium cannot be used.
     """
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
@@ -103,7 +103,7 @@ def chromium() -> Iterator[Any]:
 
 
 def look(browser: Any, path: Path, width: int, scheme: str) -> Seen:
-    """Open a file, and say what is wrong with it."""
+    """Open a file, and return its problems."""
     seen = Seen()
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True

@@ -1,4 +1,4 @@
-"""Two heads on one trunk, one with a loss scaled by 1,000; and a plain way to train them."""
+"""Two heads on one shared part, one with a loss scaled by 1,000; and a plain way to train them."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def arrays(samples: int = TRAIN + TEST) -> Arrays:
-    """A kind and a size, both by mixtures of x; weights scale the loss of size."""
+    """Return a class and a size, both mixtures of x; weights scale the loss of size."""
     random = np.random.default_rng(0)
     x = random.normal(size=(samples, 12)).astype("f")
     mixed = x @ random.normal(size=(12, 6)) / np.sqrt(12)
@@ -48,7 +48,7 @@ def arrays(samples: int = TRAIN + TEST) -> Arrays:
 
 
 def results(weights: str, epochs: int = 12, seed: int = 0) -> dict[str, float]:
-    """Keras's results on the last third, after training on the rest."""
+    """Return Keras's results on the last third, after training on the rest."""
     spec = modelspec.loads(SPEC, [f"loss_weights={weights}", f"training.seed={seed}"])
     model = spec.build()
     strategy = make_strategy(model, spec.require())

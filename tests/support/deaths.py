@@ -1,8 +1,8 @@
-"""Training that is killed, or that runs out of room, at random moments; then it goes on.
+"""Training that is killed, or that runs out of disk space, at random moments, and then continues.
 
     python tests/support/deaths.py --kills 100 --full-disks 20
 
-Each run must end with the bytes of the one that nothing happened to: weights, optimizer, history.
+Each run must end with the same bytes as an undisturbed one: weights, optimizer, history.
 """
 
 import argparse
@@ -50,14 +50,14 @@ _STOPPING = "{EarlyStopping: {patience: 3, restore_best_weights: true}}"
 _SCHEDULE = "{CosineDecay: {initial_learning_rate: 0.01, decay_steps: 900}}"
 SPECS = {
     "schedule": _SPEC.replace("RATE", _SCHEDULE).replace("CALLBACKS", _STOPPING),
-    # A plateau cannot follow a schedule, so each has its turn.
+    # A plateau cannot follow a schedule, so there is a spec for each.
     "plateau": _SPEC.replace("RATE", "0.01").replace(
         "CALLBACKS", f"{_STOPPING}, {{ReduceLROnPlateau: {{patience: 1, min_delta: 0.5}}}}"
     ),
 }
 
-Doing = Callable[["subprocess.Popen[bytes]", Path], None]
-"""What befalls a process that trains into a folder."""
+Disturbance = Callable[["subprocess.Popen[bytes]", Path], None]
+"""Something that disturbs a process which trains into a folder."""
 
 
 def start(kind: str, folder: Path) -> "subprocess.Popen[bytes]":
@@ -70,10 +70,10 @@ def start(kind: str, folder: Path) -> "subprocess.Popen[bytes]":
 
 
 def train(kind: str, folder: Path) -> float:
-    """Train to the end; how many seconds that took from the first step on.
+    """Train to the end; return the seconds from the first step on.
 
     Raises:
-        AssertionError: where it did not get there.
+        AssertionError: Training did not end.
     """
     with start(kind, folder) as process:
         began = wait_for_run(process, folder)
@@ -90,7 +90,7 @@ def wait_for_run(process: "subprocess.Popen[bytes]", folder: Path) -> float:
 
 
 def _running(folder: Path, pid: int) -> bool:
-    """Whether the process has begun to train; it says so in the lock that it holds."""
+    """Return True where the process has begun to train, and so locked the folder."""
     try:
         return (folder / "lock").read_text(encoding="utf-8").strip() == str(pid)
     except OSError:
@@ -98,7 +98,7 @@ def _running(folder: Path, pid: int) -> bool:
 
 
 def fingerprint(folder: Path) -> tuple[list[dict[str, Any]], str]:
-    """The history without its times, and the SHA-256 of every variable of the last checkpoint."""
+    """Return the history without its times, and the SHA-256 of the last checkpoint's variables."""
     lines = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
     history = [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
     last = max((folder / "checkpoints").glob("*.npz"))
@@ -113,10 +113,10 @@ def fingerprint(folder: Path) -> tuple[list[dict[str, Any]], str]:
 
 
 def whole_files(folder: Path) -> None:
-    """Every file of the run can be read to its end.
+    """Read every file of the run to its end.
 
     Raises:
-        Exception: of whoever cannot read one.
+        Exception: A file is damaged; the type depends on its reader.
     """
     for checkpoint in (folder / "checkpoints").glob("epoch-*.npz"):
         with np.load(checkpoint) as stored:
@@ -134,21 +134,21 @@ def whole_files(folder: Path) -> None:
             assert model.testzip() is None
 
 
-def kill(after: float) -> Doing:
-    """SIGKILL, some seconds after the first step."""
+def kill(after: float) -> Disturbance:
+    """Send SIGKILL, some seconds after the first step."""
 
-    def doing(process: "subprocess.Popen[bytes]", folder: Path) -> None:
+    def disturb(process: "subprocess.Popen[bytes]", folder: Path) -> None:
         wait_for_run(process, folder)
         time.sleep(after)
         process.send_signal(signal.SIGKILL)
 
-    return doing
+    return disturb
 
 
-def fill_disk(after: float) -> Doing:
-    """No file can grow from some seconds after the first step on, as on a disk that is full."""
+def fill_disk(after: float) -> Disturbance:
+    """Let no file grow from some seconds after the first step on, as on a full disk."""
 
-    def doing(process: "subprocess.Popen[bytes]", folder: Path) -> None:
+    def disturb(process: "subprocess.Popen[bytes]", folder: Path) -> None:
         wait_for_run(process, folder)
         time.sleep(after)
         if process.poll() is None:
@@ -162,49 +162,52 @@ def fill_disk(after: float) -> Doing:
             assert "File too large" in message or "No space left" in message, message
             whole_files(folder)
 
-    return doing
+    return disturb
 
 
-def befall(kind: str, folder: Path, doings: list[Doing]) -> int:
-    """Let things befall a run, one after the other, and take it to its end.
+def train_disturbed(kind: str, folder: Path, disturbances: list[Disturbance]) -> int:
+    """Disturb a run several times, one after the other, and train it to its end.
 
-    Gives how many of them found it training.
+    Returns:
+        The number of disturbances during training.
     """
-    met = 0
-    for doing in doings:
+    hits = 0
+    for disturb in disturbances:
         with start(kind, folder) as process:
-            doing(process, folder)
-        met += process.returncode != 0
+            disturb(process, folder)
+        hits += process.returncode != 0
         whole_files(folder)
     train(kind, folder)
-    return met
+    return hits
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--full-disks", type=int, default=20)
-    parser.add_argument("--each", type=int, default=4, help="how many befall one run")
+    parser.add_argument("--per-run", type=int, default=4, help="disturbances of one run")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     chance = random.Random(options.seed)
     print(f"seed {options.seed}")
     with tempfile.TemporaryDirectory() as scratch:
-        for what, wanted in ((kill, options.kills), (fill_disk, options.full_disks)):
-            met = equal = runs = 0
-            while met < wanted:
+        for make, wanted in ((kill, options.kills), (fill_disk, options.full_disks)):
+            hits = equal = runs = 0
+            while hits < wanted:
                 kind = list(SPECS)[runs % len(SPECS)]
                 whole = Path(scratch) / kind
                 if not whole.exists():
                     seconds = train(kind, whole)
-                folder = Path(scratch) / f"{what.__name__}-{runs}"
-                count = min(options.each, wanted - met)
-                new = befall(kind, folder, [what(chance.uniform(0, seconds)) for _ in range(count)])
-                met += new
+                folder = Path(scratch) / f"{make.__name__}-{runs}"
+                count = min(options.per_run, wanted - hits)
+                new = train_disturbed(
+                    kind, folder, [make(chance.uniform(0, seconds)) for _ in range(count)]
+                )
+                hits += new
                 same = fingerprint(folder) == fingerprint(whole)
                 equal += new * same
                 runs += 1
-                print(f"{what.__name__}: {met} in {runs} runs, {equal} equal", flush=True)
+                print(f"{make.__name__}: {hits} in {runs} runs, {equal} equal", flush=True)
                 if not same:
                     sys.exit(f"{folder} differs: seed {options.seed}")
 

@@ -1,9 +1,9 @@
-"""Random models by modelspec and by plain Keras: trained, evaluated and asked for predictions.
+"""Random models by modelspec and by plain Keras: trained, evaluated and used for predictions.
 
     python tests/support/differential.py --models 500 --seed 0
 
 A model is equal on both sides, or refused by both. Where the numbers differ, the model is run again
-in double precision and without XLA: rounding is what vanishes there.
+in double precision and without XLA, where differences by rounding disappear.
 """
 
 import argparse
@@ -26,8 +26,9 @@ from random_models import RandomModel, random_model
 import modelspec
 
 TOLERANCE = {"float32": 1e-5, "float64": 2e-6, "mixed_bfloat16": 2e-2, "mixed_float16": 5e-3}
-"""Relative, by precision. Half precision rounds at every layer, in an order of its own; losses and
-metrics are computed in single precision, whatever the layers have."""
+"""Relative tolerances, by precision. Half precision rounds at every layer, in an order of its own;
+losses and metrics are computed in single precision, whatever the layers have.
+"""
 
 OURS = {"epoch", "seconds"}
 REFUSALS = (modelspec.SpecError, modelspec.ModelError, modelspec.RunError)
@@ -35,7 +36,7 @@ REFUSALS = (modelspec.SpecError, modelspec.ModelError, modelspec.RunError)
 
 @dataclass(frozen=True)
 class Side:
-    """What a side says of a model, or why it refuses it."""
+    """The results of a model on one side, or the reason why it is refused."""
 
     logs: Any = None
     scores: Any = None
@@ -72,7 +73,7 @@ def plain(model: RandomModel) -> Side:
 
 
 def verdict(seed: int) -> tuple[str, str]:
-    """``equal``, ``rounding``, ``refused`` or ``different``, and what there is to say."""
+    """Return ``equal``, ``rounding``, ``refused`` or ``different``, and a text."""
     model = random_model(seed)
     outcome, problem = _compare(model)
     exact = {"precision": "float64", "jit": False}

@@ -1,7 +1,7 @@
-"""A bound for work that must come to an end, on a machine of any speed and load.
+"""A limit for work that must end, on a machine of any speed and load.
 
-How fast something is, `tests/benchmarks` measures. A test asks only whether it ends: work that
-grows with a power of its input, or by doubling, would need hours where these bounds are minutes.
+`tests/benchmarks` measures speed. A test only requires that work ends: work that grows with a power
+of its input, or exponentially, would need hours where these limits are minutes.
 """
 
 import signal
@@ -9,26 +9,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SECONDS = 120.0
-"""A hundred times what the slowest such test takes on a machine of 2024."""
+"""A hundred times the seconds of the slowest such test on a machine of 2024."""
 
 
 PATIENCE = 600.0
-"""Seconds that a test waits for another process, which shares its cores with who knows whom."""
+"""The seconds that a test waits for another process, on cores with any other load."""
 
 
 class StillRunningError(Exception):
-    """The work has used up its bound."""
+    """The work exceeded its limit."""
 
 
 @contextmanager
 def bounded(seconds: float = SECONDS) -> Iterator[None]:
-    """Stop the work inside after so many seconds of this process's own processor time.
+    """Stop the work inside after some seconds of this process's own processor time.
 
     Other processes do not count, however much they slow this one. Only the main thread of a system
-    with such timers can be stopped; elsewhere the work is not bounded.
+    with such timers can be stopped; elsewhere the work has no limit.
 
     Raises:
-        StillRunningError: inside the work, once it has used up its time.
+        StillRunningError: The work has used up its time.
     """
 
     def stop(*_: object) -> None:

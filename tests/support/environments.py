@@ -1,4 +1,4 @@
-"""Environments that hold the wheel and what it requires, and nothing else of the checkout's."""
+"""Environments with the wheel and its requirements, and nothing else of the checkout's."""
 
 import subprocess
 import sys
@@ -14,14 +14,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def build_wheel(folder: Path) -> Path:
-    """The wheel of this checkout, written into ``folder``."""
+    """Build the wheel of this checkout in ``folder``."""
     _run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder)
     [wheel] = folder.glob("*.whl")
     return wheel
 
 
 def build_wheel_from_sdist(folder: Path) -> Path:
-    """The wheel that an installer makes of the source distribution."""
+    """Build the wheel from the source distribution, as an installer does."""
     _run(sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", folder)
     [sdist] = folder.glob("*.tar.gz")
     offline = ("--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check")
@@ -31,7 +31,7 @@ def build_wheel_from_sdist(folder: Path) -> Path:
 
 
 def environment_with(wheel: Path, folder: Path, *extras: str) -> Path:
-    """A new environment with ``wheel``, and links to the installed packages that it requires.
+    """Create an environment with ``wheel``, and links to the installed packages that it requires.
 
     Nothing is downloaded. Returns the folder of its programs.
     """
@@ -50,7 +50,7 @@ def environment_with(wheel: Path, folder: Path, *extras: str) -> Path:
 
 
 def _required(root: Distribution, extras: Iterable[str]) -> Iterator[Distribution]:
-    """What ``root`` requires, and what that requires, as far as it is installed here."""
+    """Yield the requirements of ``root``, direct and indirect, that are installed here."""
     waiting, seen = list(_requirements(root, extras)), set()
     while waiting:
         requirement = waiting.pop()
@@ -75,7 +75,7 @@ def _requirements(of: Distribution, extras: Iterable[str]) -> Iterator[Requireme
 
 
 def _top_level(of: Distribution) -> set[Path]:
-    """Its packages and modules, and its own record; programs and data files are left out."""
+    """Return its packages and modules, and its own record, without programs and data files."""
     names = {file.parts[0] for file in of.files or () if file.parts[0] not in {"..", "__pycache__"}}
     return {Path(str(of.locate_file(name))) for name in names}
 

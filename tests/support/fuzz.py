@@ -1,10 +1,10 @@
-"""A mutation fuzzer of specs and data: whatever it makes, a check must answer.
+"""A mutation fuzzer of specs and data: a check must answer every mutation.
 
     python tests/support/fuzz.py --cases 20000 --seed 1
 
 Mutates the shipped specs, those of Keras's guides, and small npz files, and checks each in this
-process, shapes and data included. A case fails when an exception leaves the check, when it does
-not end, or when a problem has no place. Every failure is printed with its seed.
+process, including shapes and data. A case fails when the check raises an exception or does not end,
+or when a problem has no place. Every failure is printed with its seed.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from modelspec.language.yaml_tree import parse
 from modelspec.problems.problem import Problem
 
 DAMAGED, TEXT, GENTLE = 0.2, 0.45, 0.7
-"""Where the kinds of mutation end, from 0 to 1: data, text, tree, and what the form allows."""
+"""The upper bounds of the kinds of mutation, from 0 to 1: data, text, tree, values."""
 
 REPOSITORY = Path(__file__).parents[2]
 CORPUS = tuple(
@@ -92,7 +92,7 @@ WORDS = (
 
 
 def mutate_text(source: random.Random, text: str) -> str:
-    """One change to the lines or the characters of a text."""
+    """Change one line or character of a text."""
     lines = text.splitlines(keepends=True) or [""]
     at, other = source.randrange(len(lines)), source.randrange(len(lines))
     char = source.randrange(len(text) + 1)
@@ -126,7 +126,7 @@ def _piece(source: random.Random, text: str) -> str:
 
 
 def mutate_tree(source: random.Random, root: Any) -> None:
-    """One change somewhere in a tree of mappings, lists and scalars, in place."""
+    """Change one place in a tree of mappings, lists and scalars."""
     places = list(_places(root))
     owner, key = source.choice(places)
     other_owner, other_key = source.choice(places)
@@ -153,7 +153,7 @@ def mutate_tree(source: random.Random, root: Any) -> None:
 
 
 def mutate_gently(source: random.Random, root: Any) -> None:
-    """A change that leaves the form of a spec right, so that its meaning and shapes are reached."""
+    """Make a change that keeps the form of a spec valid, so that its shapes are checked too."""
     layers = root.get("layers") if isinstance(root, dict) else None
     sections = [layers, *(block["layers"] for block in root.get("blocks", {}).values())]
     items = [item for section in sections if section for item in section if isinstance(item, dict)]
@@ -203,7 +203,7 @@ def _numeral(source: random.Random, value: Any) -> Any:
 
 
 def mutate_npz(source: random.Random) -> bytes:
-    """An npz file with wrong values, wrong shapes, or wrong bytes."""
+    """Return an npz file with wrong values, wrong shapes, or wrong bytes."""
     count = source.choice((0, 1, 5, 5, 5))
     arrays: dict[str, Any] = {
         "ids": np.arange(count * 6).reshape(count, 6) % source.choice((50, 51, 5)),
@@ -272,7 +272,7 @@ def _damaged(source: random.Random, raw: bytes) -> bytes:
 
 @dataclass
 class Report:
-    """What a run of the fuzzer found; ``failures`` are pairs of a seed and a reason."""
+    """The findings of a run of the fuzzer; ``failures`` are pairs of a seed and a reason."""
 
     cases: int = 0
     codes: Counter[str] = field(default_factory=Counter)
@@ -282,7 +282,7 @@ class Report:
 
 
 def make_case(seed: str, folder: Path) -> tuple[str | bytes, Path | None]:
-    """The text and the data of a case, all of it told by its seed."""
+    """Return the text and the data of a case, both determined by its seed."""
     source = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
     kind = source.random()
     if kind < DAMAGED:
@@ -311,14 +311,14 @@ def make_case(seed: str, folder: Path) -> tuple[str | bytes, Path | None]:
 
 
 def examine(seed: str, folder: Path, report: Report) -> None:
-    """Run one case and enter what came of it."""
+    """Run one case and add its result."""
     report.cases += 1
     text, npz = make_case(seed, folder)
     started = time.perf_counter()
     try:
         with bounded():
             problems = modelspec.loads(text).check(npz)
-    except BaseException as error:  # any way out but the answer is a find
+    except BaseException as error:  # every exception is a finding
         if isinstance(error, KeyboardInterrupt):
             raise
         last = traceback.extract_tb(error.__traceback__)[-1]
@@ -348,7 +348,7 @@ def _misplaced(problem: Problem, files: set[str]) -> str | None:
 
 
 def run(cases: int, seed: int, seconds: float = float("inf")) -> Report:
-    """Examine so many cases, or as many as fit into the time; the same ones for the same seed."""
+    """Examine cases up to a number or a time; the same ones for the same seed."""
     report = Report()
     until = time.perf_counter() + seconds
     with tempfile.TemporaryDirectory() as folder:
@@ -363,7 +363,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so many")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
     parser.add_argument("--show", metavar="SEED:CASE", help="print one case, and run it")
     options = parser.parse_args()
     if options.show:
@@ -381,7 +381,7 @@ def main() -> int:
 
 
 def show(seed: str) -> int:
-    """One case again, with its text and the way it ends."""
+    """Print one case again, with its text and its result."""
     with tempfile.TemporaryDirectory() as folder:
         text, npz = make_case(seed, Path(folder))
         print(text)

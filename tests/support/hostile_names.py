@@ -1,4 +1,4 @@
-"""Texts that try to become markup, or to break what they are put into."""
+"""Texts that try to become markup, or to break the syntax around them."""
 
 HOSTILE = (
     '"quoted"',

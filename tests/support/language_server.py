@@ -20,17 +20,17 @@ _SETTINGS = {
 
 
 def install_server() -> Path:
-    """The server's program.
+    """Install the server, and return its program.
 
     Raises:
-        NotHereError: where there is no Node.js, or the package cannot be had.
+        NotHereError: Node.js is missing, or the package cannot be installed.
     """
     folder = install("yaml-language-server", f"yaml-language-server@{VERSION}")
     return folder / "node_modules" / ".bin" / "yaml-language-server"
 
 
 class LanguageServer:
-    """One running server, and an editor's side of the conversation with it."""
+    """One running server, with an editor's side of the protocol."""
 
     def __init__(self, program: Path, folder: Path) -> None:
         self._process = subprocess.Popen(
@@ -70,7 +70,7 @@ class LanguageServer:
                 stream.close()
 
     def open(self, *texts: str) -> list[list[dict[str, Any]]]:
-        """Opens documents; for each what the server says is wrong with it."""
+        """Open documents; return the server's problems of each."""
         uris = [self._show(text) for text in texts]
         problems: dict[str, list[dict[str, Any]]] = {}
         while not problems.keys() >= set(uris):
@@ -79,12 +79,12 @@ class LanguageServer:
         return [problems[uri] for uri in uris]
 
     def complete(self, text: str) -> dict[str, dict[str, Any]]:
-        """What is offered at the ``|`` of a text, by label."""
+        """Return the completions at the ``|`` of a text, by label."""
         answer = self._ask("textDocument/completion", self._at_bar(text))
         return {item["label"]: item for item in answer["items"]}
 
     def hover(self, text: str) -> str:
-        """What is shown over the ``|`` of a text."""
+        """Return the hover text at the ``|`` of a text."""
         answer = self._ask("textDocument/hover", self._at_bar(text))
         return str(answer["contents"]["value"]) if answer else ""
 

@@ -1,4 +1,4 @@
-"""Listeners of a training: one records what is said, two stop the run as Ctrl-C does."""
+"""Listeners of a training: one records messages, two stop the run as Ctrl-C does."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -14,10 +14,10 @@ _PACKAGES = ("mermaid@11.12.0", "jsdom@26.1.0")
 
 
 def parse(texts: Sequence[str]) -> list[dict[str, Any]]:
-    """For each text its ``error`` (or None), and what the package read: edges and labels.
+    """Return for each text its ``error`` (or None), and its parsed edges and labels.
 
     Raises:
-        NotHereError: where Node.js or the package cannot be had.
+        NotHereError: Node.js or the package is missing.
     """
     folder = install("mermaid", *_PACKAGES)
     ran = subprocess.run(

@@ -14,14 +14,14 @@ _FLAGS = (
 
 
 class NotHereError(Exception):
-    """A package cannot be used here; the message says why."""
+    """A package is unusable here; the message gives the reason."""
 
 
 def install(name: str, *packages: str) -> Path:
-    """The folder with ``node_modules`` that holds the packages, each ``NAME@VERSION``.
+    """Return the folder with ``node_modules`` of the packages, each ``NAME@VERSION``.
 
     Raises:
-        NotHereError: where there is no Node.js, or a package cannot be had.
+        NotHereError: Node.js is missing, or a package cannot be installed.
     """
     folder = FOLDER / name
     if shutil.which("node") is None:

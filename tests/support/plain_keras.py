@@ -1,4 +1,4 @@
-"""A spec's plain data as a Keras user would write it by hand: nothing of modelspec is used here."""
+"""A spec's plain data as a Keras user would write it by hand, without modelspec."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ MODULES = (
 
 
 def plain_object(value: Any, *modules: Any) -> Any:
-    """A Keras object of its name and arguments; nested ones are made first."""
+    """Create a Keras object from its name and arguments; nested ones are created first."""
     if not isinstance(value, Mapping) or len(value) != 1:
         return value
     [(name, arguments)] = value.items()
@@ -45,7 +45,7 @@ def _layer(value: Any) -> Any:
 
 
 class PlainKeras:
-    """The model of a spec, compiled, trained and judged by Keras's own methods."""
+    """The model of a spec, compiled, trained and evaluated by Keras's own methods."""
 
     def __init__(self, spec: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
         self.spec, self.arrays = spec, arrays
@@ -95,7 +95,7 @@ class PlainKeras:
         return [tensors[name] for name in outputs]
 
     def _form(self, values: Mapping[str, Any]) -> Any:
-        """Values by output in the form of the outputs."""
+        """Return values by output in the form of the outputs."""
         outputs = self.spec["outputs"]
         if isinstance(outputs, str):
             return values[outputs]
@@ -146,7 +146,7 @@ class PlainKeras:
         return np.reshape(self.arrays.get(f"{name}_weight", np.ones(samples, "f")), samples)
 
     def fit(self) -> list[dict[str, float]]:
-        """The logs of each epoch."""
+        """Return the logs of each epoch."""
         history = self.model.fit(
             **self._data(),
             epochs=self.training["epochs"],
@@ -167,7 +167,7 @@ class PlainKeras:
         return scores
 
     def predict(self) -> list[Any]:
-        """An array for each output, in the order of the spec."""
+        """Return an array for each output, in the order of the spec."""
         size = self.training["batch_size"]
         results = self.model.predict(self._data()["x"], batch_size=size, verbose=0)
         if isinstance(results, Mapping):
@@ -182,13 +182,13 @@ def _taken(tensors: Mapping[str, Any], source: Any) -> Any:
 
 
 def _judge(value: Any, module: Any) -> Any:
-    """A loss or metric; the class of a bare class name is left to Keras as it is written."""
+    """Create a loss or metric; Keras resolves a bare class name itself."""
     if isinstance(value, Mapping):
         return plain_object(value, module)
     if value[:1].isupper():
         return getattr(module, value)()
     if module is keras.metrics and value not in ("accuracy", "acc"):
-        # Keras takes some losses as metrics only where they are functions.
+        # Keras accepts some losses as metrics only as functions.
         try:
             keras.metrics.get(value)
         except ValueError:

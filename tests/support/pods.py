@@ -1,4 +1,4 @@
-"""The containers of an indexed Job of Kubernetes, with what the kubelet fills in."""
+"""The containers of an indexed Job of Kubernetes, with the variables that the kubelet fills in."""
 
 import re
 from typing import Any
@@ -7,7 +7,7 @@ _INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 
 
 def pod_environment(job: Any, index: int) -> dict[str, str]:
-    """The variables of a pod, in their order: each can use those before it."""
+    """Return the variables of a pod, in their order: each can use those before it."""
     values: dict[str, str] = {}
     for variable in job["spec"]["template"]["spec"]["containers"][0]["env"]:
         if "value" in variable:
@@ -25,7 +25,7 @@ def pod_command(job: Any, index: int) -> list[str]:
 
 
 def _expanded(text: str, values: dict[str, str]) -> str:
-    """``$(NAME)`` is the value of a variable, ``$$`` a dollar."""
+    """Replace ``$(NAME)`` by the value of a variable, and ``$$`` by a dollar."""
 
     def value(match: re.Match[str]) -> str:
         return "$" if match[0] == "$$" else values.get(match[1], match[0])

@@ -1,6 +1,6 @@
 """Random models that Keras can train: a spec as plain data, and arrays that fit it.
 
-Branches hold any layer of the sweep's table, alone or in chains, with masks and without; heads hold
+Branches have any layer of the sweep's table, alone or in chains, with masks and without; heads have
 any loss and metric of the other table, in every form of outputs.
 """
 
@@ -53,10 +53,10 @@ OPTIMIZERS = (
     {"SGD": {"learning_rate": {"ExponentialDecay": _DECAY}, "use_ema": True}},
     "rmsprop",
 )
-# Their outputs or targets have a form of their own, or a metric that gives several values.
+# Their outputs or targets have a form of their own, or a metric returns several values.
 _NOT_HERE = {"CTC", "ctc", "F1Score", "FBetaScore", "R2Score"}
 _UNFIT = {
-    *("Hashing", "HashedCrossing"),  # of ids that say nothing; the sweep has them
+    *("Hashing", "HashedCrossing"),  # needs ids with a meaning; the sweep has it
     "AugMix",  # chooses its operations by Python's random numbers, when Keras first calls it
 }
 
@@ -71,7 +71,7 @@ class RandomModel:
 
 
 def random_model(seed: int) -> RandomModel:
-    """The model of a seed, always the same."""
+    """Return the model of a seed, always the same."""
     return _Maker(np.random.default_rng(seed), seed).make()
 
 
@@ -110,13 +110,13 @@ class _Maker:
         return self._add({"Dense": {"units": 5, "activation": "tanh"}}, name, f"b{index}_dense")
 
     def _masked(self, index: int) -> str:
-        """Two masked sequences joined, or one, into a recurrent layer."""
+        """Return two masked sequences joined, or one, for a recurrent layer."""
         sources = []
         for part in "ab"[: self._one_of((1, 2))]:
             name = f"b{index}_{part}"
             self.inputs[name] = {"shape": [6], "dtype": "int32"}
             self.arrays[name] = self.random.integers(0, 9, (self.samples, 6)).astype(np.int32)
-            self.arrays[name][:, 0] = 1  # no sequence is masked throughout
+            self.arrays[name][:, 0] = 1  # no sequence is masked completely
             table = {"input_dim": 9, "output_dim": 3, "mask_zero": True}
             sources.append(self._add({"Embedding": table}, name, f"{name}_embedded"))
         joined = sources[0]

@@ -1,4 +1,4 @@
-"""Two Keras models compared by what they compute, whatever their layers are called."""
+"""Two Keras models compared by their computations, whatever the names of their layers."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from modelspec.backend.model.recursion import with_deep_stack
 
 
 class _Walk:
-    """The calls behind a model's outputs, nested models opened, numbered from the outputs on."""
+    """The calls behind a model's outputs, nested models expanded, numbered from the outputs."""
 
     def __init__(self, model: Any) -> None:
         self._inputs = {id(tensor): place for place, tensor in enumerate(model.inputs)}
@@ -21,7 +21,7 @@ class _Walk:
         self.layers: list[Any] = []
 
     def tensor(self, tensor: Any, bound: Mapping[int, Any], scope: Any) -> Any:
-        """What a symbolic tensor is; ``bound`` are the inputs of a nested model."""
+        """Return the source of a symbolic tensor; ``bound`` are the inputs of a nested model."""
         if id(tensor) in bound:
             return bound[id(tensor)]()
         operation, number, index = tensor._keras_history
@@ -78,7 +78,7 @@ def config_of(layer: Any) -> Any:
 
 
 def without_names(value: Any) -> Any:
-    """A config without names, which Keras numbers, and with tuples as lists."""
+    """Return a config without names, which Keras numbers, and with lists for tuples."""
     if isinstance(value, Mapping):
         return {
             key: without_names(item)
@@ -92,7 +92,7 @@ def without_names(value: Any) -> Any:
 
 
 def canonical(model: Any) -> list[Any]:
-    """The calls of a model from its outputs on, and its outputs; equal models have equal lists."""
+    """Return a model's calls from its outputs, and its outputs; equal models have equal lists."""
 
     def made() -> list[Any]:
         walk = _Walk(model)
@@ -103,7 +103,7 @@ def canonical(model: Any) -> list[Any]:
 
 
 def differences(one: Any, other: Any) -> Iterator[str]:
-    """What differs, shortly."""
+    """Yield the differences of two models, shortened."""
     first, second = canonical(one), canonical(other)
     for place, (ours, theirs) in enumerate(zip(first, second, strict=False)):
         if ours != theirs:

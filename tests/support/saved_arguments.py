@@ -65,7 +65,7 @@ LISTS: dict[str, Any] = {
 
 
 def cases(family: Family) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """The name, the argument, and arguments that Keras takes with another value of that one."""
+    """Yield the name, an argument, and valid arguments with another value of that one."""
     for name in CATALOG.names(family):
         entry = CATALOG.find(family, name)
         if entry is None or entry.refused or entry.function or entry.module:
@@ -94,7 +94,7 @@ def _required(entry: Entry) -> dict[str, Any]:
 def _accepted(
     entry: Entry, argument: Argument, required: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """The first candidate with which Keras makes the object; None where it refuses all."""
+    """Return the first candidate with which Keras creates the object; None where it refuses all."""
     for value in _candidates(argument, required.get(argument.name)):
         arguments = {**required, argument.name: value}
         if _is_taken(entry, arguments):
@@ -145,13 +145,13 @@ def _default(argument: Argument) -> Any:
 
 
 def loaded(made: Any) -> Any:
-    """An object as a model's file gives it back."""
+    """Return an object after saving it and loading it again."""
     written = json.dumps(keras.saving.serialize_keras_object(made))
     return keras.saving.deserialize_keras_object(json.loads(written))
 
 
 def differences(made: Any, again: Any, path: str = "") -> Iterator[str]:
-    """The plain attributes in which two objects differ, and those of the objects in them."""
+    """Yield the plain attributes in which two objects differ, also of the objects in them."""
     for name, value in vars(made).items():
         if name in _PASSING or (path and name == "name"):
             continue
@@ -175,7 +175,7 @@ _PASSING = frozenset(
         "_tracked",
     }
 )
-"""Attributes about a place in a graph, draws of their own, and lists of what has another name."""
+"""Attributes about a place in a graph, generator states, and lists of attributes by other names."""
 
 
 def _different(one: Any, other: Any, path: str) -> Iterator[str]:
@@ -195,7 +195,7 @@ def _is_keras(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    """A value as text that tells numbers apart; of other objects, their name or kind."""
+    """Return a value as text that distinguishes numbers; of other objects, their name or type."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     try:
@@ -205,6 +205,6 @@ def _text(value: Any) -> str:
 
 
 def judge(family: Family, name: str, arguments: Mapping[str, Any]) -> list[str]:
-    """What is lost of an object on the way through a file."""
+    """Return the attributes of an object that are lost when it is saved."""
     made = make(CATALOG, family, {name: dict(arguments)})
     return list(differences(made, loaded(made)))

@@ -1,4 +1,4 @@
-"""What a spec and its Python script train, compared."""
+"""The trainings of a spec and of its Python script, compared."""
 
 import runpy
 from pathlib import Path
@@ -13,7 +13,7 @@ from modelspec.api.python import to_python
 def trained_apart(
     source: modelspec.ModelSpec, data: Path, folder: Path, *, by_model: bool = False
 ) -> float:
-    """The largest difference of weights that a spec and its script train on the same data.
+    """Return the largest difference of weights that a spec and its script train on equal data.
 
     Relative to the largest weight of the array, or ``by_model`` of the model.
     """
@@ -28,7 +28,7 @@ def trained_apart(
 def trained_weights(
     source: modelspec.ModelSpec, data: Path, folder: Path
 ) -> list[tuple[str, Any, Any]]:
-    """The path of each weight, and what a spec and its script train it to."""
+    """Return the path of each weight, and its values from a spec and from its script."""
     (folder / "script.py").write_text(to_python(source, data), "utf-8")
     modelspec.train(source, data, run=folder / "run")
     import keras
@@ -45,5 +45,5 @@ def trained_weights(
 
 
 def _outputs(model: Any) -> list[str]:
-    """The names of outputs: those of a dict, or else of the layers that make them."""
+    """Return the names of outputs: those of a dict, or else of the layers that compute them."""
     return list(model.output) if isinstance(model.output, dict) else model.output_names

@@ -1,4 +1,4 @@
-"""A small model of the shipped digits, with layers and training to choose, and how a run ends."""
+"""A small model of the shipped digits, with a choice of layers and training, and a run's end."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ DATA = Path(__file__).parents[2] / "data" / "digits.npz"
 
 
 def digits_spec(name: str, layers: str, training: str) -> str:
-    """The text of a spec; ``layers`` come before the output layer, both in block style."""
+    """Return the text of a spec; ``layers`` come before the output layer, both in block style."""
     return f"""
 modelspec: 1
 name: {name}
@@ -29,7 +29,7 @@ optimizer: adam
 
 
 def end(run: modelspec.Run) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """What must be the same to the last bit: history, weights and optimizer."""
+    """Return the values that must be equal to the last bit: history, weights and optimizer."""
     import keras
 
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in run.history]

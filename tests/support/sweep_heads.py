@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Kind = tuple[str, str]
-"""The layer that makes an output, and the kind of target that it is held against."""
+"""The layer that computes an output, and the kind of its target."""
 
 BINARY, ONE_HOT, CLASS = ("sigmoid", "binary"), ("softmax", "one-hot"), ("softmax", "ids")
 NUMBER, SIGN, VECTOR, STRING = (
@@ -123,7 +123,7 @@ MAKERS = {
 
 
 def targets(kind: str, random: np.random.Generator, samples: int) -> NDArray[Any]:
-    """Targets of a kind; ids have four classes."""
+    """Return targets of a kind; ids have four classes."""
     ids = np.arange(samples, dtype=np.int32) % 4
     return {
         "binary": random.integers(0, 2, (samples, 1)).astype("f"),

@@ -97,7 +97,7 @@ LAYERS: dict[str, Case] = {
     "ELU": case(),
     "EinsumDense": case("{equation: 'ab,bc->ac', output_shape: 2}"),
     "Embedding": case("{input_dim: 5, output_dim: 2}", IDS),
-    # By itself it returns its own input, which is no place in a functional model.
+    # Alone it returns its own input, which a functional model refuses.
     "Equalization": case("{layers: [Equalization]}", IMAGE, layer="Pipeline"),
     "Flatten": case("", IMAGE),
     "GRU": case("{units: 2}", STEPS),
@@ -218,13 +218,13 @@ def newer_keras() -> bool:
 
 
 def is_model(family: Family, name: str) -> bool:
-    """Whether a layer is a model of keras.applications, which test_applications.py tries."""
+    """Return True where a layer is a model of keras.applications, as in test_applications.py."""
     entry = CATALOG.find(family, name)
     return entry is not None and entry.module is not None
 
 
 def require_rows(family: Family, rows: Iterable[str]) -> None:
-    """Fail, by name, on what the catalogue offers and no row tests; skip for a newer Keras."""
+    """Fail for objects of the catalogue that no row tests; skip for a newer Keras."""
     names = (name for name in CATALOG.names(family) if not is_model(family, name))
     missing = sorted(set(names) - set(rows))
     message = f"no row tests the {family}s {', '.join(missing)}"
@@ -234,5 +234,5 @@ def require_rows(family: Family, rows: Iterable[str]) -> None:
 
 
 def offered(family: Family, rows: Iterable[str]) -> list[str]:
-    """Rows that the installed Keras has; an older one may lack some."""
+    """Return rows that the installed Keras has; an older one may lack some."""
     return [name for name in rows if CATALOG.find(family, name) is not None]

@@ -1,4 +1,4 @@
-"""One call of every operation: the inputs, what `from` says, and the constants."""
+"""One call of every operation: the inputs, its `from`, and the constants."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -255,13 +255,13 @@ PARTS = {
     "ops.rfft": 2, "ops.slogdet": 2, "ops.split": 2, "ops.stft": 2, "ops.svd": 3, "ops.top_k": 2,
     "ops.unravel_index": 2, "ops.unstack": 3, "ops.vsplit": 2,
 }  # fmt: skip
-"""How many results an operation has, where it has several."""
+"""The number of results of operations with several."""
 
-"""Those that a square of numbers for each tensor does not do for."""
+"""Operations for which a square of numbers for each tensor is not valid."""
 
 
 def case_of(catalog: Catalog, name: str) -> Case:
-    """The case of an operation; by default, a square of numbers for each tensor it needs."""
+    """Return the case of an operation; by default, a square of numbers for each required tensor."""
     if name in CASES:
         return CASES[name]
     entry = catalog.find("operation", name)
@@ -273,7 +273,7 @@ def case_of(catalog: Catalog, name: str) -> Case:
 
 
 def spec_of(name: str, case: Case) -> dict[str, Any]:
-    """A spec of one operation, whose name is ``y``."""
+    """Return a spec of one operation, whose name is ``y``."""
     source = case.source if case.source is not None else list(case.inputs)
     inputs = {
         key: {"shape": list(shape), "dtype": kind} for key, (shape, kind) in case.inputs.items()
@@ -292,7 +292,7 @@ def spec_of(name: str, case: Case) -> dict[str, Any]:
 
 
 def arrays_of(case: Case) -> dict[str, NDArray[Any]]:
-    """Values for the inputs of a case: numbers between 0.1 and 0.9, ids from 0 to 3."""
+    """Return values for the inputs of a case: numbers between 0.1 and 0.9, ids from 0 to 3."""
     random = np.random.default_rng(0)
     arrays: dict[str, NDArray[Any]] = {}
     for name, (shape, kind) in case.inputs.items():

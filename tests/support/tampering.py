@@ -1,4 +1,4 @@
-"""Runs that somebody changed: each way does to a run's folder what no training of ours does."""
+"""Runs that somebody changed: each function makes a change that no training makes."""
 
 import io
 import json
@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 Tamper = Callable[[Path, Path], None]
-"""Changes the run at the first path; the second is a folder of the user's that must stay."""
+"""A change to the run at the first path; the second is a folder of the user's that must stay."""
 
 
 def change_arrays(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
@@ -26,7 +26,7 @@ def change_arrays(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 
 
 def change_state(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    """Change what every checkpoint says of its position and of callbacks."""
+    """Change the position and the callbacks in every checkpoint."""
 
     def within(arrays: dict[str, Any]) -> None:
         state = json.loads(arrays["state"].tobytes())
@@ -37,7 +37,7 @@ def change_state(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 
 
 def _plain(index: int, **values: Any) -> Tamper:
-    """Let callbacks remember something else; VICTIM in a text is the user's folder."""
+    """Change the state of callbacks; VICTIM in a text is the user's folder."""
 
     def tamper(run: Path, victim: Path) -> None:
         replaced = {
@@ -61,7 +61,7 @@ def _array(name: str, make: Callable[[Any], Any]) -> Tamper:
 
 
 def _header(name: str, shape: str) -> Tamper:
-    """Let the header of an array declare another shape than its data has."""
+    """Declare another shape in the header of an array than its data has."""
 
     def tamper(run: Path, victim: Path) -> None:
         del victim
@@ -332,7 +332,7 @@ RESUMED: dict[str, Tamper] = {
     "a spec with a path": _spec("log.csv", "VICTIM/precious"),
     "a spec with a path above": _spec("log.csv", "../../precious"),
 }
-"""Ways that ``train --resume`` must refuse."""
+"""Changes that ``train --resume`` must refuse."""
 
 LOADED: dict[str, Tamper] = {
     "a Lambda": _replace_layer("Lambda", function={"class_name": "__lambda__", "config": {}}),
@@ -364,7 +364,7 @@ LOADED: dict[str, Tamper] = {
     "a spec of another model": _spec("shape: [4]", "shape: [5]"),
     "a spec of another input": _spec("\n  x:", "\n  other:"),
 }
-"""Ways that ``evaluate`` and ``predict`` must refuse."""
+"""Changes that ``evaluate`` and ``predict`` must refuse."""
 
 _OF_WEIGHTS = {
     *("an epoch as text", "an epoch below 0", "half an epoch", "an epoch far off"),
@@ -387,4 +387,4 @@ def _without_model(tamper: Tamper) -> Tamper:
 
 
 CHECKPOINTED: dict[str, Tamper] = {name: _without_model(RESUMED[name]) for name in _OF_WEIGHTS}
-"""Ways that ``evaluate`` and ``predict`` must refuse where a run has checkpoints and no model."""
+"""Changes that ``evaluate`` and ``predict`` must refuse in a run with checkpoints, but no model."""

@@ -32,13 +32,13 @@ for line in sys.stdin:
 class Ended(NamedTuple):
     exit_code: int
     megabytes: float
-    """The most memory that the process had at once."""
+    """The peak memory of the process."""
     out: str
     err: str
 
 
 class WarmCommand:
-    """``modelspec``, in a process of its own for each call, which starts with its imports done."""
+    """``modelspec``, in a process of its own for each call, which starts after the imports."""
 
     def __init__(self, spec: Path, data: Path) -> None:
         """Start the process that the others are forked from; it checks a spec and data once."""
@@ -54,7 +54,7 @@ class WarmCommand:
         assert self._read() == "ready"
 
     def run(self, *arguments: str, folder: Path) -> Ended:
-        """Run the command in ``folder``, and let it write there what it says."""
+        """Run the command in ``folder``, with its output in files there."""
         paths = [folder / "said.out", folder / "said.err"]
         assert self._server.stdin is not None
         print(

@@ -1,9 +1,9 @@
-"""Workers that are killed at random moments; the others must end, and the run must go on.
+"""Workers that are killed at random moments; the others must end, and the run must continue.
 
     python tests/support/worker_deaths.py --kills 30
 
 Half of the runs have ``--restarts``; the others are continued with ``--resume``. Each must end with
-the bytes of a run that nothing happened to.
+the same bytes as an undisturbed run.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def start(folder: Path, run: Path, workers: int, *more: str) -> "subprocess.Pope
 
 
 def killed(run: Path, workers: int, restarts: int, moment: float, index: int) -> tuple[str, str]:
-    """What went wrong, and what was done: a worker is killed, and the run goes on to its end."""
+    """Kill a worker, and train to the end; return the problem, if any, and a description."""
     folder = run.parent
     process = start(folder, run, workers, "--restarts", str(restarts))
     time.sleep(moment)
@@ -105,7 +105,7 @@ def killed(run: Path, workers: int, restarts: int, moment: float, index: int) ->
 
 
 def left(parent: int, others: set[int]) -> str:
-    """Wait until the other workers of the lost one have ended; a sentence if they do not."""
+    """Wait until the other workers have ended; return a sentence if they do not."""
     began = time.monotonic()
     while others & set(children(parent)):
         if time.monotonic() - began > LIMIT:
@@ -115,7 +115,7 @@ def left(parent: int, others: set[int]) -> str:
 
 
 def children(parent: int) -> list[int]:
-    """The processes that a process started, oldest first; Linux tells them."""
+    """Return the processes that a process started, oldest first, from Linux's /proc."""
     try:
         tasks = list(Path(f"/proc/{parent}/task").glob("*/children"))
         return sorted(int(word) for task in tasks for word in task.read_text().split())

@@ -1,4 +1,4 @@
-"""Runs of one and of several workers, and how far they are apart."""
+"""Runs of one and of several workers, and their differences."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def command(spec: Path, data: Path, run: Path, *more: str) -> list[str]:
-    """``train`` without XLA, which several workers do not have."""
+    """Return ``train`` without XLA, which several workers do not have."""
     words = ["train", str(spec), "--data", str(data), "--run", str(run), "--quiet"]
     return [sys.executable, "-m", "modelspec", *words, "--set", "training.jit=false", *more]
 
@@ -48,14 +48,14 @@ def train(
 
 
 def history(run: Path) -> list[dict[str, Any]]:
-    """The epochs, without the time that they took."""
+    """Return the epochs, without their times."""
     lines = (run / "history.jsonl").read_text(encoding="utf-8").splitlines()
     records = map(json.loads, lines)
     return [{k: v for k, v in record.items() if k != "seconds"} for record in records]
 
 
 def weights(run: Path) -> dict[str, Any]:
-    """Every array of ``model.keras``: weights, and the optimizer's variables."""
+    """Return every array of ``model.keras``: weights, and the optimizer's variables."""
     arrays: dict[str, Any] = {}
     with ZipFile(run / "model.keras") as archive:
         stored = archive.read("model.weights.h5")
@@ -69,9 +69,9 @@ def weights(run: Path) -> dict[str, Any]:
 
 
 def distance(one: Path, other: Path, *, optimizer: bool | None = None) -> float:
-    """The largest difference of a weight, relative to the largest of its array.
+    """Return the largest difference of a weight, relative to the largest of its array.
 
-    With ``optimizer``, of the optimizer's variables alone; where it is False, of the others alone.
+    With ``optimizer``, only the optimizer's variables; where it is False, only the others.
     """
     ours, theirs = weights(one), weights(other)
     assert ours.keys() == theirs.keys()
@@ -84,7 +84,7 @@ def distance(one: Path, other: Path, *, optimizer: bool | None = None) -> float:
 
 
 def free_addresses(*hosts: str) -> list[str]:
-    """An address HOST:PORT on each host, which nobody uses now."""
+    """Return an unused address HOST:PORT on each host."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in hosts]
         pairs = list(zip(hosts, sockets, strict=True))

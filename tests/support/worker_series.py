@@ -1,10 +1,10 @@
-"""Specs trained by one process, by several workers and on several devices, and how far apart.
+"""Specs trained by one process, by several workers and on several devices, and their differences.
 
     python tests/support/worker_series.py --shipped --models 20 --launches "workers 2" "devices 4"
     python tests/support/worker_series.py --cases mlp "random 3" --precision float64
 
 Several cases are trained by the same processes, one after the other, so that they start once. With
-``--folder`` the runs stay, and the next time those that are there are not trained again.
+``--folder`` the runs are kept, and existing ones are not trained again.
 """
 
 import argparse
@@ -58,22 +58,24 @@ LAUNCHES = ("workers 2", "workers 3", "devices 2", "devices 4")
 
 
 EQUAL = 1e-6
-"""How far numbers may be apart, relative."""
+"""The relative tolerance."""
 
 ROUNDED = 1e-4
-"""The same where it is rounding: where float64, which rounds less, is within ``EQUAL``."""
+"""The same for rounding: where float64, which rounds less, is within ``EQUAL``."""
 
 NO_GRADIENT = ("attention", "random 22", "random 24", "random 27")
 """Cases with a weight whose exact gradient is 0: the bias of attention's keys, or one before
-BatchNormalization. Adam and its kind take steps along its rounding, in float64 too."""
+BatchNormalization. Adam and similar optimizers follow its rounding, in float64 too.
+"""
 
 CHAOTIC = ("author_profile", "digits_conv", "digits_heads", "residual", "siamese")
-"""Deep networks under Adam or RMSprop: in float32, a sum in another order is 1e-7 apart, and the
-difference grows in every step. In float64 they must be within ``EQUAL``, as all others."""
+"""Deep networks under Adam or RMSprop: in float32, a sum in another order differs by 1e-7, and
+the difference grows in every step. In float64 they must be within ``EQUAL``, as all others.
+"""
 
 TOLERANCES = {**dict.fromkeys((*NO_GRADIENT, *CHAOTIC), 1.0), "random 0": 1e-3, "random 8": 1e-3}
 """Cases whose rounding grows further than ``ROUNDED`` in their own precision: on some processors
-(random 0), or since it is mixed_float16 (random 8)."""
+(random 0), or because the precision is mixed_float16 (random 8)."""
 
 REFUSED = {"random 9": "CutMix"}
 """Cases with a layer that combines the samples of a batch, which workers refuse."""
@@ -118,7 +120,7 @@ def cases(names: Sequence[str], precision: str) -> Iterator[Case]:
 
 
 def synchronized(text: str) -> str:
-    """Let workers normalize as one process does: statistics of their own rows are other numbers."""
+    """Make workers normalize as one process does, which uses the statistics of all rows."""
     return re.sub(r"(BatchNormalization:\s*\{)(?=momentum)", r"\1synchronized: true, ", text)
 
 
@@ -139,7 +141,7 @@ def start_keras() -> Cluster | None:
 
 
 def compute_losses_precisely() -> None:
-    """Let Keras compute losses in float64; it takes their type from its own setting."""
+    """Make Keras compute losses in float64; their type comes from Keras's own setting."""
     import keras
 
     keras.config.set_floatx(PRECISE)
@@ -166,7 +168,7 @@ def train_all(folder: Path, chosen: Sequence[Case], devices: int, cluster: Clust
 
 
 def place(folder: Path, *names: str) -> Path:
-    """The folder of the runs of a launch, or of one of its cases."""
+    """Return the folder of the runs of a launch, or of one of its cases."""
     return folder.joinpath(*(name.replace(" ", "_") for name in names))
 
 
@@ -177,7 +179,7 @@ def launch_missing(kind: str, folder: Path, names: Sequence[str], precision: str
         name for name in names if not any((place(folder, name) / file).exists() for file in ended)
     ]
     for name in missing:
-        shutil.rmtree(place(folder, name), ignore_errors=True)  # of processes that were ended
+        shutil.rmtree(place(folder, name), ignore_errors=True)  # left by processes that were ended
     for start in range(0, len(missing), PART):
         launch(kind, folder, ["--precision", precision, "--cases", *missing[start : start + PART]])
 
@@ -209,16 +211,16 @@ def launch(kind: str, folder: Path, words: Sequence[str]) -> None:
 
 
 def error(run: Path) -> str:
-    """Why a run did not end; empty if it did."""
+    """Return why a run did not end; empty if it did."""
     if (run / "error.txt").exists():
         return (run / "error.txt").read_text().strip().splitlines()[-1][:200]
     return "" if (run / "model.keras").exists() else f"{run.parent.name} did not end"
 
 
 def compare(one: Path, other: Path) -> tuple[str, float, float]:
-    """What is to say, the largest relative difference of the histories, and of the weights.
+    """Return an error, and the largest relative differences of the histories and of the weights.
 
-    The optimizer's variables are no weights: sums of gradients that cancel are mostly rounding.
+    The optimizer's variables are left out: sums of gradients that cancel are mostly rounding.
     """
     if said := error(other):
         return said, 0.0, 0.0
@@ -232,14 +234,14 @@ def compare(one: Path, other: Path) -> tuple[str, float, float]:
 
 
 def wrong_cases(kind: str, folder: Path, names: Sequence[str], precision: str = "") -> list[str]:
-    """The cases whose numbers are not those of one process, after all were trained."""
+    """Train all cases, and return those whose numbers differ from those of one process."""
 
     def limit(name: str) -> float:
         return TOLERANCES.get(name, ROUNDED)
 
     for where in (ONE, kind):
         launch_missing(where, place(folder, where), names, precision)
-    apart = {name: told(folder, kind, name) for name in names}
+    apart = {name: print_difference(folder, kind, name) for name in names}
     rounded = [name for name in names if EQUAL < apart[name] < float("inf")]
     wrong = [name for name in names if not apart[name] <= limit(name)]
     if precision != PRECISE and rounded:
@@ -248,15 +250,15 @@ def wrong_cases(kind: str, folder: Path, names: Sequence[str], precision: str = 
 
 
 def precisely_wrong(kind: str, folder: Path, names: Sequence[str]) -> list[str]:
-    """The cases that are apart in float64 too."""
+    """Return the cases that differ in float64 too."""
     for where in (ONE, kind):
         launch_missing(where, place(folder, where), names, PRECISE)
     limits = {name: ROUNDED if name in NO_GRADIENT else EQUAL for name in names}
-    return [name for name in names if not told(folder, kind, name) <= limits[name]]
+    return [name for name in names if not print_difference(folder, kind, name) <= limits[name]]
 
 
-def told(folder: Path, kind: str, name: str) -> float:
-    """Print how far a case is from one process; infinite where it did not end."""
+def print_difference(folder: Path, kind: str, name: str) -> float:
+    """Print the difference between a case and one process; infinite if it did not end."""
     if said := error(place(folder, ONE, name)):
         print(f"{name}\t{kind}\tone process does not train it\t{said}", flush=True)
         return 0.0
@@ -277,7 +279,7 @@ def main() -> int:
     parser.add_argument("--precision", default="")
     parser.add_argument("--launches", nargs="+", default=LAUNCHES)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--into", type=Path, help="train here: of the processes of a launch")
+    parser.add_argument("--into", type=Path, help="train here, as a process of a launch")
     parser.add_argument("--devices", type=int, default=0)
     options = parser.parse_args()
     names = [*options.cases, *(SHIPPED if options.shipped else ())]

@@ -22,7 +22,7 @@ def _save(path: Path, **arrays: Any) -> None:
 
 
 def good(path: Path) -> None:
-    """Fits: what is wrong stands in the spec."""
+    """Fits: the mistake is in the spec."""
     _save(path, x=_X, y=_Y)
 
 
@@ -224,7 +224,7 @@ def words_in_too_short_a_type(path: Path) -> None:
 
 
 def words_ragged(path: Path) -> None:
-    """Lists of several lengths, which NumPy can only keep as pickled objects."""
+    """Lists of several lengths, which NumPy can only store as pickled objects."""
     ragged = np.empty(N, object)
     ragged[:] = [list(range(i + 1)) for i in range(N)]
     _save(path, words=ragged, y=_Y)
@@ -266,7 +266,7 @@ def table_of_records(path: Path) -> None:
 
 
 def object_numbers(path: Path) -> None:
-    """What ``DataFrame.to_numpy`` gives of columns of several types."""
+    """The result of ``DataFrame.to_numpy`` for columns of several types."""
     _save(path, x=_X.astype(object), y=_Y)
 
 
@@ -305,7 +305,7 @@ def empty_file(path: Path) -> None:
 
 
 def absent(path: Path) -> None:
-    """No file at all."""
+    """A missing file."""
 
 
 def folder(path: Path) -> None:
@@ -343,7 +343,7 @@ def lying_header(path: Path) -> None:
 
 
 def zeros_by_the_gigabyte(path: Path) -> None:
-    """Some hundred kilobytes that would unpack to 300 MB."""
+    """Some hundred kilobytes that would be unpacked to 300 MB."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for name, width in (("x", 4), ("y", 1)):
             rows = 19_000_000

@@ -1,4 +1,4 @@
-"""What XLA counts in models, beside what we do; prints JSON. Keras must run on JAX.
+"""XLA's counts of operations in models, beside ours; prints JSON. Keras must run on JAX.
 
 XLA counts a loop's body once, so recurrent layers are unrolled; it leaves out the padding of
 convolutions, so these have none.
@@ -91,7 +91,7 @@ BATCH = 4
 
 
 def counted(function: Callable[..., Any], model: Any) -> float:
-    """For one sample; nothing is compiled, and no array is made."""
+    """Return the operations for one sample; nothing is compiled, and no array is created."""
 
     def symbol(shape: tuple[int, ...]) -> Any:
         return jax.ShapeDtypeStruct(shape, "float32")

@@ -1,4 +1,4 @@
-"""A head on frozen layers in plain Keras: ``fit`` on the whole model, or on features made first."""
+"""A head on frozen layers in plain Keras: ``fit`` on the whole model, or on computed features."""
 
 import sys
 from typing import Any

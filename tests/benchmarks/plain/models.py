@@ -1,4 +1,4 @@
-"""The shipped specs' models as one writes them with Keras alone."""
+"""The shipped specs' models, written with Keras alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -219,7 +219,7 @@ def same() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Plain:
-    """A model, what it is compiled with, its data's names, and how it is fitted."""
+    """A model, its compile arguments, its data's names, and its fit arguments."""
 
     build: Callable[[], Any]
     compiled: Callable[[], dict[str, Any]]

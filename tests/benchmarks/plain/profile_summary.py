@@ -1,4 +1,4 @@
-"""What one writes to see the summary of ``author_profile`` with Keras alone."""
+"""The summary of ``author_profile`` with Keras alone."""
 
 from models import MODELS
 

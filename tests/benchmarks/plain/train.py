@@ -1,4 +1,4 @@
-"""Training with Keras alone, as one writes it: ``train.py MODEL DATA.npz FOLDER [EPOCHS]``."""
+"""Training with Keras alone: ``train.py MODEL DATA.npz FOLDER [EPOCHS]``."""
 
 import json
 import sys

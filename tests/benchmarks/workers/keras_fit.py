@@ -1,6 +1,6 @@
 """Steady epochs of ``model.fit``: ``keras_fit.py MODEL ROWS [tuned]``; samples a second.
 
-Tuned, it takes the best of a few ``steps_per_execution``. ``KERAS_BACKEND`` says which Keras.
+Tuned, it uses the best of a few ``steps_per_execution``. ``KERAS_BACKEND`` selects the backend.
 """
 
 import sys
@@ -20,7 +20,7 @@ STEPS_PER_EXECUTION = (10, 50, 100, 300, 625)
 
 
 class Clock(keras.callbacks.Callback):  # type: ignore[misc]
-    """Seconds of each epoch."""
+    """Measures the seconds of each epoch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Paced(Clock):
         if epoch + 1 == WARM:
             protocol.ready(self.note)
         elif epoch + 1 > WARM:
-            protocol.told(self.rows / self.seconds[-1])
+            protocol.report(self.rows / self.seconds[-1])
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from modelspec.runs.progress import NullListener
 SPECS = Path(__file__).parents[3] / "specs"
 WARM = 3
 EPOCHS = 1000
-"""More than are run: a spec of few epochs may be run otherwise than one of many."""
+"""More epochs than run, because a spec of few epochs may be run in another way."""
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Paced(NullListener):
         if record["epoch"] == WARM:
             protocol.ready()
         elif record["epoch"] > WARM:
-            protocol.told(self.rows / max(record["seconds"], 1e-3))
+            protocol.report(self.rows / max(record["seconds"], 1e-3))
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
         source = modelspec.load(SPECS / f"{name}.yaml", overrides)
         valid = source.require()
         spec, graph = valid.spec, valid.graph
-        set_threads(graph, spec.training.batch_size)  # as the command does
+        set_threads(graph, spec.training.batch_size)  # as in the command
         modelspec.train(source, data, run=Path(folder) / "run", listener=Paced(rows))
 
 

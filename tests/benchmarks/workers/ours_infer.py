@@ -1,7 +1,7 @@
 """Rows a second of ``modelspec.evaluate`` or ``predict``: ``ours_infer.py evaluate|predict ROWS``.
 
-Each call loads the model and traces it anew; two calls on different numbers of rows tell what the
-rows themselves take.
+Each call loads the model and traces it again; two calls on different numbers of rows show the time
+of the rows themselves.
 """
 
 import sys

@@ -1,22 +1,22 @@
-"""What a worker says to the harness that started it."""
+"""The messages of a worker to the harness that started it."""
 
 import json
 import sys
 from collections.abc import Callable
 
-# Keras and others print to standard output; the harness's line is kept aside.
+# Keras and others print to standard output; the harness's line is written separately.
 _HARNESS = sys.stdout
 sys.stdout = sys.stderr
 
 
 def ready(note: str = "") -> None:
-    """Say so, and wait for the first round."""
+    """Report that the worker is ready, and wait for the first round."""
     _say(note=note)
     _wait()
 
 
-def told(value: float) -> None:
-    """Give one round's figure, and wait for the next."""
+def report(value: float) -> None:
+    """Send one round's figure, and wait for the next."""
     _say(value=value)
     _wait()
 
@@ -24,7 +24,7 @@ def told(value: float) -> None:
 def serve(measure: Callable[[], float], note: str = "") -> None:
     ready(note)
     while True:
-        told(measure())
+        report(measure())
 
 
 def _say(**said: object) -> None:

@@ -1,4 +1,4 @@
-"""Random data of the notebook's three models, as large as asked for."""
+"""Random data of the notebook's three models, of any size."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ LENGTHS = {"question_answering": 100, "author_profile": 500}
 
 
 def samples(name: str, rows: int) -> Arrays:
-    """By the names of the spec."""
+    """Return arrays by the names of the spec."""
     random = np.random.default_rng(0)
 
     def classes(count: int) -> npt.NDArray[Any]:
@@ -43,7 +43,7 @@ def samples(name: str, rows: int) -> Arrays:
 
 
 def as_keras(name: str, arrays: Arrays) -> tuple[Any, Any]:
-    """Inputs and targets as ``fit`` takes them."""
+    """Return inputs and targets in the form of ``fit``."""
     inputs = [arrays[name_of_array] for name_of_array in INPUTS[name]]
     wanted = [arrays[name_of_array] for name_of_array in OUTPUTS[name]]
     return (inputs if len(inputs) > 1 else inputs[0]), (wanted if len(wanted) > 1 else wanted[0])
