@@ -9,6 +9,7 @@ from modelspec.api.model_cache import ShapeCheck, remember_shapes, remember_tria
 from modelspec.api.spec_data import has_validation_part, load_data
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.monitors import check_without_validation
+from modelspec.checks.splits import check_split
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import sound_heads
 from modelspec.graph.sound_part import is_touched, sound_part
@@ -68,8 +69,9 @@ def _check_data(
     known = replace(source, diagnostics=(*source.diagnostics, *problems))
     problems += check_dataset(known, dataset, outputs, fast=fast, light=light)
     split = source.spec.training.validation_split if source.spec else 0.0
-    if source.spec and not split and not has_validation_part(source, data):
-        problems += check_without_validation(source.spec, source.catalog)
+    if source.spec and not has_validation_part(source, data):
+        problems += check_split(split, dataset.samples)
+        problems += [] if split else check_without_validation(source.spec, source.catalog)
     return problems
 
 

@@ -10,6 +10,7 @@ from modelspec.api.checking import check_dataset
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.spec_data import has_validation_part, load_data
 from modelspec.catalog.losses import outputs_of_ids
+from modelspec.checks.monitors import fields_without_validation
 from modelspec.checks.scale import SCALE_CODES
 from modelspec.data.arrays import digest
 from modelspec.data.batches import Batches, Phases
@@ -121,6 +122,8 @@ def make_phases(source: ModelSpec, arrays: TrainingArrays, listener: Listener) -
     if held is not None:
         everything = split_validation(held, (), 0.0, training.seed).rows
         return Phases(trained, Batches(held, everything, training.batch_size, trained.dtypes))
+    if not len(parts.held):
+        source.require(list(fields_without_validation(source.require().spec)))
     drawn = Batches(dataset, parts.held, training.batch_size, trained.dtypes)
     return Phases(trained, drawn if drawn.samples else None)
 

@@ -38,6 +38,7 @@ def check_judges(
     ]
     yield from _several_labels(facts, metrics, name, target)
     yield from _signs(facts, metrics, name, target)
+    yield from _percentages(head, name, target)
     if weight is not None:
         yield from _without_weights(head, weight)
     yield from _class_weights(head, facts, name, target, shape)
@@ -98,12 +99,36 @@ def _signs(
         yield _mismatch(metric.route, message, "save 0 and 1: this loss takes them as well")
 
 
+def _percentages(head: JudgedHead, name: str, target: Column) -> Iterator[Diagnostic]:
+    """Yield losses and metrics that divide by the target where it has zeros."""
+    judges = [("loss-mismatch", head.loss, head.route)]
+    judges += [("metric-mismatch", metric.value, metric.route) for metric in head.metrics]
+    dividing = [
+        (code, route)
+        for code, value, route in judges
+        if named_loss(value, target.shape[1:], None)[0] == "meanabsolutepercentageerror"
+    ]
+    zeros = _count_zeros(target) if dividing and target.dtype.kind in "biuf" else 0
+    count = "1 zero" if zeros == 1 else f"{zeros:,} zeros"
+    for code, route in dividing if zeros else ():
+        message = (
+            f"array {name} holds {count}, and this {code.partition('-')[0]} divides by the "
+            "target: one of them gives a value of about 1e9"
+        )
+        hint = "use mae or huber; or leave these rows out"
+        yield Diagnostic(code, message, route, severity="warning", hint=hint)
+
+
+def _count_zeros(array: Column) -> int:
+    return sum(int((rows == 0).sum()) for rows in row_blocks(array, _BLOCK))
+
+
 def _without_weights(head: JudgedHead, weight: Column) -> Iterator[Diagnostic]:
     """Yield metrics that count rows which the loss ignores because their weight is 0."""
     plain = [metric for metric in head.metrics if not metric.weighted]
     if not plain:
         return
-    zeros = sum(int((rows == 0).sum()) for rows in row_blocks(weight, _BLOCK))
+    zeros = _count_zeros(weight)
     if not zeros:
         return
     message = (

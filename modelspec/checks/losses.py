@@ -48,7 +48,8 @@ def _check_loss(head: Head, last: LastLayer, catalog: Catalog) -> Iterator[Diagn
         return
     logits = arguments.get("from_logits") is True
     impossible = _impossible(facts, last, logits=logits)
-    wrong = impossible or (None if logits else _unlikely(head, facts, last, catalog))
+    wrong = impossible or _of_one_value(facts, last)
+    wrong = wrong or (None if logits else _unlikely(head, facts, last, catalog))
     if wrong is None:
         return
     message, hint = wrong
@@ -78,6 +79,13 @@ def _impossible(facts: LossFacts, last: LastLayer, *, logits: bool) -> tuple[str
         hint = "binary_crossentropy is the loss for one unit"
         return "has one unit, but this loss needs one unit for each class", hint
     return None
+
+
+def _of_one_value(facts: LossFacts, last: LastLayer) -> tuple[str, str] | None:
+    if facts.outputs != "embeddings" or last.width != 1:
+        return None
+    fault = "has one unit, and this loss compares directions, which of one value are its sign"
+    return fault, "add units, or use mse"
 
 
 def _unlikely(

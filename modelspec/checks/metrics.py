@@ -17,6 +17,8 @@ from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, Severity
 
 _NEAR_ZERO = 1e-3
+_DEFAULT_K = 5
+_OF_ROWS = ("cosinesimilarity", "pearsoncorrelation", "concordancecorrelation")
 _ROWS = ("one-hot", "binary", "elementwise", "signs")
 
 
@@ -61,7 +63,10 @@ def check_metrics(head: Head, last: LastLayer, catalog: Catalog) -> Iterator[Dia
     """Yield the first problem of each metric of an output."""
     for metric in head.metrics:
         judged = _judged(head, metric, last, catalog)
-        rules = (_of_other_targets, _of_ids, _of_one_unit, _of_logits, _of_quantities)
+        rules = (
+            *(_of_other_targets, _of_ids, _of_one_unit, _of_one_value, _of_all_classes),
+            *(_of_logits, _of_quantities),
+        )
         problem = next((problem for rule in rules if judged and (problem := rule(judged))), None)
         if problem:
             severity: Severity = "error" if problem.error else "warning"
@@ -182,6 +187,29 @@ def _of_one_unit(judged: _Judged) -> _Problem | None:
         hint = "BinaryIoU is the metric for one unit: BinaryIoU: {threshold: 0.5}"
     else:
         hint = "binary_accuracy is the metric for one unit"
+    return _Problem(message, hint)
+
+
+def _of_one_value(judged: _Judged) -> _Problem | None:
+    """Find directions and correlations of rows with one value: they are a sign, 0 or NaN."""
+    axis = judged.arguments.get("axis", -1)
+    if judged.name not in _OF_ROWS or judged.last.width != 1 or axis != -1:
+        return None
+    message = f"{judged.head.output} has one unit, and this metric compares the values of a row"
+    hint = f"{judged.written}: {{axis: 0}} compares the rows of a batch"
+    if judged.name == "cosinesimilarity":
+        hint = "R2Score or mae compares single values"
+    return _Problem(message, hint)
+
+
+def _of_all_classes(judged: _Judged) -> _Problem | None:
+    """Find a top-k accuracy in which all classes are among the k best."""
+    k, width = judged.arguments.get("k", _DEFAULT_K), judged.last.width
+    top = judged.name in ("topkcategoricalaccuracy", "sparsetopkcategoricalaccuracy")
+    if not top or width is None or not isinstance(k, int) or k < width:
+        return None
+    message = f"{judged.head.output} has {width} classes, so one of the best {k} is always right"
+    hint = f"give it a smaller k, as in {judged.written}: {{k: {max(width // 2, 1)}}}"
     return _Problem(message, hint)
 
 

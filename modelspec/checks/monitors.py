@@ -7,6 +7,7 @@ from typing import Any
 
 from modelspec.catalog import Catalog
 from modelspec.checks.losses import all_placed
+from modelspec.checks.paths import fields
 from modelspec.graph.heads import Head
 from modelspec.language.loss_weights import find_strategy
 from modelspec.language.spec import Spec
@@ -15,6 +16,9 @@ from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
 from modelspec.results.balance import AT_1
 
 VALIDATION = "val_"
+
+_OF_A_FILE = ("epoch", "batch")
+"""Names in the file name of a ModelCheckpoint that no metric has."""
 
 _OF_AN_EPOCH = ("epoch", "seconds", "learning_rate")
 
@@ -32,29 +36,48 @@ def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Itera
     logged = [name for name, _ in named] + _of_heads(spec, heads)
     for position, callback in enumerate(spec.training.callbacks):
         written = Written.read(callback, ("training", "callbacks", position))
-        monitor = written.arguments.get("monitor") if written else None
-        if written is None or not isinstance(monitor, str):
-            continue
-        name, arguments, route = written.name, written.arguments, (*written.route, "monitor")
-        # A metric of several values, or a second one of its name, has a number at its end.
-        plain = monitor.removeprefix("val_")
-        if not {plain, re.sub(r"_\d+$", "", plain)} & {*logged, "learning_rate"}:
-            known = [f"{prefix}{value}" for value in logged for prefix in ("", "val_")]
-            hint = did_you_mean(monitor, known) or f"there are {', '.join(known)}"
-            message = f"no measured value is called {monitor}"
-            yield Diagnostic("unknown-monitor", message, route, hint=hint)
-        elif (
-            len(heads) > 1
-            and plain not in ("loss", "learning_rate")
-            and _needs_mode(name, arguments)
-        ):
-            message = f"Keras does not know whether {monitor} should increase or decrease"
-            hint = "set mode: min or mode: max"
-            yield Diagnostic("missing-mode", message, route, hint=hint)
+        if written is not None:
+            yield from _check_names(written, logged, several=len(heads) > 1)
+
+
+def _check_names(written: Written, logged: Sequence[str], *, several: bool) -> Iterator[Diagnostic]:
+    """Report the names in a callback's ``monitor`` and ``filepath`` that are not logged."""
+    name, arguments = written.name, written.arguments
+    monitor = arguments.get("monitor")
+    for field in fields(arguments.get("filepath")):
+        if field not in _OF_A_FILE and not _is_logged(field, logged):
+            yield _unknown(field, logged, (*written.route, "filepath"), _OF_A_FILE)
+    if not isinstance(monitor, str):
+        return
+    route = (*written.route, "monitor")
+    plain = monitor.removeprefix(VALIDATION)
+    if not _is_logged(monitor, logged):
+        yield _unknown(monitor, logged, route)
+    elif (plain == "learning_rate" or (several and plain != "loss")) and _needs_mode(
+        name, arguments
+    ):
+        message = f"Keras does not know whether {monitor} should increase or decrease"
+        hint = "set mode: min or mode: max"
+        yield Diagnostic("missing-mode", message, route, hint=hint)
+
+
+def _is_logged(name: str, logged: Sequence[str]) -> bool:
+    # A metric of several values, or a second one of its name, has a number at its end.
+    plain = name.removeprefix(VALIDATION)
+    return bool({plain, re.sub(r"_\d+$", "", plain)} & {*logged, "learning_rate"})
+
+
+def _unknown(
+    name: str, logged: Sequence[str], route: Route, more: Sequence[str] = ()
+) -> Diagnostic:
+    known = [*more, *(f"{prefix}{value}" for value in logged for prefix in ("", VALIDATION))]
+    hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+    return Diagnostic("unknown-monitor", f"no measured value is called {name}", route, hint=hint)
 
 
 def check_without_validation(spec: Spec, catalog: Catalog) -> Iterator[Diagnostic]:
     """Report callbacks that monitor a validation value where spec and data have no validation."""
+    yield from fields_without_validation(spec)
     for position, callback in enumerate(spec.training.callbacks):
         written = Written.read(callback, ("training", "callbacks", position))
         entry = catalog.find("callback", written.name) if written else None
@@ -71,6 +94,18 @@ def check_without_validation(spec: Spec, catalog: Catalog) -> Iterator[Diagnosti
         message = f"without validation there is no {monitor}, so {name} has no effect"
         hint = "validation_split: 0.1 holds out a part; or give train --validation"
         yield Diagnostic("no-validation", message, route, severity="warning", hint=hint)
+
+
+def fields_without_validation(spec: Spec) -> Iterator[Diagnostic]:
+    """Report file names with a validation value: Keras raises where it is missing."""
+    for position, callback in enumerate(spec.training.callbacks):
+        written = Written.read(callback, ("training", "callbacks", position))
+        for field in fields(written.arguments.get("filepath")) if written else ():
+            if field.startswith(VALIDATION):
+                assert written is not None
+                message = f"without validation there is no {field} for the name of the file"
+                hint = "validation_split: 0.1 holds out a part; or give train --validation"
+                yield Diagnostic("no-validation", message, (*written.route, "filepath"), hint=hint)
 
 
 def _of_heads(spec: Spec, heads: Sequence[Head]) -> list[str]:

@@ -28,6 +28,11 @@ def writes_file(entry: Entry, argument: Argument) -> bool:
     return entry.family == "callback" and argument.name not in _TEXT
 
 
+def fields(path: object) -> list[str]:
+    """Return the names in braces in a file name: ``{epoch}``, ``{val_loss:.2f}``."""
+    return re.findall(r"\{(\w+)", path) if isinstance(path, str) else []
+
+
 def is_taken(path: str) -> bool:
     """Return True where a path names the run's folder, or one of the run's own files."""
     first = next(iter(PurePosixPath(path).parts), None)

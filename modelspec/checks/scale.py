@@ -238,20 +238,24 @@ def _input(graph: Graph, declared: Input, name: str, array: Column) -> Iterator[
     if spread is None:
         return
     images = array.ndim > 3 or (array.ndim == 3 and array.dtype == np.uint8)  # noqa: PLR2004
-    largest = np.maximum(np.abs(spread.mean), spread.deviation)
-    if images:
-        if spread.low >= 0 and LARGE < spread.high <= _BYTE:
-            message = (
-                f"array {name} has values from {spread.low:g} to {spread.high:g}, as bytes have"
-            )
-            hint = "begin with  - Rescaling: {scale: 0.00392156862745098}  which makes them 0 to 1"
-            yield Diagnostic("input-scale", message, declared.route, "key", "warning", hint)
-        return
-    if len(largest) < 2:  # noqa: PLR2004
-        return
+    problem = _bytes(name, spread) if images else _apart(name, spread)
+    if problem := problem or _far(name, spread):
+        yield Diagnostic("input-scale", problem[0], declared.route, "key", "warning", problem[1])
+
+
+def _bytes(name: str, spread: _Spread) -> tuple[str, str] | None:
+    if spread.low < 0 or not LARGE < spread.high <= _BYTE:
+        return None
+    message = f"array {name} has values from {spread.low:g} to {spread.high:g}, as bytes have"
+    hint = "begin with  - Rescaling: {scale: 0.00392156862745098}  which makes them 0 to 1"
+    return message, hint
+
+
+def _apart(name: str, spread: _Spread) -> tuple[str, str] | None:
+    """Describe columns whose standard deviations are far from each other."""
     sizes = spread.deviation[spread.deviation > 0]
     if not len(sizes) or sizes.max() <= LARGE or sizes.max() / sizes.min() < _APART:
-        return
+        return None
     large, small = (
         int(spread.deviation.argmax()),
         int(np.where(spread.deviation > 0, spread.deviation, np.inf).argmin()),
@@ -261,9 +265,31 @@ def _input(graph: Graph, declared: Input, name: str, array: Column) -> Iterator[
         f"{_short(spread.deviation[large])} in column {large} and "
         f"{_short(spread.deviation[small])} in column {small}"
     )
-    hint = "begin with  - BatchNormalization  which brings them to one scale"
-    if len(largest) <= _MOST_COLUMNS:
-        variance = np.where(spread.deviation > 0, spread.deviation**2, 1.0)
-        means, variances = _list(spread.mean), _list(variance)
-        hint = f"begin with  - Normalization: {{mean: {means}, variance: {variances}}}"
-    yield Diagnostic("input-scale", message, declared.route, "key", "warning", hint)
+    return message, _normalization(spread)
+
+
+def _far(name: str, spread: _Spread) -> tuple[str, str] | None:
+    """Describe values that are far from those that new weights are made for."""
+    sizes = np.maximum(np.abs(spread.mean), spread.deviation)
+    at = int(sizes.argmax())
+    if sizes[at] <= FAR:
+        return None
+    column = f" in column {at}" if len(sizes) > 1 else ""
+    message = (
+        f"array {name} has a mean of {_short(spread.mean[at])} and a standard deviation of "
+        f"{_short(spread.deviation[at])}{column}, and new weights need values about 1"
+    )
+    if len(sizes) > 1:
+        return message, _normalization(spread)
+    deviation = spread.deviation[0] or 1.0
+    scale, offset = _short(1 / deviation), _short(-spread.mean[0] / deviation)
+    return message, f"begin with  - Rescaling: {{scale: {scale}, offset: {offset}}}"
+
+
+def _normalization(spread: _Spread) -> str:
+    """Return the hint of a layer that brings all columns to one scale."""
+    if len(spread.mean) > _MOST_COLUMNS:
+        return "begin with  - BatchNormalization  which brings them to one scale"
+    variance = np.where(spread.deviation > 0, spread.deviation**2, 1.0)
+    means, variances = _list(spread.mean), _list(variance)
+    return f"begin with  - Normalization: {{mean: {means}, variance: {variances}}}"

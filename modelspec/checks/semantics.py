@@ -7,6 +7,7 @@ from modelspec.catalog.entries import item_family
 from modelspec.catalog.file_models import FileModel
 from modelspec.catalog.losses import is_regression
 from modelspec.checks.arguments import check_object
+from modelspec.checks.callbacks import check_callbacks
 from modelspec.checks.layer_state import STARTED, check_adapt, check_state
 from modelspec.checks.losses import check_losses
 from modelspec.checks.monitors import check_monitors
@@ -41,6 +42,7 @@ def check_semantics(
         route = ("training", "callbacks", position)
         problems += check_object(catalog, "callback", callback, route)
     problems += check_packages(spec.training.callbacks)
+    problems += check_callbacks(spec)
     problems += check_schedules(spec)
     problems += check_precision(spec, graph, heads)
     problems += check_losses(spec, graph, heads, catalog)

@@ -28,6 +28,9 @@ def check_target(
 ) -> list[Diagnostic]:
     """Return the first problem of the target ``name``; None in ``output_shape`` is unknown."""
     problem = not_numbers(name, array, f"output {head.output}", head.route)
+    if problem and array.dtype.kind in "US":
+        hint = f"data: {{{head.output}: {{column: {name}}}}} turns names of classes into ids"
+        problem = replace(problem, hint=hint)
     if problem:
         return [problem]
     shape = output_shape[1:] if output_shape else None
@@ -45,9 +48,11 @@ def check_target(
         problem = _overflowing(head, name, array, values)
     if not problem and facts:
         problem = check_values(head, facts, name, array, values, shape=shape, ignore=ignore)
-    if problem or not facts or of_ids or shape is None:
+    if problem or not facts or shape is None:
         return [problem] if problem else []
-    return extra_axis(name, array, shape, head.route)
+    if facts.targets == "ids":  # with one axis of length 1, the numbers of metrics are right
+        return extra_axis(name, array, (*shape[:-1], 1), head.route, "metrics may be wrong")
+    return [] if of_ids else extra_axis(name, array, shape, head.route)
 
 
 def _not_known(head: Head, name: str, array: Column, values: Values) -> Diagnostic | None:
@@ -84,6 +89,9 @@ def check_weight(
             "but a weight is 0 or more"
         )
         problem = Diagnostic("negative-weight", message, head.route)
+    elif not problem and values.high == 0:
+        message = f"every weight of array {name} is 0, so {head.output} is not trained"
+        problem = Diagnostic("loss-weight", message, head.route, severity="warning")
     return [problem] if problem else []
 
 
@@ -91,8 +99,10 @@ def not_numbers(name: str, array: Column, use: str, route: Route) -> Diagnostic 
     """Return the problem of an array that has no samples, or no real numbers that Keras accepts."""
     dtype = array.dtype
     if dtype.kind not in "biuf" or dtype.itemsize > 8:  # noqa: PLR2004
-        message = f"array {name} holds {_kind(array)} ({dtype}), but {use} needs real numbers"
-        return Diagnostic("wrong-dtype", message, route)
+        verb = "need" if use.startswith("weights") else "needs"
+        message = f"array {name} holds {_kind(array)} ({dtype}), but {use} {verb} real numbers"
+        hint = f"save {name}.astype('float64')" if dtype.kind == "f" else None
+        return Diagnostic("wrong-dtype", message, route, hint=hint)
     if not array.ndim:
         message = f"array {name} is a single number, but {use} needs one entry for each sample"
         return Diagnostic("wrong-shape", message, route)
@@ -135,14 +145,16 @@ def too_large(
     return Diagnostic("value-out-of-range", message, route, hint=hint)
 
 
-def extra_axis(name: str, array: Column, shape: Shape, route: Route) -> list[Diagnostic]:
+def extra_axis(
+    name: str, array: Column, shape: Shape, route: Route, effect: str = "Keras drops the last one"
+) -> list[Diagnostic]:
     """Warn of an additional last axis of length 1, which Keras drops."""
     sample = array.shape[1:]
     if len(sample) != len(shape) + 1 or sample[-1] != 1 or not shape:
         return []
     message = (
         f"array {name} has samples of shape {written(sample)}, one axis more than "
-        f"{written(shape)}: Keras drops the last one"
+        f"{written(shape)}: {effect}"
     )
     hint = f"save it without that axis: {name}.squeeze(-1)"
     return [Diagnostic("wrong-shape", message, route, severity="warning", hint=hint)]
@@ -209,6 +221,8 @@ def _wrong_shape(
     else:
         expected = output[:-1] if family == "ids" else output
         message += f"this loss on output {head.output} needs {written(expected)}"
+        if target[: len(expected)] == expected and set(target[len(expected) :]) == {1}:
+            hint = f"save {name}.reshape({name}.shape[:{len(expected) + 1}])"
     return Diagnostic("wrong-target-shape", message, head.route, hint=hint)
 
 

@@ -36,7 +36,7 @@ def split_validation(
     as nearly as whole samples allow.
     """
     samples = dataset.samples
-    count = round(samples * _share(split))
+    count = held_out(split, samples)
     # Half the memory where that is enough, and the same random rows.
     small = samples <= np.iinfo(np.int32).max
     rows: Rows = np.arange(samples, dtype=np.int32) if small else np.arange(samples, dtype=np.int64)
@@ -58,6 +58,11 @@ def split_validation(
             phrase += f", stratified by {head.output}"
             break
     return ValidationSplit(np.sort(drawn[~chosen]), np.sort(drawn[chosen]), phrase)
+
+
+def held_out(split: Split, samples: int) -> int:
+    """Return the number of samples that a split holds out; of groups, about so many."""
+    return round(samples * _share(split))
 
 
 def _share(split: Split) -> float:

@@ -437,6 +437,21 @@ def test_weights_that_keras_refuses(target: Any, output: Any, weight: Any, hint:
     assert hint in (problem.hint or "")
 
 
+def test_weights_that_are_all_zero() -> None:
+    [problem] = check_output("mse", np.zeros(N), (1,), np.zeros(N))
+    assert (problem.code, problem.severity) == ("loss-weight", "warning")
+    assert check_output("mse", np.zeros(N), (1,), np.eye(N)[0]) == []
+
+
+@pytest.mark.parametrize(("target", "output"), [((1, 1), (5,)), ((7, 1, 1), (7, 5))])
+def test_ids_with_two_more_axes(target: Any, output: Any) -> None:
+    """Keras's loss is right, and its accuracy is not."""
+    [problem] = check_output(SPARSE, np.zeros((N, *target)), output)
+    assert (problem.code, problem.severity) == ("wrong-shape", "warning")
+    assert "metrics may be wrong" in problem.message
+    assert check_output(SPARSE, np.zeros((N, *target))[..., 0], output) == []
+
+
 @pytest.mark.parametrize(
     ("weight", "code"),
     [

@@ -44,6 +44,50 @@ def with_data(text: str, folder: Path, **arrays: Any) -> list[Problem]:
 
 
 @pytest.mark.parametrize(
+    ("loss", "metrics", "codes"),
+    [
+        ("mape", "null", ["loss-mismatch"]),
+        ("MeanAbsolutePercentageError", "mae", ["loss-mismatch"]),
+        ("mse", "[mape, mae]", ["metric-mismatch"]),
+        ("mape", "MeanAbsolutePercentageError", ["loss-mismatch", "metric-mismatch"]),
+        ("mae", "mse", []),
+    ],
+)
+def test_percentages_of_zeros(loss: str, metrics: str, codes: list[str], tmp_path: Path) -> None:
+    text = spec(dense(1), loss, metrics)
+    problems = with_data(text, tmp_path, y=np.arange(6.0))
+    assert [problem.code for problem in problems] == codes
+    assert all("1 zero," in problem.message for problem in problems)
+    assert with_data(text, tmp_path, y=np.arange(1.0, 7.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("last", "metric"),
+    [
+        (dense(5), "{TopKCategoricalAccuracy: {k: 4}}"),
+        (dense(6), "TopKCategoricalAccuracy"),
+        (dense(2), "PearsonCorrelation"),
+        (dense(1), "{PearsonCorrelation: {axis: 0}}"),
+        (dense(2), "CosineSimilarity"),
+    ],
+)
+def test_no_alarm_of_metrics_of_rows(last: str, metric: str) -> None:
+    assert check(spec(last, "categorical_hinge" if "Top" in metric else "mse", metric)) == []
+
+
+@pytest.mark.parametrize(
+    ("split", "severity"),
+    [("0.99", "error"), ("{last: 0.99}", "error"), ("0.01", "warning"), ("0.2", None)],
+)
+def test_splits_that_leave_nothing(split: str, severity: str | None, tmp_path: Path) -> None:
+    text = spec(dense(1), "mse", "null", f"training: {{validation_split: {split}}}\n")
+    problems = with_data(text, tmp_path, y=np.arange(6.0))
+    assert [problem.severity for problem in problems] == ([severity] if severity else [])
+    if problems:
+        assert problems[0].place.span.line == 9
+
+
+@pytest.mark.parametrize(
     ("units", "loss", "metric", "instead"),
     [
         (1, LOGITS, "accuracy", "BinaryAccuracy: {threshold: 0}"),
@@ -94,7 +138,7 @@ def test_metrics_of_logits(units: int, loss: str, metric: str, instead: str) -> 
         (1, LOGITS, "{Precision: {thresholds: [0, 2]}}"),
         (1, LOGITS, "hinge"),
         (3, SPARSE_LOGITS, "accuracy"),
-        (3, SPARSE_LOGITS, "sparse_top_k_categorical_accuracy"),
+        (6, SPARSE_LOGITS, "sparse_top_k_categorical_accuracy"),
         (3, "{CategoricalCrossentropy: {from_logits: true}}", "[accuracy, F1Score]"),
         (1, "hinge", "[hinge, {BinaryAccuracy: {threshold: 0}}, mae]"),
     ],

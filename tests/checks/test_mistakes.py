@@ -111,12 +111,12 @@ def test_enough_of_each() -> None:
         "- Dense: {units: 3, activation: softmax}|kld|[AUC, Recall, F1Score]",
         "- Dense: {units: 3, activation: softmax}|sparse_categorical_crossentropy|acc",
         "- Dense: {units: 3, activation: sigmoid}|binary_crossentropy|[binary_accuracy, AUC]",
-        "- Dense: {units: 3}\n  - Softmax|categorical_crossentropy|top_k_categorical_accuracy",
+        "- Dense: {units: 6}\n  - Softmax|categorical_crossentropy|top_k_categorical_accuracy",
         "- Dense: {units: 4}\n  - Reshape: {target_shape: [4]}|categorical_crossentropy|acc",
         "- LayerNormalization|mse|RootMeanSquaredError",
     ],
 )
-@pytest.mark.parametrize("monitor", ["loss", "val_loss", "learning_rate"])
+@pytest.mark.parametrize("monitor", ["loss", "val_loss", "learning_rate, mode: min"])
 def test_no_alarm(head: str, monitor: str) -> None:
     layers, loss, metrics = head.split("|")
     first, last = (

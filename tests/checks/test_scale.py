@@ -193,6 +193,10 @@ BYTES = _RANDOM.integers(0, 256, (20, 6, 6, 3)).astype("uint8")
         ("[4]", [ONE], NORMAL[:20] * [1, 1, 1, 5000.0]),
         ("[4]", ["Dropout: {rate: 0.1}", ONE], NORMAL[:20] * [0.001, 1, 1, 2000.0]),
         ("[2]", [DENSE, ONE], NORMAL[:20] * [1e6, 1]),
+        ("[2]", [DENSE, ONE], _RANDOM.integers(0, 65536, (20, 2)).astype("uint16")),
+        ("[1]", [DENSE, ONE], 2000 + 9 * NORMAL[:20]),
+        ("[6, 6, 3]", [CONV, *FLAT], 257 * BYTES.astype("uint16")),
+        ("[null, 2]", ["LSTM: {units: 2}", ONE], 3e4 + 5e3 * _RANDOM.normal(size=(20, 5, 2))),
     ],
 )
 def test_raw_inputs(shape: str, layers: list[str], x: Any, tmp_path: Path) -> None:
@@ -213,6 +217,8 @@ def test_raw_inputs(shape: str, layers: list[str], x: Any, tmp_path: Path) -> No
         ("[4]", ["BatchNormalization", ONE], NORMAL[:20] * [1, 1, 1, 5000.0]),
         ("[4]", ["LayerNormalization", ONE], NORMAL[:20] * [1, 1, 1, 5000.0]),
         ("[4]", [ONE], NORMAL[:20] * [1, 0, 1, 50.0]),
+        ("[1]", [ONE], 900 + 99 * NORMAL[:20]),
+        ("[null, 2]", ["LayerNormalization", "LSTM: {units: 2}", ONE], np.full((20, 5, 2), 2e4)),
         ("[4]", ["Embedding: {input_dim: 300, output_dim: 2}", *FLAT], np.full((20, 4), 255)),
     ],
 )
