@@ -5,6 +5,7 @@ process fails. In other runs, modules that are imported already hide what a test
 libraries start programs of their own.
 """
 
+import gc
 import os
 import re
 import sys
@@ -43,6 +44,16 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["XDG_CACHE_HOME"] = _CACHE.name
     if "not keras" in config.option.markexpr:
         sys.addaudithook(_hold_to_markers)
+
+
+def pytest_collection() -> None:
+    # Modules and tests stay: to look for garbage among them takes a third of the time.
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -6,12 +6,15 @@ from differential import verdict
 
 pytestmark = [pytest.mark.keras, pytest.mark.slow]
 
+SEEDS = (0, 1, 3)
+"""Models whose float32 is equal: the others are trained a second time, in float64."""
+
 
 @pytest.mark.parametrize(
     "seed",
     [
-        *range(3),
-        *(pytest.param(seed, marks=pytest.mark.sweep) for seed in range(3, 30)),
+        *SEEDS,
+        *(pytest.param(seed, marks=pytest.mark.sweep) for seed in range(30) if seed not in SEEDS),
     ],
 )
 def test_a_random_model_gives_keras_numbers(seed: int) -> None:

@@ -164,7 +164,16 @@ def test_overrides_are_kept_as_they_were_written(
     assert again.training.seed == own.training.seed
 
 
-@pytest.mark.parametrize("name", ["seconds", "resumed", "overrides", "machine", "end_reason"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("seconds", "end_reason"),
+        *(
+            pytest.param(name, marks=pytest.mark.sweep)
+            for name in ("resumed", "overrides", "machine")
+        ),
+    ],
+)
 def test_a_value_of_null_is_a_value_that_is_missing(name: str, tmp_path: Path) -> None:
     run = train(tmp_path / "run", "training.epochs=1")
     file = run.path / "run.json"

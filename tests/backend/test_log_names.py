@@ -42,7 +42,7 @@ def train(text: str, folder: Path, y: Any = FLAT, **arrays: Any) -> Any:
         ("{CosineSimilarity: {axis: -1}}", "cosine_similarity"),
     ],
 )
-@pytest.mark.parametrize("shape", [(64,), (64, 1)])
+@pytest.mark.parametrize("shape", [(64,), pytest.param((64, 1), marks=pytest.mark.sweep)])
 def test_one_value_has_its_metrics_name(
     metric: str, name: str, shape: tuple[int, ...], tmp_path: Path
 ) -> None:

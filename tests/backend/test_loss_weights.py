@@ -237,7 +237,13 @@ BY_HAND = {
 }
 
 
-@pytest.mark.parametrize("written", BY_HAND)
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(written, marks=[pytest.mark.sweep] * ("from_first_batch" in written))
+        for written in BY_HAND
+    ],
+)
 def test_three_steps_by_hand(written: str) -> None:
     by_hand, fitted = BY_HAND[written]
     _, model, strategy = built(written)

@@ -183,8 +183,13 @@ def test_asks_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("layers", "raise ImportError('it needs TensorFlow 99')", "4.1.0", "TensorFlow 99"),
         ("check", "import nowhere.to.be.found", "2.3.4", "No module named 'nowhere'"),
         ("schema", "__version__ = '5.6'", "", "it has no layer Dense"),
-        ("layers", "import os; os._exit(7)", "3.99.0", "exit code 7"),
-        ("summary", "def (", "3.98.0", "SyntaxError"),
+        *(
+            pytest.param(*case, marks=pytest.mark.sweep)
+            for case in (
+                ("layers", "import os; os._exit(7)", "3.99.0", "exit code 7"),
+                ("summary", "def (", "3.98.0", "SyntaxError"),
+            )
+        ),
     ],
 )
 def test_a_keras_that_cannot_say_is_named(

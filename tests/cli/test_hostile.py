@@ -11,7 +11,7 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -548,20 +548,22 @@ SWEPT = {
     *("losses for 20,000 outputs that are not there", "a hexadecimal of 400 digits"),
     *("a whole number of 400 digits", "a config as units", "a config as callback"),
     *("a config in a call", "20,000 expressions of nobody", "seven megabytes, one key"),
+    *("5,000 names that are not there", "a bzip2 bomb", "100,000 members"),
 }
 """Long cases, and those that are much like another."""
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.sweep] * (name in SWEPT)) for name in SPECS],
-)
+def marked(names: Iterable[str]) -> list[Any]:
+    return [pytest.param(name, marks=[pytest.mark.sweep] * (name in SWEPT)) for name in names]
+
+
+@pytest.mark.parametrize("name", marked(SPECS))
 def test_spec(name: str, command: WarmCommand, tmp_path: Path) -> None:
     spec, code = SPECS[name]
     check(ask(command, tmp_path, spec), code, tmp_path)
 
 
-@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("name", marked(ARRAYS))
 def test_arrays(name: str, command: WarmCommand, tmp_path: Path) -> None:
     make, code = ARRAYS[name]
     path = tmp_path / "hostile.npz"
