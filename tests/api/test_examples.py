@@ -37,7 +37,7 @@ WITHOUT_EXAMPLE = {"Run.open"}
 """It is in the example of ``Run``."""
 
 PLACES = (modelspec, costs, builtins)
-"""Where the exceptions that the docstrings name can be imported from."""
+"""The modules with the exceptions that the docstrings name."""
 
 EXAMPLES = [
     example

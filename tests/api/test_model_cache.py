@@ -1,4 +1,4 @@
-"""What Keras said is remembered for the very same graph, and for no other."""
+"""Keras's results are cached for exactly the same graph."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ outputs: h
 
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """Counts how often Keras is asked."""
+    """Count the calls of Keras."""
     from modelspec.backend.model import compiling, shapes
 
     asked: list[str] = []

@@ -1,4 +1,4 @@
-"""Models that were not made here, and files that are not specs."""
+"""Models that were not created here, and files that are not specs."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A run that was cut short goes on to the very same end as one that was not."""
+"""A run that was interrupted ends exactly like one that was not."""
 
 import json
 import os
@@ -44,7 +44,7 @@ training:
 
 
 LIGHT = "layers.0=Flatten"
-"""Where the layers do not matter: an LSTM takes longer to compile than to train."""
+"""A spec for tests in which the layers do not matter: an LSTM compiles longer than it trains."""
 
 
 def assert_same(one: modelspec.Run, other: modelspec.Run) -> None:

@@ -75,7 +75,7 @@ def arrays() -> Arrays:
 
 
 def by_hand(data: Arrays, rows: slice) -> keras.Model:
-    """The model of ``SPEC`` in plain Keras; adapted to some rows."""
+    """Build the model of ``SPEC`` in plain Keras, fitted to some rows."""
     keras.utils.set_random_seed(0)
     area = keras.Input((2,), name="area")
     rooms = keras.Input((), dtype="int64", name="rooms")
@@ -101,13 +101,13 @@ def by_hand(data: Arrays, rows: slice) -> keras.Model:
 
 
 def load(path: Path) -> Any:
-    """A model by plain Keras, which warns of containers that have nothing to restore."""
+    """Load a model with plain Keras, which warns of containers that have nothing to restore."""
     with warnings.catch_warnings(action="ignore"):
         return keras.saving.load_model(path)
 
 
 def fitted(model: Any) -> dict[str, Any]:
-    """What the layers of a model were fitted to."""
+    """Return the values to which the layers of a model were fitted."""
     state: dict[str, Any] = {}
     for layer in model.layers:
         if hasattr(layer, "get_vocabulary"):

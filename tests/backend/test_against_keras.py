@@ -28,7 +28,7 @@ of a layer, and the kernels chosen for batches of another length."""
 
 
 class Twin(NamedTuple):
-    """A spec, the same model in plain Keras, and what plain Keras is told of its training.
+    """A spec, the same model in plain Keras, and plain Keras's arguments for its training.
 
     ``hand`` builds the model; ``given`` goes to ``compile``.
     """
@@ -227,7 +227,7 @@ TWINS: dict[str, Callable[[], Twin]] = {
 
 
 class Outcome(NamedTuple):
-    """What came of both trainings; ``hand`` and ``plain`` are plain Keras's."""
+    """The results of both trainings; ``hand`` and ``plain`` are plain Keras's."""
 
     run: modelspec.Run
     hand: keras.Model
@@ -273,7 +273,7 @@ def saved(arrays: Arrays, folder: Path) -> Path:
 
 
 def first_epoch(model: keras.Model, *data: Any, **options: Any) -> dict[str, float]:
-    """What Keras reports of an epoch of ``fit``, which is one of the same batches."""
+    """Return Keras's logs of an epoch of ``fit``, with the same batches."""
     history = model.fit(*data, batch_size=BATCH, shuffle=False, verbose=0, **options).history
     return {name: values[0] for name, values in history.items()}
 
@@ -302,7 +302,7 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def logs(record: Mapping[str, Any]) -> dict[str, float]:
-    """What Keras reports too."""
+    """Return the values that Keras reports too."""
     return {
         name: value
         for name, value in record.items()
@@ -311,7 +311,7 @@ def logs(record: Mapping[str, Any]) -> dict[str, float]:
 
 
 def flat(outputs: Any) -> dict[str, Any]:
-    """Outputs in an order of their own: by name where they have names, as they come otherwise."""
+    """Return outputs by name if they have names, otherwise by position."""
     if isinstance(outputs, Mapping):
         return dict(sorted(outputs.items()))
     return dict(enumerate(outputs if isinstance(outputs, list) else [outputs]))  # type: ignore[arg-type]

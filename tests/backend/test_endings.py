@@ -1,4 +1,4 @@
-"""Why a run ended, the epoch of its model, and its overrides: in ``run.json`` and on the screen."""
+"""The end of a run, the epoch of its model, and overrides: in ``run.json`` and on the screen."""
 
 import io
 import json
@@ -53,7 +53,7 @@ def interrupt(folder: Path, epoch: int, *overrides: str, **options: Any) -> mode
 
 
 def loss_of_model(run: modelspec.Run) -> float:
-    """What the saved model loses in validation, by plain Keras."""
+    """Return the loss of the saved model in validation, by plain Keras."""
     model = keras.saving.load_model(run.model_path)
     return float(np.mean((np.asarray(model({"x": X})) - X) ** 2))
 

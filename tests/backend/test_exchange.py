@@ -1,6 +1,6 @@
-"""What ``summary --costs --workers`` says of the exchange, against steps of the engine itself.
+"""The exchange in ``summary --costs --workers``, compared with steps of the engine itself.
 
-The collective operations count what they get, and stand for two workers with the same rows.
+The collective operations count their bytes, and replace two workers with the same rows.
 """
 
 import math

@@ -40,7 +40,7 @@ def integers(**arguments: Any) -> Any:
 
 
 def in_onnx(layer: Any, rows: Any, path: Path, shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """What Keras and onnxruntime make of rows."""
+    """Return the results of Keras and of onnxruntime for some rows."""
     runtime = pytest.importorskip("onnxruntime")
     array = np.asarray(rows, object if isinstance(np.ravel(rows)[0], str) else np.int64)
     inputs = keras.Input(shape, dtype="string" if array.dtype == object else "int64", name="x")

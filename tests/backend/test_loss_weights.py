@@ -1,4 +1,4 @@
-"""Strategies at work: their papers' equations by hand, and Keras's own step in all else."""
+"""Strategies in training: their papers' equations by hand, and otherwise Keras's own step."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -48,12 +48,13 @@ RATE = 0.01
 
 ROWS = 16
 TERMS = ROWS + 6 + 8 + 5 + 3
-"""What a step sums over: the rows of a batch, and the units of each layer."""
+"""The numbers of a step's sums: the rows of a batch, and the units of each layer."""
 
 ON_WEIGHTS = 0.05 * np.sqrt(0.001) / 1e-5
-"""How much of a loss's rounding enters the weights of ``uncertainty``: fitted to the first losses,
-their gradient there is nothing but rounding, and Adam multiplies it by its learning rate over its
-epsilon of 1e-5. At the first step √v is √0.001 of the gradient, and m̂ the gradient itself."""
+"""The factor from a loss's rounding to the weights of ``uncertainty``: fitted to the first losses,
+their gradient there is only rounding, and Adam multiplies it by its learning rate over its epsilon
+of 1e-5. At the first step √v is √0.001 of the gradient, and m̂ the gradient itself.
+"""
 
 
 def built(
@@ -93,7 +94,7 @@ def batches(model: Any, count: int, *, weighted: bool = True) -> list[Tensors]:
 
 
 def stepper(step: Callable[[Any], Any], **options: Any) -> Callable[[Any], Any]:
-    """Any number of rows in one trace, inside a loop as in the engine."""
+    """Trace a step for any number of rows, inside a loop as in the engine."""
 
     def looped(data: Any) -> Any:
         tf.while_loop(lambda at: at < 1, lambda at: (step(data) and at + 1,), [tf.constant(0)])
@@ -119,7 +120,7 @@ def values(variable: Any) -> Array:
 
 
 class ByHand:
-    """The same model, trained with nothing but a tape and arithmetic."""
+    """The same model, trained only with a tape and arithmetic."""
 
     def __init__(self) -> None:
         _, self.model, _ = built("[1.0, 1.0]")

@@ -1,4 +1,4 @@
-"""Own parts: read from text, built as Keras's own, recorded, and named by nobody but the caller."""
+"""Own parts: read from text, built like Keras's own, recorded, and named only by the caller."""
 
 import json
 import os
@@ -123,7 +123,7 @@ class Small(keras.optimizers.SGD):
 
 @keras.saving.register_keras_serializable(package="own")
 def nearness(_unused, y_pred):
-    """How far predictions are from 0; it takes no targets."""
+    """The distance of predictions from 0, without targets."""
     return ops.mean(ops.square(y_pred), axis=-1)
 
 

@@ -1,4 +1,4 @@
-"""Rows of data larger than memory: a worker reads its own, and all workers together each once."""
+"""Rows of data larger than memory: a worker reads its own, and all workers read each row once."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ ROWS, BATCH = 23, 5  # the last batch has fewer rows than there are workers
 
 @dataclass(frozen=True)
 class Place:
-    """What the source asks of a worker: its number, and how many there are."""
+    """The properties of a worker that the source reads: its number, and the number of workers."""
 
     index: int
     count: int

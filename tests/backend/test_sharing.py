@@ -1,4 +1,4 @@
-"""What may be shared among workers or devices, and where it is computed."""
+"""Computations that can be shared among workers or devices, and the device that runs them."""
 
 from typing import Any
 

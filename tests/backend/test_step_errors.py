@@ -1,4 +1,4 @@
-"""What TensorFlow says of a step that it cannot compute reaches the user, with the layer."""
+"""TensorFlow's message about a step that it cannot compute is shown to the user, with the layer."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""State that no checkpoint can hold is told before the first step; all other state is kept."""
+"""State that no checkpoint contains is reported before the first step; all other state is saved."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -121,7 +121,7 @@ DATA: dict[str, Any] = {
 
 
 class Told(NullListener):
-    """Hears of problems, and breaks off after some epochs as Ctrl-C does."""
+    """Records problems, and stops after some epochs as Ctrl-C does."""
 
     def __init__(self, epochs: int = 9) -> None:
         self.epochs, self.heard = epochs, list[Problem]()
@@ -182,7 +182,7 @@ def test_what_no_checkpoint_holds_is_told_at_its_line(
 def test_what_a_checkpoint_holds_goes_on_exactly(
     layer: str, optimizer: str, callbacks: str, tmp_path: Path
 ) -> None:
-    """Without a word, although neither Keras nor the model lists all of this state."""
+    """Without a message, although neither Keras nor the model lists all of this state."""
     told = Told()
     parts = spec(tmp_path, layer, optimizer, callbacks)
     whole = modelspec.train(parts, DATA, run=tmp_path / "whole", listener=told)

@@ -1,4 +1,4 @@
-"""Keras asked for its catalogue, where its source text does not lie where we look for it."""
+"""The catalogue from Keras itself, where its source text is not in the usual place."""
 
 import ast
 import importlib.machinery
@@ -31,7 +31,7 @@ __path__ = [{str(KERAS)!r}]
 __file__ = {str(KERAS / "__init__.py")!r}
 exec(compile(Path(__file__).read_bytes(), __file__, "exec"))
 """
-"""A Keras whose modules lie elsewhere than beside its ``__init__.py``."""
+"""A Keras whose modules are in another place than beside its ``__init__.py``."""
 
 ASSIGNED = {("optimizer", "Optimizer"): ("help", "doc")}
 """Texts that Keras gives to a class once it is imported."""
@@ -110,7 +110,7 @@ def test_without_any_source_text_no_argument_is_missing(
 
 
 def literal(default: str | None) -> bool:
-    """Whether a default is written as a value, and not as a name or a sum."""
+    """Return True where a default is written as a value, and not as a name or a sum."""
     try:
         ast.literal_eval(default or "None")
     except ValueError:

@@ -1,4 +1,4 @@
-"""What check_object and check_arguments find wrong, and what they leave alone."""
+"""The problems that check_object and check_arguments find, and valid values that they accept."""
 
 from typing import Any
 

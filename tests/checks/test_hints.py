@@ -1,4 +1,4 @@
-"""Mistakes that cost newcomers minutes: each has one message, and a hint that mends it."""
+"""Mistakes that cost newcomers minutes: each has one message, and a hint with the remedy."""
 
 import pytest
 
@@ -91,7 +91,7 @@ LAYERS = {
     "[null, 9, 4]": "[{LSTM: {units: 3}}, {Dense: {units: 2}, name: y}]",
     "[null, 20]": "[{Dense: {units: 3}}, Flatten, {Dense: {units: 1}, name: y}]",
 }
-"""Where a shape begins with the batch, some layers work by chance: these do not."""
+"""Layers that fail where a shape begins with the batch; some others work by chance."""
 
 
 @pytest.mark.keras

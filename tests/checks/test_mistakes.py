@@ -1,11 +1,11 @@
-"""Every file in ``mistakes/`` is wrong, and says in its first lines what must be said of it.
+"""Every file in ``mistakes/`` is wrong, and its first lines contain the expected problems.
 
 ``# expect: LINE:COLUMN CODE`` is an error, ``# expect: LINE:COLUMN warning CODE`` a warning, and
-``data`` in place of the line and the column stands for the data file. Nothing else may be reported.
+``data`` in place of the line and the column means the data file. No other problem may be reported.
 ``# data: NAME`` is the function of ``wrong_data`` that writes the data, ``# set: PATH=VALUE`` an
-override, and ``# from: ADDRESS`` the public thread in which someone made the mistake. With
-``# missed: WHY`` the mistake is not found yet. ``# before Keras MAJOR.MINOR: ...`` is what
-is reported with an older Keras, in place of all that is expected.
+override, and ``# from: ADDRESS`` the public thread in which someone made the mistake. With ``#
+missed: WHY`` the mistake is not found yet. ``# before Keras MAJOR.MINOR: ...`` is what is reported
+with an older Keras, in place of all that is expected.
 """
 
 import re
@@ -31,7 +31,7 @@ _EXPECTED = re.compile(r"(\d+:\d+|data|set:\d+) (?:warning )?[a-z0-9-]+")
 
 
 def header(file: Path) -> dict[str, list[str]]:
-    """The header's lines by their first word."""
+    """Return the header's lines by their first word."""
     values: dict[str, list[str]] = {"expect": [], "data": [], "from": [], "set": [], "missed": []}
     older: list[str] = []
     for line in file.read_text(encoding="utf-8").splitlines():
@@ -51,7 +51,7 @@ def _keras_version() -> tuple[int, int]:
 
 
 def told(problem: Problem, spec: Path) -> str:
-    """A problem as headers write it."""
+    """Return a problem in the form of the headers."""
     span, file = problem.place.span, problem.place.file
     place = f"{span.line}:{span.column}" if file == str(spec) else "data"
     if file.startswith("--set "):

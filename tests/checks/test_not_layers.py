@@ -1,4 +1,4 @@
-"""What people write as layers, and Keras has none for, is answered with what can be done."""
+"""Names that users write as layers, although Keras has no such layer, get a hint."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Callbacks whose packages are missing are told of before training."""
+"""Callbacks whose packages are missing are reported before training."""
 
 from importlib.machinery import ModuleSpec
 from typing import Any

@@ -1,4 +1,4 @@
-"""Values that cannot be used, named by their row, and by their file where there are several."""
+"""Unusable values, named by their row, and by their file if there are several."""
 
 from pathlib import Path
 from typing import Any

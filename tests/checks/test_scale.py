@@ -1,4 +1,4 @@
-"""Warnings about targets and inputs that are far from what fresh weights give and take."""
+"""Warnings about targets and inputs that are far from the scale of new weights."""
 
 import re
 from pathlib import Path
@@ -201,7 +201,7 @@ BYTES = _RANDOM.integers(0, 256, (20, 6, 6, 3)).astype("uint8")
     ],
 )
 def test_raw_inputs(shape: str, layers: list[str], x: Any, tmp_path: Path) -> None:
-    """The layer of the hint cures it."""
+    """The layer in the hint solves the problem."""
     [problem] = check(spec(layers, shape), tmp_path, NORMAL[:20], x)
     assert (problem.code, problem.severity) == ("input-scale", "warning")
     assert problem.place.span.line == 2

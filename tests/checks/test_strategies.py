@@ -1,4 +1,4 @@
-"""Strategies in ``loss_weights``: how they are written, told from weights, and checked."""
+"""Strategies in ``loss_weights``: their forms, the difference from weights, and their checks."""
 
 from typing import Any
 

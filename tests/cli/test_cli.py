@@ -1,6 +1,6 @@
-"""What ``modelspec/CLI.md`` promises to scripts, held against real processes.
+"""The promises of ``modelspec/CLI.md`` to scripts, compared with real processes.
 
-Starting TensorFlow takes seconds, so one process serves as many assertions as it can.
+Starting TensorFlow takes seconds, so one process serves as many assertions as possible.
 """
 
 import csv
@@ -64,7 +64,7 @@ losses: sparse_categorical_crossentropy
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's own, without what makes programs quieter or plainer than users have them."""
+    """Return this process's own environment, without variables that make programs quieter."""
     quiet = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "KERAS_BACKEND"}
     kept = {name: value for name, value in os.environ.items() if name not in quiet}
     return {name: value for name, value in kept.items() if not name.startswith("TF_")} | changes
@@ -78,7 +78,7 @@ def start(*arguments: str, folder: Path, **options: Any) -> "subprocess.Popen[by
 
 
 class Result:
-    """How a process ended."""
+    """The end of a process."""
 
     def __init__(self, code: int, out: bytes, err: bytes) -> None:
         self.code, self.raw = code, out
@@ -391,7 +391,7 @@ def test_colours_on_a_terminal_only(run: Run, tmp_path: Path) -> None:
 
 
 def on_a_terminal(*arguments: str, folder: Path, **changes: str) -> str:
-    """What a command writes to standard error, where that is a terminal."""
+    """Return the standard error of a command on a terminal."""
     ours, theirs = os.openpty()
     process = start(
         *arguments, folder=folder, stderr=theirs, env=environment(TERM="xterm-256color", **changes)
@@ -535,7 +535,7 @@ main()
 
 
 def modules_loaded(folder: Path, *arguments: str) -> set[str]:
-    """What a command has imported when it ends."""
+    """Return the modules that a command has imported when it ends."""
     subprocess.run(
         [sys.executable, "-c", LOADED, *arguments],
         cwd=folder,

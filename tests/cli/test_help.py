@@ -43,7 +43,7 @@ def run(
 
 
 def completion(words: str) -> dict[str, str]:
-    """What bash tells a program when Tab is pressed at the end of ``words``."""
+    """Return the variables that bash sets when Tab is pressed at the end of ``words``."""
     last = str(len(words.split(" ")) - 1)
     return {"_MODELSPEC_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": last}
 

@@ -1,4 +1,4 @@
-"""What other repositories get from ``.pre-commit-hooks.yaml``."""
+"""The hooks that other repositories get from ``.pre-commit-hooks.yaml``."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Specs and data made to do harm: each is answered with a code, in little memory, and never run.
+"""Specs and data made to cause harm: each gets a code, in little memory, and is never executed.
 
 Every case goes through the whole command, in a process of its own that is measured.
 """
@@ -51,7 +51,7 @@ class Answer:
 
 
 def ask(command: WarmCommand, folder: Path, spec: str | bytes, npz: Path | None = None) -> Answer:
-    """What ``modelspec check`` says, and the memory that it took."""
+    """Return the result of ``modelspec check``, and its memory."""
     path = folder / "hostile.yaml"
     path.write_bytes(spec.encode() if isinstance(spec, str) else spec)
     data = ["--data", str(npz)] if npz else []

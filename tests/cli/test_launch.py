@@ -1,6 +1,7 @@
-"""``launch --print``: what it refuses, and that what it prints trains.
+"""``launch --print``: its refusals, and trainings with its scripts.
 
-``tests/support/slurm/srun`` starts tasks as Slurm does; ``pods.py`` fills in what Kubernetes does.
+``tests/support/slurm/srun`` starts tasks as Slurm does; ``pods.py`` fills in variables as
+Kubernetes does.
 """
 
 import json

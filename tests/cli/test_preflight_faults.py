@@ -1,4 +1,4 @@
-"""Workers that differ: real processes on loopback, which say in one sentence what is wrong."""
+"""Workers that differ: real processes on loopback, which name the difference in one sentence."""
 
 import os
 import re
@@ -39,7 +39,7 @@ HOSTS = ("127.0.0.2", "127.0.0.3")
 
 
 class Worker(NamedTuple):
-    """How one process is started: what stands on its command line, and in its environment."""
+    """The arguments and environment of one process."""
 
     words: Sequence[str] = ()
     changes: Mapping[str, str] = {}
@@ -61,7 +61,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def ended(folder: Path, *workers: Worker) -> list[str]:
-    """What each worker writes; all end with 1, and none begins to train."""
+    """Return the output of each worker; all end with 1, and none begins to train."""
     command = [sys.executable, "-m", "modelspec", "train", "spec.yaml", "--run", "run"]
     processes = [
         subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The README does what it says: its commands are run, in order, and their output compared."""
+"""The commands in the README are run, in order, and their output is compared."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def as_pattern(expected: str) -> str:
 
 
 def squeezed(text: str) -> str:
-    """How wide a column is depends on the numbers in it."""
+    """Remove the widths of columns, which depend on the numbers in them."""
     return re.sub(r"^ +", "", re.sub(r" +", " ", text), flags=re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""What the command line says on a narrow terminal: its lines break between words."""
+"""The messages of the command line on a narrow terminal: their lines break between words."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Processes that are started as workers: what they read, and where they find Python's modules."""
+"""Processes that are started as workers: their input, and the place of Python's modules."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What workers say of each other before they train: who is missing, and who differs."""
+"""Messages of workers about each other before they train: missing and different workers."""
 
 import json
 import socket
@@ -34,7 +34,7 @@ def addresses(count: int) -> tuple[str, ...]:
 def verdicts(
     *facts: dict[str, Any], count: int | None = None, patience: float = PATIENCE
 ) -> list[str]:
-    """What each worker is told; the empty text where all is well."""
+    """Return the problems of each worker; empty without any."""
     where = addresses(count or len(facts))
 
     def verdict(index: int) -> str:

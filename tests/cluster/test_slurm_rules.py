@@ -18,7 +18,7 @@ JOB, FIRST = "41", 10_000 + 64 * 41 + 3
 def test_the_rules_are_those_of_tensorflow(
     monkeypatch: pytest.MonkeyPatch, nodes: str, tasks: str, count: int
 ) -> None:
-    """Where the names of nodes are in the order of text, which is the only one that it has."""
+    """Nodes whose names are sorted as text, the only order that TensorFlow supports."""
     step = {
         "SLURM_PROCID": str(count - 1),
         "SLURM_STEP_NUM_TASKS": str(count),

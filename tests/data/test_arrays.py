@@ -102,7 +102,7 @@ def test_digest_knows_content_and_not_layout(tmp_path: Path) -> None:
     assert len({digest(array), digest(array.reshape(7, 300)), digest(array.astype("f4"))}) == 3
 
 
-# What is no npz file at all.
+# Files that are not npz files.
 
 
 def test_missing_file(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_too_many_members(tmp_path: Path) -> None:
     assert codes(path) == ["not-npz"]
 
 
-# What is wrong with a member; the name stays known, and the others stay readable.
+# Wrong members; the name stays known, and the others stay readable.
 
 
 BAD_MEMBERS: dict[str, tuple[str, bytes]] = {

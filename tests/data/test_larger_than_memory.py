@@ -94,7 +94,7 @@ def test_the_commands(
     data = ("--data", "d", "--data", "more.npz")
 
     def run(*arguments: str) -> tuple[str, list[str]]:
-        """What a command writes to standard output, and the lines of its standard error."""
+        """Return a command's standard output, and the lines of its standard error."""
         capfd.readouterr()
         command.main(arguments, standalone_mode=False)
         out, err = capfd.readouterr()

@@ -35,7 +35,7 @@ OTHER_WORDS = {
     "litert-flex",
     "xla-flags",
 }
-"""Texts in the package that look like codes and are none."""
+"""Texts in the package that look like codes but are not."""
 
 TOLD = {
     "array-too-large": "needs a cache folder without room",
@@ -63,10 +63,10 @@ WITHOUT_FIXTURE = {
     "state-not-kept": TOLD["state-not-kept"],
     "not-utf8": "cannot stand beside a header that is UTF-8: see test_yamltree.py",
 }
-"""Codes that the corpus does not hold, each with the reason; this table may only shrink."""
+"""Codes without a fixture in the corpus, each with the reason; this table may only shrink."""
 
 FOLLOWS = {"bad-name": {"unknown-name"}, "missing-array": {"unknown-array"}}
-"""What a sample's mistake also leads to."""
+"""Further problems that a sample's mistake causes."""
 
 WHOLE = {"empty-spec", "not-a-mapping"}
 FRAME = {
@@ -105,7 +105,7 @@ def literals(tree: ast.AST) -> Iterator[str]:
 
 
 def emitters(modules: list[ast.Module]) -> set[str]:
-    """What is called with a code: Diagnostic, and whatever has a parameter or field ``code``."""
+    """Return the names that are called with a code: Diagnostic, and others with ``code``."""
     names = {Diagnostic.__name__}
     for node in itertools.chain.from_iterable(map(ast.walk, modules)):
         if isinstance(node, ast.ClassDef):

@@ -1,4 +1,4 @@
-"""Layers, blocks, repeats and names → a graph; and every way to get them wrong."""
+"""Layers, blocks, repeats and names → a graph; and their mistakes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,7 +36,7 @@ def good(layers: Layers, outputs: Any, **top: Any) -> Graph:
 
 
 def wrong(layers: Layers, outputs: Any, **top: Any) -> list[tuple[str, Route]]:
-    """Codes and routes of all that is wrong, with what the arguments are checked for."""
+    """Return codes and routes of all problems, including those of arguments."""
     spec = spec_of(layers, outputs, **top)
     graph, problems = expand(spec, "m")
     if graph is not None:
@@ -53,7 +53,7 @@ def node(graph: Graph, name: str) -> Node:
 
 
 def wires(graph: Graph) -> dict[str, Any]:
-    """What each node is called on: names, and results as ``name[index]``."""
+    """Return the inputs of each node: names, and results as ``name[index]``."""
 
     def shown(source: Source) -> str:
         return source.name if source.index is None else f"{source.name}[{source.index}]"

@@ -1,4 +1,4 @@
-"""Documents: where a route stands in the text, and files that cannot be read."""
+"""Documents: the places of routes in the text, and files that cannot be read."""
 
 import io
 import sys
@@ -49,10 +49,10 @@ PLACES: list[tuple[Route, Anchor, Span]] = [
     (("layers", 0, "name"), "value", Span(7, 11, 7, 16)),
     (("layers", 1), "key", Span(8, 5, 8, 12)),
     (("layers", 1), "value", Span(8, 5, 8, 12)),
-    # An alias and a merge stand where they are written out.
+    # An alias and a merge have the place where they are written.
     (("layers", 2, "Dense", "units"), "value", Span(4, 20, 4, 21)),
     (("layers", 3, "Dense", "units"), "key", Span(4, 13, 4, 18)),
-    # What is missing is looked for as far as it goes.
+    # Of a missing route, the longest existing part is located.
     (("layers", 0, "Dense", "activation"), "value", Span(6, 5, 6, 10)),
     (("layers", 0, "from", 2), "value", Span(6, 5, 7, 16)),
     (("layers", 1, "Flatten", "data_format"), "key", Span(8, 5, 8, 12)),

@@ -1,4 +1,4 @@
-"""``${…}``: what it computes, what it refuses, and that it ends at once."""
+"""``${…}``: values, refusals, and limits of time."""
 
 import random
 from typing import Any

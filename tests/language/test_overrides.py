@@ -1,4 +1,4 @@
-"""``--set PATH=VALUE``: what it reaches, what it makes, and how it is refused."""
+"""``--set PATH=VALUE``: changed values, new keys, and refusals."""
 
 from typing import Any
 

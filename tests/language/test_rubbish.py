@@ -1,4 +1,4 @@
-"""Mutilated specs, as text and as trees, through the front end: problems, never exceptions."""
+"""Damaged specs, as text and as trees: problems, never exceptions."""
 
 import random
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Slices as text mean what the same text means to NumPy, and nothing else is taken."""
+"""Slices as text mean the same as in NumPy, and nothing else is accepted."""
 
 from typing import Any
 

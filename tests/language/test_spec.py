@@ -1,4 +1,4 @@
-"""The envelope: every mistake of form, its code, place and hint."""
+"""The form of a spec: every mistake, its code, place and hint."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The benchmarks compare like with like, and say it the right way round."""
+"""The benchmarks compare equal work, and print ratios in the right direction."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What contributors are told is so: the paths, the targets, and the hooks."""
+"""The paths, targets and hooks in the instructions for contributors exist."""
 
 import re
 import subprocess

@@ -36,7 +36,7 @@ def run(*arguments: str) -> tuple[int, list[str]]:
 
 @pytest.mark.sweep
 def test_the_quick_tests_are_collected_without_keras() -> None:
-    """That none of them imports it while it runs is what the hook in ``conftest`` sees to."""
+    """The hook in ``conftest`` makes sure that no test imports it while it runs."""
     code, lines = run("-m", QUICK, "--collect-only")
     assert code == 0, "\n".join(lines)
     assert "IMPORTED []" in lines

@@ -1,4 +1,4 @@
-"""What a release is cut from: one version, and a changelog that has a section for it."""
+"""The parts of a release: one version, and a changelog that has a section for it."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""What modelspec/TRANSFER.md says about starting from weights, and the specs that it is about."""
+"""The page modelspec/TRANSFER.md about starting from weights, and its specs."""
 
 import re
 import runpy

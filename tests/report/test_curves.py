@@ -1,4 +1,4 @@
-"""What a run's history says: the best epoch, outputs, CSV, and the curves of it."""
+"""The history of a run: the best epoch, outputs, CSV, and its curves."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ HEADS = ("digit", "parity", "ink")
 
 
 def epoch(number: int, *, heads: int = 1, validation: bool = True) -> dict[str, Any]:
-    """A record as training writes it, whose loss falls."""
+    """Return a record as training writes it, with a falling loss."""
     low = math.exp(-number / 10)
     record = {"loss": 4 * low}
     if heads == 1:

@@ -1,4 +1,4 @@
-"""What a person sees of training: on a terminal of any width, in a log, in silence, at the end."""
+"""Progress for users: on a terminal of any width, in a log, without output, and at the end."""
 
 import io
 import json
@@ -48,7 +48,7 @@ def text(console: Console) -> str:
 
 
 def screen(console: Console) -> list[str]:
-    """What a terminal shows in the end, of the few commands that move and clear."""
+    """Return the final contents of a terminal, from the few commands that move and clear."""
     lines, row, column = [""], 0, 0
     for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", text(console)):
         if part == "\r":

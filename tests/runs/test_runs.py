@@ -200,7 +200,7 @@ def listed(folder: Path, *options: str) -> list[dict[str, Any]]:
     ],
 )
 def test_runs_are_sorted(several: Path, key: str, order: str) -> None:
-    """What is missing comes last; what is equal stays newest first."""
+    """Missing values come last; equal values stay newest first."""
     assert "".join(row["name"] for row in listed(several, "--sort", key)) == order
 
 

@@ -1,4 +1,4 @@
-"""What surrounds a run: its machine, its parameters, standard input, paths of any bytes."""
+"""The environment of a run: its machine, parameters, standard input, and paths of any bytes."""
 
 import json
 import os

@@ -100,7 +100,7 @@ def sandbox(base: Path, folder: Path, ways: dict[str, Tamper]) -> dict[str, Path
 
 
 def outside(folder: Path) -> dict[str, Any]:
-    """What is in a tree, without the insides of the runs: kind, time and contents of each file."""
+    """Return the files of a tree, without those of the runs: kind, time and contents."""
     states: dict[str, Any] = {}
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name not in ("run", "tmp")]
@@ -122,7 +122,7 @@ def modelspec(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str
 
 
 def judge(commands: dict[str, list[str]], places: dict[str, Path], folder: Path) -> list[str]:
-    """Run each command in one process; what went wrong."""
+    """Run each command in one process, and return the failures."""
     before = outside(folder)
     done = subprocess.run(
         [sys.executable, "-c", CHILD],
@@ -164,7 +164,7 @@ def judge(commands: dict[str, list[str]], places: dict[str, Path], folder: Path)
     return wrong
 
 
-# Ways that stand beside each other are of one kind.
+# Changes next to each other are of one kind.
 FEW = dict(itertools.islice(RESUMED.items(), 0, None, 8))
 FEW_LOADED = dict(itertools.islice(LOADED.items(), 0, None, 3))
 

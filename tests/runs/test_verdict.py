@@ -1,4 +1,4 @@
-"""What the history of a run says in words."""
+"""The meaning of a run's history, in words."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an editor shows: yaml-language-server itself, with the schema that we print."""
+"""The display of an editor: yaml-language-server itself, with the schema that we print."""
 
 from collections.abc import Iterator
 from pathlib import Path
