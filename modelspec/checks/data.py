@@ -161,7 +161,8 @@ def _text(declared: Input, name: str, array: Column) -> list[Diagnostic]:
         problem = _wrong_shape(declared, name, array) or _not_unicode(declared, name, array)
         return [problem] if problem else []
     message = f"array {name} holds {array.dtype}, but input {declared.name} takes text"
-    return [Diagnostic("wrong-dtype", message, declared.route)]
+    hint = f"remove dtype: string, or save {name}.astype(str)"
+    return [Diagnostic("wrong-dtype", message, declared.route, hint=hint)]
 
 
 def _not_unicode(declared: Input, name: str, array: Column) -> Diagnostic | None:

@@ -9,23 +9,27 @@ from modelspec.data.arrays import Values, row_blocks
 from modelspec.data.concatenated import Array, Column
 from modelspec.graph.graph import Graph, ModelFacts, Node, Source
 from modelspec.language.slices import Key, SliceError, read_slices
-from modelspec.problems.diagnostic import Diagnostic
+from modelspec.problems.diagnostic import Diagnostic, Severity
 
 _BLOCK = 1 << 20
 _SAME_VALUES = {"cast", "reshape", "squeeze", "expand_dims", "ravel", "stop_gradient"}
 """Operations that keep the ids in a tensor unchanged."""
 
 
+SIZES = {"Embedding": "input_dim", "CategoryEncoding": "num_tokens"}
+"""The layers that take ids, and the argument with the number of ids."""
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """An embedding that looks up values of an input: those that the slices ``keys`` select."""
+    """A layer that takes ids of an input: those that the slices ``keys`` select."""
 
     embedding: Node
     keys: tuple[tuple[Key, ...], ...] = ()
 
 
 def feeds(graph: Graph, name: str) -> list[Feed]:
-    """Return the embeddings that an input feeds, directly or by slices of it, each once."""
+    """Return the layers of ids that an input feeds, directly or by slices of it, each once."""
     owners = {node.name: node for node in graph.nodes}
     by_embedding = {
         (feed.embedding.name, repr(feed.keys)): feed for feed in _followed(graph, owners, name, ())
@@ -40,7 +44,7 @@ def _followed(
         if not any(source.name == name for source in node.sources()):
             continue
         owner = owners.get(node.layer, node)
-        if owner.type == "Embedding":
+        if owner.type in SIZES:
             yield Feed(owner, keys)
         elif plain_name(owner.type) in _SAME_VALUES and owner.type.startswith("ops."):
             yield from _followed(graph, owners, node.name, keys)
@@ -75,8 +79,12 @@ def _key_of(node: Node) -> tuple[Key, ...] | None:
 
 
 def check_ids(feed: Feed, name: str, array: Column, values: Values) -> Diagnostic | None:
-    """Return the problem of ids in the array ``name`` that an embedding does not have."""
-    size = feed.embedding.arguments.get("input_dim")
+    """Return the problem of ids in the array ``name`` that a layer does not have.
+
+    Without this check, an Embedding fails or returns zeros, and a CategoryEncoding drops the ids.
+    """
+    argument = SIZES.get(feed.embedding.type, "input_dim")
+    size = feed.embedding.arguments.get(argument)
     if type(size) is not int:
         return None
     low, high = _bounds(feed.keys, array, values)
@@ -91,11 +99,12 @@ def check_ids(feed: Feed, name: str, array: Column, values: Values) -> Diagnosti
     part = "" if not feed.keys else " in the slice that it looks up"
     message = (
         f"array {name} holds {ids}{part}, first in {row}, "
-        f"but {kind} (input_dim {size}) has ids 0..{size - 1}"
+        f"but {kind} ({argument} {size}) has ids 0..{size - 1}"
     )
-    route = (*feed.embedding.route, kind, "input_dim")
-    hint = _hint(low, high, feed.embedding.arguments.get("output_dim"))
-    return Diagnostic("id-out-of-range", message, route, hint=hint)
+    route = (*feed.embedding.route, kind, argument)
+    hint = _hint(low, high, argument, feed.embedding.arguments.get("output_dim"))
+    severity: Severity = "error" if kind != "CategoryEncoding" else "warning"
+    return Diagnostic("id-out-of-range", message, route, severity=severity, hint=hint)
 
 
 def _bounds(
@@ -132,9 +141,9 @@ def _outside(rows: Array, keys: Sequence[tuple[Key, ...]], size: int) -> Array:
     return outside
 
 
-def _hint(low: float, high: float, output_dim: object) -> str:
+def _hint(low: float, high: float, argument: str, output_dim: object) -> str:
     if low < 0:
         return "ids start at 0; keep 0 for padding"
     if type(output_dim) is int and high < output_dim:
         return f"input_dim and output_dim look swapped: output_dim is {output_dim}"
-    return f"input_dim must be at least {high + 1:.0f}"
+    return f"{argument} must be at least {high + 1:.0f}"

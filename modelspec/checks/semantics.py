@@ -16,6 +16,7 @@ from modelspec.checks.packages import check_packages
 from modelspec.checks.precision import check_precision
 from modelspec.checks.schedules import check_schedules
 from modelspec.checks.strategies import check_strategy
+from modelspec.checks.texts import check_texts
 from modelspec.graph.graph import Graph, Node
 from modelspec.graph.heads import Head, check_names
 from modelspec.graph.operations import is_operation
@@ -44,6 +45,7 @@ def check_semantics(
     problems += check_packages(spec.training.callbacks)
     problems += check_callbacks(spec)
     problems += check_schedules(spec)
+    problems += check_texts(graph, catalog)
     problems += check_precision(spec, graph, heads)
     problems += check_losses(spec, graph, heads, catalog)
     problems += check_strategy(spec, graph, heads)

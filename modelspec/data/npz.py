@@ -220,7 +220,8 @@ def _pickled(header: _Header, name: str) -> _Fault | None:
     return _Fault(
         "pickled-array",
         message,
-        "save text as array.astype(str), and numbers as array.astype('float32')",
+        "save text as array.astype(str), numbers as array.astype('float32'), and lists of several "
+        "lengths filled up with zeros: keras.utils.pad_sequences(array, padding='post')",
     )
 
 

@@ -34,6 +34,14 @@ def innermost(text: str) -> str:
     return f"layer {layers[-1]!r}: {cause}" if layers else cause
 
 
+def without_devices(text: str) -> str:
+    """Remove the names of nodes and devices, which TensorFlow adds to its messages."""
+    text = re.sub(r"\s*\[Op:[^\]]*\]( name: ?\S*)?", "", text)
+    text = re.sub(r"\{\{(?:function_)?node .*?\}\}\s*|<stack traces unavailable>\s*", "", text)
+    text = re.sub(r" on /job:\S+ by allocator \w+", "", text)
+    return text.replace("OOM when allocating tensor", "there is no memory for a tensor")
+
+
 def error_text(error: Exception) -> str:
     """Return a Keras error's message, without the text that Keras adds around a layer's call."""
     text = innermost(re.sub(r"\x1b\[[0-9;]*m", "", str(error)))
@@ -41,6 +49,7 @@ def error_text(error: Exception) -> str:
     text = re.split(r"\n\nArguments received by |\n\s*\n", text)[0]
     text = re.sub(r" for '\{\{node .*?\}\} = (\w+)\[.*?(?=$| with input shapes)", r" in \1", text)
     text = " ".join(text.split()).rstrip(".") or type(error).__name__
+    text = without_devices(text)
     rank = re.search(r"expected (min_|max_)?ndim=(\d+), found ndim=(\d+)", text)
     if rank:
         bound = {"min_": "at least ", "max_": "at most "}.get(rank[1] or "", "")

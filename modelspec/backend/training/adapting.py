@@ -188,7 +188,8 @@ def _require_values(layer: Any) -> None:
 def _require_entries(layer: Any) -> None:
     known = hasattr(layer, "get_vocabulary")
     if known and not len(layer.get_vocabulary(include_special_tokens=False)):
-        raise StepError(f"{layer.name} found no entries in the training rows", layer.name)
+        message = f"{layer.name} found no entries in the training rows: they are empty, or masks"
+        raise StepError(message, layer.name)
 
 
 def _size(layer: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 
 from modelspec.backend.model.failed_layer import all_frames, failed_in_optimizer, failed_layer
-from modelspec.backend.model.keras_errors import error_text
+from modelspec.backend.model.keras_errors import error_text, without_devices
 from modelspec.problems.errors import StepError
 
 T = TypeVar("T")
@@ -36,8 +36,7 @@ def reason(error: Exception) -> str:
     lines = (line.strip() for line in told.splitlines())
     said = [line for line in lines if line and not _FRAME.match(line)]
     text = " ".join(" ".join(said).split())
-    text = re.sub(r"\s*\[Op:[^\]]*\]( name: \S*)?", "", text)
-    text = re.sub(r"\{\{(?:function_)?node .*?\}\}\s*", "", text)
+    text = without_devices(text)
     text = re.sub(r"^\(0\)\s*|^[A-Z_]+: ", "", text).strip()
     return text[:_LONGEST] or f"it gives no reason for {type(error).__name__}"
 
