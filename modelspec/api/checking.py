@@ -58,7 +58,8 @@ def _check_data(
     """Return the problems of data for training, without those of the spec alone."""
     dataset, problems = load_data(source, data, say=say, announce=False)
     # An array that is missing because its name is wrong elsewhere is the same mistake.
-    wrong = {(it.route, it.anchor) for it in source.diagnostics if it.code == "unknown-name"}
+    unknown = [other for other in source.diagnostics if other.code == "unknown-name"]
+    wrong = {(other.route, other.anchor) for other in unknown}
     problems = [
         problem
         for problem in problems

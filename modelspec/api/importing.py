@@ -39,7 +39,7 @@ def import_model(
 
     Args:
         path: A ``.keras`` file, an HDF5 file of a whole model, or the folder of a run.
-        spec: Where the spec will be written; ``weights.from`` is relative to its folder.
+        spec: The path for the spec; ``weights.from`` is relative to its folder.
         flat: Write every layer, also where blocks and repeats are shorter.
         keep_nested: Let models inside of the model be ``models`` of the file, and not blocks.
 

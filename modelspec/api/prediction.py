@@ -133,7 +133,7 @@ def predicting(
     from modelspec.backend.model.saving import make_scopes_valid
 
     make_scopes_valid(model)
-    from modelspec.backend.training.empty_rows import telling_of_empty_rows
+    from modelspec.backend.training.empty_rows import with_note_of_empty_rows
     from modelspec.backend.training.eval_batch_size import eval_batch_size
 
     dataset = read_dataset(target, model, data, targets=False, say=say, warn=warn)
@@ -141,7 +141,7 @@ def predicting(
     batches = replace(batches, batch_size=eval_batch_size(model, batches.batch_size))
     parts = _parts(model, batches, workers)
     if say is not None:
-        parts = telling_of_empty_rows(parts, model, batches, say)
+        parts = with_note_of_empty_rows(parts, model, batches, say)
     kept = _kept(data, columns, dataset.samples, say)
     layout = Layout(kept, _class_names(target), _thresholds(target))
     return Predicting(_placed(parts, target), dataset.targets, _of_classes(target, model), layout)

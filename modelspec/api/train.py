@@ -251,10 +251,10 @@ def _tell_of_heads_at_their_mean(
     if not run.history:
         return
     strategy = source.require().strategy is not None
-    told = left_at_mean(
+    warnings = left_at_mean(
         source.heads, dataset, run.history[-1], strategy=strategy, penalized=penalized
     )
-    for text in told:
+    for text in warnings:
         listener.warn(text)
 
 

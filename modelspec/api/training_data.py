@@ -87,8 +87,8 @@ def compare_with_model(
     """
     listener.problems(source.place(_checked(source, model, arrays.trained)))
     if arrays.held:
-        told = _checked(source, model, arrays.held, "validation data: ")
-        listener.problems(source.place(told))
+        warnings = _checked(source, model, arrays.held, "validation data: ")
+        listener.problems(source.place(warnings))
 
 
 def _checked(source: ModelSpec, model: Any, dataset: Dataset, prefix: str = "") -> list[Diagnostic]:

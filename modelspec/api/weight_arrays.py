@@ -89,7 +89,7 @@ def _members(
 def _npy(path: Path, route: Route) -> tuple[dict[str, Member] | None, list[Diagnostic]]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # noqa: BLE001 - what NumPy raises at bytes gone wrong is its choice
+    except Exception as error:  # noqa: BLE001 - NumPy raises any type for damaged bytes
         message = f"{path} cannot be read: {' '.join(str(error).split())[:200]}"
         return None, [Diagnostic("weights-unreadable", message, route)]
     held = np.asarray(array)

@@ -93,7 +93,7 @@ def _import_on_jax() -> bool:
             sys.modules.setdefault(spared, _hollow(spared))
         with _hidden(*_ASKED_FOR, *_AWAY_FROM_SHAPES):
             import keras  # noqa: F401
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, TensorFlow can do the work
+    except Exception:  # noqa: BLE001 - after any error, TensorFlow is used
         for name in set(sys.modules) - before:
             if name == "tensorflow" or name.partition(".")[0] == "keras":
                 del sys.modules[name]

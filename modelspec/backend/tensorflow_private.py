@@ -64,11 +64,11 @@ def replaced_random(
 def check_peers_every(seconds: int) -> None:
     """Make workers check each other after that many seconds, in place of 30.
 
-    It holds for strategies that are made later.
+    It applies to strategies that are created later.
     ``CollectiveAllReduceExtended._check_health_interval``.
 
     Raises:
-        ModelError: TensorFlow has no such part, so a lost worker would not be noticed in time.
+        ModelError: TensorFlow lacks the part, so a lost worker would not be noticed in time.
     """
     owner, name = _STRATEGY_PARTS
     try:

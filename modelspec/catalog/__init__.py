@@ -67,12 +67,12 @@ def _made(source: Source, folder: Path) -> Payload:
         return written
     why = "it has no layer Dense"
     try:
-        told = inquire()
+        asked = inquire()
     except KerasError as error:
-        told, why = written, str(error)
-    if has_layers(told):
-        return told
-    versions = (written["version"], told["version"], _installed_version())
+        asked, why = written, str(error)
+    if has_layers(asked):
+        return asked
+    versions = (written["version"], asked["version"], _installed_version())
     version = next(version for version in versions if version != UNKNOWN)
     raise KerasError(
         f"cannot tell what Keras {version} in {folder} offers: {why}; "

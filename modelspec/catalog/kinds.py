@@ -108,7 +108,7 @@ def choices(name: str, text: str) -> tuple[str, ...]:
     if not phrase or _OPEN_ENDED.match(phrase.group(2).strip()):
         return ()
     words = re.findall(r"\b(?!or\b|and\b|default\b)\w+", phrase.group(1))
-    # Where Keras takes None it mostly takes the string as well.
+    # Arguments that can be None usually accept the string as well.
     plain = ["none" if word == "None" else word for word in words]
     return tuple(dict.fromkeys([*plain, *_UNWRITTEN.get(name, ())]))
 

@@ -40,8 +40,8 @@ class _Judged:
         arguments = (
             next(iter(self.head.loss.values())) if isinstance(self.head.loss, dict) else None
         )
-        told = isinstance(arguments, dict) and arguments.get("from_logits") is True
-        return told and self.last.activation not in PROBABILITIES
+        from_logits = isinstance(arguments, dict) and arguments.get("from_logits") is True
+        return from_logits and self.last.activation not in PROBABILITIES
 
     @property
     def several(self) -> bool:

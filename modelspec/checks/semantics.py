@@ -78,7 +78,7 @@ def _check_classes(spec: Spec, heads: Sequence[Head]) -> Iterable[Diagnostic]:
             yield Diagnostic("wrong-value", message, ("data", name), hint=hint)
         names = [str(class_name) for class_name in source.classes or ()]
         route = ("data", name, "classes")
-        if source.classes is not None and len(names) < 2:  # noqa: PLR2004 - one class tells nothing
+        if source.classes is not None and len(names) < 2:  # noqa: PLR2004 - one class distinguishes nothing
             yield Diagnostic("wrong-value", "an output has two classes or more", route)
         for position, class_name in enumerate(names):
             if class_name in names[:position]:

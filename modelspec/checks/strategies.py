@@ -18,7 +18,7 @@ def check_strategy(spec: Spec, graph: Graph, heads: Sequence[Head]) -> Iterator[
     trained = [head.output for head in heads if head.loss is not None]
     if strategy is None or (len(heads) > 1 and not trained):
         return
-    if len(trained) < 2:  # noqa: PLR2004 - one loss has nothing to be weighed against
+    if len(trained) < 2:  # noqa: PLR2004 - a single loss needs no weight
         yield single_head(trained or [heads[0].output], _ROUTE)
     elif all(name in graph.outputs for name in trained):
         together = isinstance(strategy, GradNorm)

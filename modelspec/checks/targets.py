@@ -174,7 +174,7 @@ def agree(one: Shape, other: Shape) -> bool:
 
 def _ignored(arguments: Mapping[str, Any]) -> int | None:
     ignored = arguments.get("ignore_class")
-    # NumPy cannot compare with a number that its own types do not hold.
+    # NumPy cannot compare with a number outside of its own types.
     return ignored if type(ignored) is int and abs(ignored) < 1 << 31 else None
 
 

@@ -32,7 +32,7 @@ def resuming(run: Path, workers: int = 1) -> str:
 
 
 @contextmanager
-def telling_how_to_resume(run: Path | None, workers: int = 1) -> Iterator[None]:
+def naming_resume_command(run: Path | None, workers: int = 1) -> Iterator[None]:
     """Put the whole command into the messages of runs that can be continued.
 
     ``run`` is the folder in the command: a worker that is not the chief has a temporary copy.

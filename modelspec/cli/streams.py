@@ -64,7 +64,7 @@ def err() -> "Console":
 def write(text: str) -> None:
     """Write text to standard output unchanged, followed by a line break."""
     text = text if text.endswith("\n") else f"{text}\n"
-    # A path may hold bytes that are not UTF-8, which whoever reads it needs as they are.
+    # A path may contain bytes that are not UTF-8, which its reader needs unchanged.
     write_bytes(text.encode("utf-8", "surrogateescape"))
 
 

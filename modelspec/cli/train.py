@@ -9,7 +9,7 @@ import click
 from modelspec.api.resume import takes_more_epochs
 from modelspec.api.train import CHECKPOINT_MINUTES, set_threads
 from modelspec.api.train import train as train_spec
-from modelspec.cli.again import plugin_words, telling_how_to_resume
+from modelspec.cli.again import naming_resume_command, plugin_words
 from modelspec.cli.commands import Verb
 from modelspec.cli.hard_interrupt import leaving_at_once
 from modelspec.cli.options import (
@@ -108,7 +108,7 @@ def train(
     set_threads(source)
     with (
         leaving_at_once(),
-        telling_how_to_resume(run, cluster.size if cluster and is_watched() else 1),
+        naming_resume_command(run, cluster.size if cluster and is_watched() else 1),
         listening(cluster, run, quiet=quiet) as listener,
     ):
         finished = train_spec(

@@ -117,7 +117,7 @@ class GraphComparison:
 
 
 def _in_order(
-    found: Iterator[LayerChange], one: Side, other: Side, pairs: Mapping[str, str]
+    changed: Iterator[LayerChange], one: Side, other: Side, pairs: Mapping[str, str]
 ) -> tuple[LayerChange, ...]:
     """Sort changes in the order of the other side; a removed layer follows its predecessor."""
     places = {name: (place, 0) for place, name in enumerate(other.nodes)}
@@ -127,7 +127,7 @@ def _in_order(
         last = places[pairs[name]] if name in pairs else (last[0], last[1] + 1)
         gone[name] = last
     return tuple(
-        sorted(found, key=lambda change: places[change.b] if change.b else gone[str(change.a)])
+        sorted(changed, key=lambda change: places[change.b] if change.b else gone[str(change.a)])
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from modelspec.data.concatenated import Array, Column, parts
 from modelspec.data.memory_maps import mapped
-from modelspec.data.npz import Member, open_npz, read_headers, told
+from modelspec.data.npz import Member, one_line, open_npz, read_headers
 from modelspec.data.unpacking import NoRoomError, contents, folder, unpack
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.units import size
@@ -71,7 +71,7 @@ def verify(member: Member) -> list[Diagnostic]:
 
 
 def _unreadable(member: Member, error: Exception) -> Diagnostic:
-    message = f"array {member.name} cannot be read: {told(error)}"
+    message = f"array {member.name} cannot be read: {one_line(error)}"
     return Diagnostic("bad-array", message, file=str(member.file))
 
 

@@ -105,11 +105,11 @@ def read_headers(path: Path) -> tuple[dict[str, Member], list[Diagnostic]]:
                 return _read_members(npz, path)
         # zipfile raises a dozen types at bytes gone wrong, from struct.error to RecursionError.
         except Exception as error:  # noqa: BLE001
-            fault = _Fault("not-npz", f"the npz file is incomplete or damaged: {told(error)}")
+            fault = _Fault("not-npz", f"the npz file is incomplete or damaged: {one_line(error)}")
     return {}, [_diagnostic(fault, path)]
 
 
-def told(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """Return the message of an exception, on one line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__
@@ -126,7 +126,7 @@ def _not_a_file(path: Path) -> _Fault | None:
         with path.open("rb") as file:
             return _wrong_magic(file.read(8))
     except (OSError, ValueError) as error:
-        return _Fault("data-unreadable", f"the file cannot be read: {told(error)}")
+        return _Fault("data-unreadable", f"the file cannot be read: {one_line(error)}")
 
 
 def _wrong_magic(start: bytes) -> _Fault | None:
@@ -176,7 +176,7 @@ def _read_member(
         fault = _pickled(header, name) or _lying(header, info, name)
     # zlib, the tokenizer, ast and NumPy raise exceptions of many types here.
     except Exception as error:  # noqa: BLE001
-        fault = _Fault("bad-array", f"array {name} cannot be read: {told(error)}")
+        fault = _Fault("bad-array", f"array {name} cannot be read: {one_line(error)}")
     if fault:
         return broken, fault
     start = None if offset is None else offset + header.length

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from modelspec.data.concatenated import Array
-from modelspec.data.npz import told
+from modelspec.data.npz import one_line
 from modelspec.problems.errors import RunError
 from modelspec.storage.atomic import replacing
 
@@ -31,7 +31,7 @@ def save_npz(path: Path, pieces: Pieces) -> None:
         with replacing(path) as aside, aside.open("wb") as file:
             _write(file, pieces, path.parent)
     except OSError as error:
-        raise RunError(f"cannot write {path}: {told(error)}") from error
+        raise RunError(f"cannot write {path}: {one_line(error)}") from error
 
 
 def send_npz(send: Callable[[bytes], None], pieces: Pieces) -> None:
@@ -46,7 +46,7 @@ def send_npz(send: Callable[[bytes], None], pieces: Pieces) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise RunError(f"cannot write the arrays: {told(error)}") from error
+        raise RunError(f"cannot write the arrays: {one_line(error)}") from error
 
 
 class _Sink:

@@ -198,6 +198,6 @@ def _announce(name: str, members: Iterable[Member], say: Say | None) -> None:
     if new:
         total = size(sum(member.nbytes for member in new))
         many = f" in {len(new)} files" if len(new) > 1 else ""
-        # Where there is no such folder, unpacking says so, with the array's file.
+        # If the folder is missing, unpacking reports it, with the array's file.
         with suppress(NoRoomError):
             say(f"unpacking {name}, {total}{many}, to {folder()}")

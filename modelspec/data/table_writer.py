@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from modelspec.data.concatenated import Array, Column
-from modelspec.data.npz import told
+from modelspec.data.npz import one_line
 from modelspec.problems.errors import RunError
 from modelspec.storage.atomic import replacing
 
@@ -57,7 +57,7 @@ def save_table(path: Path, pieces: Iterable[Mapping[str, Array]], layout: Layout
                 writer.writerows(zip(*(cells for _, cells in columns), strict=True))
                 start += samples
     except OSError as error:
-        raise RunError(f"cannot write {path}: {told(error)}") from error
+        raise RunError(f"cannot write {path}: {one_line(error)}") from error
 
 
 def _unique(header: list[str]) -> list[str]:

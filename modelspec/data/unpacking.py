@@ -18,7 +18,7 @@ from typing import IO
 
 import numpy as np
 
-from modelspec.data.npz import Member, open_npz, told
+from modelspec.data.npz import Member, one_line, open_npz
 from modelspec.storage import cache
 
 LIMIT = "MODELSPEC_CACHE_GB"
@@ -48,7 +48,7 @@ def folder() -> Path:
     try:
         return cache.folder("unpacked")
     except RuntimeError as error:
-        raise NoRoomError(f"there is no cache folder: {told(error)}") from error
+        raise NoRoomError(f"there is no cache folder: {one_line(error)}") from error
 
 
 def is_unpacked(member: Member) -> bool:
@@ -78,7 +78,7 @@ def unpack(member: Member) -> Path:
         _in_use.add(target)
         _mark_used(target, member)
     except OSError as error:
-        raise NoRoomError(told(error)) from error
+        raise NoRoomError(one_line(error)) from error
     return target
 
 
@@ -108,7 +108,7 @@ def writer(member: Member) -> Iterator[Callable[[bytes], None]]:
                 partial.unlink(missing_ok=True)
                 raise
     except OSError as error:
-        raise NoRoomError(told(error)) from error
+        raise NoRoomError(one_line(error)) from error
 
 
 def _nothing(count: int) -> None:
@@ -137,7 +137,7 @@ def contents(member: Member) -> Iterator[bytes]:
                     else block
                 )
     except OSError as error:
-        raise ValueError(told(error)) from error
+        raise ValueError(one_line(error)) from error
     if done != member.nbytes:
         raise ValueError(f"it has {done} bytes, not {member.nbytes}")
 

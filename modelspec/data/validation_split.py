@@ -61,7 +61,7 @@ def split_validation(
 
 
 def held_out(split: Split, samples: int) -> int:
-    """Return the number of samples that a split holds out; of groups, about so many."""
+    """Return the number of samples that a split holds out; with whole groups, approximately."""
     return round(samples * _share(split))
 
 

@@ -1,4 +1,4 @@
-"""Patterns of names: ``*`` stands for any part, ``?`` for one character."""
+"""Patterns of names: ``*`` matches any part, ``?`` one character."""
 
 import re
 from collections.abc import Iterable

@@ -11,7 +11,7 @@ from typing import Any
 from modelspec.problems.diagnostic import Diagnostic, Route
 
 MAX_MISTAKES = 100
-"""The most mistakes that are repaired; a user with more mends those first."""
+"""The most mistakes that are repaired; a user with more corrects those first."""
 
 _LISTS = {"inputs", "callbacks", "as"}
 """Keys whose value may be meant as a list of one."""

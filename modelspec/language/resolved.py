@@ -1,4 +1,4 @@
-"""The spec as it is run: parameters, overrides and defaults filled in, as YAML text."""
+"""The spec of a run: parameters, overrides and defaults filled in, as YAML text."""
 
 from pathlib import Path
 from typing import Any

@@ -99,10 +99,10 @@ def _head(changes: list[LayerChange]) -> str:
 def _layer_row(changes: list[LayerChange]) -> str:
     first = changes[0]
     details = [f"{_code(name)}: {_code(a)} → {_code(b)}" for name, a, b in _details(changes)]
-    told = [change.kind for change in changes if not change.changes]
+    kinds = [change.kind for change in changes if not change.changes]
     names = " → ".join(map(_code, _names(first).split(" → ")))
     cells = [
-        _SIGNS[first.kind], names, _kind(first), _lines(first, ""), "<br>".join([*told, *details]),
+        _SIGNS[first.kind], names, _kind(first), _lines(first, ""), "<br>".join([*kinds, *details]),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 

@@ -40,8 +40,8 @@ def print_finish(
         _print_measures(console, history)
         if ending := _ending(run.record, len(history)):
             print_prose(console, ending)
-    there = [name for name in _FILES if (run.path / name).exists()]
-    print_prose(console, f"{run.path} holds {', '.join(there)}")
+    files = [name for name in _FILES if (run.path / name).exists()]
+    print_prose(console, f"{run.path} holds {', '.join(files)}")
     commands = [*_judging(run), *([_longer(run, history)] if takes_more_epochs else [])]
     for start, command in zip(("next: ", *[" " * 6] * 2), commands, strict=False):
         print_command(console, ["modelspec", *command, *plugins], before=start)

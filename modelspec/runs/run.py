@@ -43,7 +43,7 @@ class Run:
             path: The folder.
 
         Returns:
-            The run. Its files are read when they are asked for.
+            The run. Its files are read on first use.
 
         Raises:
             RunError: The folder contains no run, or links in place of a run's files.

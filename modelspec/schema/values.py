@@ -49,7 +49,7 @@ def _object(argument: Argument) -> Schema:
 
 
 def _plain(argument: Argument) -> Schema:
-    # Where null comes first, no editor writes the default out when it completes the object.
+    # With null first, editors do not insert the default when they complete the object.
     nullable = not (argument.required and argument.kinds)
     kinds = argument.kinds & _TYPES.keys() if argument.kinds else _TYPES.keys()
     types = (["null"] if nullable else []) + [_TYPES[kind] for kind in _TYPES if kind in kinds]

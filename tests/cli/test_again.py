@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from modelspec.cli.again import telling_how_to_resume
+from modelspec.cli.again import naming_resume_command
 from modelspec.cli.train import train
 from modelspec.problems.errors import RunInterrupted
 
@@ -17,6 +17,6 @@ def test_the_folder_is_that_of_the_command(option: str | None, named: str) -> No
     with (
         train.make_context("train", words),
         pytest.raises(RunInterrupted, match=f"--run {named} --resume"),
-        telling_how_to_resume(run),
+        naming_resume_command(run),
     ):
         raise RunInterrupted(Path("/tmp/copy" if run else named))  # noqa: S108

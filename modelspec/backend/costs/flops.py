@@ -105,7 +105,7 @@ def _einsum_dense(call: Call) -> int:
 
 
 def _labelled(labels: str, shape: Sizes) -> dict[str, int]:
-    """Return sizes by label, without the batch; ``...`` stands for all leading axes."""
+    """Return sizes by label, without the batch; ``...`` means all leading axes."""
     if not labels.startswith("..."):
         return dict(zip(labels[1:], shape, strict=True))
     named = labels[3:]

@@ -128,7 +128,7 @@ def _length(model: Any) -> int:
     for length in _LENGTHS:
         try:
             with_deep_stack(partial(_call, model, length))
-        except Exception as error:  # noqa: BLE001 - what a layer raises is Keras's choice
+        except Exception as error:  # noqa: BLE001 - layers raise any type
             why = error_text(error)
         else:
             return length

@@ -76,7 +76,7 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
         refuse_empty(value)
     except MissingPartError:
         raise
-    except Exception as error:  # noqa: BLE001 - Keras is the judge: whatever it raises is its verdict
+    except Exception as error:  # noqa: BLE001 - any error of Keras is a refusal
         assembly.problems.append(refused_call(node, error, assembly))
         return
     if problem := wrong_result(node, value, assembly):

@@ -33,7 +33,7 @@ def dry_run_objects(
             make(catalog, family, value)
         except ImportError:
             continue
-        except Exception as error:  # noqa: BLE001 - what a constructor raises is Keras's choice
+        except Exception as error:  # noqa: BLE001 - constructors raise any type
             problems.append(bad_argument(name, arguments, route, error))
     return problems
 

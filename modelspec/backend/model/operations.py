@@ -114,7 +114,7 @@ def _tensor(entry: Entry, name: str, value: Any) -> Any:
     if name in entry.several:
         return list(value) if isinstance(value, list | tuple) else [value]
     if isinstance(value, list | tuple):
-        raise ValueError(  # noqa: TRY004 - no fault of a type: the message is for the user
+        raise ValueError(  # noqa: TRY004 - the message is for the user
             f"{name} is one tensor, but gets {len(value)}: name the results with as, and use one"
         )
     return value

@@ -86,5 +86,5 @@ def _extend_config(
         saved = {name: keras.saving.serialize_keras_object(item) for name, item in lost.items()}
         return {**own_config(), **saved}
 
-    # Layers track what is set on them; this is no part of their state.
+    # Layers track their attributes; this one does not belong to their state.
     object.__setattr__(instance, "get_config", get_config)

@@ -116,7 +116,7 @@ def check_model_lengths(model: Any, dataset: "Dataset") -> list[Diagnostic]:
     ]
     try:
         with_deep_stack(lambda: model(inputs if len(inputs) > 1 else inputs[0]))
-    except Exception as error:  # noqa: BLE001 - what a layer raises is Keras's choice
+    except Exception as error:  # noqa: BLE001 - layers raise any type
         sizes = (
             f"array {dataset.array_names[tensor.name]} has samples of shape {list(shape.shape[1:])}"
             for tensor, shape in zip(model.inputs, inputs, strict=True)

@@ -152,7 +152,7 @@ def _arguments(operation: Any) -> Iterator[str]:
     try:
         config = operation.get_config()
         signature = inspect.signature(type(operation).__init__).parameters
-    except Exception:  # noqa: BLE001 - a layer of somebody else's may refuse; it is drawn without
+    except Exception:  # noqa: BLE001 - other layers may refuse, and are drawn without it
         return
     for key, value in config.items():
         if key in _KEPT_AWAY or key.endswith(_KEPT_AWAY_ENDS) or key not in signature:

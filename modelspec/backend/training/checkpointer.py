@@ -69,7 +69,7 @@ class Checkpointer:
         for path in reversed(checkpoints(self._folder)):
             try:
                 position = restore(path, self._state)
-            except Exception as error:  # noqa: BLE001 - what a damaged file raises is its reader's choice
+            except Exception as error:  # noqa: BLE001 - readers raise any type for damaged files
                 damaged.append(f"{path} cannot be read: {error}")
             else:
                 for problem in damaged:

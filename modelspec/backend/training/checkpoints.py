@@ -162,7 +162,7 @@ def restore_weights(folder: Path, model: Any) -> Position:
                 _require_name(path, position)
                 # The variables of the model are the first of a checkpoint.
                 values = [_value(npz, index, item) for index, item in enumerate(model.variables)]
-        except Exception as error:  # noqa: BLE001 - what a damaged file raises is its reader's choice
+        except Exception as error:  # noqa: BLE001 - readers raise any type for damaged files
             reason = f"{path} cannot be read: {error}"
             continue
         for variable, value in zip(model.variables, values, strict=True):
@@ -274,5 +274,5 @@ def _is_foreign(name: str) -> bool:
 
 
 def _storable(array: Array) -> Array:
-    # NumPy cannot store bfloat16; float32 holds each of its values exactly.
+    # NumPy cannot store bfloat16; float32 represents all of its values exactly.
     return array if array.dtype.kind in "biufc" else array.astype(np.float32)

@@ -62,14 +62,14 @@ def empty_row_error(model: Any, batches: Batches, tensors: Sequence[Any] = ()) -
     return None
 
 
-def telling_of_empty_rows(
+def with_note_of_empty_rows(
     parts: Iterable[Mapping[str, Array]], model: Any, batches: Batches, say: Callable[[str], None]
 ) -> Iterator[Mapping[str, Array]]:
     """Yield the predictions unchanged, with one note where empty rows made some of them NaN."""
-    told = False
+    reported = False
     for part in parts:
-        if not told and any(map(_has_nan, part.values())):
-            told, error = True, empty_row_error(model, batches)
+        if not reported and any(map(_has_nan, part.values())):
+            reported, error = True, empty_row_error(model, batches)
             if error is not None:
                 say(f"predictions are NaN: layer {error.layer}: {error}")
         yield part

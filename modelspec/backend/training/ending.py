@@ -32,7 +32,7 @@ def model_epoch(callbacks: Iterable[Any], done: int) -> int:
         if isinstance(callback, EarlyStopping)
         and callback.restore_best_weights
         and callback.best_weights is not None
-        # What a checkpoint gave back can be any number.
+        # A value from a checkpoint can be any number.
         and isinstance(callback.best_epoch, int)
     ]
     return restored[-1] if restored else done

@@ -22,7 +22,7 @@ from modelspec.backend.training.step_errors import run_step
 from modelspec.backend.training.xla import Jit
 from modelspec.backend.training.xla_random import as_without_xla
 from modelspec.backend.training.xla_updates import fuse_updates
-from modelspec.backend.workers.collectives import Collectives, telling_of_lost
+from modelspec.backend.workers.collectives import Collectives, naming_lost_worker
 from modelspec.backend.workers.shared_model import SharedModel
 from modelspec.backend.workers.split_model import SplitModel
 from modelspec.backend.workers.step_cost import StepCost
@@ -146,7 +146,7 @@ class Engine:
             raise StepError("XLA cannot compile a step that takes text: write training.jit: auto")
         key = (phase, jit, chunk.is_share, tuple(tf.nest.flatten(specs)))
         way_out = "training.jit: false runs the step without XLA" if jit != "off" else ""
-        with as_without_xla() if jit != "off" else nullcontext(), telling_of_lost(self.workers):
+        with as_without_xla() if jit != "off" else nullcontext(), naming_lost_worker(self.workers):
             if key not in self._walks:
                 trains = phase == "train"
                 taken = (
@@ -250,7 +250,7 @@ def shared_predictor(shared: SharedModel) -> Callable[[Batch, int], dict[str, Ar
     forward = tf.function(shared.outputs, reduce_retracing=True)
 
     def predict(batch: Batch, total: int) -> dict[str, Array]:
-        with telling_of_lost(shared.collectives):
+        with naming_lost_worker(shared.collectives):
             return _outputs(shared.model, batch, lambda inputs: forward(inputs, tf.constant(total)))
 
     return predict

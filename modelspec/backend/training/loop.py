@@ -26,7 +26,7 @@ from modelspec.problems.errors import RunError, StepError
 from modelspec.runs.progress import Listener
 
 
-class Stopped(Exception):  # noqa: N818 - a request that was met
+class Stopped(Exception):  # noqa: N818 - a request, not an error
     """Training ended between two steps, on request; everything is saved."""
 
 
@@ -158,8 +158,8 @@ def _train_epoch(
         logs = engine.results()
         # Before the callbacks and the checkpoint, which must not get weights that are not finite.
         if not math.isfinite(logs["loss"]):
-            told = _diverged(logs, at.epoch + 1, done // batches.batch_size + steps)
-            raise _empty_row(engine, batches) or RunError(told)
+            message = _diverged(logs, at.epoch + 1, done // batches.batch_size + steps)
+            raise _empty_row(engine, batches) or RunError(message)
         done += chunk.samples
         callbacks("on_train_batch_end", (done - 1) // batches.batch_size, logs)
         context.listener.samples_done(done, logs)
@@ -205,9 +205,9 @@ def _diverged(logs: Logs, epoch: int, step: int) -> str:
         for name, value in logs.items()
         if name.endswith("_loss") and not math.isfinite(value)
     ]
-    whose = f" of output {', '.join(heads)}" if heads else ""
+    of_outputs = f" of output {', '.join(heads)}" if heads else ""
     return (
-        f"the loss{whose} is {logs['loss']} after step {step} of epoch {epoch}; "
+        f"the loss{of_outputs} is {logs['loss']} after step {step} of epoch {epoch}; "
         "a smaller learning rate, scaled inputs or clipnorm in the optimizer may help"
     )
 

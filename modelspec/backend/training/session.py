@@ -31,8 +31,8 @@ from modelspec.backend.training.loss_shares import LossShares
 from modelspec.backend.training.precompute import Parts, split
 from modelspec.backend.training.sharing import share_batches, sum_of_strategy
 from modelspec.backend.training.unkept_state import (
-    tell_of_unkept_operations,
-    tell_of_unkept_parts,
+    warn_of_unkept_operations,
+    warn_of_unkept_parts,
 )
 from modelspec.backend.training.xla import extent
 from modelspec.backend.workers.collectives import Collectives
@@ -87,7 +87,7 @@ def run_session(
         shared=shared,
         body=body,
         seed=training.seed,
-        on_training_graph=partial(tell_of_unkept_operations, valid, model, surroundings.listener),
+        on_training_graph=partial(warn_of_unkept_operations, valid, model, surroundings.listener),
     )
     try:
         with saving_whole(model):
@@ -178,7 +178,7 @@ def _context(
     if phases.validation is None:
         for warning in idle(callbacks):
             listener.warn(warning)
-    tell_of_unkept_parts(valid, model, callbacks, listener)
+    warn_of_unkept_parts(valid, model, callbacks, listener)
     extra = list(strategy.variables if strategy else ())
     if valid.catalog.plugins:
         # The generator belongs to the process: an earlier run in it must not change this one.

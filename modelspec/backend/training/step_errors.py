@@ -32,8 +32,8 @@ _CHANNELS_FIRST = (
 
 def reason(error: Exception) -> str:
     """Return the message of TensorFlow or Keras, without stack frames."""
-    told = re.split(r"(?<=\w)\s*\nTraceback \(", str(error))[0]
-    lines = (line.strip() for line in told.splitlines())
+    text_before_frames = re.split(r"(?<=\w)\s*\nTraceback \(", str(error))[0]
+    lines = (line.strip() for line in text_before_frames.splitlines())
     said = [line for line in lines if line and not _FRAME.match(line)]
     text = " ".join(" ".join(said).split())
     text = without_devices(text)

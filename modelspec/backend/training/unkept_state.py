@@ -39,7 +39,7 @@ _DRAWS = frozenset(
 _PYTHON = frozenset({"PyFunc", "EagerPyFunc"})
 
 
-def tell_of_unkept_parts(
+def warn_of_unkept_parts(
     valid: ValidSpec, model: Any, callbacks: Sequence[Any], listener: Listener
 ) -> None:
     """Warn of a plugin's callbacks, layers and optimizers whose state no checkpoint contains."""
@@ -51,7 +51,7 @@ def tell_of_unkept_parts(
         listener.problems(place_all(problems, valid.document))
 
 
-def tell_of_unkept_operations(valid: ValidSpec, model: Any, listener: Listener, graph: Any) -> None:
+def warn_of_unkept_operations(valid: ValidSpec, model: Any, listener: Listener, graph: Any) -> None:
     """Warn of operations in the graph of a training step that a resumed run cannot repeat."""
     if valid.catalog.plugins:
         problems = dict.fromkeys(_check_operations(valid, model, graph))

@@ -89,7 +89,7 @@ def is_large(variable: Any) -> bool:
 
 def _updates_pay(model: Any, steps: int) -> bool:
     if isinstance(model.optimizer, keras.optimizers.SGD) and not model.optimizer.momentum:
-        return False  # it is one pass as it is, over those rows alone that have a gradient
+        return False  # it is already one pass, over the rows with a gradient
     sizes = [
         math.prod(variable.shape) for variable in model.trainable_variables if is_large(variable)
     ]
@@ -103,7 +103,7 @@ def _pays(model: Any, steps: int) -> bool:
     if not all(map(_is_plain, inner_operations(model))):
         return False
     if any(map(is_own, [*compiled_losses(model), *compiled_metrics(model)])):
-        return False  # nobody knows whether XLA compiles it
+        return False  # XLA may not compile it
     variables = len(model.trainable_variables)
     cost = _COMPILE_SECONDS + _COMPILE_SECONDS_EACH * variables
     return _SAVED_SECONDS * variables * steps > cost

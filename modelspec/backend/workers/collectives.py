@@ -210,7 +210,7 @@ class Collectives:
 
 
 @contextmanager
-def telling_of_lost(workers: Collectives | None) -> Iterator[None]:
+def naming_lost_worker(workers: Collectives | None) -> Iterator[None]:
     """Name the lost worker where a step failed because of it."""
     try:
         yield

@@ -79,7 +79,7 @@ class Body:
         """Return the call, and the lines that create its layer before it."""
         if step.type.startswith("ops."):
             return self._operation(step, values), []
-        tensors = self._given(step, chained)
+        tensors = self._inputs_of(step, chained)
         constants = [values.value(item).before(f"{key}=") for key, item in step.constants.items()]
         if step.type in self._blocks:
             return self._block(step, values, chained), []
@@ -147,7 +147,7 @@ class Body:
             return sequence(Code(self._variable(source.name)) for source in value)
         return Code(self._variable(value.name))
 
-    def _given(self, step: Step, chained: str | None) -> list[Code]:
+    def _inputs_of(self, step: Step, chained: str | None) -> list[Code]:
         if chained is not None:
             return [Code(chained)]
         tensors = []
