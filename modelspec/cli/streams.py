@@ -70,9 +70,9 @@ def write(text: str) -> None:
 
 def say(text: str) -> None:
     """Print a line to standard error; on a terminal it breaks between words."""
-    from modelspec.report.prose import print_prose
+    from modelspec.report.prose import HANG, print_prose
 
-    print_prose(err(), text)
+    print_prose(err(), text, hang=HANG)
 
 
 def write_error(text: str) -> None:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 
 from modelspec.report.table import print_table
@@ -12,17 +13,23 @@ from modelspec.results.balance import Balance, LayerUse, loss_weights_line, numb
 def print_balance(console: Console, balance: Balance) -> None:
     """Print heads, pairs of heads and layers as tables, and the lines to paste."""
     after = f"after {balance.batches} batches"
-    heads = ("output", "loss", after, "gradient", after, "equal contributions", "equal gradients")
+    heads = (
+        *("output", "loss", f"loss {after}", "gradient", f"gradient {after}"),
+        *("equal contributions", "equal gradients"),
+    )
     print_table(console, heads, _heads(balance), set(range(1, len(heads))))
     console.print()
-    angles = ("outputs", "cosine of their gradients", after)
+    angles = ("outputs", "cosine of gradients", f"cosine {after}")
     print_table(console, angles, _cosines(balance), {1, 2})
     console.print()
     rows = [_layer(use, "shared by") for use in balance.shared]
     rows += [_layer(use, "private to") for use in balance.private]
     print_table(console, ("layer", "line", "use"), rows, {1}, prose=frozenset({2}))
     console.print()
-    console.print(balance_yaml(balance), markup=False, highlight=False, soft_wrap=True, end="")
+    lines = balance_yaml(balance)
+    if console.is_terminal and max(map(cell_len, lines.splitlines())) > console.width:
+        lines = _block_yaml(balance)
+    console.print(lines, markup=False, highlight=False, soft_wrap=True, end="")
 
 
 def balance_yaml(balance: Balance) -> str:
@@ -34,6 +41,17 @@ def balance_yaml(balance: Balance) -> str:
     return (
         f"{loss_weights_line(balance.equal_gradients)}  # equal gradients\n"
         f"# {loss_weights_line(balance.equal_contributions)}  # equal contributions\n"
+    )
+
+
+def _block_yaml(balance: Balance) -> str:
+    """Return the same with one line for each output."""
+    gradients, contributions = balance.equal_gradients, balance.equal_contributions
+    return (
+        "# equal gradients\nloss_weights:\n"
+        + "".join(f"  {name}: {number(gradients[name])}\n" for name in balance.outputs)
+        + "# equal contributions\n# loss_weights:\n"
+        + "".join(f"#   {name}: {number(contributions[name])}\n" for name in balance.outputs)
     )
 
 

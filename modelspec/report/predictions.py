@@ -18,6 +18,7 @@ _TOLERANCE = 1e-3
 
 
 _YES_AND_NO = 2
+_HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def print_predictions(
         known = names.of(name, first)
         classes = bool(known) or of_classes.get(name, _look_like_classes(first, truth))
         header.append(name)
-        limit = names.limits.get(name, 0.5)
+        limit = names.limits.get(name, _HALF)
         columns.append([_class(row, known, limit) if classes else _values(row) for row in first])
         if truth is not None:
             header.append(f"{name} (target)")
@@ -92,7 +93,10 @@ def _class(row: Array, known: Sequence[str], limit: float) -> str:
     """Return the likeliest class, with its share if the values are shares; of steps, each one's."""
     if row.size == 1 and len(known) == _YES_AND_NO:
         value = float(row.reshape(()))
-        return f"{known[int(value > limit)]} ({value:.4g})"
+        likelier = known[int(value > limit)]
+        if limit != _HALF or not 0 <= value <= 1:  # logits or scores
+            return f"{likelier} ({value:.4g})"
+        return f"{likelier} ({max(value, 1 - value):.1%})"
     if row.ndim != 1 or row.size == 1:
         return _values(row.argmax(-1) if row.ndim > 1 else row)
     likeliest = known[int(row.argmax())] if known else str(int(row.argmax()))

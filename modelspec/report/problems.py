@@ -35,13 +35,13 @@ def print_problems(console: "Console", problems: Sequence[Problem]) -> None:
     """Print each problem with its source line underlined."""
     from rich.text import Text
 
-    from modelspec.report.prose import print_prose
+    from modelspec.report.prose import HANG, print_prose
 
     for line in _lines(problems):
         text = Text()
         for part, style in line:
             text.append(part, style=style)
-        print_prose(console, text)
+        print_prose(console, text, hang=HANG)
 
 
 def problems_text(problems: Sequence[Problem]) -> str:

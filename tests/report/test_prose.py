@@ -6,7 +6,7 @@ import shlex
 import pytest
 from rich.console import Console
 
-from modelspec.report.prose import print_command, print_prose
+from modelspec.report.prose import HANG, print_command, print_prose
 from modelspec.report.summaries import print_summary
 from modelspec.results.costs import Costs
 from modelspec.results.summary import Parameters, Summary
@@ -38,11 +38,25 @@ def test_prose_breaks_between_words(width: int) -> None:
     assert (len(lines) > 1) == (width < len(LINE))
 
 
+@pytest.mark.parametrize("width", [30, 41, 80])
+def test_the_rest_of_a_message_is_indented(width: int) -> None:
+    console = terminal(width)
+    print_prose(console, LINE, hang=HANG)
+    first, *rest = text(console).splitlines()
+    assert rest
+    assert all(line.startswith("    ") and line[4] != " " for line in rest)
+    assert " ".join([first, *(line.strip() for line in rest)]) == LINE
+    assert all(len(line) <= width for line in [first, *rest])
+
+
 def test_a_path_stays_whole_in_prose() -> None:
     console = terminal(40)
     print_prose(console, f"note: the data is unpacked to {PATH} for this run [once]")
     assert PATH in [line.strip() for line in text(console).splitlines()]
     assert "[once]" in text(console)
+    console = terminal(len(PATH) + 1)
+    print_prose(console, f"the data is unpacked to {PATH}", hang=HANG)
+    assert text(console).splitlines()[1] == PATH
 
 
 def test_prose_is_one_line_in_a_pipe() -> None:

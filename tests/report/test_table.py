@@ -1,6 +1,7 @@
 """Tables on terminals of several widths: no name and no number is broken inside."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -47,3 +48,23 @@ def test_prose_is_wrapped_between_words() -> None:
     _, _, *rows = console.file.getvalue().splitlines()
     words = " ".join(rows).split()
     assert words == ["units", *help_text.split()]
+
+
+LONG = ("sample", "category_of_the_product", "estimated_price_in_euros (target)", "x")
+PRICES = [("0", "2 (67.2%)", "120.5", "1"), ("1", "0 (53.8%)", "98", "2")]
+
+
+@pytest.mark.parametrize("width", [35, 40, 50, 60, 79, 80])
+def test_names_of_columns_are_broken_before_columns_are_left_out(width: int) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    print_table(console, LONG, PRICES, {0, 1, 2, 3})
+    assert isinstance(console.file, io.StringIO)
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert max(map(len, lines)) <= width
+    assert "not shown" not in "".join(lines)
+    rule = next(at for at, line in enumerate(lines) if set(line) == {"─"})
+    assert (rule > 1) == (width < 72)
+    words = {word for line in lines[:rule] for word in line.split()}
+    for name in LONG:
+        assert all(any(part in word for word in words) for part in re.findall("[^_ ]+", name))
+    assert [line.split()[0] for line in lines[rule + 1 :]] == ["0", "1"]
