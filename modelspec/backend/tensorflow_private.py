@@ -25,6 +25,8 @@ _KEY, _UNIFORM, _BITS = (
 )
 _STRATEGY = "tensorflow.python.distribute.collective_all_reduce_strategy"
 _STRATEGY_PARTS = "CollectiveAllReduceExtended", "_check_health_interval"
+_CONTEXT = "tensorflow.python.eager.context"
+_ABORT = "Context", "abort_collective_ops"
 
 
 @cache
@@ -71,12 +73,33 @@ def check_peers_every(seconds: int) -> None:
         ModelError: TensorFlow lacks the part, so a lost worker would not be noticed in time.
     """
     owner, name = _STRATEGY_PARTS
+    extended = _part_for_workers(_STRATEGY, owner)
+    _part_for_workers(_STRATEGY, owner, name)
+    setattr(extended, name, seconds)
+
+
+def collective_abort() -> Callable[[str], None]:
+    """A function that lets all collective operations of this process fail, also later ones.
+
+    They raise ``UnavailableError`` with the text that it gets. ``Context.abort_collective_ops``,
+    which TensorFlow calls where a worker does not answer.
+
+    Raises:
+        ModelError: TensorFlow has no such part, so workers would wait for one that hangs.
+    """
+    _part_for_workers(_CONTEXT, *_ABORT)
+    context: Any = import_module(_CONTEXT)
+    return lambda text: context.context().abort_collective_ops(tf.errors.UNAVAILABLE, text)
+
+
+def _part_for_workers(module: str, *names: str) -> Any:
     try:
-        extended = getattr(import_module(_STRATEGY), owner)
-        getattr(extended, name)
+        part: Any = import_module(module)
+        for name in names:
+            part = getattr(part, name)
     except (ImportError, AttributeError):
         raise ModelError(
-            f"TensorFlow {tf.__version__} has no {_STRATEGY}.{owner}.{name}, which training with "
+            f"TensorFlow {tf.__version__} has no {'.'.join((module, *names))}, which training with "
             "several workers needs: install a version from 2.18 to 2.21"
         ) from None
-    setattr(extended, name, seconds)
+    return part

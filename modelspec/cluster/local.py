@@ -17,7 +17,7 @@ from typing import IO
 
 from modelspec.cluster.cluster import LOCAL, TF_CONFIG, config_text
 from modelspec.cluster.cores import divide, starting_on, usable_cores
-from modelspec.cluster.pulse import PULSE, SILENCE
+from modelspec.cluster.pulse import HANGS, PULSE, SILENCE
 from modelspec.problems.errors import RunError
 from modelspec.storage.regular import open_regular
 
@@ -38,6 +38,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     pulse: int  # the reading end of a pipe
     heard: float = field(default_factory=time.monotonic)
+    hangs: bool = False
 
     @property
     def log(self) -> str:
@@ -138,18 +139,23 @@ def _watch(workers: Sequence[_Worker], asked: Collection[int]) -> Outcome:
             codes.append(INTERRUPTED if -code in asked else code)
             if codes[-1] not in (0, INTERRUPTED):
                 return _after(worker, pending)
-        now = time.monotonic()
-        for worker in pending:
-            if now - worker.heard > SILENCE:
-                for other in pending:
-                    other.process.kill()
-                return Outcome(
-                    FAILED,
-                    f"worker {worker.index} has not answered for {SILENCE:g} seconds; "
-                    "all workers were ended",
-                    lost=True,
-                )
+        if reason := _hang(pending):
+            for other in pending:
+                other.process.kill()
+            return Outcome(FAILED, f"{reason}; all workers were ended", lost=True)
     return Outcome(max(codes, default=0))
+
+
+def _hang(workers: Sequence[_Worker]) -> str:
+    """Say which worker hangs; nothing if none does."""
+    hanging = [str(worker.index) for worker in workers if worker.hangs]
+    if hanging:
+        return f"worker {' and worker '.join(hanging)} did nothing, while the others waited"
+    now = time.monotonic()
+    for worker in workers:
+        if now - worker.heard > SILENCE:
+            return f"worker {worker.index} has not answered for {SILENCE:g} seconds"
+    return ""
 
 
 def _after(first: _Worker, others: Sequence[_Worker]) -> Outcome:
@@ -183,8 +189,9 @@ def _hear(workers: Sequence[_Worker]) -> None:
     by_pipe = {worker.pulse: worker for worker in workers}
     ready, _, _ = select.select(list(by_pipe), [], [], 0.1)
     for pipe in ready:
-        if os.read(pipe, 1 << 16):
+        if signs := os.read(pipe, 1 << 16):
             by_pipe[pipe].heard = time.monotonic()
+            by_pipe[pipe].hangs |= HANGS in signs
         else:
             time.sleep(0.05)  # its writing end is closed: the process is about to end
 

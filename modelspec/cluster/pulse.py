@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 
 PULSE = "MODELSPEC_PULSE"
 """The environment variable with the number of the pipe to write to."""
@@ -12,6 +13,9 @@ SILENCE = 45.0
 """The seconds without a sign after which a worker counts as hanging."""
 
 _EVERY = 1.0
+
+HANGS = b"!"
+"""The sign of a worker that hangs while its process answers."""
 
 _started: list[int] = []
 
@@ -31,6 +35,13 @@ def start_pulse() -> None:
     if pipe.isdigit():
         _started.append(int(pipe))
         threading.Thread(target=_beat, args=(int(pipe),), daemon=True).start()
+
+
+def tell_of_hang() -> None:
+    """Let the process that started this one end all workers."""
+    for pipe in _started:
+        with suppress(OSError):
+            os.write(pipe, HANGS)
 
 
 def _beat(pipe: int) -> None:

@@ -4,6 +4,7 @@ One of these tests fails where a new version moves a part, or lets it mean somet
 """
 
 import importlib.util
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -350,6 +351,29 @@ def test_seconds_between_two_checks_of_other_workers(monkeypatch: pytest.MonkeyP
     assert slept == [7]
 
 
+@pytest.mark.process
+def test_collective_operations_fail_once_they_are_aborted() -> None:
+    # In a process of its own, since it can have none afterwards.
+    program = (
+        "import tensorflow as tf\n"
+        "from modelspec.backend.tensorflow_private import collective_abort\n"
+        "def total():\n"
+        "    one = tf.raw_ops.CollectiveReduceV2(input=[1.0], group_size=1, group_key=1,\n"
+        "        instance_key=1, ordering_token=[], merge_op='Add', final_op='Id')\n"
+        "    return float(one[0])\n"
+        "print(total())\n"
+        "collective_abort()('worker 7 hangs')\n"
+        "try:\n"
+        "    total()\n"
+        "except tf.errors.UnavailableError as error:\n"
+        "    print('worker 7 hangs' in str(error))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.split() == ["1.0", "True"], ran.stderr
+
+
 @pytest.mark.parametrize("name", start._SPARED)
 def test_modules_of_jax_that_are_left_out(name: str) -> None:
     pytest.importorskip("jax")
@@ -423,6 +447,13 @@ def test_without_the_check_of_other_workers_there_are_none(monkeypatch: pytest.M
     monkeypatch.delattr(module.CollectiveAllReduceExtended, "_check_health_interval")
     with pytest.raises(ModelError, match="_check_health_interval, which training with several"):
         tensorflow_private.check_peers_every(7)
+
+
+def test_without_an_abort_there_are_no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = importlib.import_module(tensorflow_private._CONTEXT)
+    monkeypatch.delattr(context.Context, "abort_collective_ops")
+    with pytest.raises(ModelError, match=r"Context\.abort_collective_ops, which training"):
+        tensorflow_private.collective_abort()
 
 
 @pytest.mark.parametrize("mask", [True, False])

@@ -36,6 +36,7 @@ from modelspec.backend.training.unkept_state import (
 )
 from modelspec.backend.training.xla import extent
 from modelspec.backend.workers.collectives import Collectives
+from modelspec.backend.workers.hang_watch import watching_for_hangs
 from modelspec.backend.workers.step_cost import cost_text
 from modelspec.data.batches import Batches, Phases
 from modelspec.graph.valid_spec import ValidSpec
@@ -90,7 +91,7 @@ def run_session(
         on_training_graph=partial(warn_of_unkept_operations, valid, model, surroundings.listener),
     )
     try:
-        with saving_whole(model):
+        with saving_whole(model), watching_for_hangs(workers):
             fit(engine, context)
     except Stopped:
         raise KeyboardInterrupt from None

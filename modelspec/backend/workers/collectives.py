@@ -32,6 +32,9 @@ LOSSES = (
 _GROUP = 4711
 """The key of the group of all workers; any number that TensorFlow does not use itself."""
 
+_EXCHANGE = 1
+"""The key of ``exchange``; those of other operations are larger."""
+
 _LENGTH_BITS = 20
 
 _FLOAT = 4
@@ -67,6 +70,7 @@ class Collectives:
         with tf.init_scope():
             self._counts = tf.Variable([0.0] * 4, dtype=tf.float64, trainable=False)
         self._highest: Any = None
+        self._hang = ""
 
     @property
     def is_chief(self) -> bool:
@@ -76,6 +80,25 @@ class Collectives:
         """Return the number of sums so far and their bytes, and those of gathers."""
         counts: Array = self._counts.numpy()
         return counts
+
+    def operations(self) -> float:
+        """The number of sums and gathers so far."""
+        counts = self.counts()
+        return float(counts[0] + counts[2])
+
+    def exchange(self, numbers: Sequence[float]) -> Array:
+        """A row of numbers from each worker, for a thread beside the one that trains.
+
+        It works while a step waits or hangs, since it is no part of a graph; it is not counted.
+        """
+        rows: Array = tf.raw_ops.CollectiveGatherV2(
+            input=tf.constant([numbers], tf.float64),
+            group_size=self.count,
+            group_key=_GROUP,
+            instance_key=_EXCHANGE,
+            ordering_token=[],
+        ).numpy()
+        return rows
 
     def seconds_of(self, counts: Array) -> float:
         """Measure the seconds that these sums and gathers take; all workers must call it."""
@@ -189,14 +212,20 @@ class Collectives:
         """Wait until every worker has called this."""
         self.highest(0)
 
+    def name_hanging(self, hanging: Sequence[int], seconds: float) -> str:
+        """Keep which workers hang, so that errors name them; the text of such an error."""
+        who = " and ".join(f"worker {index} ({self._addresses[index]})" for index in hanging)
+        self._hang = f"{who} did nothing for {seconds:g} seconds, while the others waited"
+        return self._hang
+
     def lost(self, error: Exception) -> RunError:
-        """Return the error that names the unreachable worker, as far as it is known."""
+        """The error that says which worker cannot be reached any more, as far as it is known."""
         task = re.search(r"/job:worker/(?:replica:\d+/)?task:(\d+)", str(error))
         index = int(task[1]) if task else self.index
         who = f"worker {index} ({self._addresses[index]})" if index != self.index else "a worker"
         return RunError(
-            f"{who} ended, or lost its connection; what was saved before is intact: "
-            "remove the cause, and continue with --resume"
+            f"{self._hang or f'{who} ended, or lost its connection'}; what was saved before is "
+            "intact: remove the cause, and continue with --resume"
         )
 
     def _key(self, value: Any) -> Any:
