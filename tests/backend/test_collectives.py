@@ -29,6 +29,6 @@ def test_sums_have_the_same_bits_on_all_workers(count: int) -> None:
             )
             for index in range(count)
         ]
-        lines = {process.communicate(timeout=120)[0] for process in processes}
+        lines = {process.communicate(timeout=600)[0] for process in processes}
     [line] = lines
     assert float(line.split()[0]) <= count
