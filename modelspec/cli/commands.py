@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from contextlib import AbstractContextManager
 from importlib import import_module
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,19 @@ def attribute(verb: str) -> str:
 
 _WITHOUT_PLUGINS = {"new", "explain", "runs"}
 """Commands that read no spec, model or catalogue."""
+
+
+_ON_TENSORFLOW = {"build", "train", "evaluate", "predict"}
+"""Commands that import TensorFlow unless the spec or the data has errors."""
+
+
+def _preloaded(verb: str, *, quick: bool) -> AbstractContextManager[None]:
+    """Load TensorFlow's library, while a command that needs it is imported in a new process."""
+    if quick or verb not in _ON_TENSORFLOW or "tensorflow" in sys.modules:
+        return contextlib.nullcontext()
+    from modelspec.cli.preloading import tensorflow_preloaded
+
+    return tensorflow_preloaded()
 
 
 class Verb(click.Command):
@@ -101,7 +115,8 @@ class Verbs(click.Group):
             hint = did_you_mean(cmd_name, VERBS)
             ctx.fail(f"unknown command {cmd_name}" + (f": {hint}" if hint else ""))
         name = attribute(cmd_name)
-        command: Verb = getattr(import_module(f"modelspec.cli.{name}"), name)
+        with _preloaded(cmd_name, quick=ctx.resilient_parsing):
+            command: Verb = getattr(import_module(f"modelspec.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
