@@ -3,14 +3,17 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from threading import RLock
 from types import ModuleType
 from typing import Any
 
-_INTERNAL = "tensorflow._api.v2.__internal__"
-_PARENTS = ("tensorflow._api.v2", _INTERNAL)
+_PUBLIC = "tensorflow._api.v2"
+_INTERNAL = f"{_PUBLIC}.__internal__"
+_PARENTS = (_PUBLIC, _INTERNAL)
 """The packages of TensorFlow's public names. ``import tensorflow`` imports all their parts."""
 
 
@@ -35,12 +38,24 @@ class _PartFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname.rpartition(".")[0] not in _PARENTS or fullname == _INTERNAL:
+        parent, _, name = fullname.rpartition(".")
+        if parent not in _PARENTS or fullname == _INTERNAL:
+            return None
+        if parent == _PUBLIC and _has_namesake(name):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
             spec.loader = _DeferringLoader(spec.loader)
         return spec
+
+
+def _has_namesake(name: str) -> bool:
+    """Whether a package of TensorFlow's code has the name of a part, as ``tensorflow/lite`` has.
+
+    Python would put the package in the place of the part when it is first imported.
+    """
+    folders = import_module(_PUBLIC.partition(".")[0]).__path__
+    return any((Path(folder) / name).is_dir() for folder in folders)
 
 
 class _DeferringLoader(Loader):
