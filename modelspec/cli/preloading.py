@@ -35,6 +35,7 @@ def _load() -> None:
     # What tries options of XLA has to come first.
     if spec is None or spec.origin is None or any(map(os.environ.get, _XLA_OPTIONS)):
         return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # which the library reads now
     with silent_stderr():
         for name in _LIBRARIES:
             path = Path(spec.origin).parent / name

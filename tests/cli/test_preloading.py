@@ -39,3 +39,22 @@ def test_who_loads_the_library(verb: str, completes: bool, options: str, loaded:
     )
     assert done.stdout == f"{loaded} False\n"
     assert done.stderr == "heard"
+
+
+LATER = """
+from modelspec.backend.start import start
+start()
+import tensorflow as tf
+list(tf.data.Dataset.from_generator(lambda: [1], output_signature=tf.TensorSpec([], tf.int32)))
+tf.function(lambda: tf.constant(1.0) + 1.0, jit_compile=True)()
+"""
+
+
+@pytest.mark.keras
+def test_tensorflow_stays_silent() -> None:
+    program = PROGRAM.format(verb="train", completes=False) + LATER
+    silent = {name: text for name, text in os.environ.items() if not name.startswith("TF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=silent, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "heard"
