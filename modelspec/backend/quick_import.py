@@ -11,9 +11,15 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
+from modelspec.storage.silence import silent_stderr
+
 _PUBLIC = "tensorflow._api.v2"
-_INTERNAL = f"{_PUBLIC}.__internal__"
-_PARENTS = (_PUBLIC, _INTERNAL)
+_PARENTS = (
+    _PUBLIC,
+    f"{_PUBLIC}.__internal__",
+    f"{_PUBLIC}.__internal__.distribute",
+    f"{_PUBLIC}.compat",
+)
 """The packages of TensorFlow's public names. ``import tensorflow`` imports all their parts."""
 
 
@@ -39,9 +45,7 @@ class _PartFinder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         parent, _, name = fullname.rpartition(".")
-        if parent not in _PARENTS or fullname == _INTERNAL:
-            return None
-        if parent == _PUBLIC and _has_namesake(name):
+        if parent not in _PARENTS or (parent == _PUBLIC and _has_namesake(name)):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
@@ -79,14 +83,20 @@ class _DeferringLoader(Loader):
                 return
             self._has_begun = True
             try:
-                self._loader.exec_module(module)
+                with silent_stderr():  # some libraries of TensorFlow log when they are loaded
+                    self._loader.exec_module(module)
             except BaseException:
                 self._has_begun = False
                 raise
-            module.__class__ = ModuleType
-            module.__loader__ = self._loader
-            if module.__spec__ is not None:
-                module.__spec__.loader = self._loader
+            _finish(module, self._loader)
+
+
+def _finish(module: ModuleType, loader: Loader) -> None:
+    """Leave the module as if it had never been deferred."""
+    module.__class__ = ModuleType
+    module.__loader__ = loader
+    if module.__spec__ is not None:
+        module.__spec__.loader = loader
 
 
 class _DeferredModule(ModuleType):
