@@ -43,9 +43,9 @@ class Target:
         """Load the Keras model, or build it with initial weights.
 
         Args:
-            say: A function that gets the position of the checkpoint in use.
             compiled: Read the losses, metrics and optimizer of a file too. A file with losses of
                 its author's own code can only be read without them.
+            say: A function that gets the position of the checkpoint in use.
 
         Returns:
             A ``keras.Model``.
@@ -53,6 +53,11 @@ class Target:
         Raises:
             SpecError: The spec has errors.
             ModelError: The file cannot be loaded.
+
+        Example:
+            >>> import modelspec
+            >>> modelspec.open_target("specs/digits.yaml").model().output_shape
+            (None, 10)
         """
         if self.source is not None:
             self.source.require()
@@ -81,9 +86,18 @@ class Target:
             light: Allow Keras to start on JAX, which is faster. The process cannot train then.
             nested: Add the layers inside of models that are layers.
 
+        Returns:
+            The summary, as plain data.
+
         Raises:
             SpecError: The spec has errors.
             ModelError: The file cannot be loaded.
+
+        Example:
+            >>> import modelspec
+            >>> target = modelspec.open_target("specs/digits.yaml")
+            >>> [layer.name for layer in target.summary().layers][-1]
+            'digit'
         """
         if self.source is not None and self.path is None:
             return self.source.summary(light=light, nested=nested)

@@ -8,7 +8,16 @@ from modelspec.problems.problem import Problem
 
 
 class SpecError(Exception):
-    """A spec or its data has errors; ``problems`` contains all problems."""
+    """A spec or its data has errors; ``problems`` contains all problems.
+
+    Example:
+        >>> import modelspec
+        >>> try:
+        ...     modelspec.loads("modelspec: 1").require()
+        ... except modelspec.SpecError as error:
+        ...     print([problem.code for problem in error.problems])
+        ['missing-key', 'missing-key', 'missing-key']
+    """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)

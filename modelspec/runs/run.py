@@ -47,6 +47,14 @@ class Run:
 
         Raises:
             RunError: The folder contains no run, or links in place of a run's files.
+
+        Example:
+            >>> import modelspec
+            >>> try:
+            ...     modelspec.Run.open("runs/missing")
+            ... except modelspec.RunError as error:
+            ...     print(error)
+            runs/missing contains no run: it has no run.json
         """
         run = cls(Path(path))
         if not run.exists():
