@@ -25,10 +25,10 @@ _PARENTS = (
 
 @contextmanager
 def quick_tensorflow() -> Iterator[None]:
-    """Import the parts of TensorFlow when they are first used, while ``import tensorflow`` runs.
+    """Defer the parts of TensorFlow to their first use, while ``import tensorflow`` runs.
 
-    Those that training never uses (``tf.compat.v1``, ``tf.lite``, ``tf.distribute``, an old Keras
-    and 600 modules more) take a fifth of the import. Every name stays where TensorFlow has it.
+    Parts that training never uses (``tf.compat.v1``, ``tf.lite``, ``tf.distribute``, an old Keras
+    and 600 modules more) take a fifth of the import. Every name keeps its place in TensorFlow.
     """
     finder = _PartFinder()
     sys.meta_path.insert(0, finder)
@@ -54,9 +54,9 @@ class _PartFinder(MetaPathFinder):
 
 
 def _has_namesake(name: str) -> bool:
-    """Whether a package of TensorFlow's code has the name of a part, as ``tensorflow/lite`` has.
+    """Return True where TensorFlow's code has a package of the same name: ``tensorflow/lite``.
 
-    Python would put the package in the place of the part when it is first imported.
+    Python would replace the part by the package when the package is first imported.
     """
     folders = import_module(_PUBLIC.partition(".")[0]).__path__
     return any((Path(folder) / name).is_dir() for folder in folders)
@@ -73,11 +73,11 @@ class _DeferringLoader(Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Leave the code for later."""
+        """Do not run the code yet."""
         module.__class__ = _DeferredModule
 
     def load(self, module: ModuleType) -> None:
-        """Run the code once; other threads wait, and the code itself sees what there is so far."""
+        """Run the code once; other threads wait, and the code itself sees its names so far."""
         with self._lock:
             if self._has_begun:
                 return

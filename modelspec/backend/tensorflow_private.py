@@ -79,13 +79,13 @@ def check_peers_every(seconds: int) -> None:
 
 
 def collective_abort() -> Callable[[str], None]:
-    """A function that lets all collective operations of this process fail, also later ones.
+    """Return a function that makes all collective operations of this process fail, also later ones.
 
     They raise ``UnavailableError`` with the text that it gets. ``Context.abort_collective_ops``,
     which TensorFlow calls where a worker does not answer.
 
     Raises:
-        ModelError: TensorFlow has no such part, so workers would wait for one that hangs.
+        ModelError: TensorFlow lacks the part, so workers would wait for one that hangs.
     """
     _part_for_workers(_CONTEXT, *_ABORT)
     context: Any = import_module(_CONTEXT)

@@ -1,6 +1,7 @@
 """Layers that take text or numbers, checked against the dtypes of the inputs.
 
-Keras computes shapes of text as of numbers, and TensorFlow refuses the dtype in the first step.
+Keras computes the shapes of text like those of numbers, and TensorFlow refuses the dtype in the
+first step.
 """
 
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ def check_texts(graph: Graph, catalog: Catalog) -> Iterator[Diagnostic]:
         owner = owners.get(node.layer, node)
         taken = [source for source in node.sources() if source.index is None]
         wanted = _wanted(owner, graph, catalog)
-        if owner.type == "Concatenate":  # of tensors of one kind
+        if owner.type == "Concatenate":  # takes tensors of one kind
             wanted = next((kind for source in taken if (kind := kinds.get(source.name))), None)
         kinds[node.name] = _result(owner, taken, kinds, wanted)
         wrong = next((source for source in taken if _differs(kinds.get(source.name), wanted)), None)
@@ -42,7 +43,7 @@ def check_texts(graph: Graph, catalog: Catalog) -> Iterator[Diagnostic]:
 
 
 def _wanted(owner: Node, graph: Graph, catalog: Catalog) -> _Kind | None:
-    """Return what a layer takes; None where it takes both, or nothing is known."""
+    """Return the kind that a layer takes; None where it takes both, or is unknown."""
     entry = catalog.find("layer", owner.type)
     unknown = entry is None or entry.plugin is not None or entry.is_model or is_operation(owner)
     if unknown or owner.type in graph.models or owner.type in _READ_BOTH | _KEEP:

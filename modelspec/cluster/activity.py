@@ -1,4 +1,4 @@
-"""How long a process has done nothing, as its worker can tell while one of its threads hangs."""
+"""The time for which a process was idle, measured while one of its threads may hang."""
 
 import os
 import threading
@@ -8,16 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 
 _IDLE_SHARE = 0.05
-"""Processor time as a share of the time, below which a process does nothing but wait."""
+"""The share of processor time below which a process only waits."""
 
 _WORKING = "RD"
-"""Linux's states of a thread that has no processor now, or waits for a disk."""
+"""Linux's states of a thread that waits for a processor or a disk."""
 
 _THREADS = Path("/proc/self/task")
 
 
 class Activity:
-    """Observes this process, each time that it is asked."""
+    """Observes this process at each call."""
 
     def __init__(self) -> None:
         self._asked, self._busy = time.monotonic(), time.monotonic()
@@ -25,10 +25,10 @@ class Activity:
         self._working: set[int] = set()
 
     def idle_seconds(self, progress: float) -> float:
-        """Seconds since the process last did something.
+        """Return the seconds since the process was last active.
 
-        It does something where ``progress`` is another number than before, where it takes
-        processor time, and where a thread waits for a processor or a disk both times that it asks.
+        It is active where ``progress`` has changed, where it uses processor time, and where a
+        thread waits for a processor or a disk in both of two observations.
         """
         now, processor = time.monotonic(), time.process_time()
         share = (processor - self._processor) / max(now - self._asked, 1e-9)
@@ -36,7 +36,7 @@ class Activity:
         if progress != self._progress or share > _IDLE_SHARE:
             self._busy = now
         else:
-            working = set(_working_threads())  # it takes a millisecond
+            working = set(_working_threads())  # takes a millisecond
             if working & self._working:
                 self._busy = now
         self._asked, self._processor = now, processor
@@ -45,7 +45,7 @@ class Activity:
 
 
 def _working_threads() -> Iterator[int]:
-    """The threads but this one that could go on with a processor or a disk; Linux tells them."""
+    """Yield the other threads that wait for a processor or a disk, from Linux's /proc."""
     own = threading.get_native_id()
     with suppress(OSError):
         for name in os.listdir(_THREADS):  # noqa: PTH208 - numbers, once a second

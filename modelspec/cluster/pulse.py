@@ -30,7 +30,7 @@ def start_pulse() -> None:
 
     If the process that reads it has ended, this one gets SIGTERM, so that it does too.
     """
-    # Taken out: a process that this one starts has another file of that number.
+    # Removed, because a process that this one starts has another file of that number.
     pipe = os.environ.pop(PULSE, "")
     if pipe.isdigit():
         _started.append(int(pipe))
@@ -38,7 +38,7 @@ def start_pulse() -> None:
 
 
 def tell_of_hang() -> None:
-    """Let the process that started this one end all workers."""
+    """Ask the process that started this one to end all workers."""
     for pipe in _started:
         with suppress(OSError):
             os.write(pipe, HANGS)

@@ -1,4 +1,4 @@
-"""How long this process has done nothing."""
+"""The time for which this process was idle."""
 
 import hashlib
 import os

@@ -87,9 +87,9 @@ class Collectives:
         return float(counts[0] + counts[2])
 
     def exchange(self, numbers: Sequence[float]) -> Array:
-        """A row of numbers from each worker, for a thread beside the one that trains.
+        """Return a row of numbers from each worker, for a thread besides the one that trains.
 
-        It works while a step waits or hangs, since it is no part of a graph; it is not counted.
+        It works while a step waits or hangs, because it belongs to no graph; it is not counted.
         """
         rows: Array = tf.raw_ops.CollectiveGatherV2(
             input=tf.constant([numbers], tf.float64),
@@ -143,7 +143,7 @@ class Collectives:
         )
 
     def _is_short(self, value: Any) -> bool:
-        """Whether every worker gets all values and adds them itself, which takes fewer messages."""
+        """Return True where every worker gathers and adds all values, in fewer messages."""
         elements = value.shape.num_elements()
         return (
             elements is not None
@@ -213,13 +213,13 @@ class Collectives:
         self.highest(0)
 
     def name_hanging(self, hanging: Sequence[int], seconds: float) -> str:
-        """Keep which workers hang, so that errors name them; the text of such an error."""
+        """Store the workers that hang, so that errors name them; return the text of the error."""
         who = " and ".join(f"worker {index} ({self._addresses[index]})" for index in hanging)
         self._hang = f"{who} did nothing for {seconds:g} seconds, while the others waited"
         return self._hang
 
     def lost(self, error: Exception) -> RunError:
-        """The error that says which worker cannot be reached any more, as far as it is known."""
+        """Return the error that names the unreachable worker, as far as it is known."""
         task = re.search(r"/job:worker/(?:replica:\d+/)?task:(\d+)", str(error))
         index = int(task[1]) if task else self.index
         who = f"worker {index} ({self._addresses[index]})" if index != self.index else "a worker"

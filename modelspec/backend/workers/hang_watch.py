@@ -1,10 +1,10 @@
 """Workers that hang while their processes answer, as in a callback that waits forever.
 
-TensorFlow asks other workers whether their processes live. That says nothing of the thread that
-trains. So a thread of every worker exchanges how long its process has done nothing, and how many
-collective operations it has begun. A worker that compiles, computes or writes is busy, however long
-the others wait for it. If all have done nothing for ``IDLE_SECONDS``, those with the fewest
-operations hang: the others wait for them.
+TensorFlow checks that the processes of other workers are alive, but not their training threads. So
+a thread of every worker exchanges the time for which its process was idle, and the number of
+collective operations that it has begun. A worker that compiles, computes or writes is busy, however
+long the others wait for it. If all were idle for ``IDLE_SECONDS``, those with the fewest operations
+hang, because the others wait for them.
 """
 
 import os
@@ -27,16 +27,16 @@ IDLE_SECONDS = 35.0
 _OBSERVE_EVERY = 0.7
 _EXCHANGE_EVERY = 5.0
 _GRACE = 5.0
-"""Seconds for the process that started the workers to end them all."""
+"""The seconds in which the process that started the workers ends them all."""
 
 _threads: list[threading.Thread] = []
 
 
 @contextmanager
 def watching_for_hangs(workers: Collectives | None) -> Iterator[None]:
-    """End training with an error where a worker hangs; all workers must call it.
+    """End training with an error if a worker hangs; all workers must call it.
 
-    A worker that has left goes on to tell the others that it waits, until all of them have left.
+    A worker that has left still reports that it waits, until all of them have left.
     """
     if workers is None:
         yield
@@ -70,7 +70,7 @@ class _HangWatch(threading.Thread):
             try:
                 table = self._workers.exchange([idle, operations, leaving])
             except tf.errors.OpError:
-                return  # a worker has ended, of which the thread that trains hears too
+                return  # a worker has ended, which the training thread notices too
             hanging = _behind(table[:, 1]) if table[:, 0].min() >= IDLE_SECONDS else []
             if hanging:
                 self._end(hanging)
@@ -78,7 +78,7 @@ class _HangWatch(threading.Thread):
                 return
 
     def _end(self, hanging: Sequence[int]) -> None:
-        """End this worker if it hangs; otherwise let the operation fail in which it waits."""
+        """End this worker if it hangs; otherwise abort the operation in which it waits."""
         hangs = self._workers.index in hanging
         if is_watched():
             if hangs:
@@ -88,7 +88,7 @@ class _HangWatch(threading.Thread):
         if not hangs:
             self._abort(text)
         elif not self.leaving.is_set():
-            # Who reads standard error may hang as well.
+            # The reader of standard error may hang as well.
             threading.Timer(_GRACE, os._exit, [1]).start()
             sys.stderr.write(f"error: {text}\n")
             sys.stderr.flush()
@@ -96,6 +96,6 @@ class _HangWatch(threading.Thread):
 
 
 def _behind(operations: Array) -> list[int]:
-    """The workers that have begun fewer operations than others; none where all have as many."""
+    """Return the workers that have begun fewer operations than others; none if all are equal."""
     behind = np.flatnonzero(operations < operations.max())
     return [int(index) for index in behind]
