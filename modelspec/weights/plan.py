@@ -64,8 +64,7 @@ def make_plan(
     plan.problems += _frozen(plan, chosen, routes, blocks or {})
     if headers is not None:
         plan.unused = tuple(_unused(headers, set(plan.loads.values())))
-        if not any(start.theirs for start in plan.layers) and not skipped:
-            plan.problems.append(_nothing(headers, layout))
+        plan.problems += _loads_nothing(plan, headers, skipped)
     return plan
 
 
@@ -149,6 +148,17 @@ def _frozen(
         yield Diagnostic("frozen-fresh", message, route, "key", "warning", hint=hint)
 
 
+def _loads_nothing(plan: Plan, headers: Headers, skipped: Collection[str]) -> Iterator[Diagnostic]:
+    """Yield an error if no layer starts from the file, and no other error is the reason."""
+    common = [start for start in plan.layers if start.theirs]
+    if not common and not skipped:
+        yield _nothing(headers, plan.layout)
+    elif any(problem.severity == "error" for problem in plan.problems):
+        return
+    elif common and all(start.state == "skipped" for start in common):
+        yield _all_skipped([start.layer for start in common])
+
+
 def _nothing(headers: Headers, layout: Layout) -> Diagnostic:
     theirs = [name for name, slots in headers.items() if slots]
     message = (
@@ -157,3 +167,9 @@ def _nothing(headers: Headers, layout: Layout) -> Diagnostic:
     )
     hint = "weights: {rename: {THEIRS: OURS}} matches them"
     return Diagnostic("no-common-layer", message, _FROM, hint=hint)
+
+
+def _all_skipped(names: Sequence[str]) -> Diagnostic:
+    message = f"skip leaves nothing to load: the file has weights for {listed(names)} alone"
+    hint = "remove layers from skip, or leave out weights"
+    return Diagnostic("no-common-layer", message, ("weights", "skip"), "key", hint=hint)
