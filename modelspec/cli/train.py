@@ -1,8 +1,10 @@
 """``modelspec train``."""
 
 import os
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -31,6 +33,7 @@ from modelspec.report import curves
 from modelspec.report.finish import print_finish
 from modelspec.report.progress import Screen
 from modelspec.runs.layout import CURVES
+from modelspec.runs.progress import Listener
 from modelspec.runs.run import Run
 
 
@@ -119,11 +122,25 @@ def train(
             resume=resume,
             minutes=minutes,
             tensorboard=tensorboard,
-            listener=listener,
+            listener=_ImportsCurves(listener) if cluster is None else listener,
             cluster=cluster,
         )
     if cluster is None or cluster.is_chief:
         _report(finished, listener, quiet=quiet)
+
+
+class _ImportsCurves:
+    """A listener that imports matplotlib when training starts, and passes on what it receives."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self.epoch_started, self.epoch_finished = listener.epoch_started, listener.epoch_finished
+        self.samples_done, self.problems = listener.samples_done, listener.problems
+        self.weights, self.note, self.warn = listener.weights, listener.note, listener.warn
+
+    def training_started(self, history: Sequence[Mapping[str, Any]]) -> None:
+        curves.import_early()
+        self._listener.training_started(history)
 
 
 def _report(run: Run, listener: Screen, *, quiet: bool) -> None:

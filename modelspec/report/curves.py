@@ -7,9 +7,11 @@ metrics. The colours are those of Okabe and Ito, which colour-blind readers can 
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from modelspec.runs.history import VALIDATION, Best, Group, Record, best, columns, groups
@@ -47,6 +49,24 @@ def can_draw() -> bool:
     return find_spec("matplotlib") is not None
 
 
+def import_early() -> None:
+    """Import matplotlib in a thread, while TensorFlow computes without Python's lock."""
+    if can_draw():
+        Thread(target=_import, daemon=True).start()
+
+
+def _import() -> None:
+    with suppress(Exception):  # draw_curves will meet it, and say so
+        _hush()
+        import matplotlib.backends.backend_agg
+        import matplotlib.figure  # noqa: F401
+
+
+def _hush() -> None:
+    """Keep matplotlib from reporting fonts and cache folders, which do not matter for training."""
+    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
+
+
 def draw_curves(history: Sequence[Record], path: Path) -> None:
     """Write the curves of a run with at least one epoch as a PNG, completely or not at all.
 
@@ -54,8 +74,7 @@ def draw_curves(history: Sequence[Record], path: Path) -> None:
         ImportError: matplotlib is not installed.
         OSError: The file cannot be written.
     """
-    # matplotlib reports fonts and cache folders, which do not matter for training.
-    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)
+    _hush()
     import matplotlib as mpl
 
     # The user's own style may require LaTeX, or have a dark background.
