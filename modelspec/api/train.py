@@ -250,9 +250,14 @@ def _tell_of_heads_at_their_mean(
 ) -> None:
     if not run.history:
         return
-    strategy = source.require().strategy is not None
+    valid = source.require()
     warnings = left_at_mean(
-        source.heads, dataset, run.history[-1], strategy=strategy, penalized=penalized
+        valid.heads,
+        valid.graph,
+        dataset,
+        run.history[-1],
+        strategy=valid.strategy is not None,
+        penalized=penalized,
     )
     for text in warnings:
         listener.warn(text)

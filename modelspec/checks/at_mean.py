@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 
 from modelspec.catalog.losses import named_loss
-from modelspec.checks.scale import is_raw
+from modelspec.checks.scale import is_raw, is_scaled
 from modelspec.data.concatenated import Array
 from modelspec.data.dataset import Dataset
+from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
 
 _NO_BETTER = 0.9
 _NO_BETTER_THAN_SHARES = 0.99
+_FAR_WORSE = 10.0
+"""Times the loss of a constant; new heads of scaled targets begin with some two or three."""
 _CROSSENTROPIES = {
     *("binarycrossentropy", "categoricalcrossentropy", "sparsecategoricalcrossentropy"),
 }
@@ -23,6 +26,7 @@ _ROWS = 4096
 
 def left_at_mean(
     heads: Sequence[Head],
+    graph: Graph,
     dataset: Dataset,
     record: Mapping[str, Any],
     *,
@@ -31,8 +35,9 @@ def left_at_mean(
 ) -> Iterator[str]:
     """Yield a warning for each such head after the last epoch, whose ``record`` has Keras's names.
 
-    Of heads of quantities, only those with targets in their original scale are checked, and those
-    that a ``strategy`` weighs: for others it is unknown whether there is anything to learn. Where
+    Of heads of quantities, those with targets in their original scale are checked, and those that a
+    ``strategy`` weighs: for others it is unknown whether there is anything to learn, so their loss
+    must be many times that of a constant. Where
     the model is ``penalized``, the loss of a single head contains more than the head's own loss.
     """
     trained = [head for head in heads if head.loss is not None]
@@ -44,19 +49,25 @@ def left_at_mean(
             continue
         rows = target[np.linspace(0, len(target) - 1, min(_ROWS, len(target))).astype(np.int64)]
         constant = _loss_of_constant(head.loss, rows.astype(np.float64))
-        if constant and loss >= _NO_BETTER * constant and (strategy or is_raw(target)):
-            yield _of_quantity(head.output, loss, constant)
+        judged = strategy or is_raw(target)
+        if constant and loss >= (_NO_BETTER if judged else _FAR_WORSE) * constant:
+            yield _of_quantity(head.output, loss, constant, is_scaled=is_scaled(graph, head.output))
         shares = _loss_of_shares(head.loss, rows)
         judged = record["epoch"] >= _EPOCHS and (len(heads) > 1 or not penalized)
         if judged and shares and loss >= _NO_BETTER_THAN_SHARES * shares:
             yield _of_classes(head.output, loss, shares, several=len(trained) > 1)
 
 
-def _of_quantity(output: str, loss: float, constant: float) -> str:
-    return (
+def _of_quantity(output: str, loss: float, constant: float, *, is_scaled: bool) -> str:
+    found = (
         f"{output} has learned nothing: its loss is {loss:.4g}, and a constant prediction "
-        f"gives {constant:.4g}. End it in a Rescaling to the scale of its "
-        "targets (`modelspec check --data` measures it), or raise its weight"
+        f"gives {constant:.4g}. "
+    )
+    if is_scaled:
+        return f"{found}More epochs, a larger learning rate or a larger weight may help"
+    return (
+        f"{found}End it in a Rescaling to the scale of its targets (`modelspec check --data` "
+        "measures it), or raise its weight"
     )
 
 

@@ -51,6 +51,9 @@ _WEIGHTED = frozenset(
     | {f"ConvLSTM{rank}D" for rank in "123"}
 )
 
+_RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"} | {f"ConvLSTM{rank}D" for rank in "123"})
+_BOUNDED = frozenset({"tanh", "sigmoid", "hard_sigmoid", "softmax", "softsign", "hard_tanh"})
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:
@@ -88,10 +91,33 @@ def reach_of(graph: Graph, node: Node, dataset: Dataset, pace: Pace | None) -> R
     widths = _widths_below(node, {node.name: node for node in graph.nodes})
     if pace is None or not widths:
         return Reach()
-    moved = _PART * pace.rate * pace.steps * max(1.0, _largest_input(graph, dataset))
-    mean = min(FAR, _GROWTH * math.prod(widths) * moved ** (len(widths) + 1))
+    moved = _PART * pace.rate * pace.steps
+    if _is_bounded_below(node, {node.name: node for node in graph.nodes}):
+        mean = min(FAR, (widths[0] + 1) * moved)
+    else:
+        moved *= max(1.0, _largest_input(graph, dataset))
+        mean = min(FAR, _GROWTH * math.prod(widths) * moved ** (len(widths) + 1))
     spread = min(LARGE, max(_LEAST_SPREAD, _SPREAD_IS_EASIER * mean))
     return Reach(max(_LEAST, mean), spread)
+
+
+def _is_bounded_below(node: Node, nodes: Mapping[str, Node]) -> bool:
+    """Return True where the layer below a head's last one gives values of at most 1.
+
+    Then only the last layer's weights can grow, and each adds at most its own value.
+    """
+    weighted = 0
+    while True:
+        owner = nodes.get(node.layer, node)
+        if type(owner.arguments.get("units", owner.arguments.get("filters"))) is int:
+            weighted += 1
+            if weighted == 2:  # noqa: PLR2004 - the head's last layer, and the one below
+                default = "tanh" if owner.type in _RECURRENT else "linear"
+                return owner.arguments.get("activation", default) in _BOUNDED
+        source = next(iter(node.sources()), None)
+        if source is None or source.name not in nodes:
+            return False
+        node = nodes[source.name]
 
 
 def _widths_below(node: Node, nodes: Mapping[str, Node]) -> list[int]:

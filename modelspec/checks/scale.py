@@ -96,6 +96,15 @@ def is_raw(target: Column) -> bool:
     return bool((spread.deviation > LARGE).any() or (np.abs(spread.mean) > FAR).any())
 
 
+def is_scaled(graph: Graph, output: str) -> bool:
+    """Return True where an output ends in a Rescaling of its last layer with weights."""
+    nodes = {node.name: node for node in graph.nodes}
+    source = graph.outputs.get(output)
+    node = nodes.get(source.name) if source is not None and source.index is None else None
+    ending = _ending(node, nodes) if node is not None else None
+    return ending is not None and bool((ending[0][0] != 1).any())
+
+
 def _target(
     graph: Graph, output: str, name: str, dataset: Dataset, pace: Pace | None
 ) -> Iterator[Diagnostic]:

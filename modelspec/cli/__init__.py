@@ -121,8 +121,10 @@ def _problem_or_fault(error: Exception) -> int:
         case ResumableError():
             # The message ends in a command to copy, which must not be broken into lines.
             err().print(f"error: {error}", markup=False, soft_wrap=True)
-        case RunError() | ModelError() | KerasError() | PluginError() | OSError():
+        case RunError() | ModelError() | KerasError() | PluginError():
             say(f"error: {error}")
+        case OSError():
+            say(f"error: {_system_error(error)}")
         case SpecError():
             from modelspec.cli.options import show
 
@@ -130,6 +132,16 @@ def _problem_or_fault(error: Exception) -> int:
         case _:
             return _our_fault(error)
     return SPEC_PROBLEM
+
+
+def _system_error(error: OSError) -> str:
+    """Return the message of the system with the file that it is about."""
+    if error.strerror is None:
+        return str(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    # Without a file, it is one that was open already, such as standard output.
+    return f"cannot read or write: {error.strerror}"
 
 
 def _interrupted(message: str) -> int:

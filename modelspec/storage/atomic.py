@@ -30,6 +30,10 @@ def replacing(path: Path, *, follow: bool = True) -> Iterator[Path]:
             os.fsync(written.fileno())
         aside.replace(path)
         _sync_folder(path.parent)
+    except OSError as error:
+        if error.filename in (None, str(aside)) and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         aside.unlink(missing_ok=True)
 

@@ -124,6 +124,33 @@ def test_deeper_heads_reach_farther(*, units: int, rows: int, told: bool, tmp_pa
     assert [problem.code for problem in problems] == ["target-scale"] * told
 
 
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        ("Dense: {units: 64, activation: relu}", False),
+        ("Dense: {units: 64, activation: tanh}", True),
+        ("Dense: {units: 64, activation: sigmoid}", True),
+        ("Dense: {units: 300, activation: tanh}", False),
+    ],
+)
+def test_layers_of_bounded_values_move_a_head_less(
+    *, layer: str, told: bool, tmp_path: Path
+) -> None:
+    y = 300 + 40 * _RANDOM.normal(size=(5000, 1))
+    more = "optimizer: adam\ntraining: {epochs: 30}\n"
+    for between in ([], ["Dropout: {rate: 0.1}"]):
+        problems = check(spec([layer, *between, ONE], more=more), tmp_path, y)
+        assert [problem.code for problem in problems] == ["target-scale"] * told
+
+
+def test_raw_values_do_not_help_a_recurrent_layer(tmp_path: Path) -> None:
+    y, x = 500 + 80 * _RANDOM.normal(size=(600, 1)), 500 + 80 * _RANDOM.normal(size=(600, 9, 1))
+    more = "optimizer: {Adam: {learning_rate: 0.01}}\ntraining: {epochs: 4}\n"
+    layers = ["GRU: {units: 16}", ONE]
+    problems = check(spec(layers, "[9, 1]", more=more), tmp_path, y, x)
+    assert [problem.code for problem in problems] == ["target-scale"]
+
+
 def test_raw_inputs_move_a_head_farther_unless_a_layer_scales_them(tmp_path: Path) -> None:
     x, y = 100 * _RANDOM.normal(size=(300, 4)), 100 + 9 * _RANDOM.normal(size=(300, 1))
     told = [
@@ -245,6 +272,28 @@ def test_a_head_left_at_its_mean(layers: list[str], loss: str, told: Any, tmp_pa
     assert any("has learned nothing" in line for line in heard.warnings) is told
 
 
+@pytest.mark.parametrize(
+    ("ending", "loss", "told"),
+    [
+        ([], 0.9, None),
+        ([], 9.0, None),
+        ([], 11.0, "Rescaling"),
+        (["Rescaling: {scale: 2, offset: 50}"], 11.0, "More epochs"),
+    ],
+)
+def test_heads_far_worse_than_a_constant(ending: list[str], loss: float, told: str | None) -> None:
+    """The targets are not in a raw scale; ``loss`` is some times their variance."""
+    source = modelspec.loads(spec([ONE, *ending]))
+    y = 50 + NORMAL
+    dataset, _ = load_dataset({"x": np.zeros((len(y), 4)), "y": y}, inputs=["x"], outputs=["y"])
+    assert dataset is not None
+    assert source.graph is not None
+    record = {"epoch": 1, "loss": float(loss * y.var())}
+    warnings = list(left_at_mean(source.heads, source.graph, dataset, record, strategy=False))
+    assert len(warnings) == (told is not None)
+    assert all(str(told) in warning for warning in warnings)
+
+
 _SHARES = np.array([0.6, 0.3, 0.1])
 _IDS = np.repeat([0, 1, 2], [240, 120, 40])
 
@@ -273,7 +322,10 @@ def test_a_head_left_at_the_shares_of_its_classes(
     assert dataset is not None
     for epoch, penalized, judged in ((3, False, True), (2, False, False), (3, True, False)):
         record = {"epoch": epoch, "loss": scale * entropy}
-        warning = left_at_mean(source.heads, dataset, record, strategy=False, penalized=penalized)
+        assert source.graph is not None
+        warning = left_at_mean(
+            source.heads, source.graph, dataset, record, strategy=False, penalized=penalized
+        )
         assert len(list(warning)) == (told if judged and scale > 0.99 else 0)
 
 

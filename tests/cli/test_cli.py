@@ -585,6 +585,16 @@ def test_standard_error_costs_no_run(tmp_path: Path, stderr: str) -> None:
     assert (ran.returncode, ran.stdout) == (0, f"{tmp_path}/run\n".encode())
 
 
+@pytest.mark.parametrize("verb", ["schema", pytest.param("layers", marks=pytest.mark.sweep)])
+def test_a_full_disk_behind_standard_output(verb: str) -> None:
+    command = f"{sys.executable} -m modelspec {verb} > /dev/full"
+    ran = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, check=False, timeout=PATIENCE
+    )
+    message = b"error: cannot read or write: No space left on device\n"
+    assert (ran.returncode, ran.stderr) == (1, message)
+
+
 @pytest.mark.parametrize("verb", ["schema", "layers", "summary specs/mlp.yaml --format json"])
 def test_a_reader_that_leaves_is_no_error(verb: str) -> None:
     command = f"{sys.executable} -m modelspec {verb} | true; exit ${{PIPESTATUS[0]}}"
