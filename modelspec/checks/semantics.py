@@ -8,6 +8,7 @@ from modelspec.catalog.file_models import FileModel
 from modelspec.catalog.losses import is_regression
 from modelspec.checks.arguments import check_object
 from modelspec.checks.callbacks import check_callbacks
+from modelspec.checks.integers import check_integers
 from modelspec.checks.layer_state import STARTED, check_adapt, check_state
 from modelspec.checks.losses import check_losses
 from modelspec.checks.monitors import check_monitors
@@ -46,6 +47,7 @@ def check_semantics(
     problems += check_callbacks(spec)
     problems += check_schedules(spec)
     problems += check_texts(graph, catalog)
+    problems += check_integers(graph, catalog)
     problems += check_precision(spec, graph, heads)
     problems += check_losses(spec, graph, heads, catalog)
     problems += check_strategy(spec, graph, heads)

@@ -48,8 +48,7 @@ def _wanted(owner: Node, graph: Graph, catalog: Catalog) -> _Kind | None:
     unknown = entry is None or entry.plugin is not None or entry.is_model or is_operation(owner)
     if unknown or owner.type in graph.models or owner.type in _READ_BOTH | _KEEP:
         return None
-    inverted = bool(owner.arguments.get("invert"))
-    return "text" if (owner.type in _READ_TEXT) is not inverted else "numbers"
+    return "text" if owner.type in _READ_TEXT and not owner.arguments.get("invert") else "numbers"
 
 
 def _result(

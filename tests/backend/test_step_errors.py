@@ -222,3 +222,13 @@ def test_an_error_of_the_optimizer_has_its_line(tmp_path: Path) -> None:
     data = {"x": np.ones((4, 2), "f"), "y": np.ones((4, 1), "f")}
     with pytest.raises(ModelError, match=r"<text>:6: .*there are no such updates"):
         modelspec.train(source, data, run=tmp_path / "run")
+
+
+def test_an_output_without_gradients(tmp_path: Path) -> None:
+    text = (
+        "modelspec: 1\ninputs: {x: {shape: [4]}}\nlayers:\n  - Dense: {units: 3}\n"
+        "  - ops.argmax: {axis: -1}\n    name: y\noutputs: y\nlosses: mse\n"
+    )
+    data = {"x": np.ones((8, 4), "f"), "y": np.ones(8)}
+    with pytest.raises(ModelError, match=r"no gradient reaches any weight: .* argmax"):
+        modelspec.train(modelspec.loads(text), data, run=tmp_path / "run")

@@ -70,6 +70,7 @@ def test_what_keras_cannot_compute(dtype: str, layers: list[str], hint: str) -> 
         ("float32", [NUMBERS, "Embedding: {input_dim: 5, output_dim: 2}"]),
         ("int64", ["StringLookup: {vocabulary: [a, b, c], invert: true}", WORDS]),
         ("string", [WORDS, "StringLookup: {vocabulary: ['1', '2'], invert: true}", WORDS]),
+        ("int64", ["IntegerLookup: {vocabulary: [1, 2, 3], invert: true}", NUMBERS]),
     ],
 )
 def test_what_keras_computes(dtype: str, layers: list[str]) -> None:

@@ -104,9 +104,19 @@ def run_step(step: Callable[[], T], model: Any, way_out: str = "") -> T:
         raise StepError(_sentence(what, error, hint), layer, in_optimizer=updates) from error
     except (TypeError, ValueError) as error:
         # Raised while TensorFlow traces: dtypes that Keras mixes, or shapes that do not fit.
-        said = f"Keras cannot compute a step: {error_text(error)}"
+        said = f"Keras cannot compute a step: {_explained(error_text(error))}"
         layer = layer_of(error, model) or failed_layer(error, model)
         raise StepError(said, layer, in_optimizer=failed_in_optimizer(error)) from error
+
+
+def _explained(text: str) -> str:
+    """Return a message of Keras with its usual cause, where it names none."""
+    if not text.startswith("No gradients provided"):
+        return text
+    return (
+        "no gradient reaches any weight: an operation after the weights, such as argmax, round or "
+        "a cast to integers, has none"
+    )
 
 
 def _sentence(what: str, error: Exception, hint: str) -> str:
