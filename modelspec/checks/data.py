@@ -11,7 +11,7 @@ from modelspec.checks.ids import check_ids, feeds
 from modelspec.checks.judges import check_judges
 from modelspec.checks.missing import replaces_nan
 from modelspec.checks.reach import Pace
-from modelspec.checks.rows import first_outside, first_row, row_name
+from modelspec.checks.rows import first_outside, row_name
 from modelspec.checks.scale import check_scale
 from modelspec.checks.targets import (
     agree,
@@ -23,9 +23,10 @@ from modelspec.checks.targets import (
     too_large,
     written,
 )
-from modelspec.data.arrays import Values, row_blocks, scan
+from modelspec.checks.unicode import not_unicode
+from modelspec.data.arrays import Values, scan
 from modelspec.data.claims import GROUPS, weight_key
-from modelspec.data.concatenated import Array, Column
+from modelspec.data.concatenated import Column
 from modelspec.data.dataset import Dataset
 from modelspec.graph.graph import Graph, Input
 from modelspec.problems.diagnostic import Diagnostic, Route, has_errors
@@ -33,9 +34,6 @@ from modelspec.results.output import Output
 
 __all__ = ["JudgedHead", "check_data"]
 
-_TEXT_BLOCK = 1 << 20
-_SURROGATES = 0xD800 >> 11
-_ASCII = 127
 
 _REPLACE_NAN = (
     "for missing values (NaN), let the input go through ops.nan_to_num, or ops.isnan and ops.where"
@@ -158,69 +156,11 @@ def _input(graph: Graph, declared: Input, name: str, array: Column) -> list[Diag
 
 def _text(declared: Input, name: str, array: Column) -> list[Diagnostic]:
     if array.dtype.kind in "US" and array.ndim:
-        problem = _wrong_shape(declared, name, array) or _not_unicode(declared, name, array)
+        problem = _wrong_shape(declared, name, array) or not_unicode(declared, name, array)
         return [problem] if problem else []
     message = f"array {name} holds {array.dtype}, but input {declared.name} takes text"
     hint = f"remove dtype: string, or save {name}.astype(str)"
     return [Diagnostic("wrong-dtype", message, declared.route, hint=hint)]
-
-
-def _not_unicode(declared: Input, name: str, array: Column) -> Diagnostic | None:
-    """Return the problem of text that is not Unicode: invalid UTF-8, or lone surrogates."""
-    if array.dtype.kind == "S":
-        return _not_utf8(declared, name, array)
-    if array.dtype.kind != "U" or not array.dtype.itemsize:
-        return None
-    for rows in row_blocks(array, _TEXT_BLOCK):
-        codes = rows.astype(rows.dtype.newbyteorder("=")).reshape(-1).view(np.uint32)
-        if bool(((codes >> 11) == _SURROGATES).any()):
-            break
-    else:
-        return None
-    row = first_row(array, _has_surrogate)
-    message = (
-        f"array {name} contains a string with a lone surrogate, first in {row}, "
-        "which is not valid Unicode"
-    )
-    hint = (
-        f'{name}.astype(object) with .encode("utf-8", "replace").decode() '
-        "for each string repairs it"
-    )
-    return Diagnostic("wrong-dtype", message, declared.route, hint=hint)
-
-
-def _not_utf8(declared: Input, name: str, array: Column) -> Diagnostic | None:
-    if not array.dtype.itemsize or all(map(_is_utf8, row_blocks(array, _TEXT_BLOCK))):
-        return None
-    row = first_row(array, _is_wrong_utf8)
-    message = f"array {name} contains bytes that are not UTF-8, first in {row}"
-    hint = f'save it as text: numpy.char.decode({name}, "latin-1"), or in its own encoding'
-    return Diagnostic("wrong-dtype", message, declared.route, hint=hint)
-
-
-def _is_utf8(rows: Array) -> bool:
-    """Return True where all rows are UTF-8; bytes below 128 need no decoding."""
-    codes = rows.reshape(-1).view(np.uint8)
-    return not bool((codes > _ASCII).any()) or not bool(_is_wrong_utf8(rows).any())
-
-
-def _is_wrong_utf8(rows: Array) -> Array:
-    def is_wrong(text: bytes) -> bool:
-        try:
-            text.decode()
-        except UnicodeDecodeError:
-            return True
-        return False
-
-    wrong = [is_wrong(text) for text in rows.reshape(-1).tolist()]
-    return np.array(wrong, np.bool_).reshape(rows.shape)
-
-
-def _has_surrogate(rows: Array) -> Array:
-    width = rows.dtype.itemsize // 4
-    codes = np.ascontiguousarray(rows.astype(rows.dtype.newbyteorder("="))).view(np.uint32)
-    wrong: Array = (codes.reshape(*rows.shape, width) >> 11) == _SURROGATES
-    return wrong
 
 
 def _not_numbers(declared: Input, name: str, array: Column) -> Diagnostic | None:
