@@ -3,31 +3,36 @@
 import io
 import math
 import struct
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, NamedTuple
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from typing import IO, Any
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.lib import format as npy
 
 from modelspec.data.memory_maps import Array
+from modelspec.data.npz_faults import (
+    NAME_LIMIT,
+    Fault,
+    Header,
+    bomb,
+    diagnostic,
+    is_tight,
+    pickled,
+    short,
+    unknown_method,
+    wrong_size,
+)
 from modelspec.problems.diagnostic import Diagnostic
 
 _DIRECTORY_LIMIT = 1 << 20
 _MEMBER_LIMIT = 10_000
 _HEADER_LIMIT = 4096
-_NAME_LIMIT = 200
-_AXIS_LIMIT = 32
-
-# Deflate compresses runs up to a thousandfold; one-hot rows, the most regular real data, 400-fold.
-_BOMB_RATIO = 500
-_BOMB_SIZE = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +72,6 @@ class Member:
         return self.held is not None or (self.offset is not None and self.dtype.isnative)
 
 
-class _Header(NamedTuple):
-    shape: tuple[int, ...]
-    fortran: bool
-    dtype: np.dtype[Any]
-    length: int
-
-
-class _Fault(NamedTuple):
-    code: str
-    message: str
-    hint: str | None = None
-
-
 class _Reader(io.FileIO):
     """Refuses the only read whose size zipfile takes from the file: that of its directory."""
 
@@ -105,8 +97,8 @@ def read_headers(path: Path) -> tuple[dict[str, Member], list[Diagnostic]]:
                 return _read_members(npz, path)
         # zipfile raises a dozen types at bytes gone wrong, from struct.error to RecursionError.
         except Exception as error:  # noqa: BLE001
-            fault = _Fault("not-npz", f"the npz file is incomplete or damaged: {one_line(error)}")
-    return {}, [_diagnostic(fault, path)]
+            fault = Fault("not-npz", f"the npz file is incomplete or damaged: {one_line(error)}")
+    return {}, [diagnostic(fault, path)]
 
 
 def one_line(error: Exception) -> str:
@@ -115,21 +107,21 @@ def one_line(error: Exception) -> str:
     return " ".join(text.split()) or type(error).__name__
 
 
-def _not_a_file(path: Path) -> _Fault | None:
+def _not_a_file(path: Path) -> Fault | None:
     try:
         if path.is_dir():
-            return _Fault("not-npz", "this is a folder, not an npz file")
+            return Fault("not-npz", "this is a folder, not an npz file")
         if not path.exists():
-            return _Fault("data-not-found", "there is no such file")
+            return Fault("data-not-found", "there is no such file")
         if not path.is_file():
-            return _Fault("not-npz", "this is not a regular file, so its arrays cannot be located")
+            return Fault("not-npz", "this is not a regular file, so its arrays cannot be located")
         with path.open("rb") as file:
             return _wrong_magic(file.read(8))
     except (OSError, ValueError) as error:
-        return _Fault("data-unreadable", f"the file cannot be read: {one_line(error)}")
+        return Fault("data-unreadable", f"the file cannot be read: {one_line(error)}")
 
 
-def _wrong_magic(start: bytes) -> _Fault | None:
+def _wrong_magic(start: bytes) -> Fault | None:
     known = {
         b"\x93NUMPY": ("a single .npy array", "save named arrays with numpy.savez"),
         b"\x1f\x8b": ("compressed with gzip", "unpack it with gunzip first"),
@@ -138,45 +130,45 @@ def _wrong_magic(start: bytes) -> _Fault | None:
     }
     for magic, (what, hint) in known.items():
         if start.startswith(magic):
-            return _Fault("not-npz", f"the file is {what}, not an npz file", hint)
-    return None if start else _Fault("not-npz", "the file is empty")
+            return Fault("not-npz", f"the file is {what}, not an npz file", hint)
+    return None if start else Fault("not-npz", "the file is empty")
 
 
 def _read_members(npz: ZipFile, path: Path) -> tuple[dict[str, Member], list[Diagnostic]]:
     infos = npz.infolist()
     if len(infos) > _MEMBER_LIMIT:
         message = f"the file holds {len(infos)} members, but at most {_MEMBER_LIMIT} are allowed"
-        return {}, [_diagnostic(_Fault("not-npz", message), path)]
+        return {}, [diagnostic(Fault("not-npz", message), path)]
     members: dict[str, Member] = {}
     problems = []
-    tight = sum(info.file_size for info in infos if _is_tight(info))
+    tight = sum(info.file_size for info in infos if is_tight(info))
     for info in infos:
         name = info.filename.removesuffix(".npy")
         if name == info.filename:
             problems.append(_not_an_array(info, path))
-        elif not name.isprintable() or len(name) > _NAME_LIMIT:
-            fault = _Fault("bad-array", f"{_short(name)} is not a valid name for an array")
-            problems.append(_diagnostic(fault, path))
+        elif not name.isprintable() or len(name) > NAME_LIMIT:
+            fault = Fault("bad-array", f"{short(name)} is not a valid name for an array")
+            problems.append(diagnostic(fault, path))
         elif name not in members:
             members[name], fault_or_none = _read_member(npz, info, name, path, tight)
-            problems += [_diagnostic(fault_or_none, path)] if fault_or_none else []
+            problems += [diagnostic(fault_or_none, path)] if fault_or_none else []
     return members, [*problems, *_duplicates(infos, members, path)]
 
 
 def _read_member(
     npz: ZipFile, info: ZipInfo, name: str, path: Path, tight: int
-) -> tuple[Member, _Fault | None]:
+) -> tuple[Member, Fault | None]:
     broken = Member(name, np.dtype("V1"), (), fortran=False, file=path, broken=True)
-    if fault := _unknown_method(info, name) or _bomb(info, name, tight):
+    if fault := unknown_method(info, name) or bomb(info, name, tight):
         return broken, fault
     try:
         with npz.open(info) as entry:
             header = _read_header(entry)
         offset = data_offset(npz, info) if info.compress_type == ZIP_STORED else None
-        fault = _pickled(header, name) or _lying(header, info, name)
+        fault = pickled(header, name) or wrong_size(header, info, name)
     # zlib, the tokenizer, ast and NumPy raise exceptions of many types here.
     except Exception as error:  # noqa: BLE001
-        fault = _Fault("bad-array", f"array {name} cannot be read: {one_line(error)}")
+        fault = Fault("bad-array", f"array {name} cannot be read: {one_line(error)}")
     if fault:
         return broken, fault
     start = None if offset is None else offset + header.length
@@ -185,7 +177,7 @@ def _read_member(
     ), None
 
 
-def _read_header(entry: IO[bytes]) -> _Header:
+def _read_header(entry: IO[bytes]) -> Header:
     # A copy of limited size, because the length of the header also comes from the file.
     start = io.BytesIO(entry.read(_HEADER_LIMIT))
     major, _ = npy.read_magic(start)
@@ -196,7 +188,7 @@ def _read_header(entry: IO[bytes]) -> _Header:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         shape, fortran, dtype = read(start, max_header_size=_HEADER_LIMIT)
-    return _Header(shape, fortran, dtype, start.tell())
+    return Header(shape, fortran, dtype, start.tell())
 
 
 def data_offset(npz: ZipFile, info: ZipInfo) -> int:
@@ -213,64 +205,8 @@ def data_offset(npz: ZipFile, info: ZipInfo) -> int:
     return offset
 
 
-def _pickled(header: _Header, name: str) -> _Fault | None:
-    if not header.dtype.hasobject:
-        return None
-    message = f"array {name} holds pickled Python objects, which are never read"
-    return _Fault(
-        "pickled-array",
-        message,
-        "save text as array.astype(str), numbers as array.astype('float32'), and lists of several "
-        "lengths filled up with zeros: keras.utils.pad_sequences(array, padding='post')",
-    )
-
-
-def _lying(header: _Header, info: ZipInfo, name: str) -> _Fault | None:
-    shape, itemsize = header.shape, header.dtype.itemsize
-    if len(shape) > _AXIS_LIMIT or not all(0 <= size <= sys.maxsize for size in shape):
-        return _Fault("bad-array", f"array {name} declares an impossible shape: {_short(shape)}")
-    # NumPy itself refuses what an index cannot count, even where an axis of 0 leaves no data.
-    if not itemsize or math.prod(size or 1 for size in shape) * itemsize > sys.maxsize:
-        return _Fault("bad-array", f"array {name} declares an impossible size: {_short(shape)}")
-    declared = math.prod(shape) * itemsize
-    held = info.file_size - header.length
-    if held == declared:
-        return None
-    message = f"array {name} declares {declared} bytes of data, but the file holds {held}"
-    return _Fault("bad-array", message)
-
-
-def _unknown_method(info: ZipInfo, name: str) -> _Fault | None:
-    """Refuse other compressions: zipfile unpacks a whole bzip2 or LZMA bomb at the first read."""
-    if info.compress_type in {ZIP_STORED, ZIP_DEFLATED}:
-        return None
-    message = (
-        f"array {name} is compressed by method {info.compress_type}, which npz files do not use"
-    )
-    return _Fault("bad-array", message, "save it again with numpy.savez_compressed")
-
-
-def _is_tight(info: ZipInfo) -> bool:
-    """Return True where a member is compressed as far as only a bomb or equal values are."""
-    packed = max(info.compress_size, 1)
-    return info.compress_type != ZIP_STORED and info.file_size > _BOMB_RATIO * packed
-
-
-def _bomb(info: ZipInfo, name: str, tight: int) -> _Fault | None:
-    """Refuse a bomb; ``tight`` is the unpacked size in bytes of all such members of the file."""
-    if not _is_tight(info) or tight <= _BOMB_SIZE:
-        return None
-    message = (
-        f"array {name} unpacks from {info.compress_size} bytes to {info.file_size}, "
-        "which is typical of a zip bomb"
-    )
-    return _Fault(
-        "zip-bomb", message, "if the array is correct, save it uncompressed, with numpy.savez"
-    )
-
-
 def _not_an_array(info: ZipInfo, path: Path) -> Diagnostic:
-    message = f"{_short(info.filename)} is not a .npy array and is not used"
+    message = f"{short(info.filename)} is not a .npy array and is not used"
     return Diagnostic("not-an-array", message, severity="warning", file=str(path))
 
 
@@ -281,13 +217,4 @@ def _duplicates(
     for name in members:
         if counts[name] > 1:
             message = f"the file holds {counts[name]} members named {name}"
-            yield _diagnostic(_Fault("duplicate-array", message), path)
-
-
-def _short(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= _NAME_LIMIT else f"{text[:_NAME_LIMIT]}…"
-
-
-def _diagnostic(fault: _Fault, path: Path) -> Diagnostic:
-    return Diagnostic(fault.code, fault.message, hint=fault.hint, file=str(path))
+            yield diagnostic(Fault("duplicate-array", message), path)
