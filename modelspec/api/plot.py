@@ -5,7 +5,8 @@ from io import BytesIO
 from typing import Any
 
 from modelspec.api.costs import estimate, estimate_model
-from modelspec.api.target import Target, check_magic, reason, saved_by
+from modelspec.api.keras_files import check_magic, reason, saved_by
+from modelspec.api.target import Target
 from modelspec.catalog.tensorflow_only import needs_tensorflow
 from modelspec.graph.network import make_network
 from modelspec.problems.errors import ModelError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from modelspec.api.target import save_model
+from modelspec.api.keras_files import save_model
 from modelspec.cli.commands import Verb
 from modelspec.cli.options import load_spec, set_option
 from modelspec.cli.streams import write, write_bytes

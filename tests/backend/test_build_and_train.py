@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from rounding import ADAM, assert_close, rounding
 
 import modelspec
+from modelspec.api.keras_files import save_model
 from modelspec.api.spec_data import load_data
-from modelspec.api.target import save_model
 from modelspec.backend.model import compiling
 from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.data.arrays import digest
