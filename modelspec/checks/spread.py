@@ -1,0 +1,64 @@
+"""The mean, deviation and extremes of an array's columns, and numbers of them for hints."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelspec.data.concatenated import Array, Column
+
+MOST_COLUMNS = 12
+"""The most columns whose numbers a hint lists."""
+
+_ROWS = 4096
+_MOST_PLACES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The mean, standard deviation and extreme values of each column of some rows."""
+
+    mean: Array
+    deviation: Array
+    low: float
+    high: float
+
+
+def spread_of(array: Column) -> Spread | None:
+    """Return the spread of some thousand rows; None without real numbers."""
+    if not len(array) or array.dtype.kind not in "biuf":
+        return None
+    rows = array[np.linspace(0, len(array) - 1, min(_ROWS, len(array))).astype(np.int64)]
+    values = rows.astype(np.float64)
+    columns = values if values.ndim == 2 else values.reshape(-1, 1)  # noqa: PLR2004
+    if not columns.size:
+        return None
+    if np.isnan(columns).any():  # the graph replaces missing values
+        columns = columns[:, ~np.isnan(columns).all(axis=0)]
+        if not columns.size:
+            return None
+    low, high = float(np.nanmin(columns)), float(np.nanmax(columns))
+    return Spread(np.nanmean(columns, 0), np.nanstd(columns, 0), low, high)
+
+
+def listed(values: Array) -> str:
+    """Format numbers as a YAML list."""
+    return f"[{', '.join(map(short, values))}]"
+
+
+def short(value: float) -> str:
+    """Format three digits so that every YAML reader reads a number."""
+    text = f"{float(value):.3g}"
+    mantissa, exponent, power = text.partition("e")
+    if not exponent:
+        return text
+    if abs(float(text)) >= 1:
+        return f"{float(text):.0f}"
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{power}"
+
+
+def near(value: float, deviation: float) -> str:
+    """Round a mean to a tenth of the standard deviation."""
+    places = 1 - math.floor(math.log10(deviation))
+    rounded = round(float(value), places)
+    return f"{rounded:.{max(places, 0)}f}" if places < _MOST_PLACES else short(rounded)
