@@ -13,10 +13,10 @@ from typing import Any
 from modelspec.results.costs import Costs, Exchange
 
 # Fitted by tests/benchmarks/scale.py to 2 and 4 processes on loopback, which has no wire.
-PER_OPERATION = 160e-6
+PER_OPERATION = 0.0
 """Seconds of one sum or gather, however many workers and bytes."""
-PER_MESSAGE = 720e-6
-PER_BYTE = 3.4e-9
+PER_MESSAGE = 460e-6
+PER_BYTE = 1.5e-9
 
 SHORT = 2**20
 """The bytes from all workers together up to which values are gathered to be summed on each.

@@ -70,7 +70,8 @@ def main() -> None:
         steps_of(from_stored(figures["costs"][name]), seconds, figures["cores"])
         for name, seconds in figures["steps"].items()
     ]
-    text = page(operations, steps, figures["date"])
+    how = "; real-time priority on a machine with other work" if figures["real_time"] else ""
+    text = page(operations, steps, figures["date"], how)
     (REPOSITORY / "modelspec" / "SCALE.md").write_text(text, encoding="utf-8")
 
 
@@ -78,6 +79,7 @@ def measured() -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "cores": os.cpu_count(),
+        "real_time": os.sched_getscheduler(0) != os.SCHED_OTHER,
         "operations": [one for count in PROCESSES for one in measured_operations(count)],
         "costs": {name: asdict(costs_of(name)) for name in MODELS},
         "steps": {name: measured_steps(name) for name in MODELS},

@@ -41,7 +41,7 @@ MODELS = (
 TEMPLATE = Path(__file__).with_name("scale_template.md")
 
 
-def page(operations: "Sequence[Operation]", steps: "Sequence[Steps]", date: str) -> str:
+def page(operations: "Sequence[Operation]", steps: "Sequence[Steps]", date: str, how: str) -> str:
     errors = sorted(abs(predicted(single) / single.seconds - 1) for single in operations)
     return TEMPLATE.read_text(encoding="utf-8").format(
         workers="N",
@@ -51,6 +51,7 @@ def page(operations: "Sequence[Operation]", steps: "Sequence[Steps]", date: str)
         byte=1e9 * scaling.PER_BYTE,
         count=len(operations),
         date=date,
+        how=how,
         error=errors[len(errors) // 2],
         operations="\n".join(_operation_rows(operations)),
         steps="\n".join(_step_rows(steps)),
