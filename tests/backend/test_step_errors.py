@@ -232,3 +232,26 @@ def test_an_output_without_gradients(tmp_path: Path) -> None:
     data = {"x": np.ones((8, 4), "f"), "y": np.ones(8)}
     with pytest.raises(ModelError, match=r"no gradient reaches any weight: .* argmax"):
         modelspec.train(modelspec.loads(text), data, run=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("operations", "line"),
+    [
+        (["ops.inv"], 5),
+        (["ops.inv", "ops.negative", "ops.abs", "ops.relu"], 5),
+        (["ops.inv"] * 2, 0),
+    ],
+)
+def test_an_operation_that_fails_has_its_line(
+    operations: list[str], line: int, tmp_path: Path
+) -> None:
+    """Of two calls of one function, the error does not tell which failed."""
+    calls = "".join(f"  - {operation}\n" for operation in operations)
+    text = (
+        "modelspec: 1\ninputs: {x: {shape: [2, 2]}}\nlayers:\n  - Activation: {activation: relu}\n"
+        f"{calls}  - Flatten\n  - Dense: {{units: 1}}\n    name: y\noutputs: y\nlosses: mse\n"
+    )
+    data = {"x": np.ones((8, 2, 2), "f"), "y": np.ones(8)}
+    with pytest.raises(ModelError, match="not invertible") as raised:
+        modelspec.train(modelspec.loads(text), data, run=tmp_path / "run")
+    assert str(raised.value).startswith(f"<text>:{line}: " if line else "TensorFlow")

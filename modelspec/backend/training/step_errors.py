@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from modelspec.backend.keras_private import graph_nodes
 from modelspec.backend.model.failed_layer import all_frames, failed_in_optimizer, failed_layer
 from modelspec.backend.model.keras_errors import error_text, without_devices
+from modelspec.backend.model.operations import operation_name
 from modelspec.problems.errors import StepError
 
 T = TypeVar("T")
@@ -18,6 +20,8 @@ _FRAME = re.compile(
     r"|File \"|\[\[\{\{node |<class |\t*\[\[|\(1\) |Hint: "
 )
 """Beginnings of lines that state the origin of an error instead of its reason."""
+
+_OPERATION_FRAME = re.compile(r"keras/src/backend/tensorflow/\w+\.py\", line \d+, in (\w+)")
 
 _HINTS: dict[type[Exception], str] = {
     tf.errors.ResourceExhaustedError: "a smaller training.batch_size needs less memory",
@@ -44,7 +48,21 @@ def reason(error: Exception) -> str:
 def layer_of(error: Exception, model: Any) -> str | None:
     """Return the name of the layer of an error's node, if the error names a node."""
     path = _node(error)
-    return layer_on(path, model) if path else None
+    return (layer_on(path, model) or _operation(error, model)) if path else None
+
+
+def _operation(error: Exception, model: Any) -> str | None:
+    """Return the only operation of a model whose function is in the stack of a node.
+
+    Keras gives the nodes of operations no scope of their own.
+    """
+    functions = set(_OPERATION_FRAME.findall(str(error)))
+    named = [
+        node.operation.name
+        for node in graph_nodes(model)
+        if (operation_name(node.operation) or "").rpartition(".")[2] in functions
+    ]
+    return named[0] if len(named) == 1 else None
 
 
 def _node(error: Exception) -> list[str]:
