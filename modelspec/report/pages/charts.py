@@ -6,16 +6,10 @@ matplotlib is not used, because its SVGs are larger and have one colour scheme.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
+from modelspec.report.pages.chart_frame import BOTTOM, HEIGHT, TOP, Axes, figure, frame, make_axes
 from modelspec.report.pictures.labels import shortened
-
-_WIDTH, _HEIGHT = 320, 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 12, 26, 30
-_TICKS = 4
-_STEEP = 50
-_LABEL = 34
-_WIDEST = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +20,6 @@ class Series:
     x: Sequence[float]
     y: Sequence[float | None]
     style: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Axes:
-    """The places of values in the picture."""
-
-    low_x: float
-    high_x: float
-    low_y: float
-    high_y: float
-    log: bool = False
-
-    def x(self, value: float) -> float:
-        span = self.high_x - self.low_x or 1.0
-        return _LEFT + (value - self.low_x) / span * (_WIDTH - _LEFT - _RIGHT)
-
-    def y(self, value: float) -> float:
-        low, high, at = self.low_y, self.high_y, value
-        if self.log:
-            low, high, at = math.log10(low), math.log10(high), math.log10(max(at, low))
-        span = high - low or 1.0
-        return _HEIGHT - _BOTTOM - (at - low) / span * (_HEIGHT - _TOP - _BOTTOM)
 
 
 def line_chart(
@@ -63,25 +35,23 @@ def line_chart(
     values = [v for line in series for v in line.y if v is not None and math.isfinite(v)]
     places = [float(x) for line in series for x in line.x]
     if not values:
-        return _figure(
-            title, "nothing finite to draw", '<text x="60" y="100">nothing finite</text>'
-        )
-    axes = _Axes(0, 1, 0, 1) if unit else _axes(places, values, steep=title.endswith("loss"))
-    parts = [*_frame(axes, x_label)]
+        return figure(title, "nothing finite to draw", '<text x="60" y="100">nothing finite</text>')
+    axes = Axes(0, 1, 0, 1) if unit else make_axes(places, values, steep=title.endswith("loss"))
+    parts = [*frame(axes, x_label)]
     if diagonal:
         parts.append(_diagonal(axes))
     if mark is not None:
         x = axes.x(mark)
         parts.append(
-            f'<line class="guide" x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{_HEIGHT - _BOTTOM}"/>'
+            f'<line class="guide" x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{HEIGHT - BOTTOM}"/>'
         )
     for line in series:
         parts += _line(line, axes)
     ends = "; ".join(_ends(line) for line in series)
-    return _figure(title, ends, "".join(parts))
+    return figure(title, ends, "".join(parts))
 
 
-def _diagonal(axes: _Axes) -> str:
+def _diagonal(axes: Axes) -> str:
     start, end = (
         (axes.x(axes.low_x), axes.y(axes.low_y)),
         (axes.x(axes.high_x), axes.y(axes.high_y)),
@@ -92,16 +62,7 @@ def _diagonal(axes: _Axes) -> str:
     )
 
 
-def _axes(places: Sequence[float], values: Sequence[float], *, steep: bool) -> _Axes:
-    low, high = min(values), max(values)
-    log = steep and low > 0 and high > _STEEP * low
-    margin = 0.0 if log else (high - low or abs(high) or 1.0) * 0.05
-    # Losses and accuracies are not below 0, and neither are their axes.
-    floor = max(low - margin, 0.0) if low >= 0 else low - margin
-    return _Axes(min(places), max(places), low if log else floor, high + margin, log)
-
-
-def _line(line: Series, axes: _Axes) -> Iterator[str]:
+def _line(line: Series, axes: Axes) -> Iterator[str]:
     pieces: list[list[str]] = [[]]
     for x, y in zip(line.x, line.y, strict=True):
         if y is None or not math.isfinite(y):
@@ -126,11 +87,11 @@ def _ends(line: Series) -> str:
 def area_chart(title: str, series: Sequence[Series]) -> str:
     """Draw shares on top of each other, which add up to 1."""
     places = list(series[0].x)
-    axes = _Axes(min(places), max(places), 0, 1)
+    axes = Axes(min(places), max(places), 0, 1)
     if len(places) == 1:
-        axes = _Axes(places[0] - 0.5, places[0] + 0.5, 0, 1)
+        axes = Axes(places[0] - 0.5, places[0] + 0.5, 0, 1)
         places = [places[0] - 0.5, places[0] + 0.5]
-    base, parts = [0.0] * len(places), [*_frame(axes, "epoch")]
+    base, parts = [0.0] * len(places), [*frame(axes, "epoch")]
     for line in series:
         values = list(line.y) * (len(places) if len(line.y) == 1 else 1)
         top = [low + (value or 0.0) for low, value in zip(base, values, strict=True)]
@@ -144,7 +105,7 @@ def area_chart(title: str, series: Sequence[Series]) -> str:
             f'<polygon class="{line.style} area" points="{" ".join(over + under[::-1])}"/>'
         )
         base = top
-    return _figure(title, "; ".join(_ends(line) for line in series), "".join(parts))
+    return figure(title, "; ".join(_ends(line) for line in series), "".join(parts))
 
 
 def scatter_chart(title: str, true: Sequence[float], predicted: Sequence[float]) -> str:
@@ -152,18 +113,18 @@ def scatter_chart(title: str, true: Sequence[float], predicted: Sequence[float])
     pairs = [(float(t), float(p)) for t, p in zip(true, predicted, strict=True)]
     values = [value for pair in pairs for value in pair]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    axes = _Axes(low, high, low, high)
-    parts = [*_frame(axes, "true")]
+    axes = Axes(low, high, low, high)
+    parts = [*frame(axes, "true")]
     parts.append(_diagonal(axes))
     dots = "".join(f"M{axes.x(t):.1f} {axes.y(p):.1f}h0" for t, p in pairs)
     parts.append(f'<path class="dots" d="{dots}"/>')
-    return _figure(title, f"{len(pairs)} points of predicted against true", "".join(parts))
+    return figure(title, f"{len(pairs)} points of predicted against true", "".join(parts))
 
 
 def histogram(title: str, edges: Sequence[float], counts: Sequence[int], x_label: str) -> str:
     """Draw bars of counts between edges."""
-    axes = _Axes(float(edges[0]), float(edges[-1]), 0, max([*map(int, counts), 1]))
-    parts = [*_frame(axes, x_label)]
+    axes = Axes(float(edges[0]), float(edges[-1]), 0, max([*map(int, counts), 1]))
+    parts = [*frame(axes, x_label)]
     floor = axes.y(0)
     for left, right, count in zip(edges, edges[1:], counts, strict=False):
         x, y = axes.x(float(left)), axes.y(int(count))
@@ -172,7 +133,7 @@ def histogram(title: str, edges: Sequence[float], counts: Sequence[int], x_label
             f'<rect class="s0 area" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" '
             f'height="{floor - y:.1f}"/>'
         )
-    return _figure(title, f"{int(sum(counts))} values", "".join(parts))
+    return figure(title, f"{int(sum(counts))} values", "".join(parts))
 
 
 def bars(title: str, rows: Sequence[tuple[str, float, str]]) -> str:
@@ -181,7 +142,7 @@ def bars(title: str, rows: Sequence[tuple[str, float, str]]) -> str:
     height = 22
     parts = []
     for place, (name, value, text) in enumerate(rows):
-        y = _TOP + place * height
+        y = TOP + place * height
         width = max(abs(value) / largest * 110, 0.5)
         style = "s0 area" if value >= 0 else "s1 area"
         parts.append(
@@ -189,7 +150,7 @@ def bars(title: str, rows: Sequence[tuple[str, float, str]]) -> str:
             f'<rect class="{style}" x="128" y="{y + 3}" width="{width:.1f}" height="13"/>'
             f'<text x="{134 + width:.1f}" y="{y + 13}">{escape(text)}</text>'
         )
-    return _figure(title, f"{len(rows)} bars", "".join(parts), _TOP + len(rows) * height + 6)
+    return figure(title, f"{len(rows)} bars", "".join(parts), TOP + len(rows) * height + 6)
 
 
 def confusion_chart(title: str, names: Sequence[str], table: Sequence[Sequence[int]]) -> str:
@@ -216,48 +177,4 @@ def confusion_chart(title: str, names: Sequence[str], table: Sequence[Sequence[i
                 f'text-anchor="middle">{count or ""}</text></g>'
             )
     width, height = left + side * len(names) + 8, top + side * len(names) + 8
-    return _figure(title, "counts of true and predicted classes", "".join(parts), height, width)
-
-
-def _frame(axes: _Axes, x_label: str) -> Iterator[str]:
-    bottom = _HEIGHT - _BOTTOM
-    for step in range(_TICKS + 1):
-        share = step / _TICKS
-        y = _TOP + (bottom - _TOP) * (1 - share)
-        value = axes.low_y + (axes.high_y - axes.low_y) * share
-        if axes.log:
-            low, high = math.log10(axes.low_y), math.log10(axes.high_y)
-            value = 10 ** (low + (high - low) * share)
-        yield f'<line class="grid" x1="{_LEFT}" y1="{y:.1f}" x2="{_WIDTH - _RIGHT}" y2="{y:.1f}"/>'
-        yield f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{_tick(value)}</text>'
-    for share in (0.0, 0.5, 1.0):
-        x = _LEFT + (_WIDTH - _LEFT - _RIGHT) * share
-        value = axes.low_x + (axes.high_x - axes.low_x) * share
-        anchor = {0.0: "start", 0.5: "middle", 1.0: "end"}[share]
-        between_epochs = x_label == "epoch" and value != int(value)
-        if share and (axes.high_x == axes.low_x or between_epochs):
-            continue
-        yield f'<text x="{x:.1f}" y="{bottom + 14}" text-anchor="{anchor}">{_tick(value)}</text>'
-    middle, label = (_LEFT + _WIDTH) / 2, escape(x_label)
-    yield (f'<text class="axis" x="{middle}" y="{_HEIGHT - 3}" text-anchor="middle">{label}</text>')
-
-
-def _tick(value: float) -> str:
-    """Format three digits; ``2.5e4`` in place of ``2.5e+04``."""
-    digits, _, exponent = f"{value:.3g}".partition("e")
-    if len(digits) > _WIDEST:
-        digits, _, exponent = f"{value:.2e}".partition("e")
-    if exponent:
-        return f"{digits}e{int(exponent)}"
-    return "0" if digits == "-0" else digits
-
-
-def _figure(
-    title: str, desc: str, body: str, height: float = _HEIGHT, width: float = _WIDTH
-) -> str:
-    plain = shortened(title, 60)
-    return (
-        f'<svg class="chart" role="img" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" aria-label={quoteattr(f"{plain}: {desc}")}>'
-        f'<text class="title" x="6" y="15">{escape(shortened(title, _LABEL))}</text>{body}</svg>'
-    )
+    return figure(title, "counts of true and predicted classes", "".join(parts), height, width)
