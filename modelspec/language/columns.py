@@ -4,8 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Strict, Tag
 
-from modelspec.language.forms import Names, Section, text_or_plain
-from modelspec.language.validation import FORM
+from modelspec.language.forms import FORM, Names, Section, text_or_plain
 
 ClassName = Annotated[
     Annotated[str, Field(min_length=1), Tag(FORM + "text")] | Annotated[int, Tag(FORM + "plain")],

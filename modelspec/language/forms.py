@@ -19,7 +19,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from modelspec.language.expressions import has_expression
-from modelspec.language.validation import FORM
+
+FORM = "\0"
+"""Marks a part of a route or key that is not from the spec; no text of a spec contains it."""
 
 Dtype = Literal[
     "bfloat16", "float16", "float32", "float64", "int8", "int16", "int32", "int64",

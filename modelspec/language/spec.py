@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from modelspec.language.columns import Source
 from modelspec.language.document import Document
 from modelspec.language.forms import (
+    FORM,
     Count,
     Dtype,
     Flag,
@@ -29,7 +30,7 @@ from modelspec.language.forms import (
 )
 from modelspec.language.recovery import MAX_MISTAKES, without_mistakes
 from modelspec.language.training import Training
-from modelspec.language.validation import FORM, problems_of
+from modelspec.language.validation import problems_of
 from modelspec.problems.diagnostic import Diagnostic
 
 LANGUAGE_VERSION = 1

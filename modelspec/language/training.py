@@ -5,8 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag
 from pydantic_core import PydanticCustomError
 
-from modelspec.language.forms import Precision, Section, Weight, only, text_or_plain
-from modelspec.language.validation import FORM
+from modelspec.language.forms import FORM, Precision, Section, Weight, only, text_or_plain
 
 StepsPerCall = Annotated[
     Annotated[Literal["auto"], Tag(FORM + "text")]

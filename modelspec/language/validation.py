@@ -1,17 +1,15 @@
 """Errors of pydantic → problems at their routes, in the words of the language."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from reprlib import repr as short
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from modelspec.language.forms import FORM
+from modelspec.language.key_hints import key_hint
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route, did_you_mean, is_echo
-
-FORM = "\0"
-"""Marks a part of a route or key that is not from the spec; no text of a spec contains it."""
 
 _TYPES = {
     "int_type": "an integer",
@@ -85,7 +83,7 @@ def _problem(
         describe = _key_type
     code, message, hint = describe(detail, route)
     if code == "unknown-key":
-        anchor, hint = "key", hint or (_key_hint(route, data, model) if hinted else None)
+        anchor, hint = "key", hint or (key_hint(route, data, model) if hinted else None)
     return Diagnostic(code, message, route, anchor, hint=hint)
 
 
@@ -235,54 +233,3 @@ def _shown(value: Any) -> str:
     if value is None:
         return "empty"
     return str(value).lower() if isinstance(value, bool) else short(value)
-
-
-def _key_hint(route: Route, data: Mapping[str | int, Any], model: type[BaseModel]) -> str | None:
-    """Return a hint with the nearest key; in a layer item, with the place of arguments."""
-    name = str(route[-1])
-    if len(route) == 1 and name in _keys_at(("training",), model):
-        return f"it belongs under training: training: {{{name}: …}}"
-    if route[:-1] == ("training",) and name in _keys_at((), model):
-        return f"{name} belongs at the top level"
-    near = did_you_mean(name, _keys_at(route[:-1], model))
-    if near or len(route) < 3 or route[-3] != "layers":  # noqa: PLR2004 - layers, index, key
-        return near
-    owner = _value_at(data, route[:-1])
-    layer = next((key for key in owner if str(key)[:1].isupper() and key != name), None)
-    if layer is None:
-        return None
-    if name[:1].isupper():
-        return f"an item is one layer: start a new item with '- ' for {name}"
-    return f"write arguments inside the layer: {layer}: {{{name}: …}}"
-
-
-def _value_at(data: Any, route: Route) -> Any:
-    for step in route:
-        data = data[step]
-    return data
-
-
-def _keys_at(route: Route, model: type[BaseModel]) -> list[str]:
-    """Return the keys of the pydantic model at a route."""
-    schema = _schema(model)
-    here: dict[str, Any] = schema
-    for step in route:
-        here = _resolved(here, schema)
-        below = here.get("properties", {}).get(step) if isinstance(step, str) else None
-        named = next(iter(here.get("patternProperties", {}).values()), None)
-        here = below or named or here.get("additionalProperties") or here.get("items") or {}
-        if not isinstance(here, dict):
-            return []
-    keys = _resolved(here, schema).get("properties", {})
-    return [key for key in keys if not key.startswith(FORM)]
-
-
-@cache
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema(by_alias=True)
-
-
-def _resolved(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    reference = part.get("$ref", "")
-    target = schema["$defs"][reference.rsplit("/", 1)[-1]] if reference else part
-    return target if isinstance(target, dict) else {}

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from modelspec.language.forms import FORM
 from modelspec.language.spec import Spec
-from modelspec.language.validation import FORM
 from modelspec.schema.expressions import Schema, expression, opened, types
 from modelspec.schema.help import HELP
 
