@@ -73,8 +73,8 @@ class _Judge:
     def all(
         self, data: tuple[str, ...], metrics: Mapping[str, float], most: int, catalog: Any
     ) -> Evaluated:
-        from modelspec.backend.training.engine import predictor
         from modelspec.backend.training.eval_batch_size import eval_batch_size
+        from modelspec.backend.training.predictors import predictor
 
         self.predict = predictor(self.model)
         self.catalog = catalog

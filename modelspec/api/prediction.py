@@ -151,7 +151,7 @@ def _parts(
     model: Any, batches: Batches, workers: "Collectives | None"
 ) -> Iterator[Mapping[str, Array]]:
     """Yield the outputs batch by batch. A worker reads only the rows that it computes."""
-    from modelspec.backend.training.engine import predictor, shared_predictor
+    from modelspec.backend.training.predictors import predictor, shared_predictor
     from modelspec.backend.training.sharing import share_evaluation
     from modelspec.backend.workers.share import own_rows
 

@@ -17,7 +17,7 @@ import numpy as np
 from modelspec.backend.export.judging import judge
 from modelspec.backend.export.runtime import SLOW
 from modelspec.backend.model.model_io import output_names
-from modelspec.backend.training.engine import predictor
+from modelspec.backend.training.predictors import predictor
 from modelspec.data.batches import Batches
 from modelspec.data.concatenated import Array
 from modelspec.problems.errors import ModelError
