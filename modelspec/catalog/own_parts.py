@@ -2,14 +2,17 @@
 
 import ast
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelspec.catalog.entries import FAMILIES, Family, Payload
 from modelspec.catalog.plugins import Plugin, imported_names, registered
 from modelspec.catalog.signatures import method
 from modelspec.catalog.source import Definition, Source
-from modelspec.catalog.survey import Table, entry_of
+from modelspec.catalog.survey import entry_of
 from modelspec.problems.errors import PluginError
+
+if TYPE_CHECKING:
+    from modelspec.catalog.entry_rows import Table
 
 _BASES: dict[str, Family] = {
     "Layer": "layer",

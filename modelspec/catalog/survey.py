@@ -1,11 +1,12 @@
 """Creation of the whole catalogue from the source of an installed Keras."""
 
 import ast
-from typing import Any, Protocol
+from typing import Any
 
-from modelspec.catalog import docs, kinds, signatures
+from modelspec.catalog import docs, signatures
 from modelspec.catalog.disallowed import DISALLOWED
 from modelspec.catalog.entries import FAMILIES, FROM, Family, Payload
+from modelspec.catalog.entry_rows import Keras, Table, argument_row, argument_rows, bare_entry
 from modelspec.catalog.operations import find_operations, read_signature
 from modelspec.catalog.source import Definition
 
@@ -37,24 +38,6 @@ _CHOICES = {"weights": ("imagenet",), "pooling": ("avg", "max")}
 _MACHINERY = frozenset({"get", "serialize", "deserialize"})
 _BY_SHAPE: dict[Family, str] = {"metric": "get_metric", "loss": "get_loss"}
 """The function that resolves names like ``acc``, whose meaning depends on shapes of the data."""
-
-Table = dict[str, tuple[int, list[Any]]]
-"""Arguments that differ, with their numbers, because many classes have the same ones."""
-
-
-class Keras(Protocol):
-    """The sources of a survey: the source text of Keras, or Keras itself.
-
-    A ``package`` is a name like ``optimizers.schedules``.
-    """
-
-    @property
-    def version(self) -> str: ...
-    def exports(self, package: str) -> dict[str, Definition]: ...
-    def aliases(self, package: str) -> dict[str, Definition]: ...
-    def trainer_function(self, name: str) -> Definition | None: ...
-    def lineage(self, definition: Definition) -> list[Definition]: ...
-    def docstring(self, lineage: list[Definition]) -> str: ...
 
 
 def survey(keras: Keras) -> Payload:
@@ -91,7 +74,7 @@ def _family(keras: Keras, family: Family, table: Table) -> dict[str, Any]:
     if family == "layer":
         entries |= _applications(keras, table)
     for name, reason in DISALLOWED[family].items():
-        entries.setdefault(name, _bare(reason))
+        entries.setdefault(name, bare_entry(reason))
     meant = public | keras.aliases(_PACKAGES[family])
     by_shape = _by_shape(keras, family)
     aliases = {
@@ -102,7 +85,7 @@ def _family(keras: Keras, family: Family, table: Table) -> dict[str, Any]:
     # Keras exports `binary_accuracy` as a function, but takes the name for the class.
     entries = {name: entry for name, entry in entries.items() if name not in aliases}
     for name in by_shape:
-        entries[name] = _bare(None, "Chosen by Keras to suit the shapes of the data.")
+        entries[name] = bare_entry(None, "Chosen by Keras to suit the shapes of the data.")
     return {"entries": entries, "aliases": aliases}
 
 
@@ -123,13 +106,13 @@ def _application(keras: Keras, name: str, definition: Definition, table: Table) 
     helps = docs.argument_helps(doc)
     rows = []
     for parameter in signatures.parameters(definition, definition.node):
-        row = _row("layer", parameter, helps.get(parameter.name, ""))
+        row = argument_row("layer", parameter, helps.get(parameter.name, ""))
         if parameter.name in _CHOICES:
             choices = list(_CHOICES[parameter.name])
             row = [parameter.name, parameter.default, ["str"], None, False, choices, row[-1]]
         if parameter.name not in _NOT_WRITTEN:
             rows.append(row)
-    return _bare(DISALLOWED["layer"].get(name), docs.first_sentence(doc)) | {
+    return bare_entry(DISALLOWED["layer"].get(name), docs.first_sentence(doc)) | {
         "doc": doc,
         "arguments": [table.setdefault(repr(row), (len(table), row))[0] for row in rows],
         "function": False,
@@ -143,7 +126,7 @@ def _operations(keras: Keras, table: Table) -> dict[str, Any]:
         name: _operation(keras, name, definition, table) for name, definition in functions.items()
     }
     for name, reason in DISALLOWED["operation"].items():
-        entries.setdefault(name, _bare(reason))
+        entries.setdefault(name, bare_entry(reason))
     return {"entries": entries, "aliases": aliases}
 
 
@@ -154,12 +137,12 @@ def _operation(keras: Keras, name: str, definition: Definition, table: Table) ->
     rows = []
     for parameter in signature.parameters:
         text = helps.get(parameter.name, "")
-        row = _row("operation", parameter, text)
+        row = argument_row("operation", parameter, text)
         if parameter.name in signature.tensors:
             row = [parameter.name, parameter.default or FROM, _TENSOR_KINDS, None, False, [], text]
         rows.append(row)
     refused = DISALLOWED["operation"].get(name) or signature.refused
-    return _bare(refused, docs.first_sentence(doc)) | {
+    return bare_entry(refused, docs.first_sentence(doc)) | {
         "doc": doc,
         "arguments": [table.setdefault(repr(row), (len(table), row))[0] for row in rows],
         "extra": signature.extra,
@@ -193,7 +176,7 @@ def entry_of(
     """Return one object as plain data; the rows of its arguments are added to ``table``."""
     lineage = keras.lineage(definition)
     doc = keras.docstring(lineage)
-    entry = _bare(DISALLOWED[family].get(name), docs.first_sentence(doc)) | {"doc": doc}
+    entry = bare_entry(DISALLOWED[family].get(name), docs.first_sentence(doc)) | {"doc": doc}
     if isinstance(definition.node, ast.FunctionDef):
         return entry | {"refused": entry["refused"] or _needs_more(family, definition)}
     parameters, extra = signatures.accepted(lineage)
@@ -203,7 +186,7 @@ def entry_of(
         else ()
     )
     call = next((method for method in calls if method), None)
-    rows = _arguments(keras, family, lineage, parameters)
+    rows = argument_rows(keras, family, lineage, parameters)
     return entry | {
         "arguments": [table.setdefault(repr(row), (len(table), row))[0] for row in rows],
         "extra": extra,
@@ -211,21 +194,6 @@ def entry_of(
         "function": False,
         "adapts": family == "layer"
         and any(signatures.method(definition, "adapt") is not None for definition in lineage),
-    }
-
-
-def _bare(refused: str | None, text: str = "") -> dict[str, Any]:
-    return {
-        "arguments": [],
-        "extra": False,
-        "call_arguments": [],
-        "help": text,
-        "doc": text,
-        "refused": refused,
-        "function": True,
-        "adapts": False,
-        "several": [],
-        "module": None,
     }
 
 
@@ -237,30 +205,6 @@ def _needs_more(family: Family, definition: Definition) -> str | None:
         _FUNCTION_INPUTS[family] :
     ]
     return f"it needs {' and '.join(needed)}, which a spec cannot pass to a function" * bool(needed)
-
-
-def _arguments(
-    keras: Keras, family: Family, lineage: list[Definition], parameters: list[signatures.Parameter]
-) -> list[list[Any]]:
-    """Return one row for each argument; its help is the nearest class's that has one."""
-    helps: dict[str, str] = {}
-    for definition in reversed(lineage):
-        place = lineage.index(definition)
-        helps |= docs.argument_helps(keras.docstring(lineage[place:]))
-    return [_row(family, parameter, helps.get(parameter.name, "")) for parameter in parameters]
-
-
-def _row(owner: Family, parameter: signatures.Parameter, text: str) -> list[Any]:
-    family, forms = kinds.objects(owner, parameter.name)
-    return [
-        parameter.name,
-        parameter.default,
-        sorted(forms if family else kinds.kinds(owner, parameter.name, parameter.default, text)),
-        family,
-        bool(family) and "list" in forms,
-        [] if family else list(kinds.choices(parameter.name, text)),
-        text,
-    ]
 
 
 def _by_shape(keras: Keras, family: Family) -> list[str]:
