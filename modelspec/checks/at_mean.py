@@ -59,14 +59,14 @@ def left_at_mean(
 
 
 def _of_quantity(output: str, loss: float, constant: float, *, is_scaled: bool) -> str:
-    found = (
+    finding = (
         f"{output} has learned nothing: its loss is {loss:.4g}, and a constant prediction "
         f"gives {constant:.4g}. "
     )
     if is_scaled:
-        return f"{found}More epochs, a larger learning rate or a larger weight may help"
+        return f"{finding}More epochs, a larger learning rate or a larger weight may help"
     return (
-        f"{found}End it in a Rescaling to the scale of its targets (`modelspec check --data` "
+        f"{finding}End it in a Rescaling to the scale of its targets (`modelspec check --data` "
         "measures it), or raise its weight"
     )
 

@@ -39,7 +39,7 @@ def check_integers(graph: Graph, catalog: Catalog) -> Iterator[Diagnostic]:
     owners = {node.name: node for node in graph.nodes}
     for node in graph.nodes:
         owner = owners.get(node.layer, node)
-        source = next((it for it in node.sources() if it.name in origins), None)
+        source = next((tensor for tensor in node.sources() if tensor.name in origins), None)
         if source is None or source.index is not None:
             continue
         entry = catalog.find("layer", owner.type)

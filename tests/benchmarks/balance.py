@@ -367,12 +367,12 @@ def losses(results: Results) -> Iterator[str]:
     """Yield a line for each strategy: where it is worse than weights of 1, or than a search."""
     for row in STRATEGIES:
         against = ((ONES, ONES), (BEST, results.best_of_grid()))
-        told = [
+        losing = [
             f"to {label} on {', '.join(outputs)}"
             for label, other in against
             if (outputs := results.worse(row, other))
         ]
-        yield f"- `{row}` loses {' and '.join(told) if told else 'nowhere'}."
+        yield f"- `{row}` loses {' and '.join(losing) if losing else 'nowhere'}."
 
 
 INTRODUCTION = """\

@@ -8,7 +8,7 @@ from modelspec.backend.costs.sequence_flops import SOFTMAX
 from modelspec.backend.model.operations import operation_name
 from modelspec.catalog.operation_facts import MOVES, NORMALIZATIONS, REDUCTIONS, plain_name
 
-_EACH = {"std": 3, "var": 3, "moments": 4, "logsumexp": SOFTMAX}
+_BY_REDUCTION = {"std": 3, "var": 3, "moments": 4, "logsumexp": SOFTMAX}
 """Operations for each input element of a reduction; one for those that are not listed."""
 
 
@@ -21,7 +21,7 @@ def operation_flops(call: Call) -> int:
     if name in MOVES:
         return 0
     if name in REDUCTIONS:
-        return _EACH.get(name, 1) * sum(map(math.prod, call.inputs))
+        return _BY_REDUCTION.get(name, 1) * sum(map(math.prod, call.inputs))
     return (SOFTMAX if name in NORMALIZATIONS else 1) * call.elements
 
 
