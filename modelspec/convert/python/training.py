@@ -158,7 +158,7 @@ class Main:
         )
 
     def _plain_class_weights(self) -> bool:
-        """True where ``fit`` accepts the class weights: of one output, without other weights."""
+        """Return True where ``fit`` accepts the class weights: one output, no other weights."""
         names = self._arrays.training if self._arrays else {}
         single = len(self._valid.heads) == 1 and self._valid.graph.form != "mapping"
         return single and f"{self._valid.heads[0].output}_weight" not in names
