@@ -9,6 +9,7 @@ from modelspec.api.model_cache import ShapeCheck, remember_shapes, remember_tria
 from modelspec.api.spec_data import has_validation_part, load_data
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.monitors import check_without_validation
+from modelspec.checks.scale import SCALE_CODES
 from modelspec.checks.splits import check_split
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import sound_heads
@@ -16,6 +17,9 @@ from modelspec.graph.sound_part import is_touched, sound_part
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.results.output import Output
+
+VALIDATION_DATA = "validation data: "
+"""The beginning of messages about the data for validation."""
 
 if TYPE_CHECKING:
     from modelspec.api.model_spec import ModelSpec
@@ -70,10 +74,38 @@ def _check_data(
     known = replace(source, diagnostics=(*source.diagnostics, *problems))
     problems += check_dataset(known, dataset, outputs, fast=fast, light=light)
     split = source.spec.training.validation_split if source.spec else 0.0
-    if source.spec and not has_validation_part(source, data):
+    if has_validation_part(source, data):
+        seen = {(problem.code, problem.route) for problem in problems}
+        held = _check_validation_part(known, data, dataset, outputs, fast=fast, light=light)
+        problems += [problem for problem in held if (problem.code, problem.route) not in seen]
+    elif source.spec:
         problems += check_split(split, dataset.samples)
         problems += [] if split else check_without_validation(source.spec, source.catalog)
     return problems
+
+
+def _check_validation_part(
+    source: "ModelSpec",
+    data: "Data",
+    trained: "Dataset",
+    outputs: Mapping[str, Output],
+    *,
+    fast: bool,
+    light: bool,
+) -> list[Diagnostic]:
+    """Return the problems of the validation part of a file, apart from those about scales."""
+    if trained.classes:  # which are numbered by the training part
+        return []
+    held, problems = load_data(source, data, "validation", announce=False)
+    if held is None:
+        return problems
+    known = replace(source, diagnostics=(*source.diagnostics, *problems))
+    judged = check_dataset(known, held, outputs, fast=fast, light=light)
+    return problems + [
+        replace(problem, message=f"{VALIDATION_DATA}{problem.message}")
+        for problem in judged
+        if problem.code not in SCALE_CODES
+    ]
 
 
 def check_dataset(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modelspec.api.checking import check_dataset
+from modelspec.api.checking import VALIDATION_DATA, check_dataset
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.spec_data import has_validation_part, load_data
 from modelspec.catalog.losses import outputs_of_ids
@@ -87,7 +87,7 @@ def compare_with_model(
     """
     listener.problems(source.place(_checked(source, model, arrays.trained)))
     if arrays.held:
-        warnings = _checked(source, model, arrays.held, "validation data: ")
+        warnings = _checked(source, model, arrays.held, VALIDATION_DATA)
         listener.problems(source.place(warnings))
 
 

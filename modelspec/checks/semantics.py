@@ -44,7 +44,7 @@ def check_semantics(
         route = ("training", "callbacks", position)
         problems += check_object(catalog, "callback", callback, route)
     problems += check_packages(spec.training.callbacks)
-    problems += check_callbacks(spec)
+    problems += check_callbacks(spec, catalog)
     problems += check_schedules(spec)
     problems += check_texts(graph, catalog)
     problems += check_integers(graph, catalog)

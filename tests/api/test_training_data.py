@@ -157,3 +157,33 @@ def test_a_wrong_name_is_not_also_an_array_that_lacks(written: str, codes: list[
     problems = modelspec.loads(text).check(data, fast=True)
     told = {problem.code for problem in problems if problem.severity == "error"}
     assert sorted(told) == codes
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "code"),
+    [
+        ("x_val", lambda rows: rows[:, :2], "wrong-shape"),
+        ("x_val", lambda rows: rows + np.nan, "not-finite"),
+        ("y_val", lambda rows: rows.repeat(3, axis=1), "wrong-target-shape"),
+        ("y_val", lambda rows: rows[:5], "sample-count"),
+        ("both", lambda rows: rows[:0], "no-samples"),
+    ],
+)
+def test_check_sees_the_validation_part(name: str, change: Any, code: str, tmp_path: Path) -> None:
+    data = parts(train=1.0, val=2.0)
+    source = modelspec.loads(SPEC)
+    assert source.check(data) == []
+    for array in ("x_val", "y_val") if name == "both" else (name,):
+        data[array] = change(data[array])
+    [problem] = source.check(data)
+    assert (problem.code, problem.severity) == (code, "error")
+    assert "validation" in problem.message
+    with pytest.raises(modelspec.SpecError):
+        run(tmp_path, data)
+
+
+def test_a_mistake_in_both_parts_is_one_problem() -> None:
+    data = {name: rows[:, :1] for name, rows in parts(train=1.0, val=2.0).items()}
+    [problem] = modelspec.loads(SPEC).check(data)
+    assert problem.code == "wrong-shape"
+    assert "x_train" in problem.message

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from modelspec.backend.keras_private import graph_nodes
+from modelspec.backend.keras_private import MissingPartError, graph_nodes
 from modelspec.backend.model.failed_layer import all_frames, failed_in_optimizer, failed_layer
 from modelspec.backend.model.keras_errors import error_text, without_devices
 from modelspec.backend.model.operations import operation_name
@@ -57,11 +58,13 @@ def _operation(error: Exception, model: Any) -> str | None:
     Keras gives the nodes of operations no scope of their own.
     """
     functions = set(_OPERATION_FRAME.findall(str(error)))
-    named = [
-        node.operation.name
-        for node in graph_nodes(model)
-        if (operation_name(node.operation) or "").rpartition(".")[2] in functions
-    ]
+    named: list[str] = []
+    with suppress(MissingPartError):  # only functional models have nodes
+        named = [
+            node.operation.name
+            for node in graph_nodes(model)
+            if (operation_name(node.operation) or "").rpartition(".")[2] in functions
+        ]
     return named[0] if len(named) == 1 else None
 
 
