@@ -10,7 +10,7 @@ from modelspec.api.spec_data import has_validation_part, load_data
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.monitors import check_without_validation
 from modelspec.checks.scale import SCALE_CODES
-from modelspec.checks.splits import check_split
+from modelspec.checks.splits import check_accumulation, check_split
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import sound_heads
 from modelspec.graph.sound_part import is_touched, sound_part
@@ -74,6 +74,8 @@ def _check_data(
     known = replace(source, diagnostics=(*source.diagnostics, *problems))
     problems += check_dataset(known, dataset, outputs, fast=fast, light=light)
     split = source.spec.training.validation_split if source.spec else 0.0
+    if source.spec:
+        problems += check_accumulation(source.spec, dataset.samples)
     if has_validation_part(source, data):
         seen = {(problem.code, problem.route) for problem in problems}
         held = _check_validation_part(known, data, dataset, outputs, fast=fast, light=light)

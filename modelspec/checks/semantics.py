@@ -15,6 +15,7 @@ from modelspec.checks.monitors import check_monitors
 from modelspec.checks.operations import check_operation
 from modelspec.checks.packages import check_packages
 from modelspec.checks.precision import check_precision
+from modelspec.checks.ranges import check_ranges
 from modelspec.checks.schedules import check_schedules
 from modelspec.checks.strategies import check_strategy
 from modelspec.checks.texts import check_texts
@@ -48,6 +49,7 @@ def check_semantics(
     problems += check_schedules(spec)
     problems += check_texts(graph, catalog)
     problems += check_integers(graph, catalog)
+    problems += check_ranges(spec, graph, heads)
     problems += check_precision(spec, graph, heads)
     problems += check_losses(spec, graph, heads, catalog)
     problems += check_strategy(spec, graph, heads)

@@ -88,6 +88,28 @@ def test_splits_that_leave_nothing(split: str, severity: str | None, tmp_path: P
 
 
 @pytest.mark.parametrize(
+    ("steps", "more", "told"),
+    [
+        (6, "", False),
+        (7, "", True),
+        (6, ", validation_split: 0.5", True),
+        (3, ", validation_split: 0.5", False),
+    ],
+)
+def test_gradients_that_are_only_gathered(
+    *, steps: int, more: str, told: bool, tmp_path: Path
+) -> None:
+    """Six rows are three steps, or two after the split, in each of two epochs."""
+    optimizer = f"optimizer: {{SGD: {{gradient_accumulation_steps: {steps}}}}}\n"
+    training = f"training: {{epochs: 2, batch_size: 2{more}}}\n"
+    problems = with_data(
+        spec(dense(1), "mse", "null", optimizer + training), tmp_path, y=np.arange(6.0)
+    )
+    assert [problem.code for problem in problems] == ["wrong-value"] * told
+    assert all("no weight is ever updated" in problem.message for problem in problems)
+
+
+@pytest.mark.parametrize(
     ("units", "loss", "metric", "instead"),
     [
         (1, LOGITS, "accuracy", "BinaryAccuracy: {threshold: 0}"),
