@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import cast
 
 from modelspec.backend.logical_cpus import prepare_devices
-from modelspec.backend.quick_import import quick_tensorflow
 from modelspec.backend.xla_flags import has_xla_flags, require_xla_flags
 from modelspec.storage.silence import silent_stderr
 
@@ -70,7 +69,7 @@ def _no_settings() -> Iterator[None]:
 
 def _import_on_tensorflow(first: Callable[[], None] | None) -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with _hidden(*_ASKED_FOR), quick_tensorflow():
+    with _hidden(*_ASKED_FOR):
         import keras  # noqa: F401
         import tensorflow as tf
 
