@@ -9,8 +9,6 @@ from modelspec.api.model_cache import ShapeCheck, remember_shapes, remember_tria
 from modelspec.api.spec_data import has_validation_part, load_data
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.monitors import check_without_validation
-from modelspec.checks.scale import SCALE_CODES
-from modelspec.checks.splits import check_accumulation, check_split
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import sound_heads
 from modelspec.graph.sound_part import is_touched, sound_part
@@ -60,6 +58,8 @@ def _check_data(
     say: "Say | None",
 ) -> list[Diagnostic]:
     """Return the problems of data for training, without those of the spec alone."""
+    from modelspec.checks.splits import check_accumulation, check_split
+
     dataset, problems = load_data(source, data, say=say, announce=False)
     # An array that is missing because its name is wrong elsewhere is the same mistake.
     unknown = [other for other in source.diagnostics if other.code == "unknown-name"]
@@ -96,6 +96,8 @@ def _check_validation_part(
     light: bool,
 ) -> list[Diagnostic]:
     """Return the problems of the validation part of a file, apart from those about scales."""
+    from modelspec.checks.scale import SCALE_CODES
+
     if trained.classes:  # which are numbered by the training part
         return []
     held, problems = load_data(source, data, "validation", announce=False)

@@ -295,7 +295,7 @@ def test_the_command(tmp_path: Path) -> None:
     done = balance(str(spec), "--data", data, "--batches", "5")
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert lines[0][:5] == ["output", "loss", "after", "5", "batches"]
+    assert lines[0][:6] == ["output", "loss", "loss", "after", "5", "batches"]
     assert ["shared", "5", "shared", "by", "one,", "other"] in lines
     assert "loss_weights:" in done.stdout
 
