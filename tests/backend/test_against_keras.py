@@ -208,7 +208,8 @@ def digits_heads_twin(form: str) -> Twin:
             "outputs: [digit, parity, ink]", "outputs: {which: digit, odd: parity, amount: ink}"
         )
     mapping = form == "outputs"
-    targets = list(names) if form == "list" else {name: name for name in names}
+    # Keras 3.14 computes metrics of other outputs where outputs are a list and targets a mapping.
+    targets = {name: name for name in names} if mapping else list(names)
     return Twin(text, arrays, lambda: digits_heads(mapping=mapping), compile_arguments, targets)
 
 
