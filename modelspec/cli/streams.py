@@ -99,7 +99,9 @@ def console(file: TextIO | None) -> "Console":
     """Return a console that writes to a stream; in a pipe or a file nothing is cut or wrapped."""
     from modelspec.cli.safe_console import SafeConsole
 
-    console = SafeConsole(file=file, highlight=False)
+    # Before version 14, rich takes an empty FORCE_COLOR for a terminal.
+    forced = False if os.environ.get("FORCE_COLOR") == "" else None
+    console = SafeConsole(file=file, highlight=False, force_terminal=forced)
     if not console.is_terminal:
         console.width = _UNBOUNDED
     return console
