@@ -289,7 +289,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, make in SETS.items():
         path = folder / f"{name}.npz"
-        np.savez_compressed(path, allow_pickle=False, **make())
+        np.savez_compressed(path, **make())  # type: ignore[arg-type]  # allow_pickle is of NumPy 2
         print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
     for name, rows in wine().items():
         path = folder / f"{name}.csv"

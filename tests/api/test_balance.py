@@ -162,7 +162,7 @@ def flattened(gradients: Any, variables: Any) -> Any:
 
 
 def written(folder: Path, **arrays: Any) -> Path:
-    np.savez(folder / "d.npz", allow_pickle=False, **arrays)
+    np.savez(folder / "d.npz", **arrays)
     return folder / "d.npz"
 
 

@@ -55,7 +55,7 @@ def test_an_interruption_without_a_run(terminal: io.StringIO) -> None:
 @pytest.mark.process
 @pytest.mark.parametrize("on_terminal", [False, True])
 def test_wrong_usage(tmp_path: Path, *, on_terminal: bool) -> None:
-    asked = {"TTY_COMPATIBLE": "1", "NO_COLOR": "1"} if on_terminal else {}
+    asked = {"FORCE_COLOR": "1", "NO_COLOR": "1"} if on_terminal else {}
     ran = subprocess.run(
         [sys.executable, "-m", "modelspec", "summary", "spec.yaml", "--batch-size", "3"],
         cwd=tmp_path,
