@@ -271,7 +271,7 @@ def parts(arrays: Mapping[str, Array], rows: tuple[Any, Any]) -> Arrays:
     }
 
 
-SETS: dict[str, Callable[[], Arrays]] = {
+SETS: dict[str, Callable[[], dict[str, Any]]] = {
     "digits": digits,
     "digits_heads": digits_heads,
     "digits_placed": digits_placed,
@@ -289,7 +289,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, make in SETS.items():
         path = folder / f"{name}.npz"
-        np.savez_compressed(path, **make())  # type: ignore[arg-type]  # allow_pickle is of NumPy 2
+        np.savez_compressed(path, **make())
         print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
     for name, rows in wine().items():
         path = folder / f"{name}.csv"

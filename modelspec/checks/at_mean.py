@@ -37,8 +37,8 @@ def left_at_mean(
 
     Of heads of quantities, those with targets in their original scale are checked, and those that a
     ``strategy`` weighs: for others it is unknown whether there is anything to learn, so their loss
-    must be many times that of a constant. Where
-    the model is ``penalized``, the loss of a single head contains more than the head's own loss.
+    must be many times that of a constant. Where the model is ``penalized``, the loss of a single
+    head contains more than the head's own loss.
     """
     trained = [head for head in heads if head.loss is not None]
     for head in trained:

@@ -4,11 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from modelspec.checks.reach import (
-    FAR,
-    LARGE,
-    reaches_weights,
-)
+from modelspec.checks.reach import FAR, LARGE, reaches_weights
 from modelspec.checks.spread import MOST_COLUMNS, Spread, listed, short, spread_of
 from modelspec.data.concatenated import Column
 from modelspec.graph.graph import Graph, Input

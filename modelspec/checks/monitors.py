@@ -100,9 +100,10 @@ def fields_without_validation(spec: Spec) -> Iterator[Diagnostic]:
     """Report file names with a validation value: Keras raises where it is missing."""
     for position, callback in enumerate(spec.training.callbacks):
         written = Written.read(callback, ("training", "callbacks", position))
-        for field in fields(written.arguments.get("filepath")) if written else ():
+        if written is None:
+            continue
+        for field in fields(written.arguments.get("filepath")):
             if field.startswith(VALIDATION):
-                assert written is not None
                 message = f"without validation there is no {field} for the name of the file"
                 hint = "validation_split: 0.1 holds out a part; or give train --validation"
                 yield Diagnostic("no-validation", message, (*written.route, "filepath"), hint=hint)

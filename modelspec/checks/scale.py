@@ -12,14 +12,7 @@ import numpy as np
 
 from modelspec.catalog.losses import JudgedHead, is_regression
 from modelspec.checks.input_scale import check_input_scale
-from modelspec.checks.reach import (
-    FAR,
-    KEEP_VALUES,
-    LARGE,
-    Pace,
-    Reach,
-    reach_of,
-)
+from modelspec.checks.reach import FAR, KEEP_VALUES, LARGE, Pace, Reach, reach_of
 from modelspec.checks.spread import MOST_COLUMNS, Spread, listed, near, short, spread_of
 from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import Dataset
