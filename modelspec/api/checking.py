@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from modelspec.api.building import import_plugins
 from modelspec.api.model_cache import ShapeCheck, remember_shapes, remember_trial
-from modelspec.api.spec_data import has_validation_part, load_data
+from modelspec.api.spec_data import has_validation_part, load_data, with_classes
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.monitors import check_without_validation
 from modelspec.graph.graph import Graph
@@ -81,7 +81,7 @@ def _check_data(
         held = _check_validation_part(known, data, dataset, outputs, fast=fast, light=light)
         problems += [problem for problem in held if (problem.code, problem.route) not in seen]
     elif source.spec:
-        problems += check_split(split, dataset.samples)
+        problems += check_split(source.spec, source.heads, dataset)
         problems += [] if split else check_without_validation(source.spec, source.catalog)
     return problems
 
@@ -98,8 +98,8 @@ def _check_validation_part(
     """Return the problems of the validation part of a file, apart from those about scales."""
     from modelspec.checks.scale import SCALE_CODES
 
-    if trained.classes:  # which are numbered by the training part
-        return []
+    # The training part numbers the classes.
+    source = with_classes(source, trained.classes)
     held, problems = load_data(source, data, "validation", announce=False)
     if held is None:
         return problems

@@ -1,9 +1,12 @@
 """The arrays that a spec uses, read from its data."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from modelspec.api.model_spec import ModelSpec
 from modelspec.catalog.losses import outputs_of_one_hot
+from modelspec.language.columns import ColumnSource
 from modelspec.language.training import GroupedRows
 
 if TYPE_CHECKING:
@@ -58,3 +61,17 @@ def _groups(source: ModelSpec) -> str | None:
     """Return the name of the array with each sample's group, for a split by groups."""
     split = source.spec.training.validation_split if source.spec else 0.0
     return split.groups if isinstance(split, GroupedRows) else None
+
+
+def with_classes(source: ModelSpec, classes: Mapping[str, Sequence[str | int]]) -> ModelSpec:
+    """Return the same spec with the classes of the data, by output."""
+    assert source.spec is not None
+    columns = {
+        name: column.model_copy(update={"classes": tuple(classes[name])})
+        for name, column in source.spec.data.items()
+        if isinstance(column, ColumnSource) and column.classes is None and name in classes
+    }
+    if not columns:
+        return source
+    data = {**source.spec.data, **columns}
+    return replace(source, spec=source.spec.model_copy(update={"data": data}))

@@ -1,24 +1,20 @@
 """The arrays of a training: read, compared with the model, and divided into batches."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from modelspec.api.checking import VALIDATION_DATA, check_dataset
 from modelspec.api.model_spec import ModelSpec
-from modelspec.api.spec_data import has_validation_part, load_data
+from modelspec.api.spec_data import has_validation_part, load_data, with_classes
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.monitors import fields_without_validation
 from modelspec.checks.scale import SCALE_CODES
+from modelspec.checks.splits import untrained_classes
 from modelspec.data.arrays import digest
 from modelspec.data.batches import Batches, Phases
-from modelspec.data.classes import ids_of
 from modelspec.data.dataset import Dataset
 from modelspec.data.shards import Data
 from modelspec.data.validation_split import ValidationSplit, split_validation
-from modelspec.language.columns import ColumnSource
 from modelspec.language.training import Split
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import RunError
@@ -53,7 +49,7 @@ def load_training_arrays(
     source.require(_missing_losses(source))
     dataset, problems = load_data(source, data, say=listener.note)
     if dataset is not None:
-        source = _with_classes(source, dataset.classes)
+        source = with_classes(source, dataset.classes)
     held: Dataset | None = None
     more: list[Diagnostic] = []
     if not validation and has_validation_part(source, data):
@@ -173,18 +169,12 @@ def _untrained_classes(
     """Return the classes that occur only in validation rows, unless the spec lists the classes."""
     spec, document = source.require().spec, source.require().document
     written = document.data.get("data") or {}
-    problems = []
-    for name, classes in dataset.classes.items():
-        if name not in spec.data or written.get(name, {}).get("classes") is not None:
-            continue
-        counts = np.bincount(ids_of(dataset.targets[name])[parts.rows], minlength=len(classes))
-        missing = [str(classes[at]) for at in np.flatnonzero(counts == 0)]
-        if missing:
-            listed = ", ".join(map(str, classes))
-            message = f"no training row of {name} has the class {', '.join(missing)}"
-            hint = f"list the classes: classes: [{listed}]"
-            problems.append(Diagnostic("unknown-class", message, ("data", name), hint=hint))
-    return problems
+    unlisted = (
+        name
+        for name in dataset.classes
+        if name in spec.data and written.get(name, {}).get("classes") is None
+    )
+    return list(untrained_classes(unlisted, dataset, parts))
 
 
 def _identity(dataset: Dataset) -> dict[str, Any]:
@@ -196,17 +186,3 @@ def _identity(dataset: Dataset) -> dict[str, Any]:
     ]
     digests = {dataset.array_names[name]: digest(array) for name, array in parts}
     return {"samples": dataset.samples, "sha256": digests}
-
-
-def _with_classes(source: ModelSpec, classes: Mapping[str, Sequence[str | int]]) -> ModelSpec:
-    """Return the same spec with the classes of the data, by output."""
-    assert source.spec is not None
-    columns = {
-        name: column.model_copy(update={"classes": tuple(classes[name])})
-        for name, column in source.spec.data.items()
-        if isinstance(column, ColumnSource) and column.classes is None and name in classes
-    }
-    if not columns:
-        return source
-    data = {**source.spec.data, **columns}
-    return replace(source, spec=source.spec.model_copy(update={"data": data}))

@@ -44,7 +44,7 @@ def _check_names(written: Written, logged: Sequence[str], *, several: bool) -> I
     """Report the names in a callback's ``monitor`` and ``filepath`` that are not logged."""
     name, arguments = written.name, written.arguments
     monitor = arguments.get("monitor")
-    for field in fields(arguments.get("filepath")):
+    for field, _ in fields(arguments.get("filepath")):
         if field not in _OF_A_FILE and not _is_logged(field, logged):
             yield _unknown(field, logged, (*written.route, "filepath"), _OF_A_FILE)
     if not isinstance(monitor, str):
@@ -59,6 +59,10 @@ def _check_names(written: Written, logged: Sequence[str], *, several: bool) -> I
         message = f"Keras does not know whether {monitor} should increase or decrease"
         hint = "set mode: min or mode: max"
         yield Diagnostic("missing-mode", message, route, hint=hint)
+    elif re.search(r"(^|_)loss$", monitor) and arguments.get("mode") == "max":
+        message = f"mode: max takes the highest {monitor} for the best, and a loss should decrease"
+        place = (*written.route, "mode")
+        yield Diagnostic("wrong-value", message, place, severity="warning", hint="mode: min")
 
 
 def _is_logged(name: str, logged: Sequence[str]) -> bool:
@@ -102,7 +106,7 @@ def fields_without_validation(spec: Spec) -> Iterator[Diagnostic]:
         written = Written.read(callback, ("training", "callbacks", position))
         if written is None:
             continue
-        for field in fields(written.arguments.get("filepath")):
+        for field, _ in fields(written.arguments.get("filepath")):
             if field.startswith(VALIDATION):
                 message = f"without validation there is no {field} for the name of the file"
                 hint = "validation_split: 0.1 holds out a part; or give train --validation"

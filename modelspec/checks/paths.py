@@ -28,9 +28,10 @@ def writes_file(entry: Entry, argument: Argument) -> bool:
     return entry.family == "callback" and argument.name not in _TEXT
 
 
-def fields(path: object) -> list[str]:
-    """Return the names in braces in a file name: ``{epoch}``, ``{val_loss:.2f}``."""
-    return re.findall(r"\{(\w+)", path) if isinstance(path, str) else []
+def fields(path: object) -> list[tuple[str, str]]:
+    """Return the fields of a file name, each with its format: ``{val_loss:.2f}``, or empty."""
+    pattern = r"\{(\w+):?([^{}]*)\}"
+    return re.findall(pattern, path) if isinstance(path, str) else []
 
 
 def is_taken(path: str) -> bool:

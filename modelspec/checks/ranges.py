@@ -1,7 +1,8 @@
 """Arguments with which Keras computes, although the results have no meaning."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from modelspec.graph.graph import Graph
@@ -10,59 +11,144 @@ from modelspec.language.spec import Spec
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, Route
 
-_SHARES: Final = frozenset({"beta_1", "beta_2", "rho", "ema_momentum"})
-"""Arguments of optimizers that say how much of an average stays: 0 or more, and below 1."""
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The values of an argument that have a meaning; ``words`` name them in a message.
+
+    ``objects`` are the Keras objects whose argument it is; empty: all objects. Keras itself refuses
+    values above ``refused``.
+    """
+
+    words: str
+    low: float = 0.0
+    high: float = math.inf
+    takes_low: bool = True
+    objects: frozenset[str] = frozenset()
+    refused: float = math.inf
+
+    def holds(self, value: float) -> bool:
+        above = value >= self.low if self.takes_low else value > self.low
+        return (above and value < self.high) or value > self.refused
+
+
+def _positive(*objects: str) -> Range:
+    return Range("finite and above 0", takes_low=False, objects=frozenset(objects))
+
+
+def _not_negative(*objects: str) -> Range:
+    return Range("finite, and 0 or more", objects=frozenset(objects))
+
+
+def _share(*objects: str) -> Range:
+    return Range("0 or more and below 1", high=1.0, objects=frozenset(objects))
+
+
+_DROPOUTS = ("Dropout", "AlphaDropout", "GaussianDropout", *(f"SpatialDropout{n}D" for n in "123"))
+_RANGES: Final[Mapping[str, Range]] = {
+    "beta_1": _share(),
+    "beta_2": _share(),
+    "rho": _share(),
+    "ema_momentum": _share(),
+    "momentum": _share("BatchNormalization"),
+    "rate": Range("below 1", -math.inf, 1.0, objects=frozenset(_DROPOUTS), refused=1.0),
+    "label_smoothing": _share(),
+    "learning_rate": _not_negative(),
+    "initial_learning_rate": _not_negative(),
+    "decay_rate": _positive("ExponentialDecay"),
+    "power": _positive("PolynomialDecay"),
+    "t_mul": _positive(),
+    "delta": _positive(),
+    "epsilon": _positive(),
+    "epsilon_1": _positive(),
+    "clipnorm": _positive(),
+    "clipvalue": _positive(),
+    "global_clipnorm": _positive(),
+    "loss_scale_factor": _positive(),
+    "initial_scale": _positive(),
+    "weight_decay": _not_negative(),
+    "initial_accumulator_value": _positive("Ftrl"),
+    "max_value": _positive("MaxNorm"),
+    "factor": Range("above 0 and below 1", 0.0, 1.0, False, frozenset({"ReduceLROnPlateau"}), 1.0),
+    "save_freq": Range("1 or more", 1.0, objects=frozenset({"ModelCheckpoint"})),
+    "patience": _not_negative("EarlyStopping", "ReduceLROnPlateau"),
+}
+"""The ranges of arguments by name; a name has one meaning in all objects, or in those named."""
+
+_ASCENDING: Final = {"bin_boundaries": "Discretization", "boundaries": "PiecewiseConstantDecay"}
+"""Lists of numbers in ascending order, and the object that takes them."""
 
 
 def check_ranges(spec: Spec, graph: Graph, heads: Sequence[Head]) -> Iterator[Diagnostic]:
-    """Warn of values of optimizers, losses and layers that are out of their range."""
-    yield from _optimizer(spec.optimizer, ("optimizer",))
+    """Warn of values in Keras objects that are out of their range."""
+    yield from _inside(spec.optimizer, ("optimizer",))
     for head in heads:
-        written = Written.read(head.loss, head.route)
-        if written is not None:
-            yield from _loss(written.arguments, written.route)
+        yield from _inside(head.loss, head.route)
+    for position, callback in enumerate(spec.training.callbacks):
+        yield from _inside(callback, ("training", "callbacks", position))
     for node in graph.nodes:
-        if node.layer == node.name and node.type == "Discretization":
-            yield from _boundaries(node.arguments, (*node.route, node.type))
+        if node.layer == node.name:
+            yield from _inside({node.type: node.arguments}, node.route)
 
 
-def _optimizer(value: Any, route: Route) -> Iterator[Diagnostic]:
-    written = Written.read(value, route)
+def _inside(value: Any, route: Route) -> Iterator[Diagnostic]:
+    """Yield the problems of an object and of the objects among its arguments."""
+    if isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from _inside(item, (*route, position))
+    written = Written.read(value, route) if isinstance(value, Mapping) else None
     if written is None:
         return
-    for name, number in _numbers(written.arguments):
-        if name in _SHARES and not 0 <= number < 1:
-            yield _problem(f"{name} is 0 or more and below 1", number, (*written.route, name))
-        if name == "learning_rate" and not math.isfinite(number):
-            yield _problem("a learning rate is finite", number, (*written.route, name))
-    inner = written.arguments.get("inner_optimizer")
-    if inner is not None:
-        yield from _optimizer(inner, (*written.route, "inner_optimizer"))
+    for name, argument in written.arguments.items():
+        place = (*written.route, name)
+        if isinstance(argument, int | float) and not isinstance(argument, bool):
+            yield from _number(written.name, name, argument, place)
+        elif _ASCENDING.get(name) == written.name:
+            yield from _ascending(name, argument, place)
+        else:
+            yield from _inside(argument, place)
+    if written.name == "Normalization":
+        yield from _variance(written.arguments.get("variance"), (*written.route, "variance"))
 
 
-def _loss(arguments: Mapping[Any, Any], route: Route) -> Iterator[Diagnostic]:
-    for name, number in _numbers(arguments):
-        if name == "label_smoothing" and not 0 <= number < 1:
-            yield _problem("label_smoothing is 0 or more and below 1", number, (*route, name))
-        if name == "delta" and not number > 0:
-            yield _problem("delta is above 0", number, (*route, name))
-
-
-def _boundaries(arguments: Mapping[Any, Any], route: Route) -> Iterator[Diagnostic]:
-    bounds = arguments.get("bin_boundaries")
-    if not isinstance(bounds, list) or not all(isinstance(bound, int | float) for bound in bounds):
+def _number(owner: str, name: str, value: float, route: Route) -> Iterator[Diagnostic]:
+    known = _RANGES.get(name)
+    if known is None or (known.objects and owner not in known.objects) or known.holds(value):
         return
-    if sorted(bounds) != bounds:
-        message = "bin_boundaries must be in ascending order"
-        yield Diagnostic("wrong-value", message, (*route, "bin_boundaries"))
+    message = (
+        f"{name} is {known.words}, not {value}: Keras computes with it, but the result has no "
+        "meaning"
+    )
+    yield Diagnostic("wrong-value", message, route, severity="warning")
 
 
-def _numbers(arguments: Mapping[Any, Any]) -> Iterator[tuple[str, float]]:
-    for name, value in arguments.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            yield name, value
+def _ascending(name: str, values: Any, route: Route) -> Iterator[Diagnostic]:
+    if not isinstance(values, list) or not all(isinstance(value, int | float) for value in values):
+        return
+    if not values and name == "boundaries":
+        message = "boundaries is empty: without a boundary, the learning rate is a number"
+        yield Diagnostic("wrong-value", message, route)
+    if sorted(values) != values:
+        yield Diagnostic("wrong-value", f"{name} must be in ascending order", route)
 
 
-def _problem(range_text: str, value: float, route: Route) -> Diagnostic:
-    message = f"{range_text}, not {value}: Keras computes with it, but the result has no meaning"
-    return Diagnostic("wrong-value", message, route, severity="warning")
+def _variance(value: Any, route: Route) -> Iterator[Diagnostic]:
+    """Report variances by which Normalization cannot divide: their root is NaN, or 0."""
+    numbers = list(_numbers(value))
+    if any(number < 0 for number in numbers):
+        yield Diagnostic("wrong-value", "a variance is 0 or more", route)
+    elif 0 in numbers:
+        message = (
+            "a variance of 0: Normalization divides by 1e-7 instead, so every value that is not "
+            "the mean becomes very large"
+        )
+        hint = "write 1 as the variance of a constant column"
+        yield Diagnostic("wrong-value", message, route, severity="warning", hint=hint)
+
+
+def _numbers(value: Any) -> Iterable[float]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _numbers(item)
+    elif isinstance(value, int | float):
+        yield value

@@ -1,27 +1,72 @@
 """Checks of numbers of samples and steps against the number of samples in the data."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from modelspec.data.validation_split import held_out
+import numpy as np
+
+from modelspec.data.classes import ids_of
+from modelspec.data.dataset import Dataset
+from modelspec.data.validation_split import ValidationSplit, held_out, split_validation
+from modelspec.graph.heads import Head
+from modelspec.language.columns import ColumnSource
 from modelspec.language.spec import Spec
-from modelspec.language.training import Split
+from modelspec.language.training import GroupedRows
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic
 
 _ROUTE = ("training", "validation_split")
+_LARGE = "groups stay whole, and these are too large for the fraction"
 _ACCUMULATED = "gradient_accumulation_steps"
 
 
-def check_split(split: Split, samples: int) -> Iterator[Diagnostic]:
-    """Report a split that leaves no sample for training, or none for validation."""
-    held = held_out(split, samples)
+def check_split(spec: Spec, heads: Sequence[Head], dataset: Dataset) -> Iterator[Diagnostic]:
+    """Report a split that leaves no sample or class for training, or no sample for validation."""
+    split, samples = spec.training.validation_split, dataset.samples
+    held, hint = held_out(split, samples), None
+    drawn = _groups_fit(dataset) if isinstance(split, GroupedRows) else bool(dataset.classes)
+    if drawn and 0 < held < samples:
+        parts = split_validation(dataset, heads, split, spec.training.seed)
+        held = len(parts.held)
+        hint = _LARGE if isinstance(split, GroupedRows) else None
+        unlisted = [name for name in dataset.classes if not _lists_classes(spec, name)]
+        yield from untrained_classes(unlisted, dataset, parts) if held < samples else ()
     if split and held >= samples:
         message = f"validation_split leaves none of the {samples:,} samples for training"
-        yield Diagnostic("no-samples", message, _ROUTE)
+        yield Diagnostic("no-samples", message, _ROUTE, hint=hint)
     elif split and not held:
         message = f"validation_split selects none of the {samples:,} samples for validation"
-        yield Diagnostic("no-samples", message, _ROUTE, severity="warning")
+        yield Diagnostic("no-samples", message, _ROUTE, severity="warning", hint=hint)
+
+
+def untrained_classes(
+    names: Iterable[str], dataset: Dataset, parts: ValidationSplit
+) -> Iterator[Diagnostic]:
+    """Report classes of the outputs ``names`` that occur only in rows for validation."""
+    for name in names:
+        classes = dataset.classes[name]
+        counts = np.bincount(ids_of(dataset.targets[name])[parts.rows], minlength=len(classes))
+        missing = [str(classes[at]) for at in np.flatnonzero(counts == 0)]
+        if missing:
+            listed = ", ".join(map(str, classes))
+            message = f"no training row of {name} has the class {', '.join(missing)}"
+            hint = f"list the classes: classes: [{listed}]"
+            yield Diagnostic("unknown-class", message, ("data", name), hint=hint)
+
+
+def _groups_fit(dataset: Dataset) -> bool:
+    """Return True where there is one group for each sample; other groups are an error already."""
+    groups = dataset.groups
+    return (
+        groups is not None
+        and groups.dtype.kind in "biufUS"
+        and (len(groups) == groups.size == dataset.samples)
+    )
+
+
+def _lists_classes(spec: Spec, name: str) -> bool:
+    source = spec.data.get(name)
+    return not isinstance(source, ColumnSource) or source.classes is not None
 
 
 def check_accumulation(spec: Spec, samples: int) -> Iterator[Diagnostic]:

@@ -186,6 +186,8 @@ training: {epochs: 1, jit: false, precision: PRECISION}
         ("RandomCrop: {height: 4, width: 4}", (8, 8, 3), "float32", "8: layer y"),
         ("AdaptiveMaxPooling3D: {output_size: 2}", (4, 4, 4, 3), "float64", "5: layer unfit"),
         ("AveragePooling3D: {pool_size: 2}", (4, 4, 4, 3), "float64", "5: layer unfit"),
+        # Python's own ZeroDivisionError.
+        ("AlphaDropout: {rate: 1.0}", (4,), "float32", "5: layer unfit"),
     ],
 )
 def test_layers_that_fail_before_the_first_step_have_their_line(

@@ -384,3 +384,23 @@ def csv_other_class(path: Path) -> None:
 
 def csv_missing_number(path: Path) -> None:
     path.write_text("x,kind,y\n1.5,a,1\n,b,2\n3.5,b,2\n")
+
+
+def one_group(path: Path) -> None:
+    _save(path, x=_X, y=_Y, user=np.zeros(N, int))
+
+
+_SPECIES = np.array(["iris", "lily"] * (N // 2))
+
+
+def other_class_to_validate(path: Path) -> None:
+    part = {"x_val": _X, "species_val": np.where(_X[:, 0] < 0, "rose", "iris")}
+    _save(path, x_train=_X, species_train=_SPECIES, **part)
+
+
+def narrow_part_to_validate(path: Path) -> None:
+    _save(path, x_train=_X, species_train=_SPECIES, x_val=_X[:, 1:], species_val=_SPECIES)
+
+
+def rare_class(path: Path) -> None:
+    _save(path, x=_X, species=np.where(np.arange(N) < N - 1, _SPECIES, "rose"))

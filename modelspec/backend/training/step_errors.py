@@ -123,11 +123,14 @@ def run_step(step: Callable[[], T], model: Any, way_out: str = "") -> T:
             hint = way_out or "another optimizer, or this one with fewer arguments, may work"
         layer = layer_of(error, model)
         raise StepError(_sentence(what, error, hint), layer, in_optimizer=updates) from error
-    except (TypeError, ValueError) as error:
+    except Exception as error:
         # Raised while TensorFlow traces: dtypes that Keras mixes, or shapes that do not fit.
         said = f"Keras cannot compute a step: {_explained(error_text(error))}"
         layer = layer_of(error, model) or failed_layer(error, model)
-        raise StepError(said, layer, in_optimizer=failed_in_optimizer(error)) from error
+        updates = failed_in_optimizer(error)
+        if layer is None and not updates and not isinstance(error, TypeError | ValueError):
+            raise  # not by Keras
+        raise StepError(said, layer, in_optimizer=updates) from error
 
 
 def _explained(text: str) -> str:
