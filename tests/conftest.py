@@ -54,6 +54,8 @@ def pytest_collection() -> None:
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+    # By default, garbage among all that Keras and the caches keep takes a twentieth of the time.
+    gc.set_threshold(10_000, 10, 25)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

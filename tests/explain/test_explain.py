@@ -1,7 +1,6 @@
 """Codes, pages and fixtures: each code that is emitted has a page, whose samples are true."""
 
 import ast
-import itertools
 import json
 import re
 import subprocess
@@ -96,18 +95,18 @@ json.dump(found, sys.stdout)
 """
 
 
-def literals(tree: ast.AST) -> Iterator[str]:
-    """Every text of a module but its docstrings."""
-    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+def literals(nodes: list[ast.AST]) -> Iterator[str]:
+    """Yield the texts among the nodes that are no docstrings."""
+    docs = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
             yield node.value
 
 
-def emitters(modules: list[ast.Module]) -> set[str]:
+def emitters(nodes: list[ast.AST]) -> set[str]:
     """Return the names that are called with a code: Diagnostic, and others with ``code``."""
     names = {Diagnostic.__name__}
-    for node in itertools.chain.from_iterable(map(ast.walk, modules)):
+    for node in nodes:
         if isinstance(node, ast.ClassDef):
             fields = [member.target for member in node.body if isinstance(member, ast.AnnAssign)]
             methods = [member for member in node.body if isinstance(member, ast.FunctionDef)]
@@ -149,29 +148,30 @@ def meant(expression: ast.expr) -> set[str]:
     return set()
 
 
-@cache
-def trees() -> list[ast.Module]:
+def nodes_of_the_package() -> list[ast.AST]:
     paths = [path for path in PACKAGE.rglob("*.py") if "schema" not in path.parts]
-    return [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
+    modules = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
+    return [node for module in modules for node in ast.walk(module)]
 
 
 @cache
+def codes_of_the_package() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the codes that the package emits, and the texts in it that look like codes."""
+    nodes = nodes_of_the_package()
+    names = emitters(nodes)
+    codes = (meant(code) for node in nodes for code in given_codes(node, names))
+    hyphened = (text for text in literals(nodes) if "-" in text and text[0].isalpha())
+    return frozenset().union(*codes), frozenset(filter(CODE.fullmatch, hyphened))
+
+
 def emitted() -> frozenset[str]:
-    names = emitters(trees())
-    nodes = itertools.chain.from_iterable(map(ast.walk, trees()))
-    return frozenset(
-        code
-        for node in nodes
-        for expression in given_codes(node, names)
-        for code in meant(expression)
-    )
+    return codes_of_the_package()[0]
 
 
 def test_the_collector_sees_every_text_that_looks_like_a_code() -> None:
-    assert len(emitted()) > 60
-    hyphened = {text for tree in trees() for text in literals(tree) if "-" in text}
-    alike = {text for text in hyphened if CODE.fullmatch(text) and text[0].isalpha()}
-    assert alike - emitted() <= OTHER_WORDS
+    codes, alike = codes_of_the_package()
+    assert len(codes) > 60
+    assert alike - codes <= OTHER_WORDS
 
 
 def test_every_code_has_a_page_and_every_page_a_code() -> None:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -138,9 +139,14 @@ def places(data: Any) -> Iterator[tuple[Any, Any]]:
             yield from places(data[key])
 
 
+@cache
+def tree(text: str) -> Any:
+    return yaml.safe_load(text)
+
+
 def pruned(rng: random.Random, text: str) -> str:
     """Values and keys of the tree dropped, swapped and replaced."""
-    data = yaml.safe_load(text)
+    data = deepcopy(tree(text))
     for _ in range(rng.randint(1, 3)):
         entries = list(places(data))
         if not entries:
@@ -155,7 +161,7 @@ def pruned(rng: random.Random, text: str) -> str:
         elif kind == 2 and isinstance(holder, dict):
             holder[rng.choice(KEYS)] = deepcopy(rng.choice(VALUES))
         elif kind == 3:
-            holder[key] = yaml.safe_load(yaml.safe_dump(other[another]))
+            holder[key] = deepcopy(other[another])
         else:
             holder[key] = deepcopy(rng.choice(VALUES))
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
