@@ -8,6 +8,7 @@ from typing import Any
 
 from modelspec.language.other_files import is_hdf5
 from modelspec.problems.errors import ModelError
+from modelspec.storage.hdf5 import hdf5
 
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
@@ -102,10 +103,8 @@ def _refuse_bombs(path: Path, members: list[zipfile.ZipInfo]) -> None:
 
 def _read_hdf5(path: Path) -> tuple[dict[str, Any], bool]:
     """Return the config, and whether the file has weights."""
-    import h5py
-
     try:
-        with h5py.File(path, "r") as file:
+        with hdf5().File(path, "r") as file:
             value = file.attrs.get("model_config")
             training = file.attrs.get("training_config")
             has_weights = "model_weights" in file

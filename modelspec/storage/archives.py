@@ -2,7 +2,8 @@
 
 import json
 import re
-from pathlib import Path
+import stat
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
@@ -12,6 +13,9 @@ _CONFIG = "config.json"
 _METADATA = "metadata.json"
 _LIMIT = 256 << 20
 _METADATA_LIMIT = 1 << 16
+
+_MEMBERS = 3
+"""The members of every archive: its metadata, its config and its weights."""
 
 UPGRADE = "pip install --upgrade keras"
 """The advice where a newer Keras saved a file."""
@@ -52,6 +56,26 @@ def largest_contents(path: Path) -> int:
             )
     except (BadZipFile, OSError, NotImplementedError) as error:
         raise ValueError(f"it cannot be read: {error}") from error
+
+
+def has_assets(path: Path) -> bool:
+    """Return True where Keras would unpack an archive: it has more than config and weights.
+
+    Raises:
+        ValueError: A name in the archive is no plain path inside of it.
+    """
+    with ZipFile(path) as archive:
+        members = archive.infolist()
+    folders = {parent for member in members for parent in PurePosixPath(member.filename).parents}
+    for member in members:
+        name = PurePosixPath(member.filename)
+        is_link = stat.S_ISLNK(member.external_attr >> 16)
+        is_folder = name in folders and not member.is_dir()
+        if name.is_absolute() or ".." in name.parts or "\\" in member.filename:
+            raise ValueError(f"its member {member.filename[:80]!r} leads out of the archive")
+        if is_link or is_folder:
+            raise ValueError(f"its member {member.filename[:80]!r} is not a plain file")
+    return len(members) > _MEMBERS
 
 
 def newer_keras(source: Path | IO[bytes]) -> str | None:

@@ -11,6 +11,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from modelspec.data.npz import data_offset, open_npz
 from modelspec.graph.naming import snake_case
+from modelspec.storage.hdf5 import hdf5
 from modelspec.weights.stored import (
     EXPANSION,
     EXPANSION_FLOOR,
@@ -28,15 +29,13 @@ _CONFIG_LIMIT = 64 << 20
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, list[str]]]:
     """Open the HDF5 file; yield it with the names of the layers if an archive has them."""
-    import h5py
-
     with path.open("rb") as start:
         archived = start.read(2) == b"PK"
     if not archived:
-        with h5py.File(path, "r") as file:
+        with hdf5().File(path, "r") as file:
             yield file, []
         return
-    with open_npz(path) as archive, _member(archive, path) as raw, h5py.File(raw, "r") as file:
+    with open_npz(path) as archive, _member(archive, path) as raw, hdf5().File(raw, "r") as file:
         yield file, _layer_names(archive)
 
 

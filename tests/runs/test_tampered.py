@@ -1,18 +1,17 @@
 """Runs that somebody changed: refused with a message, and nothing outside is touched."""
 
-import hashlib
 import itertools
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from tampering import CHECKPOINTED, LOADED, RESUMED, Tamper
+from tampered_runs import wrong_answers
+from tampering import CHECKPOINTED, LOADED, ODD, RESUMED, Tamper
+from watching import states
 
 pytestmark = [pytest.mark.keras, pytest.mark.process, pytest.mark.slow]
 
@@ -38,37 +37,6 @@ training:
     - SwapEMAWeights
 """
 
-CHILD = """
-import json, os, sys, traceback
-commands = json.loads(sys.stdin.read())
-writes, watched = [], False
-WRITING = {"os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate",
-           "os.chmod", "shutil.rmtree", "shutil.move", "shutil.copyfile", "os.system", "os.exec",
-           "os.posix_spawn", "subprocess.Popen", "socket.connect"}
-def hook(event, args):
-    if not watched:
-        return
-    if event in WRITING:
-        writes.append([event, [os.fsdecode(a) for a in args if isinstance(a, (str, bytes))]])
-    if event == "open" and isinstance(args[0], (str, bytes)):
-        flags = args[2] if isinstance(args[2], int) else 0
-        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND):
-            writes.append([event, [os.fsdecode(args[0])]])
-sys.addaudithook(hook)
-from modelspec import cli
-import modelspec.backend.start
-modelspec.backend.start.start()
-import modelspec.api.train, modelspec.backend.training.session, matplotlib.pyplot
-results = {}
-for name, argv in commands.items():
-    sys.argv, writes, watched = ["modelspec", *argv], [], True
-    print(f"== {name}", file=sys.stderr, flush=True)
-    code = cli._run()
-    watched = False
-    results[name] = [code, writes]
-sys.__stdout__.write("RESULTS" + json.dumps(results))
-"""
-
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -83,34 +51,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def sandbox(base: Path, folder: Path, ways: dict[str, Tamper]) -> dict[str, Path]:
-    """A copy of the run for each way, changed by it; and folders of the user's that must stay."""
-    places = {}
-    for index, (name, tamper) in enumerate(ways.items()):
-        place = folder / f"{index}"
-        shutil.copytree(base, place)
-        victim = place / "victim"
-        (victim / "folder").mkdir(parents=True)
-        for file in (victim / "precious", victim / "folder" / "precious"):
-            file.write_text("precious", encoding="utf-8")
-        shutil.copytree(place / "run" / "checkpoints", victim / "folder" / "checkpoints")
-        tamper(place / "run", victim)
-        places[name] = place
-    return places
-
-
-def outside(folder: Path) -> dict[str, Any]:
-    """Return the files of a tree, without those of the runs: kind, time and contents."""
-    states: dict[str, Any] = {}
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name not in ("run", "tmp")]
-        for path in (Path(place, name) for name in [*folders, *files]):
-            state = path.lstat()
-            digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-            states[str(path)] = (state.st_mode, state.st_mtime_ns, state.st_size, digest)
-    return states
-
-
 def modelspec(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "modelspec", *arguments],
@@ -121,48 +61,27 @@ def modelspec(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str
     )
 
 
-def judge(commands: dict[str, list[str]], places: dict[str, Path], folder: Path) -> list[str]:
-    """Run each command in one process, and return the failures."""
-    before = outside(folder)
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD],
-        input=json.dumps(commands),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        # Modules that nothing has imported yet would be compiled, beside their source.
-        env={
-            **os.environ,
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "TMPDIR": str(folder / "tmp"),
-            "MPLBACKEND": "agg",
-        },
-        timeout=1200,
-    )
-    assert "RESULTS" in done.stdout, done.stderr[-3000:]
-    results = json.loads(done.stdout.partition("RESULTS")[2])
-    parts = [part.partition("\n") for part in done.stderr.split("== ")[1:]]
-    said = {name: text for name, _, text in parts}
-    wrong = [
-        f"{name}: exit {code}, {said[name][:300]!r}"
-        for name, (code, _) in results.items()
-        if code != 1 or "error: " not in said[name] or "Traceback" in said[name]
-    ]
-    for name, (_, writes) in results.items():
-        own = (str(places[name] / "run"), str(folder / "tmp"))
-        # Our cache too: a value is stored anew where a file of the package is newer than it.
-        ours = (*own, os.devnull, os.environ["XDG_CACHE_HOME"], str(Path.home() / ".cache"))
-        wrong += [
-            f"{name}: {event} {paths}"
-            for event, paths in writes
-            if not all(os.path.abspath(path).startswith(ours) for path in paths)  # noqa: PTH100
-        ]
-    after = outside(folder)
-    wrong += [f"changed: {path}" for path in before if before[path] != after.get(path)]
-    wrong += [f"made: {path}" for path in after if path not in before]
-    return wrong
+VERBS: dict[str, str] = {
+    "resume": "train spec.yaml --data d.npz --run run --resume --epochs 3 --quiet",
+    "resume-itself": "train run/spec.yaml --data d.npz --run run --resume --epochs 3 --quiet",
+    "evaluate": "evaluate run --data d.npz",
+    "predict": "predict run --data d.npz -o run/p.npz",
+    "summary": "summary run",
+    "summary-model": "summary run/model.keras",
+    "check": "check run/spec.yaml --data d.npz",
+    "check-weights": "check spec.yaml --weights run",
+    "runs": "runs run",
+    "report": "report run --data d.npz",
+    "plot": "plot run",
+    "plot-model": "plot run/model.keras",
+    "import": "import run/model.keras",
+    "diff": "diff run spec.yaml",
+    "export": "export run --format python",
+}
+"""Everything that reads a run; the paths are those of a folder with a run."""
 
+
+ALL = {**RESUMED, **{f"loaded: {name}": way for name, way in LOADED.items()}, **ODD}
 
 # Changes next to each other are of one kind.
 FEW = dict(itertools.islice(RESUMED.items(), 0, None, 8))
@@ -173,30 +92,21 @@ FEW_LOADED = dict(itertools.islice(LOADED.items(), 0, None, 3))
     "ways", [pytest.param(FEW, id="few"), pytest.param(RESUMED, id="all", marks=pytest.mark.sweep)]
 )
 def test_resumed(base: Path, tmp_path: Path, ways: dict[str, Tamper]) -> None:
-    (tmp_path / "tmp").mkdir()
-    places = sandbox(base, tmp_path, ways)
-    commands = {
-        name: [
-            *("train", f"{place}/spec.yaml", "--data", f"{place}/d.npz", "--run", f"{place}/run"),
-            *("--resume", "--epochs", "3", "--quiet"),
-        ]
-        for name, place in places.items()
-    }
-    wrong = judge(commands, places, tmp_path)
+    wrong = wrong_answers(base, tmp_path / "tree", VERBS["resume"], ways)
     assert not wrong, "\n".join(wrong)
 
 
 def test_a_moved_run_goes_on_where_it_is(base: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     shutil.copytree(base / "run", moved)
-    before = outside(base)
+    before = states(base)
     done = modelspec(
         *("train", "spec.yaml", "--data", "d.npz", "--run", str(moved)),
         *("--resume", "--epochs", "3", "--quiet"),
         folder=base,
     )
     assert done.returncode == 0, done.stderr
-    assert outside(base) == before
+    assert states(base) == before
     assert (moved / "b.weights.h5").read_bytes() != (base / "run" / "b.weights.h5").read_bytes()
 
 
@@ -236,22 +146,27 @@ def test_runs_are_listed_without_following_links(base: Path, tmp_path: Path, nam
     ],
 )
 def test_loaded(base: Path, tmp_path: Path, verb: str, ways: dict[str, Tamper]) -> None:
-    (tmp_path / "tmp").mkdir()
-    places = sandbox(base, tmp_path, ways)
-    commands = {
-        name: [verb, f"{place}/run", "--data", f"{place}/d.npz"] for name, place in places.items()
-    }
-    wrong = judge(commands, places, tmp_path)
+    wrong = wrong_answers(base, tmp_path / "tree", VERBS[verb], ways)
     assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.sweep
 @pytest.mark.parametrize("verb", ["evaluate", "predict"])
 def test_judged_by_a_checkpoint(base: Path, tmp_path: Path, verb: str) -> None:
-    (tmp_path / "tmp").mkdir()
-    places = sandbox(base, tmp_path, CHECKPOINTED)
-    commands = {
-        name: [verb, f"{place}/run", "--data", f"{place}/d.npz"] for name, place in places.items()
+    wrong = wrong_answers(base, tmp_path / "tree", VERBS[verb], CHECKPOINTED)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_command_does_no_harm(base: Path, tmp_path: Path, verb: str) -> None:
+    # A pipe that the command line names is read, as in `check <(program)`.
+    ways = {
+        name: way
+        for name, way in ALL.items()
+        if not (
+            "pipe for" in name and any(file in VERBS[verb] for file in ("model.keras", "run/spec"))
+        )
     }
-    wrong = judge(commands, places, tmp_path)
+    wrong = wrong_answers(base, tmp_path / "tree", VERBS[verb], ways, must_refuse=False)
     assert not wrong, "\n".join(wrong)

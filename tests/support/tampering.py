@@ -1,9 +1,14 @@
 """Runs that somebody changed: each function makes a change that no training makes."""
 
+import base64
 import io
+import itertools
 import json
+import marshal
 import os
 import shutil
+import socket
+import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -79,13 +84,8 @@ def _header(name: str, shape: str) -> Tamper:
 
 
 def _pickled(run: Path, victim: Path) -> None:
-    class Harm:
-        def __reduce__(self) -> Any:
-            return os.remove, (str(victim / "precious"),)
-
-    change_arrays(
-        run, lambda arrays: arrays.update({"variable/0": np.array([Harm()], dtype=object)})
-    )
+    harm = np.array([_Harm(victim)], dtype=object)
+    change_arrays(run, lambda arrays: arrays.update({"variable/0": harm}))
 
 
 def _zip_bomb(run: Path, victim: Path) -> None:
@@ -190,6 +190,152 @@ def _weights(change: Callable[[h5py.File, Path], Any]) -> Tamper:
                 new.writestr(name, content)
 
     return tamper
+
+
+def _members(change: Callable[[dict[str | zipfile.ZipInfo, bytes], Path], Any]) -> Tamper:
+    """Change the entries of ``model.keras``."""
+
+    def tamper(run: Path, victim: Path) -> None:
+        path = run / "model.keras"
+        with zipfile.ZipFile(path) as old:
+            members: dict[str | zipfile.ZipInfo, bytes] = {n: old.read(n) for n in old.namelist()}
+        change(members, victim)
+        with zipfile.ZipFile(path, "w") as new:
+            for entry, raw in members.items():
+                new.writestr(entry, raw)
+
+    return tamper
+
+
+def _paths_out_of_the_archive(members: dict[str | zipfile.ZipInfo, bytes], victim: Path) -> None:
+    link = zipfile.ZipInfo("assets")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    members[link] = str(victim / "folder").encode()
+    for name in ("../../made", f"{victim}/made", "assets/../../../made", "assets/precious"):
+        members[name] = b"made"
+
+
+def _weights_as_pickle(members: dict[str | zipfile.ZipInfo, bytes], victim: Path) -> None:
+    raw = io.BytesIO()
+    harm: dict[str, Any] = {"layers/dense/vars": np.array([_Harm(victim)], dtype=object)}
+    np.savez(raw, **harm)
+    del members["model.weights.h5"]
+    members["model.weights.npz"] = raw.getvalue()
+
+
+class _Harm:
+    """A pickle that deletes a file when it is loaded."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> Any:
+        return os.remove, (str(self.victim / "precious"),)
+
+
+def _unknown_filter(members: dict[str | zipfile.ZipInfo, bytes], victim: Path) -> None:
+    """Let HDF5 look for a plugin that decodes the values."""
+    del victim
+    raw = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(raw, "r+") as file:
+        del file["layers/dense/vars/0"]
+        file["layers/dense/vars"].create_dataset(
+            "0", data=np.ones((4, 3), "f4"), compression="gzip"
+        )
+    content = bytearray(raw.getvalue())
+    at = content.index(b"deflate") - 8
+    assert content[at : at + 2] == b"\x01\x00", content[at - 8 : at + 8]
+    content[at : at + 2] = (32_013).to_bytes(2, "little")
+    members["model.weights.h5"] = bytes(content)
+
+
+def _virtual(file: h5py.File, victim: Path) -> None:
+    del file["layers/dense/vars/0"]
+    layout = h5py.VirtualLayout((4, 3), "f4")
+    layout[:] = h5py.VirtualSource(str(victim / "other.h5"), "data", (4, 3))
+    file["layers/dense/vars"].create_virtual_dataset("0", layout)
+
+
+def _loop(file: h5py.File, victim: Path) -> None:
+    del victim
+    del file["layers/dense"]
+    file["layers/dense"] = h5py.SoftLink("/layers")
+
+
+def _optimizer_elsewhere(file: h5py.File, victim: Path) -> None:
+    del file["optimizer/vars/1"]
+    file["optimizer/vars/1"] = h5py.ExternalLink(str(victim / "other.h5"), "/data")
+
+
+def _legacy(run: Path, victim: Path) -> None:
+    """A model of Keras 2 with a Lambda whose code is marshalled."""
+    code = base64.b64encode(
+        marshal.dumps(compile(f"open({str(victim / 'ran')!r}, 'w')", "", "eval"))
+    )
+    function = {"class_name": "__lambda__", "config": {"code": code.decode()}}
+    layer = {"class_name": "Lambda", "config": {"name": "y", "function": function}}
+    config = {"class_name": "Sequential", "config": {"name": "m", "layers": [layer]}}
+    (run / "model.keras").unlink()
+    with h5py.File(run / "model.keras", "w") as file:
+        file.attrs["model_config"] = json.dumps(config)
+        file.create_group("model_weights")
+
+
+def _activation(module: str, name: str, *, compiled: str = "") -> Tamper:
+    """Name a function of a module where Keras expects one of its own."""
+    function = {"module": module, "class_name": "function", "config": name}
+    function["registered_name"] = "function"
+
+    def change(config: dict[str, Any], victim: Path) -> None:
+        del victim
+        if compiled:
+            config["compile_config"][compiled] = function
+        else:
+            _first_layer(config)["config"]["activation"] = function
+
+    return _config(change)
+
+
+def _object(class_name: str, **config: Any) -> Tamper:
+    """Write an object of Keras's own format as an initializer."""
+
+    def change(whole: dict[str, Any], victim: Path) -> None:
+        del victim
+        _first_layer(whole)["config"]["kernel_initializer"] = {
+            "class_name": class_name,
+            "config": config,
+        }
+
+    return _config(change)
+
+
+def _folder(name: str) -> Tamper:
+    def tamper(run: Path, victim: Path) -> None:
+        del victim
+        (run / name).unlink(missing_ok=True)
+        (run / name).mkdir(parents=True)
+        (run / name / "inside").write_text("inside", encoding="utf-8")
+
+    return tamper
+
+
+def _socket(name: str) -> Tamper:
+    def tamper(run: Path, victim: Path) -> None:
+        del victim
+        (run / name).unlink(missing_ok=True)
+        before = Path.cwd()
+        os.chdir(run)  # the path of a socket is short
+        try:
+            with socket.socket(socket.AF_UNIX) as bound:
+                bound.bind(name)
+        finally:
+            os.chdir(before)
+
+    return tamper
+
+
+def _callback(text: str) -> Tamper:
+    return _spec("- SwapEMAWeights", f"- SwapEMAWeights\n  - {text}")
 
 
 def _first_layer(config: dict[str, Any]) -> dict[str, Any]:
@@ -388,3 +534,90 @@ def _without_model(tamper: Tamper) -> Tamper:
 
 CHECKPOINTED: dict[str, Tamper] = {name: _without_model(RESUMED[name]) for name in _OF_WEIGHTS}
 """Changes that ``evaluate`` and ``predict`` must refuse in a run with checkpoints, but no model."""
+
+ODD: dict[str, Tamper] = {
+    "paths out of the archive": _members(_paths_out_of_the_archive),
+    "weights as a pickle": _members(_weights_as_pickle),
+    "an unknown filter": _members(_unknown_filter),
+    "a config that is large": _members(
+        lambda members, _: members.update({"config.json": b"[" + b"0," * (1 << 22) + b"0]"})
+    ),
+    "a config that is deep": _members(
+        lambda members, _: members.update({"config.json": b"[" * 100_000})
+    ),
+    "no config": _members(lambda members, _: members.pop("config.json")),
+    "metadata that is a list": _members(
+        lambda members, _: members.update({"metadata.json": b"[1]"})
+    ),
+    "a virtual dataset": _weights(_virtual),
+    "a loop of weights": _weights(_loop),
+    "state of the optimizer elsewhere": _weights(_optimizer_elsewhere),
+    "code of Keras 2": _legacy,
+    "a function of os": _activation("os", "remove"),
+    "a function of subprocess": _activation("subprocess", "Popen"),
+    "a function of builtins": _activation("builtins", "exec"),
+    "a function that downloads": _activation("keras.utils", "get_file"),
+    "a function that loads": _activation("keras.saving", "load_model"),
+    "a function of a decoy": _activation("dense", "main"),
+    "a loss of os": _activation("os", "remove", compiled="loss"),
+    "a metric of a decoy": _activation("y", "main", compiled="metrics"),
+    "an optimizer of subprocess": _activation("subprocess", "Popen", compiled="optimizer"),
+    "a lambda": _object("__lambda__", value=["4wAAAAA=", None, None]),
+    "a type of another module": _object("__typespec__", spec_name="x", module="dense"),
+    "bytes of a pickle": _object("__bytes__", value="cos\nsystem\n(S'true'\ntR."),
+    "a module of torch": _replace_layer("TorchModuleWrapper", module="gAR9lC4="),
+    "a name that is a path": _config(
+        lambda config, victim: _first_layer(config)["config"].update(name=f"../..{victim}/made")
+    ),
+    "an asset that is a path": _replace_layer("TextVectorization", vocabulary="../victim/precious"),
+    "a plugin of a decoy": _record(
+        plugins=[{"name": "dense.py", "sha256": "x", "file": "dense.py"}]
+    ),
+    "plugins as text": _record(plugins="dense"),
+    "models as numbers": _record(models={"dense": {"sha256": "x"}}),
+    "overrides of other paths": _record(overrides=["training.callbacks=[]", "x"]),
+    "overrides that are numbers": _record(overrides=[1]),
+    "other epochs": _record(epochs="x"),
+    "another end": _record(end_reason=[1]),
+    "other workers": _record(workers="x", devices=[1]),
+    "another machine": _record(machine={"threads": [1]}),
+    "another epoch of the model": _record(model_epoch="x"),
+    "parameters as a list": _record(parameters=[1]),
+    "other versions": _record(versions=5),
+    "weights of a decoy": _record(weights={"from": "../victim/other.h5", "layers": 5}),
+    **{
+        f"a folder for {name}": _folder(name)
+        for name in (
+            *("run.json", "spec.yaml", "model.keras", "history.jsonl", "history.csv", "lock"),
+            *("curves.png", "report.html", "checkpoints/epoch-000009.npz", ".spec.1.yaml"),
+            *("log.csv", "b.weights.h5", "fitted.npz"),
+        )
+    },
+    "a socket for the lock": _socket("lock"),
+    "a socket for run.json": _socket("run.json"),
+    "a link for report.html": _link("report.html", "precious"),
+    "a link for the plugins": _link("plugins", "folder"),
+    "a link for the models": _link("models", "folder"),
+    "a link for fitted.npz": _link("fitted.npz", "precious"),
+    "a link of a dead process": _link("checkpoints/.epoch-000001.1.npz", "precious"),
+    "a log elsewhere": _callback("TensorBoard: {log_dir: VICTIM/log}"),
+    "a backup elsewhere": _callback("BackupAndRestore: {backup_dir: VICTIM/folder}"),
+    "a monitor on the network": _callback("RemoteMonitor: {root: 'http://localhost:9'}"),
+    "a monitor of files": _callback("ModelCheckpoint: {filepath: '../victim/{epoch}.keras'}"),
+    "a spec with a vocabulary": _spec(
+        "- Dense: {units: 3}", "- StringLookup: {vocabulary: VICTIM/precious}"
+    ),
+    "a spec with weights": _spec("outputs: y", "outputs: y\nweights: {from: VICTIM/other.h5}"),
+    "a spec with a model": _spec("outputs: y", "outputs: y\nmodels: {m: {path: VICTIM/other.h5}}"),
+    "a spec with Python": _spec(
+        "outputs: y", "outputs: !!python/object/apply:os.remove [VICTIM/precious]"
+    ),
+    "a spec with aliases": _text(
+        "spec.yaml",
+        "a: &a [x, x, x, x, x, x, x, x, x]\n"
+        + "".join(
+            f"{y}: &{y} [{', '.join([f'*{x}'] * 9)}]\n" for x, y in itertools.pairwise("abcdefghi")
+        ),
+    ),
+}
+"""Changes that some commands refuse and others do not read: none may do harm."""

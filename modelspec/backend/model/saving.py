@@ -1,8 +1,10 @@
 """Keras models to and from ``.keras`` files, whatever their depth."""
 
 import re
+import tempfile
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ import keras
 from modelspec.backend.model.archive import symbolic_model
 from modelspec.backend.model.description import weight_bytes
 from modelspec.backend.model.recursion import with_deep_stack
-from modelspec.storage.archives import largest_contents, read_config
+from modelspec.storage.archives import has_assets, largest_contents, read_config
+from modelspec.storage.hdf5 import hdf5
 
 _SLACK = 1 << 20
 """The bytes that a model may have besides those in its file, such as generator states."""
@@ -31,6 +34,7 @@ def read_model(path: Path, *, compiled: bool = True) -> Any:
             other types too.
     """
     _require_memory(path)
+    hdf5()
 
     def read() -> Any:
         # Keras warns of an optimizer whose state it cannot restore, which is not used here.
@@ -40,7 +44,20 @@ def read_model(path: Path, *, compiled: bool = True) -> Any:
             raise ValueError("it is not a functional or sequential model")
         return _functional(model) if isinstance(model, keras.Sequential) else model
 
-    return with_deep_stack(read)
+    with _temporary_folder() if has_assets(path) else nullcontext():
+        return with_deep_stack(read)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[None]:
+    """Delete the assets that Keras unpacks: where it cannot read them all, it leaves some."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="modelspec-") as folder:
+        tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def _require_memory(path: Path) -> None:
