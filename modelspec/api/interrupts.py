@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as requests: a run finishes and saves its current step before it ends."""
+"""Ctrl-C, SIGTERM and SIGHUP as requests: a run saves its current step before it ends."""
 
 import signal
 import threading
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from modelspec.cluster.stopping import stopping_signals
 
 
 class Interrupts:
@@ -22,7 +22,8 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+            numbers = stopping_signals()
+            self._before = {number: signal.signal(number, self._handle) for number in numbers}
         return self
 
     def __exit__(
@@ -35,8 +36,10 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del frame
         if self.requested:
+            if number == signal.SIGHUP:
+                return  # the system and the shell both send it for a closed terminal
             raise KeyboardInterrupt
         self.requested = True
         # The signal may have come inside a write to the stream that this writes to, which Python

@@ -18,6 +18,7 @@ from typing import IO
 from modelspec.cluster.cluster import LOCAL, TF_CONFIG, config_text
 from modelspec.cluster.cores import divide, starting_on, usable_cores
 from modelspec.cluster.pulse import HANGS, PULSE, SILENCE
+from modelspec.cluster.stopping import stopping_signals
 from modelspec.problems.errors import RunError
 from modelspec.storage.regular import open_regular
 
@@ -216,7 +217,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def _passing_signals(workers: Sequence[_Worker]) -> Iterator[Collection[int]]:
-    """Pass SIGTERM and Ctrl-C to the workers; yield the signals that were passed so far."""
+    """Pass Ctrl-C, SIGTERM and SIGHUP to the workers; yield the signals that were passed so far."""
     asked: set[int] = set()
 
     def passed(number: int, frame: FrameType | None) -> None:
@@ -226,7 +227,7 @@ def _passing_signals(workers: Sequence[_Worker]) -> Iterator[Collection[int]]:
             if worker.process.poll() is None:
                 worker.process.send_signal(number)
 
-    before = {number: signal.signal(number, passed) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, passed) for number in stopping_signals()}
     try:
         yield asked
     finally:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from deaths import start, wait_for_run, whole_files
+from deaths import command, start, wait_for_run, whole_files
 from ending import PATIENCE
 
 from modelspec.api.interrupts import Interrupts
@@ -50,13 +52,60 @@ def test_ctrl_c_keeps_the_step_says_how_to_go_on_and_leaves_with_130(tmp_path: P
 
 
 @pytest.mark.sweep
+def test_a_closed_terminal_saves_the_step(tmp_path: Path) -> None:
+    """The system and the shell send SIGHUP one after the other, and nothing can be written."""
+    folder = tmp_path / "run"
+    controller, terminal = pty.openpty()
+    with subprocess.Popen(
+        command("plateau", folder),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    ) as process:
+        os.close(terminal)
+        wait_for_run(process, folder)
+        time.sleep(0.5)
+        os.close(controller)
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGHUP)
+        process.wait(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
+    assert list((folder / "checkpoints").glob("epoch-*.npz"))
+    whole_files(folder)
+
+
+def test_two_hangups_are_one_request() -> None:
+    with Interrupts(lambda: None) as interrupts:
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
+    assert interrupts.requested
+
+
+def test_ignored_signals_stay_ignored() -> None:
+    """As with nohup, and in the background of a shell."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interrupts(lambda: None) as interrupts:
+            signal.raise_signal(signal.SIGHUP)
+            assert not interrupts.requested
+            signal.raise_signal(signal.SIGTERM)
+            assert interrupts.requested
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.sweep
 def test_a_second_ctrl_c_waits_for_no_step(tmp_path: Path) -> None:
     (tmp_path / "endless.yaml").write_text(ENDLESS, encoding="utf-8")
     np.savez(tmp_path / "x.npz", x=np.ones((1, 10**6, 1), "f"), y=np.ones((1, 1), "f"))
     folder = tmp_path / "run"
-    command = [sys.executable, "-m", "modelspec", "train", str(tmp_path / "endless.yaml")]
-    command += ["--data", str(tmp_path / "x.npz"), "--run", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    endless = [sys.executable, "-m", "modelspec", "train", str(tmp_path / "endless.yaml")]
+    endless += ["--data", str(tmp_path / "x.npz"), "--run", str(folder)]
+    with subprocess.Popen(endless, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         wait_for_run(process, folder)
         # By then the graph is made, and the first step has begun.
         time.sleep(3)

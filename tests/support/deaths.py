@@ -60,13 +60,19 @@ Disturbance = Callable[["subprocess.Popen[bytes]", Path], None]
 """Something that disturbs a process which trains into a folder."""
 
 
-def start(kind: str, folder: Path) -> "subprocess.Popen[bytes]":
-    """Train in a process of its own, with a checkpoint every few steps."""
+def command(kind: str, folder: Path) -> list[str]:
+    """Write a spec, and return the command that trains it with a checkpoint every few steps."""
     spec = folder.with_suffix(".yaml")
     spec.write_text(SPECS[kind], encoding="utf-8")
-    command = [sys.executable, "-m", "modelspec", "train", str(spec), "--data", str(DATA)]
-    command += ["--run", str(folder), "--resume", "--checkpoint-minutes", "0.002"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    train = [sys.executable, "-m", "modelspec", "train", str(spec), "--data", str(DATA)]
+    return [*train, "--run", str(folder), "--resume", "--checkpoint-minutes", "0.002"]
+
+
+def start(kind: str, folder: Path) -> "subprocess.Popen[bytes]":
+    """Train in a process of its own."""
+    return subprocess.Popen(
+        command(kind, folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
 
 
 def train(kind: str, folder: Path) -> float:

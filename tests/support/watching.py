@@ -57,7 +57,9 @@ for index, (name, argv) in enumerate(commands.items()):
     watched = False
     results[name] = [code, events]
 from_tree = [getattr(m, "__file__", None) or "" for m in list(sys.modules.values())]
-from_tree = [file for file in from_tree if file.startswith(os.environ["HOME"].rsplit("/", 1)[0])]
+tree = os.environ["HOME"].rsplit("/", 1)[0]
+# TensorFlow writes the code that it traces to temporary files.
+from_tree = [f for f in from_tree if f.startswith(tree) and not f.startswith(f"{tree}/tmp/__auto")]
 sys.__stdout__.write("== RESULTS\\n" + json.dumps([results, from_tree]))
 """
 
