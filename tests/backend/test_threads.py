@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import modelspec
-from modelspec.backend.training.threads import VARIABLE, all_small
+from modelspec.backend.training.threads import INTEROP, INTRAOP, all_small, set_threads
 
 pytestmark = [pytest.mark.keras, pytest.mark.process]
 
@@ -59,6 +59,22 @@ def test_a_small_recurrent_model_is() -> None:
     assert small(SMALL)
     assert small(TEXT)
     assert small((SPECS / "question_answering.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [(SMALL, [INTRAOP]), (TEXT, [INTRAOP, INTEROP]), (TEXT.replace("60", "600"), [])],
+    ids=["recurrent", "text", "large"],
+)
+def test_one_thread_for_small_operations_and_one_operation_at_a_time_for_texts(
+    text: str, variables: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (INTRAOP, INTEROP):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    valid = modelspec.loads(text).require()
+    set_threads(valid.graph, valid.spec.training.batch_size)
+    assert [name for name in (INTRAOP, INTEROP) if os.environ.get(name) == "1"] == variables
 
 
 @pytest.mark.parametrize(
@@ -117,7 +133,7 @@ def test_the_numbers_are_the_same_whatever_the_threads(
         subprocess.run(
             [*command, "--run", run, "--quiet"],
             cwd=tmp_path,
-            env=os.environ | {VARIABLE: number},
+            env=os.environ | {INTRAOP: number},
             check=True,
             capture_output=True,
         )

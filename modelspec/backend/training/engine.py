@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from modelspec.backend.model.compiling import build_losses
 from modelspec.backend.training.batch_source import StepChunk
+from modelspec.backend.training.row_sums import fast_row_sums
 from modelspec.backend.training.step_errors import run_step
 from modelspec.backend.training.xla import Jit
 from modelspec.backend.training.xla_random import as_without_xla
@@ -152,7 +153,8 @@ class Engine:
                     else _shared_step(step, self.shared, trains=trains, own=chunk.is_share)
                 )
                 walk = _walker(taken, specs, jit, guarded=trains)
-                self._trace(walk, str(key), way_out, trains=trains)
+                with fast_row_sums(use=jit == "off"):
+                    self._trace(walk, str(key), way_out, trains=trains)
                 self._walks[key] = walk
             walk = self._walks[key]
             return run_step(

@@ -1,4 +1,4 @@
-"""The number of threads for one operation of a model, derived from its graph."""
+"""The numbers of threads for one operation of a model and for several, derived from its graph."""
 
 import math
 import os
@@ -8,8 +8,8 @@ from typing import Any
 from modelspec.graph.graph import Graph, Node
 from modelspec.language.written import Written
 
-VARIABLE = "TF_NUM_INTRAOP_THREADS"
-"""The variable that TensorFlow reads when it starts."""
+INTRAOP, INTEROP = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
+"""The variables that TensorFlow reads when it starts: threads of one operation, and of several."""
 
 _RECURRENT = frozenset({"GRU", "LSTM", "SimpleRNN"})
 
@@ -38,12 +38,16 @@ _MAX_TABLE = 2**21
 def set_threads(graph: Graph, batch_size: int) -> None:
     """Set one thread for each operation of a graph whose steps are many small operations.
 
-    The directions and branches of a model still run in parallel. The setting applies to the whole
+    Directions and branches of recurrent models still run in parallel; for other models, starting a
+    second operation elsewhere takes longer than the operation. The setting applies to the whole
     process from TensorFlow's start, so it is for a process that trains one model only; a value in
     the environment has priority.
     """
-    if all_small(graph, batch_size):
-        os.environ.setdefault(VARIABLE, "1")
+    if not all_small(graph, batch_size):
+        return
+    os.environ.setdefault(INTRAOP, "1")
+    if not any(_unwrapped(node)[0] in _RECURRENT for node in graph.nodes):
+        os.environ.setdefault(INTEROP, "1")
 
 
 def all_small(graph: Graph, batch_size: int) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from modelspec.backend.training.row_sums import fast_row_sums
 from modelspec.backend.training.xla import is_large
 
 Update = Callable[[Any, Any, Any], None]
@@ -34,7 +35,8 @@ def _fused(update_step: Update) -> Update:
 
         @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
         def update(parts: tuple[Any, ...], learning_rate: Any) -> None:
-            update_step(_whole(parts, variable), variable, learning_rate)
+            with fast_row_sums(use=False):
+                update_step(_whole(parts, variable), variable, learning_rate)
 
         update(_parts(gradient), tf.convert_to_tensor(learning_rate))
 
