@@ -25,18 +25,25 @@ WRITING = {"os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.syml
            "os.chmod", "os.chown", "os.utime", "shutil.rmtree", "shutil.move", "shutil.copyfile"}
 RUNNING = {"os.system", "os.exec", "os.posix_spawn", "os.fork", "os.spawn", "subprocess.Popen",
            "socket.connect", "socket.bind", "pickle.find_class", "ctypes.dlopen", "marshal.loads"}
+IN_FOLDER = {"os.remove", "os.rename", "os.rmdir"}
 FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-def paths(arguments):
-    return [os.path.realpath(os.path.dirname(os.fsdecode(a)) or ".") + "/" +
-            os.path.basename(os.fsdecode(a)) for a in arguments if isinstance(a, (str, bytes))]
+def paths(event, arguments):
+    texts = [os.fsdecode(a) for a in arguments if isinstance(a, (str, bytes))]
+    folders = [a for a in arguments[len(texts):] if isinstance(a, int) and a >= 0]
+    # Some calls are about a name in an open folder. Of open, Python tells only the name.
+    if event == "open" and sys._getframe(2).f_code.co_filename.endswith("shutil.py"):
+        return []
+    place = f"/proc/self/fd/{folders[-1]}" if folders and event in IN_FOLDER else "."
+    places = [os.path.join(place, text) for text in texts]
+    return [os.path.realpath(os.path.dirname(p)) + "/" + os.path.basename(p) for p in places]
 def hook(event, arguments):
     if not watched:
         return
     if event == "open" and isinstance(arguments[0], (str, bytes)):
         writes = isinstance(arguments[2], int) and arguments[2] & FLAGS
-        events.append(["writes" if writes else "reads", event, paths(arguments[:1])])
+        events.append(["writes" if writes else "reads", event, paths(event, arguments[:1])])
     elif event in WRITING:
-        events.append(["writes", event, paths(arguments)])
+        events.append(["writes", event, paths(event, arguments)])
     elif event in RUNNING:
         caller = sys._getframe(1).f_code.co_filename
         if event != "marshal.loads" or "importlib" not in caller:
