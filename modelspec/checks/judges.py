@@ -4,6 +4,7 @@ All are warnings, because Keras computes a number whatever the targets contain.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from modelspec.catalog.losses import (
     LOSSES,
@@ -11,9 +12,10 @@ from modelspec.catalog.losses import (
     LossFacts,
     Placed,
     Shape,
+    folded,
     named_loss,
 )
-from modelspec.catalog.metrics import MetricFacts, chosen_accuracy, metric_facts
+from modelspec.catalog.metrics import CONFUSION, MetricFacts, chosen_accuracy, metric_facts
 from modelspec.checks.rows import find_row
 from modelspec.checks.target_values import first_not_one_hot
 from modelspec.data.arrays import row_blocks
@@ -30,7 +32,8 @@ def check_judges(
 ) -> Iterator[Diagnostic]:
     """Yield the problems of an output's metrics and class weights with its target ``name``."""
     shape = output_shape[1:] if output_shape else None
-    facts = LOSSES.get(named_loss(head.loss, target.shape[1:], shape)[0])
+    loss, arguments = named_loss(head.loss, target.shape[1:], shape)
+    facts = LOSSES.get(loss)
     metrics = [
         (metric, known)
         for metric in head.metrics
@@ -39,6 +42,7 @@ def check_judges(
     yield from _several_labels(facts, metrics, name, target)
     yield from _signs(facts, metrics, name, target)
     yield from _percentages(head, name, target)
+    yield from _ignored_class(head, name, target, arguments.get("ignore_class"), weight)
     if weight is not None:
         yield from _without_weights(head, weight)
     yield from _class_weights(head, facts, name, target, shape)
@@ -59,11 +63,11 @@ def _several_labels(
     target: Column,
 ) -> Iterator[Diagnostic]:
     """Yield metrics that need one class for each row, where rows have several or none."""
-    if facts is None or facts.targets != "binary":
+    if facts is None or facts.targets not in ("binary", "elementwise"):
         return
     of_one = [metric for metric, known in metrics if known.targets == "one-hot"]
     row = first_not_one_hot(target) if of_one else None
-    if row is None:
+    if row is None or (facts.targets == "elementwise" and not _are_labels(target)):
         return
     for metric in of_one:
         message = (
@@ -71,6 +75,10 @@ def _several_labels(
             "compares only the largest value of a row"
         )
         yield _mismatch(metric.route, message, _by_label(metric))
+
+
+def _are_labels(target: Column) -> bool:
+    return find_row(target, lambda rows: (rows != 0) & (rows != 1)) is None
 
 
 def _by_label(metric: Placed) -> str:
@@ -108,7 +116,7 @@ def _percentages(head: JudgedHead, name: str, target: Column) -> Iterator[Diagno
         for code, value, route in judges
         if named_loss(value, target.shape[1:], None)[0] == "meanabsolutepercentageerror"
     ]
-    zeros = _count_zeros(target) if dividing and target.dtype.kind in "biuf" else 0
+    zeros = _count(target, 0) if dividing and target.dtype.kind in "biuf" else 0
     count = "1 zero" if zeros == 1 else f"{zeros:,} zeros"
     for code, route in dividing if zeros else ():
         message = (
@@ -119,8 +127,47 @@ def _percentages(head: JudgedHead, name: str, target: Column) -> Iterator[Diagno
         yield Diagnostic(code, message, route, severity="warning", hint=hint)
 
 
-def _count_zeros(array: Column) -> int:
-    return sum(int((rows == 0).sum()) for rows in row_blocks(array, _BLOCK))
+def _ignored_class(
+    head: JudgedHead, name: str, target: Column, ignored: Any, weight: Column | None
+) -> Iterator[Diagnostic]:
+    """Yield metrics that count the targets of the class that the loss ignores."""
+    # A mask could leave out the steps of a sequence, in metrics too.
+    if type(ignored) is not int or target.dtype.kind not in "iu" or _has_steps(target):
+        return
+    metrics = [metric for metric in head.metrics if _counts(metric, ignored, weight)]
+    count = _count(target, ignored) if metrics else 0
+    for metric in metrics if count else ():
+        message = (
+            f"{count:,} targets in array {name} are {ignored}, which the loss ignores, and this "
+            "metric counts them"
+        )
+        hint = (
+            f"save {head.output}_weight with 0 in those rows, 1 in the others, and write "
+            "weighted_metrics"
+        )
+        if _takes_ignored(metric):
+            hint = f"give it ignore_class: {ignored} too"
+        yield _mismatch(metric.route, message, hint)
+
+
+def _has_steps(target: Column) -> bool:
+    return target.ndim == 2 and target.shape[1] > 1  # noqa: PLR2004 - the axes of a sequence
+
+
+def _counts(metric: Placed, ignored: int, weight: Column | None) -> bool:
+    written = Written.read(metric.value)
+    own = written.arguments.get("ignore_class") if written else None
+    return own != ignored and not (metric.weighted and weight is not None)
+
+
+def _takes_ignored(metric: Placed) -> bool:
+    written = Written.read(metric.value)
+    name = folded(written.name) if written else ""
+    return name in CONFUSION or name == "sparsecategoricalcrossentropy"
+
+
+def _count(array: Column, value: int) -> int:
+    return sum(int((rows == value).sum()) for rows in row_blocks(array, _BLOCK))
 
 
 def _without_weights(head: JudgedHead, weight: Column) -> Iterator[Diagnostic]:
@@ -128,7 +175,7 @@ def _without_weights(head: JudgedHead, weight: Column) -> Iterator[Diagnostic]:
     plain = [metric for metric in head.metrics if not metric.weighted]
     if not plain:
         return
-    zeros = _count_zeros(weight)
+    zeros = _count(weight, 0)
     if not zeros:
         return
     message = (
@@ -155,7 +202,7 @@ def _class_weights(
         hint = f"save {head.output}_weight, a weight for each sample"
         yield Diagnostic("class-weights", problem, route, "key", hint=hint)
         return
-    classes = _count(facts, target, shape)
+    classes = _class_count(facts, target, shape)
     for number in head.class_weights:
         if classes is not None and not 0 <= number < classes:
             message = f"output {head.output} has classes 0..{classes - 1}, and no class {number}"
@@ -180,7 +227,7 @@ def _without_classes(
     return f"array {name} holds -1, first in {row}, but class ids start at 0" if row else None
 
 
-def _count(facts: LossFacts | None, target: Column, shape: Shape | None) -> int | None:
+def _class_count(facts: LossFacts | None, target: Column, shape: Shape | None) -> int | None:
     """Return the number of classes of an output; None where it is unknown."""
     width = shape[-1] if shape else None
     if facts is None:

@@ -64,8 +64,8 @@ def check_metrics(head: Head, last: LastLayer, catalog: Catalog) -> Iterator[Dia
     for metric in head.metrics:
         judged = _judged(head, metric, last, catalog)
         rules = (
-            *(_of_other_targets, _of_ids, _of_one_unit, _of_one_value, _of_all_classes),
-            *(_of_logits, _of_quantities),
+            *(_of_other_targets, _of_ids, _of_fewer_classes, _of_one_unit, _of_one_value),
+            *(_of_all_classes, _of_logits, _of_quantities),
         )
         problem = next((problem for rule in rules if judged and (problem := rule(judged))), None)
         if problem:
@@ -164,6 +164,17 @@ def _of_ids(judged: _Judged) -> _Problem | None:
         hint = f"write {_iou(judged, targets='false' if rows else 'true')}"
         hint += f", or OneHot{judged.written}" if rows and judged.written[:3] != "One" else ""
     return _Problem(message, hint, error=True)
+
+
+def _of_fewer_classes(judged: _Judged) -> _Problem | None:
+    """Find counts of classes over more classes than they have room for: pairs are lost."""
+    classes, width = judged.arguments.get("num_classes"), judged.last.width
+    if judged.name not in CONFUSION or width is None or not isinstance(classes, int):
+        return None
+    if classes >= width or width == 1:
+        return None
+    message = f"{judged.head.output} has {width} classes, and this metric counts only {classes}"
+    return _Problem(message, f"write num_classes: {width}", error=True)
 
 
 def _iou(judged: _Judged, targets: str) -> str:

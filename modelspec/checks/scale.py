@@ -95,6 +95,13 @@ def _target(
         f"the targets of {output} ({name}) have a mean of {short(spread.mean[at])} and a standard "
         f"deviation of {short(spread.deviation[at])}{column}, far from what the head gives: "
     ) + (outside or _pace_text(reach, pace))
+    if spread.marker is not None:
+        hint = (
+            f"if {spread.marker:.0f} marks a missing value, save 0 there, and {output}_weight with "
+            "0 in those rows, 1 in the others"
+        )
+        yield Diagnostic("target-scale", message, node.route, "key", "warning", hint)
+        return
     hint = (
         f"end the head in  - Rescaling: {_rescaling(spread)}  and give that layer the name "
         f"{output}" + ("; leave out the activation before it" if outside else "")

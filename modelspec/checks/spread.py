@@ -1,6 +1,7 @@
 """The mean, deviation and extremes of an array's columns, and numbers of them for hints."""
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,17 +12,25 @@ MOST_COLUMNS = 12
 """The most columns whose numbers a hint lists."""
 
 _ROWS = 4096
+_NINES = re.compile(r"-?99+")
+_FAR = 5
+"""The standard deviations between a value that marks missing values and the others."""
 _MOST_PLACES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The mean, standard deviation and extreme values of each column of some rows."""
+    """The mean, standard deviation and extreme values of each column of some rows.
+
+    ``marker`` is a value that probably marks missing values: -999 in several rows, far from the
+    others.
+    """
 
     mean: Array
     deviation: Array
     low: float
     high: float
+    marker: float | None = None
 
 
 def spread_of(array: Column) -> Spread | None:
@@ -38,7 +47,20 @@ def spread_of(array: Column) -> Spread | None:
         if not columns.size:
             return None
     low, high = float(np.nanmin(columns)), float(np.nanmax(columns))
-    return Spread(np.nanmean(columns, 0), np.nanstd(columns, 0), low, high)
+    means, deviations = np.nanmean(columns, 0), np.nanstd(columns, 0)
+    return Spread(means, deviations, low, high, _marker(columns, low, high))
+
+
+def _marker(columns: Array, low: float, high: float) -> float | None:
+    """Return the lowest or highest value, if it is written with nines alone and occurs again."""
+    for value in (low, high):
+        if not _NINES.fullmatch(f"{value:.10g}"):
+            continue
+        others = columns[columns != value]
+        again = columns.size - others.size > 1
+        if again and others.size and abs(value - others.mean()) > _FAR * others.std():
+            return value
+    return None
 
 
 def listed(values: Array) -> str:

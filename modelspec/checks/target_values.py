@@ -172,13 +172,13 @@ def _outside(
 def _probability_hint(
     head: Head, array: Column, low: float, high: float, *, one_hot: bool
 ) -> str | None:
-    if low == -1 and high <= 1:
-        # Two values can be mapped to two classes; a third value cannot.
-        if high == 1 and find_row(array, lambda rows: abs(rows) != 1) is None:
-            return "hinge is the loss for -1 and 1; for this one save (array + 1) / 2"
+    # Two values can be mapped to two classes; a third value cannot.
+    if (low, high) == (-1, 1) and find_row(array, lambda rows: abs(rows) != 1) is None:
+        return "hinge is the loss for -1 and 1; for this one save (array + 1) / 2"
+    if (marker := _marker(array, low, high)) is not None:
         return (
-            "if -1 marks a missing label, save 0 there, and "
-            f"{head.output}_weight with 0 in those rows, 1 in the others"
+            f"if {marker:g} marks a missing label, save 0 there, and {head.output}_weight with 0 "
+            "in those rows, 1 in the others"
         )
     if (low, high) == (1, 2):
         return "subtract 1, so that the classes are 0 and 1"
@@ -187,6 +187,16 @@ def _probability_hint(
     if not one_hot and low >= 0:
         return "for more than two classes use sparse_categorical_crossentropy, a unit for each"
     return None
+
+
+def _marker(array: Column, low: float, high: float) -> float | None:
+    """Return the value beside 0 and 1 in an array that has no other."""
+    if low == -1 and high <= 1:
+        return low
+    if low != 0 or high <= 2:  # noqa: PLR2004 - a third class
+        return None
+    more = find_row(array, lambda rows: (rows != 0) & (rows != 1) & (rows != high))
+    return high if more is None else None
 
 
 def first_not_one_hot(array: Column) -> str | None:

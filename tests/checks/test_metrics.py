@@ -448,3 +448,96 @@ def test_warnings_are_told_once() -> None:
         with pytest.raises(SpecError) as raised:
             verb(source, Path("no-such-file.npz"))
         assert "loss-mismatch" not in [problem.code for problem in raised.value.problems]
+
+
+LABELS = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 0, 1]])
+
+
+@pytest.mark.parametrize("loss", ["mse", "binary_crossentropy", "huber", "BinaryFocalCrossentropy"])
+def test_several_labels_with_any_loss(loss: str, tmp_path: Path) -> None:
+    text = spec(dense(3, "sigmoid"), loss, "[accuracy, binary_accuracy]")
+    problems = with_data(text, tmp_path, y=LABELS)
+    assert [problem.code for problem in problems] == ["metric-mismatch"]
+    assert "several labels" in problems[0].message
+    values = with_data(text, tmp_path, y=LABELS * 0.5)
+    assert not any("several labels" in problem.message for problem in values) or loss[0] in "bB"
+
+
+PIXELS = "Conv2D: {{filters: {}, kernel_size: 1, activation: softmax}}"
+
+
+@pytest.mark.parametrize(
+    ("metric", "units", "errors"),
+    [
+        ("MeanIoU: {num_classes: 2, sparse_y_pred: false}", 3, 1),
+        ("IoU: {num_classes: 3, target_class_ids: [0], sparse_y_pred: false}", 5, 1),
+        ("MeanIoU: {num_classes: 3, sparse_y_pred: false}", 3, 0),
+        ("MeanIoU: {num_classes: 4, sparse_y_pred: false}", 3, 0),
+    ],
+)
+def test_metrics_count_all_classes(metric: str, units: int, errors: int) -> None:
+    text = (
+        f"modelspec: 1\ninputs: {{x: {{shape: [8, 8, 1]}}}}\nlayers:\n  - {PIXELS.format(units)}\n"
+        f"    name: y\noutputs: y\nlosses: {SPARSE}\nmetrics: [{{{metric}}}]\n"
+    )
+    problems = check(text)
+    assert [problem.severity for problem in problems] == ["error"] * errors
+    assert not errors or f"write num_classes: {units}" in str(problems[0].hint)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "count"),
+    [
+        ("[accuracy]", 1),
+        ("[{SparseCategoricalCrossentropy: {}}, accuracy]", 2),
+        ("[{SparseCategoricalCrossentropy: {ignore_class: -1}}]", 0),
+        ("[{SparseTopKCategoricalAccuracy: {k: 2}}]", 1),
+    ],
+)
+def test_metrics_count_the_class_that_a_loss_ignores(
+    metrics: str, count: int, tmp_path: Path
+) -> None:
+    loss = "{SparseCategoricalCrossentropy: {ignore_class: -1}}"
+    text = spec(dense(3, "softmax"), loss, metrics)
+    problems = with_data(text, tmp_path, y=np.array([0, 1, -1, 2, -1]))
+    assert [problem.code for problem in problems] == ["metric-mismatch"] * count
+    assert all("2 targets in array y are -1" in problem.message for problem in problems)
+    assert not with_data(text, tmp_path, y=np.array([0, 1, 1, 2, 0]))
+
+
+def test_steps_of_a_sequence_may_be_masked(tmp_path: Path) -> None:
+    loss = "{SparseCategoricalCrossentropy: {ignore_class: 0}}"
+    text = spec("Dense: {units: 3, activation: softmax}", loss, "accuracy").replace(
+        "layers:\n", "layers:\n  - Reshape: {target_shape: [2, 2]}\n"
+    )
+    assert not with_data(text, tmp_path, y=np.array([[1, 0], [2, 1], [1, 2]]))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([0, 1, 255, 1], "if 255 marks a missing label"),
+        ([0, 1, 9, 1], "if 9 marks a missing label"),
+        ([-1, 1, 0, 1], "if -1 marks a missing label"),
+        ([0, 1, 200, 255], "array / 255"),
+        ([0, 1, 2, 1], "sparse_categorical_crossentropy"),
+    ],
+)
+def test_a_third_value_may_mark_missing_labels(
+    values: list[int], said: str, tmp_path: Path
+) -> None:
+    problems = with_data(spec(dense(1, "sigmoid"), BINARY, "null"), tmp_path, y=np.array(values))
+    assert [problem.code for problem in problems] == ["target-out-of-range"]
+    assert said in str(problems[0].hint)
+
+
+@pytest.mark.parametrize("marker", [-999, 9999, -99])
+def test_a_quantity_of_nines_may_mark_missing_values(marker: int, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(3, 1, 100)
+    values[::7] = marker
+    problems = with_data(spec(dense(1), "mse", "null"), tmp_path, y=values)
+    assert marker == -99 or [problem.code for problem in problems] == ["target-scale"]
+    assert all(f"if {marker} marks a missing value" in str(p.hint) for p in problems)
+    values = np.random.default_rng(0).normal(-999, 300, 100)
+    problems = with_data(spec(dense(1), "mse", "null"), tmp_path, y=values)
+    assert "Rescaling" in str(problems[0].hint)
