@@ -190,13 +190,14 @@ def _probability_hint(
 
 
 def _marker(array: Column, low: float, high: float) -> float | None:
-    """Return the value beside 0 and 1 in an array that has no other."""
+    """Return the third value of an array that has 0, 1 and one other."""
     if low == -1 and high <= 1:
         return low
     if low != 0 or high <= 2:  # noqa: PLR2004 - a third class
         return None
-    more = find_row(array, lambda rows: (rows != 0) & (rows != 1) & (rows != high))
-    return high if more is None else None
+    others = find_row(array, lambda rows: (rows != 0) & (rows != 1) & (rows != high))
+    ones = find_row(array, lambda rows: rows == 1)
+    return high if ones is not None and others is None else None
 
 
 def first_not_one_hot(array: Column) -> str | None:
