@@ -1,10 +1,9 @@
 """``modelspec train``."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -130,17 +129,22 @@ def train(
 
 
 class _ImportsCurves:
-    """A listener that imports matplotlib when training starts, and passes on what it receives."""
+    """A listener that imports matplotlib after the first steps, and passes on what it receives.
+
+    Before them, TensorFlow traces the step in Python, which a second thread would slow down.
+    """
 
     def __init__(self, listener: Listener) -> None:
-        self._listener = listener
+        self._listener, self._imported = listener, False
         self.epoch_started, self.epoch_finished = listener.epoch_started, listener.epoch_finished
-        self.samples_done, self.problems = listener.samples_done, listener.problems
+        self.training_started, self.problems = listener.training_started, listener.problems
         self.weights, self.note, self.warn = listener.weights, listener.note, listener.warn
 
-    def training_started(self, history: Sequence[Mapping[str, Any]]) -> None:
-        curves.import_early()
-        self._listener.training_started(history)
+    def samples_done(self, done: int, logs: Mapping[str, float]) -> None:
+        if not self._imported:
+            self._imported = True
+            curves.import_early()
+        self._listener.samples_done(done, logs)
 
 
 def _report(run: Run, listener: Screen, *, quiet: bool) -> None:
