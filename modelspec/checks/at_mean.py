@@ -7,7 +7,8 @@ import numpy as np
 
 from modelspec.catalog.losses import named_loss
 from modelspec.checks.scale import is_raw, is_scaled
-from modelspec.data.concatenated import Array
+from modelspec.checks.spread import spread_of
+from modelspec.data.concatenated import Array, Column
 from modelspec.data.dataset import Dataset
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
@@ -16,6 +17,7 @@ _NO_BETTER = 0.9
 _NO_BETTER_THAN_SHARES = 0.99
 _FAR_WORSE = 10.0
 """Times the loss of a constant; new heads of scaled targets begin with some two or three."""
+_NEAR = 5.0
 _CROSSENTROPIES = {
     *("binarycrossentropy", "categoricalcrossentropy", "sparsecategoricalcrossentropy"),
 }
@@ -51,32 +53,39 @@ def left_at_mean(
         constant = _loss_of_constant(head.loss, rows.astype(np.float64))
         judged = strategy or is_raw(target)
         if constant and loss >= (_NO_BETTER if judged else _FAR_WORSE) * constant:
-            yield _of_quantity(head.output, loss, constant, is_scaled=is_scaled(graph, head.output))
+            rescale = not _is_near(target) and not is_scaled(graph, head.output)
+            yield _of_quantity(head.output, loss, constant, rescale=rescale)
         shares = _loss_of_shares(head.loss, rows)
         judged = record["epoch"] >= _EPOCHS and (len(heads) > 1 or not penalized)
         if judged and shares and loss >= _NO_BETTER_THAN_SHARES * shares:
             yield _of_classes(head.output, loss, shares, several=len(trained) > 1)
 
 
-def _of_quantity(output: str, loss: float, constant: float, *, is_scaled: bool) -> str:
+def _is_near(target: Column) -> bool:
+    """Return True where all values are near those of a new head, so that no Rescaling helps."""
+    spread = spread_of(target)
+    return spread is None or max(abs(spread.low), abs(spread.high)) < _NEAR
+
+
+def _of_quantity(output: str, loss: float, constant: float, *, rescale: bool) -> str:
     finding = (
-        f"{output} has learned nothing: its loss is {loss:.4g}, and a constant prediction "
-        f"gives {constant:.4g}. "
+        f"{output} predicts no better than a constant: its loss is {loss:.4g}, and that of the "
+        f"best constant {constant:.4g}. "
     )
-    if is_scaled:
-        return f"{finding}More epochs, a larger learning rate or a larger weight may help"
-    return (
-        f"{finding}End it in a Rescaling to the scale of its targets (`modelspec check --data` "
-        "measures it), or raise its weight"
-    )
+    if rescale:
+        return (
+            f"{finding}End it in a Rescaling to the scale of its targets (`modelspec check --data` "
+            "measures it), or raise its weight"
+        )
+    return f"{finding}Scaled inputs, more epochs, another learning rate or a larger weight may help"
 
 
 def _of_classes(output: str, loss: float, shares: float, *, several: bool) -> str:
     more = "other loss_weights, " if several else ""
     return (
-        f"{output} has learned nothing: its loss is {loss:.4g}, and predicting the share of each "
-        f"class for every sample gives {shares:.4g}. Scaled inputs, another learning rate, {more}"
-        "or more epochs may help"
+        f"{output} predicts no better than the shares of its classes: its loss is {loss:.4g}, and "
+        f"that of the shares, the same for every sample, {shares:.4g}. Scaled inputs, another "
+        f"learning rate, {more}or more epochs may help"
     )
 
 

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from modelspec.catalog import Catalog
+from modelspec.catalog.losses import folded
 from modelspec.checks.losses import all_placed
+from modelspec.checks.output_layers import last_layers
 from modelspec.checks.paths import fields
+from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
 from modelspec.language.loss_weights import find_strategy
 from modelspec.language.spec import Spec
@@ -20,12 +23,24 @@ VALIDATION = "val_"
 _OF_A_FILE = ("epoch", "batch")
 """Names in the file name of a ModelCheckpoint that no metric has."""
 
+_OF_EACH_UNIT = ("f1score", "fbetascore")
+"""Metrics with a value for each unit, if they do not average."""
+
+_OF_COLUMNS = ("pearsoncorrelation", "concordancecorrelation")
+"""Metrics with one value or several, depending on their axis."""
+
+_ANY = "N"
+"""The number of a value in a metric of several, where it is unknown how many there are."""
+
 _OF_AN_EPOCH = ("epoch", "seconds", "learning_rate")
 
 
-def check_monitors(spec: Spec, heads: Sequence[Head], catalog: Catalog) -> Iterator[Diagnostic]:
+def check_monitors(
+    spec: Spec, graph: Graph, heads: Sequence[Head], catalog: Catalog
+) -> Iterator[Diagnostic]:
     """Report a ``monitor`` that is not a loss or metric; a validation file can add ``val_``."""
-    named = _logged(heads, catalog)
+    widths = {output: last.width for output, last in last_layers(graph, catalog).items()}
+    named = _logged(heads, widths, catalog)
     yield from _alike(named or ())
     yield from _reserved(named or (), _of_heads(spec, heads), several=len(heads) > 1)
     placed = all(
@@ -66,15 +81,16 @@ def _check_names(written: Written, logged: Sequence[str], *, several: bool) -> I
 
 
 def _is_logged(name: str, logged: Sequence[str]) -> bool:
-    # A metric of several values, or a second one of its name, has a number at its end.
     plain = name.removeprefix(VALIDATION)
-    return bool({plain, re.sub(r"_\d+$", "", plain)} & {*logged, "learning_rate"})
+    known = {*logged, "learning_rate"}
+    return plain in known or re.sub(r"\d+$", _ANY, plain) in known
 
 
 def _unknown(
     name: str, logged: Sequence[str], route: Route, more: Sequence[str] = ()
 ) -> Diagnostic:
-    known = [*more, *(f"{prefix}{value}" for value in logged for prefix in ("", VALIDATION))]
+    names = [value for value in logged if not value.endswith(_ANY)]
+    known = [*more, *(f"{prefix}{value}" for value in names for prefix in ("", VALIDATION))]
     hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
     return Diagnostic("unknown-monitor", f"no measured value is called {name}", route, hint=hint)
 
@@ -130,8 +146,14 @@ def _needs_mode(name: Any, arguments: Mapping[Any, Any]) -> bool:
     return compares and arguments.get("mode", "auto") == "auto"
 
 
-def _logged(heads: Sequence[Head], catalog: Catalog) -> list[tuple[str, Route]] | None:
-    """Return Keras's names for what it measures, without ``val_``; None if one is unknown."""
+def _logged(
+    heads: Sequence[Head], widths: Mapping[str, int | None], catalog: Catalog
+) -> list[tuple[str, Route]] | None:
+    """Return Keras's names for what it measures, without ``val_``; None if one is unknown.
+
+    A metric of several values has a number at the end of each name: ``_ANY`` if it is unknown
+    whether, and how many.
+    """
     names: list[tuple[str, Route]] = [("loss", ())]
     counts: Counter[str] = Counter()
     for head in heads:
@@ -146,8 +168,29 @@ def _logged(heads: Sequence[Head], catalog: Catalog) -> list[tuple[str, Route]] 
                 name = _metric_name(metric.value, catalog)
                 if name is None:
                     return None
-                names.append((_unique(prefix, name, counts, weighted=weighted), metric.route))
+                whole = _unique(prefix, name, counts, weighted=weighted)
+                numbered = _numbered(whole, metric.value, widths.get(head.output), catalog)
+                names += [(one, metric.route) for one in numbered]
     return names
+
+
+def _numbered(name: str, value: Any, width: int | None, catalog: Catalog) -> list[str]:
+    """Return the names of a metric's values: one for each unit, or one for all."""
+    written = Written.read(value)
+    entry = catalog.find("metric", written.name) if written else None
+    if written is None or entry is None:
+        return [name]
+    of_units = folded(entry.name) in _OF_EACH_UNIT and written.arguments.get("average") is None
+    if of_units and width is not None and width > 1:
+        return [f"{name}_{unit}" for unit in range(width)]
+    several = (
+        (of_units and width is None)
+        or entry.plugin is not None
+        or folded(entry.name) in _OF_COLUMNS
+        or isinstance(written.arguments.get("thresholds"), list)
+        or written.arguments.get("class_aggregation", "") is None
+    )
+    return [name, f"{name}_{_ANY}"] if several else [name]
 
 
 def _unique(prefix: str, name: str, counts: Counter[str], *, weighted: bool) -> str:

@@ -8,7 +8,7 @@ from modelspec.catalog import Catalog
 from modelspec.catalog.entries import item_family
 from modelspec.catalog.losses import folded
 from modelspec.catalog.operation_facts import plain_name
-from modelspec.graph.graph import Node
+from modelspec.graph.graph import Graph, Node
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Route
 
@@ -29,6 +29,15 @@ class LastLayer:
     activation: str | None = None
     width: int | None = None
     route: Route = ()
+
+
+def last_layers(graph: Graph, catalog: Catalog) -> dict[str, LastLayer]:
+    """Return the last layer of each output."""
+    nodes = {node.name: node for node in graph.nodes}
+    return {
+        output: last_layer(nodes.get(source.name) if source.index is None else None, nodes, catalog)
+        for output, source in graph.outputs.items()
+    }
 
 
 def last_layer(node: Node | None, nodes: Mapping[str, Node], catalog: Catalog) -> LastLayer:

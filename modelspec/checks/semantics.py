@@ -53,7 +53,7 @@ def check_semantics(
     problems += check_precision(spec, graph, heads)
     problems += check_losses(spec, graph, heads, catalog)
     problems += check_strategy(spec, graph, heads)
-    problems += check_monitors(spec, heads, catalog)
+    problems += check_monitors(spec, graph, heads, catalog)
     parts = {
         "losses": spec.losses,
         "metrics": spec.metrics,

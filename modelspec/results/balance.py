@@ -64,17 +64,25 @@ def at_weights_of_1(logs: Mapping[str, float], outputs: Iterable[str]) -> dict[s
 
 
 def dominance(
-    logs: Mapping[str, float], weights: Mapping[str, float], bound: float = DOMINANT
+    logs: Mapping[str, float],
+    weights: Mapping[str, float],
+    bound: float = DOMINANT,
+    *,
+    strategy: bool = False,
 ) -> str | None:
-    """Return a warning if one output makes up nearly all of the loss; otherwise None."""
+    """Return a warning if one output makes up nearly all of the loss; otherwise None.
+
+    Where a ``strategy`` sets the weights already, it advises no strategy.
+    """
     parts = contributions(logs, weights)
     largest = max(parts, key=lambda part: part.share, default=None)
     if largest is None or not largest.share > bound:
         return None
+    automatic = ", and `loss_weights: auto` sets them while training"
     return (
         f"{largest.output} makes up {largest.share:.1%} of the total loss, so the shared layers "
-        f"learn almost only for it: `modelspec balance` measures better loss_weights, and "
-        "`loss_weights: auto` sets them while training"
+        "learn almost only for it: `modelspec balance` measures better loss_weights"
+        f"{'' if strategy else automatic}"
     )
 
 

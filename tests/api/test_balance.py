@@ -60,6 +60,10 @@ def test_a_head_that_drowns_the_others_is_named() -> None:
     text = dominance(LOGS, {"a": 3.0, "b": 1.0})
     assert text
     assert text.startswith("a makes up 96.0% of the total loss")
+    assert "`loss_weights: auto`" in text
+    already = dominance(LOGS, {"a": 3.0, "b": 1.0}, strategy=True)
+    assert already is not None
+    assert "auto" not in already
     assert dominance(LOGS, {"a": 2.0, "b": 1.0}) is None
     assert dominance({"loss": 1.0}, {"a": 1.0}) is None
     assert dominance({"a_loss": math.nan, "b_loss": 1.0}, {"a": 1, "b": 1}) is None

@@ -100,8 +100,8 @@ def test_a_stop_by_a_metric_of_one_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("callback", "units", "missing"),
     [
-        ("EarlyStopping: {monitor: f1_score, mode: max}", 3, "f1_score_0"),
-        ("EarlyStopping: {monitor: val_f1_score, mode: max}", 3, "f1_score_0"),
+        ("EarlyStopping: {monitor: f1_score, mode: max}", 3, "f1_score_2"),
+        ("EarlyStopping: {monitor: val_f1_score, mode: max}", 3, "f1_score_2"),
         ("ReduceLROnPlateau: {monitor: f1_score_0, mode: max}", 1, "f1_score"),
         ("EarlyStopping: {monitor: learning_rate, mode: max}", 1, "f1_score"),
         (
@@ -122,6 +122,34 @@ def test_a_monitor_that_no_epoch_logs(
     assert problem.code == "unknown-monitor"
     assert problem.place.span.line == 14
     assert missing in (problem.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "units", "monitor", "logged"),
+    [
+        ("[{F1Score: {threshold: 0.5}}]", 1, "val_f1_score_0", False),
+        ("[{F1Score: {threshold: 0.5}}]", 1, "val_f1_score", True),
+        ("[{FBetaScore: {threshold: 0.5}}]", 3, "fbeta_score_2", True),
+        ("[{FBetaScore: {threshold: 0.5}}]", 3, "fbeta_score_3", False),
+        ("[{FBetaScore: {threshold: 0.5}}]", 3, "fbeta_score", False),
+        ("[{F1Score: {threshold: 0.5, average: micro}}]", 3, "f1_score", True),
+        ("[{F1Score: {threshold: 0.5, average: micro}}]", 3, "f1_score_0", False),
+        ("[{AUC: {}}]", 1, "auc_1", False),
+        ("[{Precision: {thresholds: [0.3, 0.5]}}]", 1, "precision_1", True),
+        ("[{Precision: {thresholds: 0.3}}]", 1, "precision_1", False),
+        ("[{R2Score: {class_aggregation: null}}]", 3, "r2_score_2", True),
+        ("[{AUC: {}}, {AUC: {curve: PR}}]", 1, "auc_1", True),
+    ],
+)
+def test_check_knows_the_names_of_several_values(
+    metrics: str,
+    units: int,
+    monitor: str,
+    logged: bool,  # noqa: FBT001 - of a table
+) -> None:
+    callbacks = f"[{{EarlyStopping: {{monitor: {monitor}, mode: max}}}}]"
+    codes = [problem.code for problem in modelspec.loads(spec(metrics, callbacks, units)).problems]
+    assert codes == [] if logged else ["unknown-monitor"]
 
 
 def test_a_checkpoint_of_every_epoch_watches_nothing(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ class LossShares:
         set_now = self.current() if self.current else {}
         fixed = {head.output: head.weight for head in self.heads if head.loss is not None}
         weights = {**fixed, **set_now}
-        said = dominance(logs, weights)
+        said = dominance(logs, weights, strategy=bool(set_now))
         if said and not self._warned:
             self._warned = True
             self.warn(said)
