@@ -170,7 +170,12 @@ def _try_objects(source: "ModelSpec", graph: Graph, spec: Spec, *, light: bool) 
         from modelspec.backend.model.dry_run import dry_run_objects
 
         outputs, problems = check_shapes(
-            sound, source.catalog, spec.training.precision, spec.training.learning_rates
+            sound,
+            source.catalog,
+            spec.training.precision,
+            spec.training.learning_rates,
+            [head.output for head in source.heads if head.loss is not None],
+            more_losses=source.adds_loss,
         )
         return outputs, problems + dry_run_objects(spec, source.heads, source.catalog, failed)
 

@@ -58,6 +58,16 @@ TELLS_NAN = frozenset({"isnan", "isfinite"})
 """Operations that find NaN, for the condition of an ``ops.where`` that replaces it."""
 
 
+NO_GRADIENT = frozenset(
+    {
+        *("ceil", "floor", "floor_divide", "full_like", "heaviside", "image.hsv_to_rgb"),
+        *("ones_like", "round", "sign", "stop_gradient", "trunc", "zeros_like"),
+        *("CategoryEncoding", "ContrastLimitedAdaptiveHistogramEqualization", "Discretization"),
+    }
+)
+"""Operations and layers whose result is of floats, with a gradient of None or 0 everywhere."""
+
+
 def plain_name(name: str) -> str:
     """Convert ``ops.mean`` to ``mean``; the name of a layer stays unchanged."""
     return name.removeprefix(OPERATION_PREFIX)

@@ -44,7 +44,8 @@ def _share(*objects: str) -> Range:
     return Range("0 or more and below 1", high=1.0, objects=frozenset(objects))
 
 
-_DROPOUTS = ("Dropout", "AlphaDropout", "GaussianDropout", *(f"SpatialDropout{n}D" for n in "123"))
+_DIVIDED = ("AlphaDropout", "GaussianDropout")
+_DROPOUTS = ("Dropout", *(f"SpatialDropout{n}D" for n in "123"))
 _RANGES: Final[Mapping[str, Range]] = {
     "beta_1": _share(),
     "beta_2": _share(),
@@ -112,6 +113,10 @@ def _inside(value: Any, route: Route) -> Iterator[Diagnostic]:
 
 
 def _number(owner: str, name: str, value: float, route: Route) -> Iterator[Diagnostic]:
+    if name == "rate" and value == 1 and owner in _DIVIDED:
+        message = f"rate is below 1: {owner} divides by 1 - rate"
+        yield Diagnostic("wrong-value", message, route)
+        return
     known = _RANGES.get(name)
     if known is None or (known.objects and owner not in known.objects) or known.holds(value):
         return

@@ -17,6 +17,11 @@ def is_operation(node: Node) -> bool:
     return item_family(node.type) == "operation"
 
 
+def has_tensor_constant(node: Node, entry: Entry) -> bool:
+    """Return True where an operation has a constant in the place of a tensor."""
+    return is_operation(node) and any(name in node.arguments for name in entry.call_arguments)
+
+
 def bind_tensors(node: Node, entry: Entry) -> tuple[Tensors, list[Diagnostic]]:
     """Return the tensors of a call by the names of the operation's arguments.
 

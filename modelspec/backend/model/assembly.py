@@ -9,33 +9,27 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.keras_private import MissingPartError, infer_output
+from modelspec.backend.keras_private import MissingPartError
 from modelspec.backend.model.applications import MissingWeightsError, preprocess
 from modelspec.backend.model.assembled import Assembly, Shape
-from modelspec.backend.model.call_problems import refuse_empty, refused_call, wrong_result
+from modelspec.backend.model.call_problems import (
+    refuse_empty,
+    refused_call,
+    refused_dtype,
+    wrong_result,
+)
 from modelspec.backend.model.file_models import FileModelError
 from modelspec.backend.model.keras_errors import bad_argument
 from modelspec.backend.model.nested import freeze_inside, layers_inside, names_of
 from modelspec.backend.model.objects import make
 from modelspec.backend.model.operations import call_operation, operation_of
-from modelspec.backend.model.symbols import symbols_only
+from modelspec.backend.model.trial_calls import try_call
 from modelspec.catalog import Catalog
 from modelspec.graph.freezing import unmatched
 from modelspec.graph.graph import Graph, Node, Source
 from modelspec.graph.operations import bind_tensors, is_operation
 from modelspec.language.patterns import matching
 from modelspec.problems.diagnostic import Diagnostic, Related
-
-_DECLARED = frozenset(
-    {
-        "AdditiveAttention",
-        "Attention",
-        "EinsumDense",
-        "GroupQueryAttention",
-        "MultiHeadAttention",
-    }
-)
-"""Layers that declare their shape without a test call: they are called once more."""
 
 
 def assemble(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape] | None = None) -> Assembly:
@@ -69,6 +63,9 @@ def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
     if not sources or any(source.name not in assembly.values for source in sources):
         return
     if node.layer not in assembly.layers and not _construct(node, assembly, catalog):
+        return
+    if problem := refused_dtype(node, assembly, catalog):
+        assembly.problems.append(problem)
         return
     try:
         call = _call_operation if is_operation(node) else _call_layer
@@ -104,9 +101,8 @@ def _call_layer(node: Node, assembly: Assembly, catalog: Catalog) -> Any:
     if entry is not None and entry.is_model:
         _require_shapes(layer, first)
     value = layer(*first, **named, **node.call)
-    if node.type in _DECLARED or "initial_state" in named:
-        with symbols_only():
-            infer_output(layer.call, *first, **named, **node.call)
+    if entry is None or entry.plugin is None:
+        try_call(node, layer, value, first, named)
     return value
 
 

@@ -8,8 +8,11 @@ import keras
 
 from modelspec.backend.model.assembled import Assembly, Shape
 from modelspec.backend.model.keras_errors import blamed_argument, error_text
+from modelspec.catalog import Catalog
+from modelspec.catalog.dtype_facts import wanted_kind
+from modelspec.catalog.entries import item_family
 from modelspec.graph.graph import Node
-from modelspec.graph.operations import is_operation
+from modelspec.graph.operations import has_tensor_constant, is_operation
 from modelspec.problems.diagnostic import Diagnostic, Related, line_mark
 
 MAX_LENGTH = 2**31 - 1
@@ -27,6 +30,24 @@ def wrong_result(node: Node, value: Any, assembly: Assembly) -> Diagnostic | Non
         message = f"{node.name} returns {results} results, but as has {len(node.parts)} names"
         return Diagnostic("wrong-results", message, (*node.route, "as"))
     return None
+
+
+def refused_dtype(node: Node, assembly: Assembly, catalog: Catalog) -> Diagnostic | None:
+    """Report a call on integers or booleans that only TensorFlow refuses, in the first step."""
+    entry = catalog.find(item_family(node.type), node.type)
+    if entry is None or entry.plugin is not None or has_tensor_constant(node, entry):
+        return None
+    names = {source.name: assembly.tensor(source) for source in node.sources()}
+    tensors = keras.tree.flatten(list(names.values()))
+    dtypes = {keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors}
+    wanted = wanted_kind(node.type, node.arguments.get("activation"), dtypes)
+    if wanted is None:
+        return None
+    name, dtype = next(iter(names)), min(dtypes)
+    message = f"{node.name}: {node.type} takes {wanted}, and {name} has {dtype}"
+    hint = "ops.cast: {dtype: float32} before it converts the values"
+    related = (Related(f"{name} has {dtype}", assembly.routes[name]),)
+    return Diagnostic("wrong-dtype", message, node.route, "key", hint=hint, related=related)
 
 
 def refuse_empty(value: Any) -> None:

@@ -1,7 +1,7 @@
 """Shapes of a graph, computed by Keras without weights."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
@@ -34,25 +34,35 @@ def check_shapes(
     catalog: Catalog,
     precision: str = "float32",
     rates: Mapping[str, float] = MappingProxyType({}),
+    trained: Collection[str] = (),
+    *,
+    more_losses: bool = False,
 ) -> tuple[dict[str, Output], list[Diagnostic]]:
     """Return each output that was computed, and a problem for every call that Keras refuses.
 
     Where all calls succeed, the functional model is also created, as in training, and the patterns
-    of ``rates`` are compared with its layers.
+    of ``rates`` are compared with its layers. ``trained`` are the outputs with a loss, whose
+    gradients must reach weights; ``more_losses`` says that layers may have losses of their own.
     """
+    from modelspec.backend.model.crops import check_crops
     from modelspec.backend.model.functional import make_functional
+    from modelspec.backend.model.gradients import check_gradients
     from modelspec.backend.model.learning_rates import check_rates
     from modelspec.backend.model.output_problems import check_outputs
 
     def check() -> tuple[dict[str, Output], list[Diagnostic]]:
         assembly = _assemble(graph, catalog, {}, precision)
-        problems = check_outputs(graph, assembly)
+        problems = _with_batch_hint(check_outputs(graph, assembly), graph, catalog, precision)
         outputs = outputs_of(graph, assembly)
         if not problems and outputs and len(outputs) == len(graph.outputs):
             with _symbols():
                 model = make_functional(graph, assembly)
             problems += check_rates(model, rates)
-        return outputs, _with_batch_hint(problems, graph, catalog, precision)
+            problems += check_crops(
+                graph, assembly, lambda other: _assemble(other, catalog, {}, precision)
+            )
+            problems += check_gradients(graph, assembly, trained, more_losses=more_losses)
+        return outputs, problems
 
     return with_deep_stack(check)
 

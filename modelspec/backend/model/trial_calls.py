@@ -1,0 +1,58 @@
+"""Calls of layers that are traced again, as Keras states their results without computing them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from modelspec.backend.keras_private import infer_output
+from modelspec.backend.model.symbols import symbols_only
+from modelspec.graph.graph import Node
+
+_DECLARED = frozenset(
+    {
+        "AdditiveAttention",
+        "Attention",
+        "EinsumDense",
+        "GroupQueryAttention",
+        "MultiHeadAttention",
+    }
+)
+"""Layers that declare their shape without a test call."""
+
+_COLOURS = frozenset({"RandomHue", "RandomSaturation"})
+"""Layers that need red, green and blue, but do not say so before training."""
+
+
+def try_call(
+    node: Node, layer: Any, value: Any, first: Sequence[Any], named: Mapping[str, Any]
+) -> None:
+    """Trace a call that returned ``value``, if it can fail where Keras only states the result.
+
+    Raises:
+        Exception: Keras or its backend refuses the call, with any type.
+        ValueError: The call has another shape than Keras states.
+    """
+    if node.type in _COLOURS:
+        _require_colours(layer, first[0])
+    gated = node.arguments.get("activation") == "glu"
+    # Outside of training, a Dropout returns its input.
+    more = {"training": True} if node.arguments.get("noise_shape") is not None else {}
+    if not (more or gated or node.type in _DECLARED or "initial_state" in named):
+        return
+    with symbols_only():
+        computed = infer_output(layer.call, *first, **{**named, **node.call, **more})
+    if gated and (real := _shapes(computed)) != (stated := _shapes(value)):
+        raise ValueError(
+            f"the activation glu halves the last axis, but Keras states {stated[0]}, not {real[0]}"
+        )
+
+
+def _require_colours(layer: Any, images: Any) -> None:
+    channels = images.shape[-3 if layer.data_format == "channels_first" else -1]
+    if channels != 3:  # noqa: PLR2004 - red, green and blue
+        raise ValueError(f"it needs images with 3 channels, but gets {channels}")
+
+
+def _shapes(value: Any) -> list[tuple[int | None, ...]]:
+    return [tuple(tensor.shape) for tensor in keras.tree.flatten(value)]
