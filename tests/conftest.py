@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from warm_command import TRAINING, WarmCommand
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -85,6 +86,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
     finally:
         _unmarked.clear()
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmCommand]:
+    """The command in processes that start with Keras imported: mark the test with ``process``."""
+    command = WarmCommand(TRAINING)
+    yield command
+    command.close()
 
 
 def _hold_to_markers(event: str, arguments: tuple[Any, ...]) -> None:

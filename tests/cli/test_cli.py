@@ -1,6 +1,7 @@
 """The promises of ``modelspec/CLI.md`` to scripts, compared with real processes.
 
-Starting TensorFlow takes seconds, so one process serves as many assertions as possible.
+Starting TensorFlow takes seconds, so one process serves as many assertions as possible, and what
+does not depend on the start is asked of processes that are forked after it (``quick``).
 """
 
 import csv
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +22,7 @@ import numpy as np
 import pytest
 import yaml
 from ending import PATIENCE
+from warm_command import Ended, WarmCommand
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -77,28 +80,12 @@ def start(*arguments: str, folder: Path, **options: Any) -> "subprocess.Popen[by
     return subprocess.Popen(command, cwd=folder, **{**pipes, **options})
 
 
-class Result:
-    """The end of a process."""
-
-    def __init__(self, code: int, out: bytes, err: bytes) -> None:
-        self.code, self.raw = code, out
-        self.err = err.decode()
-
-    @property
-    def out(self) -> str:
-        return self.raw.decode()
-
-    @property
-    def data(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Result]
+Run = Callable[..., Ended]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    def run(*arguments: str, stdin: bytes | None = None, **changes: str) -> Result:
+    def run(*arguments: str, stdin: bytes | None = None, **changes: str) -> Ended:
         process = start(
             *arguments,
             folder=tmp_path,
@@ -106,13 +93,19 @@ def run(tmp_path: Path) -> Run:
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         )
         out, err = process.communicate(stdin, timeout=PATIENCE)
-        return Result(process.returncode, out, err)
+        return Ended(process.returncode, out, err.decode())
 
     return run
 
 
+@pytest.fixture
+def quick(warm: WarmCommand, tmp_path: Path) -> Run:
+    """The command as ``run`` has it, in this process's environment."""
+    return partial(warm.run, folder=tmp_path)
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
     """A run of two epochs on the shipped digits, and what the command said."""
     folder = tmp_path_factory.mktemp("trained")
     process = start(
@@ -121,7 +114,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
         folder=folder,
     )
     out, err = process.communicate(timeout=PATIENCE)
-    return folder / "first", Result(process.returncode, out, err)
+    return folder / "first", Ended(process.returncode, out, err.decode())
 
 
 def written(folder: Path, text: str, name: str = "spec.yaml") -> str:
@@ -133,7 +126,7 @@ def written(folder: Path, text: str, name: str = "spec.yaml") -> str:
 # Checking
 
 
-def test_check_of_a_broken_spec(run: Run, tmp_path: Path) -> None:
+def test_check_of_a_broken_spec(run: Run, quick: Run, tmp_path: Path) -> None:
     spec = written(tmp_path, BROKEN)
     expected = [(6, 5), (6, 13), (7, 5), (9, 11), (11, 9)]
 
@@ -146,11 +139,11 @@ def test_check_of_a_broken_spec(run: Run, tmp_path: Path) -> None:
     assert "\x1b" not in text.err
 
     for command in (("check",), ("train", "--data", DIGITS_DATA), ("summary",)):
-        piped = run(*command, "-", stdin=BROKEN.encode())
+        piped = quick(*command, "-", stdin=BROKEN.encode())
         assert (piped.code, piped.out) == (1, "")
         assert piped.err == text.err.replace("spec.yaml:", "<stdin>:")
 
-    listed = run("check", spec, "--format", "json")
+    listed = quick("check", spec, "--format", "json")
     assert (listed.code, listed.err) == (1, "")
     assert all(set(problem) == PROBLEM_KEYS for problem in listed.data)
     assert [(problem["line"], problem["column"]) for problem in listed.data] in (
@@ -162,7 +155,7 @@ def test_check_of_a_broken_spec(run: Run, tmp_path: Path) -> None:
     [layer] = [problem for problem in listed.data if problem["code"] == "unknown-layer"]
     assert (layer["hint"], layer["severity"]) == ("did you mean Dense?", "error")
 
-    github = run("check", spec, "--format", "github")
+    github = quick("check", spec, "--format", "github")
     assert (github.code, github.err) == (1, "")
     commands = github.out.splitlines()
     assert len(commands) == len(listed.data)
@@ -170,16 +163,16 @@ def test_check_of_a_broken_spec(run: Run, tmp_path: Path) -> None:
     assert "title=unknown-layer::Keras has no layer named Dnese" in github.out
 
 
-def test_check_of_good_specs(run: Run, tmp_path: Path) -> None:
+def test_check_of_good_specs(run: Run, quick: Run, tmp_path: Path) -> None:
     clean = run("check", DIGITS, str(SPECS / "mlp.yaml"), "--data", DIGITS_DATA, "--format", "json")
     assert clean.code == 1, "digits.npz is not mlp's data"
     assert {problem["code"] for problem in clean.data} == {"missing-array", "unknown-array"}
     assert {problem["file"] for problem in clean.data} == {str(SPECS / "mlp.yaml"), DIGITS_DATA}
 
-    listed = run("check", DIGITS, "--data", DIGITS_DATA, "--format", "json")
+    listed = quick("check", DIGITS, "--data", DIGITS_DATA, "--format", "json")
     assert (listed.code, listed.data, listed.err) == (0, [], "")
 
-    warned = run("check", written(tmp_path, WARNED), "--format", "json")
+    warned = quick("check", written(tmp_path, WARNED), "--format", "json")
     assert warned.code == 0
     [problem] = warned.data
     assert (problem["severity"], problem["line"], problem["column"]) == ("warning", 9, 9)
@@ -188,13 +181,13 @@ def test_check_of_good_specs(run: Run, tmp_path: Path) -> None:
     assert (related["line"], related["column"]) == (6, 5)
 
 
-def test_problem_of_set_names_the_option(run: Run) -> None:
-    problems = run("check", DIGITS, "--set", "optimizer.Adam.learning_rate=fast", "--format=json")
+def test_problem_of_set_names_the_option(quick: Run) -> None:
+    problems = quick("check", DIGITS, "--set", "optimizer.Adam.learning_rate=fast", "--format=json")
     assert problems.code == 1
     [problem] = problems.data
     assert problem["file"] == "--set optimizer.Adam.learning_rate=fast"
     assert (problem["line"], problem["column"], problem["end_column"]) == (1, 30, 34)
-    text = run("check", DIGITS, "--set", "params.unit=3", "--set", "training.epochs")
+    text = quick("check", DIGITS, "--set", "params.unit=3", "--set", "training.epochs")
     assert text.code == 1
     assert "--set params.unit=3:1:1: error: " in text.err
     assert "--set training.epochs:1:1: error: " in text.err
@@ -220,11 +213,11 @@ def test_problem_of_set_names_the_option(run: Run) -> None:
     ],
 )
 def test_input_that_cannot_be_read(
-    run: Run, tmp_path: Path, arguments: tuple[str, ...], said: str
+    quick: Run, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     (tmp_path / "bad.keras").write_bytes(b"garbage")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\x1b[2J\x00")
-    result = run(*arguments)
+    result = quick(*arguments)
     assert (result.code, result.out) == (1, "")
     assert re.match(said, result.err), result.err
     assert "Traceback" not in result.err
@@ -245,8 +238,8 @@ def test_input_that_cannot_be_read(
         (("new", "digit"), "unknown template digit: did you mean digits?"),
     ],
 )
-def test_wrong_usage(run: Run, arguments: tuple[str, ...], said: str) -> None:
-    result = run(*arguments)
+def test_wrong_usage(quick: Run, arguments: tuple[str, ...], said: str) -> None:
+    result = quick(*arguments)
     assert (result.code, result.out) == (2, "")
     assert said in result.err
 
@@ -305,23 +298,23 @@ def test_reader_that_leaves(tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_new(run: Run, tmp_path: Path) -> None:
+def test_new(run: Run, quick: Run, tmp_path: Path) -> None:
     templates = sorted(path.stem for path in SPECS.glob("*.yaml"))
     default = run("new")
     assert (default.code, default.err) == (0, "")
     assert default.out.lstrip().startswith("#")
     for name in templates:
-        printed = run("new", name)
+        printed = quick("new", name)
         assert (printed.code, printed.err) == (0, "")
         written(tmp_path, printed.out, f"{name}.yaml")
-    checked = run("check", *(f"{name}.yaml" for name in templates), "--format", "json")
+    checked = quick("check", *(f"{name}.yaml" for name in templates), "--format", "json")
     assert (checked.code, checked.data) == (0, [])
 
 
 # Summaries and models
 
 
-def test_summary_in_all_forms(run: Run, tmp_path: Path) -> None:
+def test_summary_in_all_forms(run: Run, quick: Run, tmp_path: Path) -> None:
     long = "a_layer_whose_name_is_longer_than_any_terminal_is_wide_" * 3
     text = Path(DIGITS).read_text(encoding="utf-8").replace("name: digit\n", f"name: {long}\n")
     text = text.replace("outputs: digit", f"outputs: {long}")
@@ -340,7 +333,7 @@ def test_summary_in_all_forms(run: Run, tmp_path: Path) -> None:
     assert piped.code == 0
     assert long in piped.out
 
-    several = run("summary", DIGITS, str(SPECS / "siamese.yaml"), "--format", "json")
+    several = quick("summary", DIGITS, str(SPECS / "siamese.yaml"), "--format", "json")
     assert (several.code, several.err) == (0, "")
     digits, siamese = several.data
     assert set(digits) == {"name", "inputs", "layers", "outputs", "params"}
@@ -358,11 +351,11 @@ def test_summary_in_all_forms(run: Run, tmp_path: Path) -> None:
     assert Path(DIGITS).read_text(encoding="utf-8").splitlines()[layer["line"] - 1].count("Dense")
     assert [entry["name"] for entry in siamese["inputs"]] == ["left", "right"]
 
-    table = run("summary", DIGITS, str(SPECS / "mlp.yaml"), "--format", "csv")
+    table = quick("summary", DIGITS, str(SPECS / "mlp.yaml"), "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(table.out)))
     assert {row["model"] for row in rows} == {"digits", "mlp"}
     assert sum(int(row["params"]) for row in rows if row["model"] == "mlp") == 3466
-    marked = run("summary", DIGITS, "--format", "markdown")
+    marked = quick("summary", DIGITS, "--format", "markdown")
     assert re.search(r"^\| digit +\| Dense +\|", marked.out, re.MULTILINE)
 
 
@@ -414,7 +407,7 @@ def on_a_terminal(*arguments: str, folder: Path, **changes: str) -> str:
 # Training
 
 
-def test_train_says(trained: tuple[Path, Result]) -> None:
+def test_train_says(trained: tuple[Path, Ended]) -> None:
     _, result = trained
     assert (result.code, result.out) == (0, "first\n")
     names = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -428,7 +421,7 @@ def test_train_says(trained: tuple[Path, Result]) -> None:
     assert all(re.fullmatch(rf"epoch \d/2  {values}  {NUMBER} s", line) for line in lines)
 
 
-def test_run_folder(trained: tuple[Path, Result]) -> None:
+def test_run_folder(trained: tuple[Path, Ended]) -> None:
     folder, _ = trained
     files = {path.name for path in folder.iterdir()}
     assert {"spec.yaml", "run.json", "history.jsonl", "model.keras", "checkpoints"} <= files
@@ -455,10 +448,10 @@ def test_run_folder(trained: tuple[Path, Result]) -> None:
     assert settings.items() <= spec["training"].items()
 
 
-def test_run_folder_is_not_used_twice(trained: tuple[Path, Result], run: Run) -> None:
+def test_run_folder_is_not_used_twice(trained: tuple[Path, Ended], quick: Run) -> None:
     folder, _ = trained
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.name != "lock"}
-    again = run("train", DIGITS, "--data", DIGITS_DATA, "--epochs", "1", "--run", str(folder))
+    again = quick("train", DIGITS, "--data", DIGITS_DATA, "--epochs", "1", "--run", str(folder))
     assert (again.code, again.out) == (1, "")
     *_, error = again.err.splitlines()
     assert re.fullmatch(rf"error: {re.escape(str(folder))} already contains a run.*", error)
@@ -466,7 +459,7 @@ def test_run_folder_is_not_used_twice(trained: tuple[Path, Result], run: Run) ->
     assert after == before
 
 
-def test_evaluate(trained: tuple[Path, Result], run: Run) -> None:
+def test_evaluate(trained: tuple[Path, Ended], run: Run, quick: Run) -> None:
     folder, _ = trained
     listed = run("evaluate", str(folder), "--data", DIGITS_DATA, "--format", "json")
     in_use = "note: arrays in use: image_test, digit_test\n"
@@ -475,18 +468,18 @@ def test_evaluate(trained: tuple[Path, Result], run: Run) -> None:
     last = json.loads((folder / "history.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     # The test part was the validation too.
     assert listed.data["loss"] == pytest.approx(last["val_loss"], rel=1e-4)
-    table = run("evaluate", str(folder / "model.keras"), "--data", DIGITS_DATA)
+    table = quick("evaluate", str(folder / "model.keras"), "--data", DIGITS_DATA)
     assert (table.code, table.err) == (0, in_use)
     assert re.search(rf"^loss +{NUMBER}$", table.out, re.MULTILINE)
     assert re.search(rf"^accuracy +{NUMBER}$", table.out, re.MULTILINE)
 
 
-def test_predict(trained: tuple[Path, Result], run: Run, tmp_path: Path) -> None:
+def test_predict(trained: tuple[Path, Ended], run: Run, quick: Run, tmp_path: Path) -> None:
     folder, _ = trained
     saved = run("predict", str(folder), "--data", DIGITS_DATA, "-o", "p.npz")
     assert (saved.code, saved.out) == (0, "p.npz\n")
     assert not re.search(CHATTER, saved.err)
-    piped = run("predict", str(folder), "--data", DIGITS_DATA, "-o", "-")
+    piped = quick("predict", str(folder), "--data", DIGITS_DATA, "-o", "-")
     assert piped.code == 0
     assert not re.search(CHATTER, piped.err)
     with np.load(tmp_path / "p.npz") as file, np.load(io.BytesIO(piped.raw)) as stream:
@@ -616,10 +609,10 @@ def test_a_missing_file_among_several_is_one_mistake(run: Run) -> None:
     assert ran.err.count(": error: ") == 1
 
 
-def test_validation_data_is_called_that(run: Run, tmp_path: Path) -> None:
+def test_validation_data_is_called_that(quick: Run, tmp_path: Path) -> None:
     np.savez(tmp_path / "bad.npz", features=np.full((4, 64), np.nan, "f"), label=np.eye(4, 10))
     data = ("--data", f"{DATA}/mlp.npz", "--validation", "bad.npz")
-    ran = run("train", f"{SPECS}/mlp.yaml", *data)
+    ran = quick("train", f"{SPECS}/mlp.yaml", *data)
     assert ran.code == 1
     assert "validation data: " in ran.err
 
@@ -628,25 +621,25 @@ def test_validation_data_is_called_that(run: Run, tmp_path: Path) -> None:
     "name",
     ["p.xlsx", *(pytest.param(name, marks=pytest.mark.sweep) for name in ("p.txt", "p.json"))],
 )
-def test_predictions_are_npz_or_a_table(name: str, trained: tuple[Path, Result], run: Run) -> None:
+def test_predictions_are_npz_or_a_table(name: str, trained: tuple[Path, Ended], quick: Run) -> None:
     folder, _ = trained
-    refused = run("predict", str(folder), "--data", DIGITS_DATA, "-o", str(folder / name))
+    refused = quick("predict", str(folder), "--data", DIGITS_DATA, "-o", str(folder / name))
     assert refused.code == 2
     assert ".npz" in refused.err
     assert not (folder / name).exists()
 
 
-def test_predictions_as_a_table(trained: tuple[Path, Result], run: Run) -> None:
+def test_predictions_as_a_table(trained: tuple[Path, Ended], quick: Run) -> None:
     folder, _ = trained
-    ran = run("predict", str(folder), "--data", DIGITS_DATA, "-o", str(folder / "p.csv"))
+    ran = quick("predict", str(folder), "--data", DIGITS_DATA, "-o", str(folder / "p.csv"))
     assert ran.code == 0
     lines = (folder / "p.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == ",".join(f"digit_{unit}" for unit in range(10))
     assert len(lines) == 361
-    refused = run("predict", str(folder), "--data", DIGITS_DATA, "--columns", "id")
+    refused = quick("predict", str(folder), "--data", DIGITS_DATA, "--columns", "id")
     assert refused.code == 2
     assert "-o P.csv" in refused.err
-    absent = run(
+    absent = quick(
         *("predict", str(folder), "--data", DIGITS_DATA, "-o", str(folder / "q.csv")),
         *("--columns", "digits_test"),
     )
@@ -654,19 +647,19 @@ def test_predictions_as_a_table(trained: tuple[Path, Result], run: Run) -> None:
     assert "did you mean digit_test?" in absent.err
 
 
-def test_set_on_a_run(trained: tuple[Path, Result], run: Run) -> None:
+def test_set_on_a_run(trained: tuple[Path, Ended], quick: Run) -> None:
     """It may change what judges a trained model, and not the model."""
     folder, _ = trained
-    judged = run(
+    judged = quick(
         *("evaluate", str(folder), "--data", DIGITS_DATA, "--format", "json"),
         *("--set", "metrics=sparse_categorical_crossentropy"),
     )
     assert list(json.loads(judged.out)) == ["loss", "sparse_categorical_crossentropy"]
     for command in ("evaluate", "predict"):
-        changed = run(command, str(folder), "--data", DIGITS_DATA, "--set", "layers.digit.name=d")
+        changed = quick(command, str(folder), "--data", DIGITS_DATA, "--set", "layers.digit.name=d")
         assert changed.code == 1
         assert "--set" in changed.err
-        model = run(
+        model = quick(
             *(command, str(folder / "model.keras"), "--data", DIGITS_DATA),
             *("--set", "metrics=accuracy"),
         )

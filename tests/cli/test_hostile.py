@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from warm_command import WarmCommand
+from warm_command import CHECKING, WarmCommand
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -58,7 +58,7 @@ def ask(command: WarmCommand, folder: Path, spec: str | bytes, npz: Path | None 
     ended = command.run("check", str(path), "--format", "json", *data, folder=folder)
     codes = [problem["code"] for problem in json.loads(ended.out)] if ended.out else []
     output = ended.out[:4000] + ended.err[:4000]
-    return Answer(ended.exit_code, ended.megabytes, codes, output)
+    return Answer(ended.code, ended.megabytes, codes, output)
 
 
 WARNINGS = {"unknown-array"}
@@ -526,7 +526,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmCommand]:
     folder = tmp_path_factory.mktemp("first")
     (folder / "plain.yaml").write_text(PLAIN, encoding="utf-8")
     (folder / "plain.npz").write_bytes(GOOD)
-    command = WarmCommand(folder / "plain.yaml", folder / "plain.npz")
+    command = WarmCommand(CHECKING, folder / "plain.yaml", folder / "plain.npz")
     # The shapes of a spec are remembered: those of most cases with data are found here.
     ask(command, folder, PLAIN)
     yield command
