@@ -3,14 +3,13 @@
 import itertools
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tampered_runs import wrong_answers
 from tampering import CHECKPOINTED, LOADED, ODD, RESUMED, Tamper
+from warm_command import WarmCommand
 from watching import states
 
 pytestmark = [pytest.mark.keras, pytest.mark.process, pytest.mark.slow]
@@ -39,26 +38,16 @@ training:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base(tmp_path_factory: pytest.TempPathFactory, warm: WarmCommand) -> Path:
     """A folder with a finished run, and its spec and data."""
     folder = tmp_path_factory.mktemp("base")
     random = np.random.default_rng(0)
     x = random.normal(size=(40, 4)).astype("f")
     np.savez(folder / "d.npz", x=x, y=x[:, :1])
     (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
-    command = [sys.executable, "-m", "modelspec", "train", "spec.yaml", "--data", "d.npz"]
-    subprocess.run([*command, "--run", "run", "--quiet"], cwd=folder, check=True)
+    command = ("train", "spec.yaml", "--data", "d.npz", "--run", "run", "--quiet")
+    assert warm.run(*command, folder=folder).code == 0
     return folder
-
-
-def modelspec(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "modelspec", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 VERBS: dict[str, str] = {
@@ -96,21 +85,23 @@ def test_resumed(base: Path, tmp_path: Path, ways: dict[str, Tamper]) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_a_moved_run_goes_on_where_it_is(base: Path, tmp_path: Path) -> None:
+def test_a_moved_run_goes_on_where_it_is(base: Path, tmp_path: Path, warm: WarmCommand) -> None:
     moved = tmp_path / "moved"
     shutil.copytree(base / "run", moved)
     before = states(base)
-    done = modelspec(
+    done = warm.run(
         *("train", "spec.yaml", "--data", "d.npz", "--run", str(moved)),
         *("--resume", "--epochs", "3", "--quiet"),
         folder=base,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     assert states(base) == before
     assert (moved / "b.weights.h5").read_bytes() != (base / "run" / "b.weights.h5").read_bytes()
 
 
-def test_a_record_gives_the_terminal_no_order(base: Path, tmp_path: Path) -> None:
+def test_a_record_gives_the_terminal_no_order(
+    base: Path, tmp_path: Path, warm: WarmCommand
+) -> None:
     for index, name in enumerate(("a\x1b]0;TITLE\x07", "b\x1b[31m", "c\x9b2J\u202e", "d\r\x08x")):
         run = tmp_path / str(index)
         shutil.copytree(base / "run", run)
@@ -120,21 +111,23 @@ def test_a_record_gives_the_terminal_no_order(base: Path, tmp_path: Path) -> Non
         changed = [json.dumps(json.loads(line) | {name: 1.0}) + "\n" for line in lines]
         (run / "history.jsonl").write_text("".join(changed), encoding="utf-8")
     for form in ("table", "csv", "json"):
-        done = modelspec("runs", str(tmp_path), "--format", form, folder=base)
-        assert done.returncode == 0, done.stderr
-        for text in (done.stdout, done.stderr):
+        done = warm.run("runs", str(tmp_path), "--format", form, folder=base)
+        assert done.code == 0, done.err
+        for text in (done.out, done.err):
             assert not set(text) & {*map(chr, range(10)), "\r", "\x1b", "\x9b", "\u202e"}, text
-        assert form == "json" or "a\\x1b]0;TITLE" in done.stdout
+        assert form == "json" or "a\\x1b]0;TITLE" in done.out
 
 
 @pytest.mark.parametrize("name", ["run.json", "history.jsonl", "lock"])
-def test_runs_are_listed_without_following_links(base: Path, tmp_path: Path, name: str) -> None:
+def test_runs_are_listed_without_following_links(
+    base: Path, tmp_path: Path, name: str, warm: WarmCommand
+) -> None:
     shutil.copytree(base / "run", tmp_path / "run")
     (tmp_path / "run" / name).rename(tmp_path / "other")
     (tmp_path / "run" / name).symlink_to(tmp_path / "other")
-    done = modelspec("runs", str(tmp_path), folder=base)
-    assert done.returncode == 0
-    assert name == "lock" or f"{name} cannot be read: it is a link" in done.stderr
+    done = warm.run("runs", str(tmp_path), folder=base)
+    assert done.code == 0
+    assert name == "lock" or f"{name} cannot be read: it is a link" in done.err
 
 
 @pytest.mark.parametrize(
