@@ -11,7 +11,7 @@ from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.monitors import check_without_validation
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import sound_heads
-from modelspec.graph.sound_part import is_touched, sound_part
+from modelspec.graph.sound_part import is_touched, sound_part, without_followers
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.results.output import Output
@@ -44,7 +44,8 @@ def check_spec(
         problems += refused
     if data is not None:
         known = replace(source, diagnostics=tuple(problems))
-        problems += _check_data(known, data, outputs, fast=fast, light=light, say=say)
+        of_data = _check_data(known, data, outputs, fast=fast, light=light, say=say)
+        problems = [*without_followers(graph, problems, of_data), *of_data]
     return problems + _try_start(source, graph, problems, data, fast=fast, light=light)
 
 

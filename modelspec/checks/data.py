@@ -197,10 +197,11 @@ def _as_keras_adjusts(sample: Shape, declared: Shape) -> Shape:
 
 def _shape_hint(name: str, shape: tuple[int, ...], declared: Shape) -> str:
     sample = shape[1:]
-    if agree(shape, declared) and declared[:1] == (None,):
-        return f"leave the batch out: shape: {written(declared[1:])}"
-    if agree(shape, declared):
-        return f"the first axis is the sample's: a single sample is {name}[None]"
+    # A first axis of 1 may be a step of a sequence.
+    if (sample and declared[:1] != (1,) and agree(sample, declared[1:])) or agree(shape, declared):
+        hint = f"leave the batch out: shape: {written(declared[1:])}"
+        single = agree(shape, declared) and declared[:1] != (None,)
+        return f"{hint}; if {name} is a single sample, save {name}[None]" if single else hint
     if len(sample) > 1 and agree((*sample[1:], sample[0]), declared):
         return f"its channels come first: save numpy.moveaxis({name}, 1, -1)"
     if agree(sample, declared[:-1]):

@@ -7,6 +7,8 @@ from modelspec.graph.graph import Graph, Node
 from modelspec.graph.references import holds_unknown
 from modelspec.problems.diagnostic import Diagnostic, Route
 
+_SHAPE, _MISMATCH = "wrong-shape", "shape-mismatch"
+
 
 def is_touched(route: Route, problems: Iterable[Diagnostic]) -> bool:
     """Return True where an error has this route or one below it."""
@@ -31,6 +33,31 @@ def sound_part(graph: Graph, problems: Sequence[Diagnostic]) -> Graph:
         for node in graph.nodes
     )
     return replace(graph, nodes=nodes)
+
+
+def without_followers(
+    graph: Graph, problems: Sequence[Diagnostic], of_data: Sequence[Diagnostic]
+) -> list[Diagnostic]:
+    """Leave out problems of shapes that follow from an input whose shape the data refutes."""
+    wrong = {
+        name
+        for name, declared in graph.inputs.items()
+        if is_touched(declared.route, [problem for problem in of_data if problem.code == _SHAPE])
+    }
+    routes = []
+    for node in graph.nodes if wrong else ():
+        if any(source.name in wrong for source in node.sources()):
+            wrong.add(node.name)
+            routes.append(node.route)
+    return [
+        problem
+        for problem in problems
+        if problem.code != _MISMATCH or not any(_is_below(problem.route, own) for own in routes)
+    ]
+
+
+def _is_below(route: Route, other: Route) -> bool:
+    return route[: len(other)] == other
 
 
 def _is_touched(node: Node, touched: set[Route], inputs: set[str]) -> bool:

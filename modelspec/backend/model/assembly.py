@@ -60,9 +60,12 @@ def dtype_policy(policy: str) -> Iterator[None]:
 
 def _call(node: Node, assembly: Assembly, catalog: Catalog) -> None:
     sources = list(node.sources())
-    if not sources or any(source.name not in assembly.values for source in sources):
+    if not sources:
         return
     if node.layer not in assembly.layers and not _construct(node, assembly, catalog):
+        return
+    # After an error before it, a layer has been created, so that its own arguments are judged.
+    if any(source.name not in assembly.values for source in sources):
         return
     if problem := refused_dtype(node, assembly, catalog):
         assembly.problems.append(problem)

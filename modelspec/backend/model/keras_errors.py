@@ -12,7 +12,9 @@ def bad_argument(name: str, arguments: Any, route: Route, error: Exception) -> D
     text = error_text(error)
     culprit = blamed_argument(text, arguments if isinstance(arguments, dict) else {})
     if culprit is not None:
-        return Diagnostic("bad-argument", f"{name}: {text}", (*route, name, culprit))
+        value = arguments[culprit]
+        hint = f"write {value}.0" if type(value) is int and "should be float" in text else None
+        return Diagnostic("bad-argument", f"{name}: {text}", (*route, name, culprit), hint=hint)
     return Diagnostic("bad-argument", f"{name}: {text}", (*route, name), "key")
 
 
