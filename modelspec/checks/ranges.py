@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from modelspec.graph.graph import Graph
+from modelspec.graph.graph import Graph, Node
 from modelspec.graph.heads import Head
 from modelspec.language.spec import Spec
 from modelspec.language.written import Written
@@ -87,9 +87,17 @@ def check_ranges(spec: Spec, graph: Graph, heads: Sequence[Head]) -> Iterator[Di
         yield from _inside(head.loss, head.route)
     for position, callback in enumerate(spec.training.callbacks):
         yield from _inside(callback, ("training", "callbacks", position))
+    # Repeated layers share their constant arguments, which may be long lists.
+    seen: set[int] = set()
     for node in graph.nodes:
         if node.layer == node.name:
-            yield from _inside({node.type: node.arguments}, node.route)
+            own = {name: value for name, value in _parts(node) if id(value) not in seen}
+            seen.update(id(value) for value in own.values() if isinstance(value, list))
+            yield from _inside({node.type: own}, node.route)
+
+
+def _parts(node: Node) -> Iterable[tuple[Any, Any]]:
+    return node.arguments.items() if isinstance(node.arguments, Mapping) else ()
 
 
 def _inside(value: Any, route: Route) -> Iterator[Diagnostic]:
