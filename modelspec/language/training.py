@@ -54,7 +54,11 @@ class GroupedRows(Section):
 def _split_form(value: Any) -> str:
     if not isinstance(value, dict | LastRows | GroupedRows):
         return FORM + "plain"
-    return FORM + ("last" if isinstance(value, LastRows) or "last" in value else "groups")
+    if isinstance(value, dict):
+        grouped = "last" not in value and bool({"groups", "fraction"} & value.keys())
+    else:
+        grouped = isinstance(value, GroupedRows)
+    return FORM + ("groups" if grouped else "last")
 
 
 Split = Annotated[

@@ -87,6 +87,8 @@ def _problem(
     return Diagnostic(code, message, route, anchor, hint=hint)
 
 
+_SPLIT = ("training", "validation_split")
+
 _Description = tuple[str, str, str | None]
 
 
@@ -94,6 +96,8 @@ def _missing(detail: ErrorDetails, route: Route) -> _Description:
     owner = ".".join(map(str, route[:-1])) or "the spec"
     key = detail["loc"][-1]
     hint = _TOP_LEVEL.get(str(key)) if len(route) == 1 else None
+    if route[:-1] == _SPLIT:
+        hint = "write {last: 0.2} for the last rows, or {fraction: 0.2, groups: ARRAY}"
     return "missing-key", f"{owner} needs {key}", hint
 
 
@@ -144,7 +148,9 @@ def _bound(detail: ErrorDetails, route: Route) -> _Description:
     key, words = _BOUNDS[detail["type"]]
     limit = f"{detail.get('ctx', {}).get(key):,}".removesuffix(".0")
     value = _shown(detail["input"])
-    return "wrong-value", f"{_subject(route)} is {words} {limit}, not {value}", None
+    share = route[:2] == _SPLIT and limit == "1"
+    hint = "it is a share of the rows: 0.2 is a fifth of them" if share else None
+    return "wrong-value", f"{_subject(route)} is {words} {limit}, not {value}", hint
 
 
 def _type(detail: ErrorDetails, route: Route) -> _Description:

@@ -86,6 +86,7 @@ Mistake = tuple[str, str, str, Route, str, str | None]
 
 TRAINING = ("training",)
 CLASSES = ("training", "class_weights", "y")
+SPLIT = ("training", "validation_split")
 
 MISTAKES: list[Mistake] = [
     # replace, by, code, route, anchor, part of the hint
@@ -158,6 +159,18 @@ MISTAKES: list[Mistake] = [
     ("epochs: 2", "epochs: true", "wrong-type", ("training", "epochs"), "value", None),
     ("epochs: 2", "epoch: 2", "unknown-key", ("training", "epoch"), "key", "epochs"),
     ("split: 0.5", "split: 1", "wrong-value", ("training", "validation_split"), "value", None),
+    ("split: 0.5", "split: 20", "wrong-value", ("training", "validation_split"), "value", "0.2"),
+    ("split: 0.5", "split: {last: 20}", "wrong-value", (*SPLIT, "last"), "value", "0.2"),
+    ("split: 0.5", "split: {}", "missing-key", (*SPLIT, "last"), "value", "{last: 0.2}"),
+    ("split: 0.5", "split: {groups: g}", "missing-key", (*SPLIT, "fraction"), "value", "groups"),
+    (
+        "split: 0.5",
+        "split: {last: 0.1, groups: g}",
+        "unknown-key",
+        (*SPLIT, "groups"),
+        "key",
+        None,
+    ),
     ("split: 0.5", "split: .nan", "wrong-value", ("training", "validation_split"), "value", None),
     (
         "split: 0.5",
