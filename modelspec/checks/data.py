@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from modelspec.catalog.losses import JudgedHead, Shape
-from modelspec.checks.ids import check_ids, feeds
+from modelspec.checks.id_feeds import feeds
+from modelspec.checks.ids import check_ids
 from modelspec.checks.judges import check_judges
+from modelspec.checks.looked_up import check_entries
 from modelspec.checks.missing import replaces_nan
 from modelspec.checks.reach import Pace
 from modelspec.checks.rows import first_outside, row_name
@@ -132,7 +134,7 @@ def _counts(named: Sequence[tuple[str, Column, Route]]) -> list[Diagnostic]:
 
 def _input(graph: Graph, declared: Input, name: str, array: Column) -> list[Diagnostic]:
     if declared.dtype == "string":
-        return _text(declared, name, array)
+        return _text(graph, declared, name, array)
     problem = _not_numbers(declared, name, array) or _wrong_shape(declared, name, array)
     if problem:
         return [problem]
@@ -151,13 +153,14 @@ def _input(graph: Graph, declared: Input, name: str, array: Column) -> list[Diag
     outside = [
         problem_of_ids for feed in fed if (problem_of_ids := check_ids(feed, name, array, values))
     ]
+    outside += check_entries(graph, declared.name, name, array)
     return outside or [*extra, *_unrepresentable(declared, name, array, values)]
 
 
-def _text(declared: Input, name: str, array: Column) -> list[Diagnostic]:
+def _text(graph: Graph, declared: Input, name: str, array: Column) -> list[Diagnostic]:
     if array.dtype.kind in "US" and array.ndim:
         problem = _wrong_shape(declared, name, array) or not_unicode(declared, name, array)
-        return [problem] if problem else []
+        return [problem] if problem else list(check_entries(graph, declared.name, name, array))
     message = f"array {name} holds {array.dtype}, but input {declared.name} takes text"
     hint = f"remove dtype: string, or save {name}.astype(str)"
     return [Diagnostic("wrong-dtype", message, declared.route, hint=hint)]

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from modelspec.catalog.losses import JudgedHead, is_regression
+from modelspec.checks.constant_columns import check_constant_columns
 from modelspec.checks.input_scale import check_input_scale
 from modelspec.checks.reach import FAR, KEEP_VALUES, LARGE, Pace, Reach, reach_of
 from modelspec.checks.spread import MOST_COLUMNS, Spread, listed, near, short, spread_of
@@ -43,6 +44,7 @@ def check_scale(
         if name in graph.inputs:
             shown = dataset.array_names.get(name, name)
             yield from check_input_scale(graph, graph.inputs[name], shown, array)
+            yield from check_constant_columns(graph, name, shown, array)
     for head in heads:
         target = dataset.targets.get(head.output)
         if target is not None and is_regression(head.loss):

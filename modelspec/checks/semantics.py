@@ -10,6 +10,7 @@ from modelspec.checks.arguments import check_object
 from modelspec.checks.callbacks import check_callbacks
 from modelspec.checks.integers import check_integers
 from modelspec.checks.layer_state import STARTED, check_adapt, check_state
+from modelspec.checks.looked_up import check_looked_up
 from modelspec.checks.losses import check_losses
 from modelspec.checks.monitors import check_monitors
 from modelspec.checks.operations import check_operation
@@ -49,6 +50,7 @@ def check_semantics(
     problems += check_schedules(spec)
     problems += check_texts(graph, catalog)
     problems += check_integers(graph, catalog)
+    problems += check_looked_up(graph)
     problems += check_ranges(spec, graph, heads)
     problems += check_precision(spec, graph, heads)
     problems += check_losses(spec, graph, heads, catalog)

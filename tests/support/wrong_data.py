@@ -404,3 +404,14 @@ def narrow_part_to_validate(path: Path) -> None:
 
 def rare_class(path: Path) -> None:
     _save(path, x=_X, species=np.where(np.arange(N) < N - 1, _SPECIES, "rose"))
+
+
+def ids_and_words(path: Path) -> None:
+    words = np.array(["a", "b", "c"])[_IDS][:, None]
+    ids = {"id": _IDS + 1, "other": _IDS[:, None] + 5, "place": _IDS[:, None] - 2}
+    targets = dict.fromkeys(("coded", "taken", "words", "others", "placed"), _Y)
+    _save(path, word=words, table=_X, **ids, **targets)
+
+
+def constant_column(path: Path) -> None:
+    _save(path, x=_X * [1, 0, 1, 1] + [0, 3, 0, 0], y=_Y)

@@ -1,0 +1,129 @@
+"""Ids that a layer makes, checked against the layer that looks them up; entries without an id."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from modelspec.checks.id_feeds import DROPPING, SIZES
+from modelspec.checks.rows import find_row
+from modelspec.data.concatenated import Array, Column
+from modelspec.graph.graph import Graph, Node
+from modelspec.problems.diagnostic import Diagnostic, Related, Severity
+
+_LOOKUPS = ("StringLookup", "IntegerLookup")
+_UNKNOWN: Mapping[str, object] = {"StringLookup": "[UNK]", "IntegerLookup": -1}
+_SAME_VALUES = frozenset(
+    {"Identity", "Reshape", "Flatten", "Permute", "RepeatVector"}
+    | {f"ops.{name}" for name in ("cast", "reshape", "squeeze", "expand_dims", "ravel")}
+)
+
+
+def check_looked_up(graph: Graph) -> Iterator[Diagnostic]:
+    """Report a layer that looks up ids and has fewer than the layer that makes them."""
+    owners = {node.name: node for node in graph.nodes}
+    makers: dict[str, tuple[Node, int]] = {}
+    seen: set[tuple[str, str]] = set()
+    for node in graph.nodes:
+        owner = owners.get(node.layer, node)
+        sources = list(node.sources())
+        maker = makers.get(sources[0].name) if len(sources) == 1 else None
+        if (count := _count(owner)) is not None:
+            makers[node.name] = owner, count
+        elif maker is not None and owner.type in _SAME_VALUES:
+            makers[node.name] = maker
+        elif maker is not None and owner.type in SIZES and (owner.name, maker[0].name) not in seen:
+            seen.add((owner.name, maker[0].name))
+            yield from _too_few(owner, *maker)
+
+
+def _count(node: Node) -> int | None:
+    """Return the number of ids that a layer makes; None where it makes none, or it is unknown."""
+    arguments = node.arguments
+    if arguments.get("output_mode", "int") not in ("int", None) or arguments.get("invert"):
+        return None
+    match node.type:
+        case "Hashing" | "HashedCrossing":
+            return _whole(arguments.get("num_bins"))
+        case "Discretization":
+            bounds = arguments.get("bin_boundaries")
+            return len(bounds) + 1 if isinstance(bounds, list) else None
+        case "TextVectorization":
+            words = arguments.get("vocabulary")
+            return len({*words} - {"", "[UNK]"}) + 2 if isinstance(words, list) else None
+        case "StringLookup" | "IntegerLookup":
+            return _entries(node)
+    return None
+
+
+def _entries(node: Node) -> int | None:
+    """Return the ids of a lookup with a vocabulary: masked, unknown and known entries."""
+    arguments = node.arguments
+    listed, unknown = arguments.get("vocabulary"), arguments.get("num_oov_indices", 1)
+    if not isinstance(listed, list) or type(unknown) is not int:
+        return None
+    mask = arguments.get("mask_token")
+    own = {str(mask), str(arguments.get("oov_token", _UNKNOWN[node.type]))}
+    words = [word for word in listed if str(word) not in own]
+    return len(words) + unknown + (mask is not None)
+
+
+def _whole(value: object) -> int | None:
+    return value if type(value) is int else None
+
+
+def _too_few(node: Node, maker: Node, count: int) -> Iterator[Diagnostic]:
+    argument = SIZES[node.type]
+    size = node.arguments.get(argument)
+    if type(size) is not int or size >= count:
+        return
+    message = (
+        f"{maker.name} ({maker.type}) gives ids 0..{count - 1}, but {node.type} ({argument} "
+        f"{size}) has ids 0..{size - 1}"
+    )
+    severity: Severity = "warning" if node.type in DROPPING else "error"
+    route = (*node.route, node.type, argument)
+    hint = f"{argument} must be at least {count}"
+    related = (Related(f"{maker.name} is defined here", maker.route),)
+    yield Diagnostic(
+        "id-out-of-range", message, route, severity=severity, hint=hint, related=related
+    )
+
+
+def check_entries(graph: Graph, input_name: str, name: str, array: Column) -> Iterator[Diagnostic]:
+    """Report values of the array ``name`` that a lookup without unknown entries does not have.
+
+    The lookup is called on the input ``input_name``; TensorFlow would end the first step.
+    """
+    for node in graph.nodes:
+        arguments = node.arguments
+        listed = arguments.get("vocabulary")
+        strict = arguments.get("num_oov_indices") == 0 and not arguments.get("invert")
+        direct = any(source.name == input_name for source in node.sources())
+        if not (node.type in _LOOKUPS and direct and strict and isinstance(listed, list)):
+            continue
+        known = _known(listed, arguments.get("mask_token"), array)
+        row = find_row(array, partial(_lacking, known))
+        if row is not None:
+            message = (
+                f"array {name} holds values, first in {row}, that the vocabulary of {node.name} "
+                "does not have, and num_oov_indices is 0"
+            )
+            hint = "num_oov_indices: 1 gives them an id of their own"
+            route = (*node.route, node.type, "num_oov_indices")
+            yield Diagnostic("id-out-of-range", message, route, hint=hint)
+
+
+def _known(listed: list[Any], mask: Any, array: Column) -> Array:
+    entries = [*listed, *([] if mask is None else [mask])]
+    made: Array = np.array([str(entry) for entry in entries])
+    return made if array.dtype.kind in "US" else np.array(entries)
+
+
+def _lacking(known: Array, rows: Array) -> Array:
+    return ~np.isin(_plain(rows), known)
+
+
+def _plain(rows: Array) -> Array:
+    return np.char.decode(rows, "utf-8") if rows.dtype.kind == "S" else rows
