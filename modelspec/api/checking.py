@@ -15,6 +15,7 @@ from modelspec.graph.sound_part import is_touched, sound_part, without_followers
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.results.output import Output
+from modelspec.storage.memory import total_memory
 
 VALIDATION_DATA = "validation data: "
 """The beginning of messages about the data for validation."""
@@ -162,25 +163,26 @@ def _try_objects(source: "ModelSpec", graph: Graph, spec: Spec, *, light: bool) 
     """Return Keras's problems with layers, calls and all other objects without errors."""
     sound = sound_part(graph, source.diagnostics)
     failed = [problem.route for problem in source.diagnostics if problem.severity == "error"]
+    memory = total_memory()
 
     def judge() -> ShapeCheck:
-        from modelspec.backend.model.shapes import check_shapes, start_for
+        from modelspec.backend.model.shapes import Purpose, check_shapes, start_for
 
         start_for(sound, spec.training.precision, light=light and not source.catalog.plugins)
         import_plugins(source)
         from modelspec.backend.model.dry_run import dry_run_objects
 
-        outputs, problems = check_shapes(
-            sound,
-            source.catalog,
-            spec.training.precision,
-            spec.training.learning_rates,
-            [head.output for head in source.heads if head.loss is not None],
-            more_losses=source.adds_loss,
+        purpose = Purpose(
+            rates=spec.training.learning_rates,
+            outputs=[head.output for head in source.heads if head.loss is not None],
+            adds_loss=source.adds_loss,
+            optimizer=spec.optimizer,
+            memory=memory,
         )
+        outputs, problems = check_shapes(sound, source.catalog, spec.training.precision, purpose)
         return outputs, problems + dry_run_objects(spec, source.heads, source.catalog, failed)
 
-    objects = repr((source.heads, spec.optimizer, spec.training, failed))
+    objects = repr((source.heads, spec.optimizer, spec.training, failed, memory))
     return remember_shapes(sound, source.catalog, objects, judge)
 
 

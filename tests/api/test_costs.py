@@ -22,7 +22,8 @@ from modelspec.api.building import build_unfitted
 from modelspec.api.costs import LengthError, estimate, with_lengths
 from modelspec.api.target import Target
 from modelspec.api.timing import _arrays, _output_shapes, measure
-from modelspec.backend.costs.costs import optimizer_bytes, work
+from modelspec.backend.costs.costs import work
+from modelspec.backend.model.optimizer_state import optimizer_bytes
 from modelspec.backend.model.symbols import symbols_only
 from modelspec.report.costs import cost_lines
 from modelspec.results.costs import Costs

@@ -9,9 +9,9 @@ import keras
 from modelspec.backend.costs.exchange import exchange
 from modelspec.backend.costs.flops import class_names, flops, kept, training_flops
 from modelspec.backend.costs.layer_calls import Call, calls, outputs
-from modelspec.backend.costs.sizes import bytes_of, itemsize
-from modelspec.backend.keras_private import key_variables_by_identity
+from modelspec.backend.model.optimizer_state import optimizer_bytes
 from modelspec.backend.model.recursion import with_deep_stack
+from modelspec.backend.model.sizes import bytes_of, itemsize
 from modelspec.results.costs import Costs, LayerCosts
 from modelspec.results.summary import Shape
 
@@ -57,43 +57,6 @@ def _of_layer(name: str, made: Iterable[Call]) -> LayerCosts:
 def _dtype(layer: Any) -> Any:
     """Return the dtype of a layer; an operation that is not a layer has none of its own."""
     return getattr(layer, "compute_dtype", None) or keras.config.floatx()
-
-
-def optimizer_bytes(optimizer: Any, variables: Iterable[Any]) -> int:
-    """Return the bytes that an optimizer keeps for its weights; single numbers are left out.
-
-    An unbuilt optimizer is built on replacements for the weights, and cannot be used afterwards.
-    """
-    if optimizer.built:
-        return bytes_of(variable for variable in optimizer.variables if len(variable.shape))
-    slots: list[_Weight] = []
-
-    def add_variable(shape: Shape, *_: Any, dtype: Any = None, **__: Any) -> None:
-        slots.append(_Weight(tuple(shape), dtype or keras.config.floatx()))
-
-    def add_like(reference_variable: _Weight, *_: Any, **__: Any) -> None:
-        slots.append(reference_variable)
-
-    for part in (optimizer, getattr(optimizer, "inner_optimizer", optimizer)):
-        part.add_variable, part.add_variable_from_reference = add_variable, add_like
-        key_variables_by_identity(part)
-    optimizer.build(
-        [_Weight(tuple(variable.shape), variable.dtype, variable.path) for variable in variables]
-    )
-    return bytes_of(variable for variable in slots if variable.shape)
-
-
-@dataclass(frozen=True, slots=True)
-class _Weight:
-    """A weight, or state for one, with the attributes that optimizers read when they are built."""
-
-    shape: Shape
-    dtype: str
-    path: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.path.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import Any
 import keras
 
 from modelspec.backend.costs.layer_calls import Call
-from modelspec.backend.costs.sizes import bytes_of, itemsize
 from modelspec.backend.keras_private import all_layers, mask_of
+from modelspec.backend.model.sizes import bytes_of, itemsize
 from modelspec.results.costs import Exchange
 
 _INDEX, _MASK = 4, 4

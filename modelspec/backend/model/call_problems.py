@@ -94,7 +94,8 @@ def refused_call(node: Node, error: Exception, assembly: Assembly) -> Diagnostic
         route = (*node.route, node.type, culprit)
         return Diagnostic("bad-argument", message, route, related=related)
     hint = _what_to_do(said, shapes, assembly)
-    return Diagnostic("shape-mismatch", message, node.route, "key", hint=hint, related=related)
+    code = "too-large" if isinstance(error, MemoryError) else "shape-mismatch"
+    return Diagnostic(code, message, node.route, "key", hint=hint, related=related)
 
 
 def _blamed_constant(said: str, node: Node) -> str | None:

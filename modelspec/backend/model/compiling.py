@@ -1,7 +1,7 @@
 """Graph and heads → a compiled Keras functional model."""
 
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +14,7 @@ from modelspec.backend.model.functional import make_functional
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.learning_rates import check_rates, scale_rates
 from modelspec.backend.model.model_io import output_names
+from modelspec.backend.model.needed_memory import refuse_need, weights_within
 from modelspec.backend.model.objects import is_own, make
 from modelspec.backend.model.output_problems import check_outputs
 from modelspec.backend.model.recursion import with_deep_stack
@@ -27,6 +28,7 @@ from modelspec.language.training import Training
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import ModelError, StepError
+from modelspec.storage.memory import free_memory
 
 
 def build_model(
@@ -40,7 +42,8 @@ def build_model(
     def build() -> tuple[Any, list[Diagnostic]]:
         if allocate:
             keras.utils.set_random_seed(training.seed)
-        with dtype_policy(training.precision), nullcontext() if allocate else symbols_only():
+        room = weights_within(free_memory()) if allocate else symbols_only()
+        with dtype_policy(training.precision), room:
             assembly = assemble(graph, catalog)
             if problems := check_outputs(graph, assembly):
                 return None, problems
@@ -93,6 +96,7 @@ def compile_model(
         jit_compile=False,
     )
     if not kept:
+        refuse_need(model, lambda: _optimizer(valid.spec, catalog), free_memory())
         model.optimizer.build(model.trainable_variables)
 
 

@@ -3,8 +3,7 @@
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from modelspec.backend.model.keras_errors import error_text
@@ -29,25 +28,29 @@ def start_for(graph: Graph, precision: str = "float32", *, light: bool) -> None:
     start(light=light and not requires_tensorflow(graph, precision))
 
 
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """The training that a graph is checked for.
+
+    ``rates`` are the factors of learning rates, ``outputs`` those with a loss. ``adds_loss`` says
+    that layers may have losses of their own. ``memory`` are the bytes that training may use.
+    """
+
+    rates: Mapping[str, float] = field(default_factory=dict)
+    outputs: Collection[str] = ()
+    adds_loss: bool = False
+    optimizer: Any = "rmsprop"
+    memory: int | None = None
+
+
 def check_shapes(
-    graph: Graph,
-    catalog: Catalog,
-    precision: str = "float32",
-    rates: Mapping[str, float] = MappingProxyType({}),
-    trained: Collection[str] = (),
-    *,
-    more_losses: bool = False,
+    graph: Graph, catalog: Catalog, precision: str = "float32", purpose: Purpose | None = None
 ) -> tuple[dict[str, Output], list[Diagnostic]]:
     """Return each output that was computed, and a problem for every call that Keras refuses.
 
-    Where all calls succeed, the functional model is also created, as in training, and the patterns
-    of ``rates`` are compared with its layers. ``trained`` are the outputs with a loss, whose
-    gradients must reach weights; ``more_losses`` says that layers may have losses of their own.
+    Where all calls succeed, the functional model is also created, as in training, and compared with
+    its ``purpose``.
     """
-    from modelspec.backend.model.crops import check_crops
-    from modelspec.backend.model.functional import make_functional
-    from modelspec.backend.model.gradients import check_gradients
-    from modelspec.backend.model.learning_rates import check_rates
     from modelspec.backend.model.output_problems import check_outputs
 
     def check() -> tuple[dict[str, Output], list[Diagnostic]]:
@@ -55,16 +58,36 @@ def check_shapes(
         problems = _with_batch_hint(check_outputs(graph, assembly), graph, catalog, precision)
         outputs = outputs_of(graph, assembly)
         if not problems and outputs and len(outputs) == len(graph.outputs):
-            with _symbols():
-                model = make_functional(graph, assembly)
-            problems += check_rates(model, rates)
-            problems += check_crops(
-                graph, assembly, lambda other: _assemble(other, catalog, {}, precision)
-            )
-            problems += check_gradients(graph, assembly, trained, more_losses=more_losses)
+            problems += _fitness(graph, catalog, precision, purpose or Purpose(), assembly)
         return outputs, problems
 
     return with_deep_stack(check)
+
+
+def _fitness(
+    graph: Graph, catalog: Catalog, precision: str, purpose: Purpose, assembly: "Assembly"
+) -> Iterator[Diagnostic]:
+    """Yield the problems of training a graph whose calls all succeeded."""
+    from modelspec.backend.model.crops import check_crops
+    from modelspec.backend.model.functional import make_functional
+    from modelspec.backend.model.gradients import check_gradients
+    from modelspec.backend.model.learning_rates import check_rates
+    from modelspec.backend.model.needed_memory import check_memory
+    from modelspec.backend.model.objects import make
+
+    with _symbols():
+        model = make_functional(graph, assembly)
+    yield from check_rates(model, purpose.rates)
+    yield from check_crops(graph, assembly, lambda other: _assemble(other, catalog, {}, precision))
+    yield from check_gradients(graph, assembly, purpose.outputs, more_losses=purpose.adds_loss)
+    if purpose.outputs:
+        yield from check_memory(
+            graph,
+            assembly,
+            model,
+            lambda: make(catalog, "optimizer", purpose.optimizer),
+            purpose.memory,
+        )
 
 
 def _with_batch_hint(
