@@ -14,6 +14,8 @@ from modelspec.api.costs import with_lengths
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.train import train
 from modelspec.catalog.losses import loss_facts
+from modelspec.checks.id_feeds import feeds
+from modelspec.checks.looked_up import strict_lookups
 from modelspec.data.claims import own_names
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
@@ -135,6 +137,9 @@ def _arrays(
 def _input(random: np.random.Generator, graph: Graph, name: str, samples: int) -> Array:
     entry = graph.inputs[name]
     shape = (samples, *(size or 1 for size in entry.shape))
+    lookup = next(strict_lookups(graph, name), None)
+    if lookup is not None:
+        return random.choice(np.array(lookup.arguments["vocabulary"]), shape)
     if entry.dtype == "string":
         return np.full(shape, "text")
     ids, dtype = _ids(graph, name), _kept(entry.dtype)
@@ -151,14 +156,8 @@ def _kept(dtype: str) -> str:
 
 
 def _ids(graph: Graph, name: str) -> int | None:
-    """Return the number of ids that all Embeddings of an input accept; None if there are none."""
-    owners = {node.name: node for node in graph.nodes}
-    known = [
-        owners.get(node.layer, node).arguments.get("input_dim")
-        for node in graph.nodes
-        if node.type.endswith("Embedding") and any(source.name == name for source in node.sources())
-    ]
-    return min((size for size in known if isinstance(size, int)), default=None)
+    """Return the number of ids that all calls which look them up have; None without such calls."""
+    return min((feed.size for feed in feeds(graph, name)), default=None)
 
 
 def _target(random: np.random.Generator, head: Head, shape: tuple[int, ...]) -> Array:

@@ -96,15 +96,9 @@ def check_entries(graph: Graph, input_name: str, name: str, array: Column) -> It
 
     The lookup is called on the input ``input_name``; TensorFlow would end the first step.
     """
-    for node in graph.nodes:
-        arguments = node.arguments
-        listed = arguments.get("vocabulary")
-        strict = arguments.get("num_oov_indices") == 0 and not arguments.get("invert")
-        direct = any(source.name == input_name for source in node.sources())
-        if not (node.type in _LOOKUPS and direct and strict and isinstance(listed, list)):
-            continue
-        known = _known(listed, arguments.get("mask_token"), array)
-        row = find_row(array, partial(_lacking, known))
+    for node in strict_lookups(graph, input_name):
+        listed, mask = node.arguments["vocabulary"], node.arguments.get("mask_token")
+        row = find_row(array, partial(_lacking, _known(listed, mask, array)))
         if row is not None:
             message = (
                 f"array {name} holds values, first in {row}, that the vocabulary of {node.name} "
@@ -113,6 +107,19 @@ def check_entries(graph: Graph, input_name: str, name: str, array: Column) -> It
             hint = "num_oov_indices: 1 gives them an id of their own"
             route = (*node.route, node.type, "num_oov_indices")
             yield Diagnostic("id-out-of-range", message, route, hint=hint)
+
+
+def strict_lookups(graph: Graph, name: str) -> Iterator[Node]:
+    """Yield the lookups of an input that have a vocabulary, and no id for other entries."""
+    owners = {node.name: node for node in graph.nodes}
+    for node in graph.nodes:
+        owner = owners.get(node.layer, node)
+        arguments = owner.arguments
+        strict = arguments.get("num_oov_indices") == 0 and not arguments.get("invert")
+        direct = any(source.name == name for source in node.sources())
+        listed = isinstance(arguments.get("vocabulary"), list) and bool(arguments["vocabulary"])
+        if owner.type in _LOOKUPS and direct and strict and listed:
+            yield owner
 
 
 def _known(listed: list[Any], mask: Any, array: Column) -> Array:
