@@ -18,6 +18,7 @@ from modelspec.catalog.losses import (
 from modelspec.catalog.metrics import CONFUSION, MetricFacts, chosen_accuracy, metric_facts
 from modelspec.checks.rows import find_row
 from modelspec.checks.target_values import first_not_one_hot
+from modelspec.checks.untrained import check_untrained
 from modelspec.data.arrays import row_blocks
 from modelspec.data.concatenated import Column
 from modelspec.language.written import Written
@@ -43,6 +44,7 @@ def check_judges(
     yield from _signs(facts, metrics, name, target)
     yield from _percentages(head, name, target)
     yield from _ignored_class(head, name, target, arguments.get("ignore_class"), weight)
+    yield from check_untrained(head, name, target, arguments.get("ignore_class"))
     if weight is not None:
         yield from _without_weights(head, weight)
     yield from _class_weights(head, facts, name, target, shape)

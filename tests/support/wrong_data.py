@@ -415,3 +415,7 @@ def ids_and_words(path: Path) -> None:
 
 def constant_column(path: Path) -> None:
     _save(path, x=_X * [1, 0, 1, 1] + [0, 3, 0, 0], y=_Y)
+
+
+def ones(path: Path) -> None:
+    _save(path, x=_X, y=np.ones(N, int))

@@ -62,7 +62,7 @@ def _try_head(
     sides = "its output has samples of shape {}, its target {}".format(*shapes)
     if head.loss is not None:
         loss = make_loss_or_metric(catalog, "loss", head.loss)
-        error = _error(compile_loss()(loss), truth, prediction, mask, scale)
+        error = _error(_loss_step(loss), truth, prediction, mask, scale)
         if error is not None:
             sides_and_weight = f"{sides}, its weights {_written(weight[0])}" if weight else sides
             yield _misfit("loss", head.loss, head.route, sides_and_weight, error)
@@ -94,6 +94,18 @@ def _error(step: Callable[..., Any], *symbols: Any) -> Exception | None:
     except Exception as error:  # noqa: BLE001 - losses raise any type for wrong shapes
         return error
     return None
+
+
+def _loss_step(loss: Any) -> Callable[..., Any]:
+    dtype = getattr(loss, "dtype", "float32")
+    if "float" in dtype:
+        step: Callable[..., Any] = compile_loss()(loss)
+        return step
+
+    def refuse(*_: Any) -> Any:
+        raise ValueError(f"its values are {dtype}, which have no gradient")
+
+    return refuse
 
 
 def _metric_step(metric: Any, output: str) -> Callable[..., Any]:
