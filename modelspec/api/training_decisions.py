@@ -53,4 +53,7 @@ def _with_precompute(source: ModelSpec, model: Any, listener: Listener) -> Model
         )
     if training.precompute != "auto":
         return source
-    return source.with_training(precompute=pays(model, training.epochs))
+    # XLA compiles no text, so what turns it into numbers cannot be part of a step.
+    texts = any(entry.dtype == "string" for entry in source.require().graph.inputs.values())
+    needed = training.jit is True and texts
+    return source.with_training(precompute=pays(model, training.epochs, needed=needed))

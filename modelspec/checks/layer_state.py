@@ -90,6 +90,11 @@ def _check_state(name: str, arguments: Any, route: Route, *, nested: bool) -> It
         message = f"stateful of {name} needs a fixed batch size, which a spec cannot set"
         hint = "give whole sequences, or pass states on with initial_state and return_state"
         yield Diagnostic("wrong-value", message, (*route, "stateful"), hint=hint)
+    if name in _RECURRENT and by_name.get("use_cudnn") is True:
+        message = f"with use_cudnn: true, {name} fails on every machine without a GPU"
+        hint = "use_cudnn: auto uses cuDNN where it can"
+        place = (*route, "use_cudnn")
+        yield Diagnostic("wrong-value", message, place, severity="warning", hint=hint)
     for argument, value in by_name.items():
         yield from _inside(value, (*route, argument))
 

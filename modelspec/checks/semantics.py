@@ -19,7 +19,7 @@ from modelspec.checks.precision import check_precision
 from modelspec.checks.ranges import check_ranges
 from modelspec.checks.schedules import check_schedules
 from modelspec.checks.strategies import check_strategy
-from modelspec.checks.texts import check_texts
+from modelspec.checks.texts import check_compiled_texts, check_texts
 from modelspec.graph.graph import Graph, Node
 from modelspec.graph.heads import Head, check_names
 from modelspec.graph.operations import is_operation
@@ -49,6 +49,7 @@ def check_semantics(
     problems += check_callbacks(spec, catalog)
     problems += check_schedules(spec)
     problems += check_texts(graph, catalog)
+    problems += check_compiled_texts(spec)
     problems += check_integers(graph, catalog)
     problems += check_looked_up(graph)
     problems += check_ranges(spec, graph, heads)

@@ -10,6 +10,7 @@ from typing import Literal
 from modelspec.catalog import Catalog
 from modelspec.graph.graph import Graph, Node, Source
 from modelspec.graph.operations import is_operation
+from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, Related
 
 _Kind = Literal["text", "numbers"]
@@ -40,6 +41,16 @@ def check_texts(graph: Graph, catalog: Catalog) -> Iterator[Diagnostic]:
         wrong = next((source for source in taken if _differs(kinds.get(source.name), wanted)), None)
         if wrong is not None and wanted is not None:
             yield _problem(node, wanted, wrong, graph)
+
+
+def check_compiled_texts(spec: Spec) -> Iterator[Diagnostic]:
+    """Report training that compiles steps which take text: XLA has none."""
+    training = spec.training
+    texts = [name for name, entry in spec.inputs.items() if entry.dtype == "string"]
+    if texts and training.jit is True and training.precompute is False:
+        message = f"XLA cannot compile a step that takes text, which {texts[0]} is"
+        hint = "leave out precompute, so that texts become numbers before the steps; or jit: auto"
+        yield Diagnostic("wrong-value", message, ("training", "jit"), hint=hint)
 
 
 def _wanted(owner: Node, graph: Graph, catalog: Catalog) -> _Kind | None:

@@ -438,6 +438,22 @@ def test_strategies_of_loss_weights_go_on_from_values(strategy: str, tmp_path: P
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5)
 
 
+def test_xla_compiles_the_steps_after_texts(tmp_path: Path) -> None:
+    """It compiles no text, so the lookup is not part of a step, however few epochs there are."""
+    text = (
+        "modelspec: 1\ninputs: {x: {shape: [], dtype: string}}\nlayers:\n"
+        "  - StringLookup: {vocabulary: [a, b], output_mode: one_hot}\n"
+        "  - {Dense: {units: 1}, name: y}\noutputs: y\nlosses: mse\ntraining: {epochs: 1}\n"
+    )
+    data = {"x": np.array(["a", "b", "c", "a"] * 9), "y": np.arange(36.0)}
+    losses = []
+    for jit in ("true", "false"):
+        source = modelspec.loads(text, [f"training.jit={jit}"])
+        run = modelspec.train(source, data, run=tmp_path / jit)
+        losses.append(run.history[0]["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
 def test_auto_is_decided_in_the_spec_of_the_run(tmp_path: Path) -> None:
     auto = SPEC.replace(", precompute: true", "")
     for epochs, chosen in ((1, False), (3, True)):

@@ -148,10 +148,13 @@ def split(model: Any) -> Parts | None:
     return Parts(model, layers, inside, tensors, Rest(model, tensors, after), costly)
 
 
-def pays(model: Any, epochs: int) -> bool:
-    """Return the decision of ``auto``, from the graph and the number of epochs alone."""
-    parts = split(model) if epochs >= _EPOCHS else None
-    return parts is not None and parts.costly
+def pays(model: Any, epochs: int, *, needed: bool = False) -> bool:
+    """Return the decision of ``auto``, from the graph and the number of epochs alone.
+
+    ``needed`` says that the beginning cannot be part of a step.
+    """
+    parts = split(model) if needed or epochs >= _EPOCHS else None
+    return parts is not None and (needed or parts.costly)
 
 
 def _masked(tensor: Any) -> bool:
