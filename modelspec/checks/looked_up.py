@@ -24,12 +24,18 @@ def check_looked_up(graph: Graph) -> Iterator[Diagnostic]:
     """Report a layer that looks up ids and has fewer than the layer that makes them."""
     owners = {node.name: node for node in graph.nodes}
     makers: dict[str, tuple[Node, int]] = {}
+    counts: dict[int, int | None] = {}
     seen: set[tuple[str, str]] = set()
     for node in graph.nodes:
         owner = owners.get(node.layer, node)
         sources = list(node.sources())
         maker = makers.get(sources[0].name) if len(sources) == 1 else None
-        if (count := _count(owner)) is not None:
+        # Repeats of a layer have the same arguments, with a long vocabulary perhaps.
+        arguments = id(owner.arguments)
+        if arguments not in counts:
+            counts[arguments] = _count(owner)
+        count = counts[arguments]
+        if count is not None:
             makers[node.name] = owner, count
         elif maker is not None and owner.type in _SAME_VALUES:
             makers[node.name] = maker
