@@ -1,6 +1,6 @@
 """Ids that a layer makes, checked against the layer that looks them up; entries without an id."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -24,17 +24,17 @@ def check_looked_up(graph: Graph) -> Iterator[Diagnostic]:
     """Report a layer that looks up ids and has fewer than the layer that makes them."""
     owners = {node.name: node for node in graph.nodes}
     makers: dict[str, tuple[Node, int]] = {}
-    counts: dict[int, int | None] = {}
+    counts: dict[Hashable, int | None] = {}
     seen: set[tuple[str, str]] = set()
     for node in graph.nodes:
         owner = owners.get(node.layer, node)
         sources = list(node.sources())
         maker = makers.get(sources[0].name) if len(sources) == 1 else None
-        # Repeats of a layer have the same arguments, with a long vocabulary perhaps.
-        arguments = id(owner.arguments)
-        if arguments not in counts:
-            counts[arguments] = _count(owner)
-        count = counts[arguments]
+        # Repeated layers share their constant arguments, such as a long vocabulary.
+        key = owner.type, *((name, id(value)) for name, value in owner.arguments.items())
+        if key not in counts:
+            counts[key] = _count(owner)
+        count = counts[key]
         if count is not None:
             makers[node.name] = owner, count
         elif maker is not None and owner.type in _SAME_VALUES:
