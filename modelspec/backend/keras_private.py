@@ -131,6 +131,14 @@ def own_losses(layer: Any) -> list[Any]:
     return losses
 
 
+def initializer_of(variable: Any) -> Any:
+    """Return the initializer of a weight on symbols, which has no values; None for other weights.
+
+    ``Variable._initializer``.
+    """
+    return _part(variable, "_initializer", "the check of initial weights")
+
+
 def infer_output(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Return the symbolic results of a function of tensors; ``backend.compute_output_spec``.
 

@@ -53,6 +53,9 @@ _RANGES: Final[Mapping[str, Range]] = {
     "ema_momentum": _share(),
     "momentum": _share("BatchNormalization"),
     "rate": Range("below 1", -math.inf, 1.0, objects=frozenset(_DROPOUTS), refused=1.0),
+    "dropout": Range("below 1", -math.inf, 1.0, refused=1.0),
+    "recurrent_dropout": Range("below 1", -math.inf, 1.0, refused=1.0),
+    "stddev": _not_negative("RandomNormal", "TruncatedNormal"),
     "label_smoothing": _share(),
     "learning_rate": _not_negative(),
     "initial_learning_rate": _not_negative(),
@@ -75,6 +78,9 @@ _RANGES: Final[Mapping[str, Range]] = {
     "patience": _not_negative("EarlyStopping", "ReduceLROnPlateau"),
 }
 """The ranges of arguments by name; a name has one meaning in all objects, or in those named."""
+
+_ORDERED: Final = {"RandomUniform": ("minval", "maxval"), "MinMaxNorm": ("min_value", "max_value")}
+"""Objects with a lower and an upper bound."""
 
 _ASCENDING: Final = {"bin_boundaries": "Discretization", "boundaries": "PiecewiseConstantDecay"}
 """Lists of numbers in ascending order, and the object that takes them."""
@@ -116,6 +122,11 @@ def _inside(value: Any, route: Route) -> Iterator[Diagnostic]:
             yield from _ascending(name, argument, place)
         else:
             yield from _inside(argument, place)
+    low, high = (written.arguments.get(name) for name in _ORDERED.get(written.name, ("", "")))
+    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        lower, upper = _ORDERED[written.name]
+        message = f"{lower} of {written.name} is at most {upper}, but {low} is above {high}"
+        yield Diagnostic("wrong-value", message, (*written.route, lower), severity="warning")
     if written.name == "Normalization":
         yield from _variance(written.arguments.get("variance"), (*written.route, "variance"))
 
@@ -124,6 +135,10 @@ def _number(owner: str, name: str, value: float, route: Route) -> Iterator[Diagn
     if name == "rate" and value == 1 and owner in _DIVIDED:
         message = f"rate is below 1: {owner} divides by 1 - rate"
         yield Diagnostic("wrong-value", message, route)
+        return
+    if math.isnan(value) and not owner.startswith("ops."):
+        message = f"{name} is not a number (NaN), and neither is what is computed from it"
+        yield Diagnostic("wrong-value", message, route, severity="warning")
         return
     known = _RANGES.get(name)
     if known is None or (known.objects and owner not in known.objects) or known.holds(value):

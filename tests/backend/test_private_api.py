@@ -39,6 +39,7 @@ from modelspec.backend.keras_private import (
     graph_nodes,
     has_direction,
     infer_output,
+    initializer_of,
     input_layer,
     is_masked,
     key_variables_by_identity,
@@ -606,3 +607,16 @@ def test_unseeded_draws_are_those_of_layers_without_a_seed() -> None:
     assert np.any(keras.ops.convert_to_numpy(state) != before)
     state.assign(before)
     np.testing.assert_array_equal(keras.random.normal((3,)), first)
+
+
+def test_the_initializer_of_a_weight() -> None:
+    layer = keras.layers.Dense(2, bias_initializer=keras.initializers.Constant(3.0))
+    with keras.StatelessScope(initialize_variables=False):
+        layer(keras.KerasTensor((None, 4)))
+        assert [initializer_of(weight) for weight in layer.weights] == [
+            layer.kernel_initializer,
+            layer.bias_initializer,
+        ]
+    made = keras.layers.Dense(2)
+    made.build((None, 4))
+    assert [initializer_of(weight) for weight in made.weights] == [None, None]

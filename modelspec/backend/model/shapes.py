@@ -52,12 +52,16 @@ def check_shapes(
     its ``purpose``.
     """
     from modelspec.backend.model.output_problems import check_outputs
+    from modelspec.backend.model.weight_objects import check_weight_objects
 
     def check() -> tuple[dict[str, Output], list[Diagnostic]]:
         assembly = _assemble(graph, catalog, {}, precision)
         problems = _with_batch_hint(check_outputs(graph, assembly), graph, catalog, precision)
         outputs = outputs_of(graph, assembly)
-        if not problems and outputs and len(outputs) == len(graph.outputs):
+        fit = not problems
+        with _symbols():
+            problems += check_weight_objects(graph, assembly)
+        if fit and outputs and len(outputs) == len(graph.outputs):
             problems += _fitness(graph, catalog, precision, purpose or Purpose(), assembly)
         return outputs, problems
 
@@ -72,12 +76,14 @@ def _fitness(
     from modelspec.backend.model.functional import make_functional
     from modelspec.backend.model.gradients import check_gradients
     from modelspec.backend.model.learning_rates import check_rates
+    from modelspec.backend.model.masks import check_masks
     from modelspec.backend.model.needed_memory import check_memory
     from modelspec.backend.model.objects import make
 
     with _symbols():
         model = make_functional(graph, assembly)
     yield from check_rates(model, purpose.rates)
+    yield from check_masks(graph, assembly)
     yield from check_crops(graph, assembly, lambda other: _assemble(other, catalog, {}, precision))
     yield from check_gradients(graph, assembly, purpose.outputs, more_losses=purpose.adds_loss)
     if purpose.outputs:

@@ -36,16 +36,19 @@ def try_call(
     if node.type in _COLOURS:
         _require_colours(layer, first[0])
     gated = node.arguments.get("activation") == "glu"
+    scaled = node.type == "Rescaling" and any(
+        isinstance(value, list) for value in node.arguments.values()
+    )
     # Outside of training, a Dropout returns its input.
     more = {"training": True} if node.arguments.get("noise_shape") is not None else {}
-    if not (more or gated or node.type in _DECLARED or "initial_state" in named):
+    if not (more or gated or scaled or node.type in _DECLARED or "initial_state" in named):
         return
     with symbols_only():
         computed = infer_output(layer.call, *first, **{**named, **node.call, **more})
-    if gated and (real := _shapes(computed)) != (stated := _shapes(value)):
-        raise ValueError(
-            f"the activation glu halves the last axis, but Keras states {stated[0]}, not {real[0]}"
-        )
+    real, stated = _shapes(computed), _shapes(value)
+    if (gated or scaled) and real != stated:
+        cause = "the activation glu halves the last axis" if gated else "scale or offset is longer"
+        raise ValueError(f"{cause}: Keras states {stated[0]}, but the result is {real[0]}")
 
 
 def _require_colours(layer: Any, images: Any) -> None:

@@ -1,0 +1,84 @@
+"""Initializers, constraints and regularizers of layers, tried on the shapes of their weights.
+
+On symbols no weight is computed, so that Keras would refuse these objects only in training.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from modelspec.backend.keras_private import MissingPartError, infer_output, initializer_of
+from modelspec.backend.model.assembled import Assembly
+from modelspec.backend.model.keras_errors import error_text
+from modelspec.backend.model.symbols import symbols_only
+from modelspec.graph.graph import Graph, Node
+from modelspec.problems.diagnostic import Diagnostic
+
+_KINDS = ("initializer", "constraint", "regularizer")
+_HALF = "bfloat16"
+_FIT = frozenset(
+    {
+        *("L1", "L2", "L1L2", "NonNeg", "Zeros", "Ones", "Constant", "VarianceScaling"),
+        *("RandomNormal", "RandomUniform", "TruncatedNormal", "GlorotNormal", "GlorotUniform"),
+        *("HeNormal", "HeUniform", "LecunNormal", "LecunUniform"),
+    }
+)
+"""Objects of Keras that fit weights of all shapes, and need no trial."""
+
+
+def check_weight_objects(graph: Graph, assembly: Assembly) -> Iterator[Diagnostic]:
+    """Report each object in the arguments of a layer that Keras cannot apply to its weight."""
+    tried: set[tuple[str, str, tuple[int, ...]]] = set()
+    for node in graph.nodes:
+        layer = assembly.layers.get(node.layer)
+        if node.name != node.layer or not isinstance(layer, keras.Layer):
+            continue
+        for argument in node.arguments:
+            kind = str(argument).rpartition("_")[2]
+            made = getattr(layer, str(argument), None) if kind in _KINDS else None
+            if made is None or type(made).__name__ in _FIT:
+                continue
+            for weight in _weights_of(layer, kind, made):
+                key = kind, repr(node.arguments[argument]), tuple(weight.shape)
+                if key not in tried:
+                    tried.add(key)
+                    yield from _try(node, argument, kind, made, weight)
+        yield from _orthogonal_halves(node, layer)
+
+
+def _weights_of(layer: Any, kind: str, made: Any) -> list[Any]:
+    """Return the weights of a layer that have an object of the layer."""
+    if kind == "initializer":
+        return [weight for weight in layer.weights if initializer_of(weight) is made]
+    return [weight for weight in layer.weights if getattr(weight, kind, None) is made]
+
+
+def _try(node: Node, argument: str, kind: str, made: Any, weight: Any) -> Iterator[Diagnostic]:
+    shape = tuple(weight.shape)
+    symbol = keras.KerasTensor(shape, weight.dtype)
+
+    def initial(_: Any) -> Any:
+        return made(shape, dtype=weight.dtype)
+
+    try:
+        with symbols_only():
+            infer_output(initial if kind == "initializer" else made, symbol)
+    except MissingPartError:
+        raise
+    except Exception as error:  # noqa: BLE001 - any refusal of Keras
+        written = ", ".join(map(str, shape))
+        message = f"{node.name}: {argument} does not fit the weight of shape [{written}]: "
+        route = (*node.route, node.type, argument)
+        yield Diagnostic("bad-argument", message + error_text(error), route)
+
+
+def _orthogonal_halves(node: Node, layer: Any) -> Iterator[Diagnostic]:
+    """Report orthogonal initial values of bfloat16, which TensorFlow cannot compute."""
+    if keras.config.dtype_policy().variable_dtype != _HALF and "dtype" not in node.options:
+        return
+    halves = [weight for weight in layer.weights if str(weight.dtype) == _HALF]
+    if any(type(initializer_of(weight)).__name__.startswith("Orthogonal") for weight in halves):
+        message = f"{node.name}: TensorFlow cannot compute orthogonal initial weights in bfloat16"
+        hint = "precision: mixed_bfloat16 keeps the weights in float32; or glorot_uniform"
+        yield Diagnostic("bad-argument", message, node.route, "key", hint=hint)
