@@ -26,14 +26,14 @@ def check_masks(graph: Graph, assembly: Assembly) -> Iterator[Diagnostic]:
     """
     owners = {node.name: node for node in graph.nodes}
     losers: dict[str, Node] = {}
-    told: set[str] = set()
+    reported: set[str] = set()
     for node in graph.nodes:
         owner = owners.get(node.layer, node)
         taken = [losers[source.name] for source in node.sources() if source.name in losers]
         if owner.type in _USE_MASKS:
             for loser in taken:
-                if loser.name not in told:
-                    told.add(loser.name)
+                if loser.name not in reported:
+                    reported.add(loser.name)
                     yield _problem(loser, node, owner.type)
         elif _loses(node, owner, assembly):
             losers[node.name] = node
