@@ -23,6 +23,9 @@ from modelspec.checks.suggestions import (
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Anchor, Diagnostic, Route
 
+_ONLY_KERAS = ("operation", "schedule")
+"""Families of which a plugin offers none."""
+
 
 def check_object(catalog: Catalog, family: Family, value: Any, route: Route) -> list[Diagnostic]:
     """Check one Keras object: its name, or a one-key mapping from its name to its arguments."""
@@ -79,6 +82,8 @@ def _unknown(
 ) -> Diagnostic:
     message = f"Keras has no {family} named {name}"
     hint = right_name(catalog, family, name)
+    if hint is None and family not in _ONLY_KERAS:
+        hint = f"{with_article(family)} of your own is Python code: --plugin FILE.py offers it"
     return Diagnostic(f"unknown-{family}", message, route, anchor, hint=hint)
 
 

@@ -321,3 +321,16 @@ def test_an_unreadable_keras_raises_no_alarm() -> None:
         {"version": "9", "arguments": [], "families": dict.fromkeys(["layer"], empty)}
     )
     assert check_object(catalog, "layer", "Anything", HERE) == []
+
+
+@pytest.mark.parametrize(
+    ("family", "hint"),
+    [
+        ("loss", "a loss of your own is Python code: --plugin FILE.py offers it"),
+        ("optimizer", "an optimizer of your own is Python code: --plugin FILE.py offers it"),
+        ("schedule", None),
+    ],
+)
+def test_an_unknown_name_may_be_of_a_plugin(family: Any, hint: str | None) -> None:
+    [problem] = check_object(load(), family, {"Pinball": {"q": 0.9}}, ("x",))
+    assert (problem.code, problem.hint) == (f"unknown-{family}", hint)

@@ -121,15 +121,17 @@ def disturbed(base: Path, run: str, moment: Moment, name: str) -> list[str]:
     tracing = ("-o", "/dev/null", "-e", f"trace={moment.call}", "-e", inject)
     cut = modelspec(base, f"{TRAIN} {run}", *tracing)
     wrong = []
-    # How often a run saves depends on the clock: it may end before the moment.
-    expected = {0, 130} if name in ASKED else {0, -signal.SIGKILL, 128 + signal.SIGKILL}
+    # How often a run saves depends on the clock: it may end before the moment. Before its first
+    # step, a signal ends the process as any other.
+    number = signal.Signals[name]
+    expected = {0, -number, 128 + number, *([130] if name in ASKED else [])}
     if cut.returncode not in expected or "Traceback" in cut.stderr:
         wrong.append(f"exit {cut.returncode}: {cut.stderr[-500:]}")
     whole_files(base / run)
     listed = modelspec(base, f"runs {run} --format json")
     states = {state["status"] for state in json.loads(listed.stdout)}
-    allowed = {"interrupted"} if cut.returncode == 130 else {"completed"}
-    if listed.returncode or (name in ASKED and states - allowed) or states - {*allowed, "died"}:
+    allowed = {0: {"completed"}, 130: {"interrupted", "completed"}}
+    if listed.returncode or states - allowed.get(cut.returncode, {"died", "completed"}):
         wrong.append(f"status {states} after exit {cut.returncode}: {listed.stderr}")
     if moment.nth % 3 == 0:
         early = modelspec(base, f"evaluate {run} --data d.npz")
