@@ -14,8 +14,8 @@ from modelspec.api.costs import with_lengths
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.train import train
 from modelspec.catalog.losses import loss_facts
+from modelspec.checks.entries import strict_lookups
 from modelspec.checks.id_feeds import feeds
-from modelspec.checks.looked_up import strict_lookups
 from modelspec.data.claims import own_names
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head

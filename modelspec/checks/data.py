@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from modelspec.catalog.losses import JudgedHead, Shape
+from modelspec.checks.entries import check_entries
 from modelspec.checks.id_feeds import feeds
 from modelspec.checks.ids import check_ids
 from modelspec.checks.judges import check_judges
-from modelspec.checks.looked_up import check_entries
 from modelspec.checks.missing import replaces_nan
 from modelspec.checks.reach import Pace
 from modelspec.checks.rows import first_outside, row_name

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Final
-
-import numpy as np
 
 from modelspec.catalog.operation_facts import plain_name
 from modelspec.graph.graph import Graph, ModelFacts, Node, Source
@@ -110,12 +109,19 @@ def _length(graph: Graph, node: Node, name: str) -> int | None:
         declared = graph.inputs.get(source.name)
         shape = (None, *declared.shape) if declared else ()
     else:
-        shape = np.shape(node.arguments.get("x", ()))
+        shape = _shape(node.arguments.get("x"))
         if axis is None:
-            return int(np.prod(shape)) if shape else None
+            return prod(shape) if shape else None
     if type(axis) is not int or not -len(shape) <= axis < len(shape):
         return None
     return shape[axis]
+
+
+def _shape(values: object) -> tuple[int, ...]:
+    """Return the shape of nested lists of equal lengths."""
+    if not isinstance(values, list):
+        return ()
+    return (len(values), *_shape(values[0])) if values else (0,)
 
 
 def _bound(node: Node) -> Mapping[str, Any]:
