@@ -46,6 +46,7 @@ def _share(*objects: str) -> Range:
 
 _DIVIDED = ("AlphaDropout", "GaussianDropout")
 _DROPOUTS = ("Dropout", *(f"SpatialDropout{n}D" for n in "123"))
+_FOCAL = ("BinaryFocalCrossentropy", "CategoricalFocalCrossentropy")
 _RANGES: Final[Mapping[str, Range]] = {
     "beta_1": _share(),
     "beta_2": _share(),
@@ -63,6 +64,8 @@ _RANGES: Final[Mapping[str, Range]] = {
     "power": _positive("PolynomialDecay"),
     "t_mul": _positive(),
     "delta": _positive(),
+    "gamma": _not_negative(*_FOCAL),
+    "ngrams": _positive("TextVectorization"),
     "epsilon": _positive(),
     "epsilon_1": _positive(),
     "clipnorm": _positive(),
@@ -91,6 +94,10 @@ def check_ranges(spec: Spec, graph: Graph, heads: Sequence[Head]) -> Iterator[Di
     yield from _inside(spec.optimizer, ("optimizer",))
     for head in heads:
         yield from _inside(head.loss, head.route)
+        yield from _along_the_batch(head.loss, head.route)
+        for metric in head.metrics:
+            yield from _inside(metric.value, metric.route)
+            yield from _along_the_batch(metric.value, metric.route)
     for position, callback in enumerate(spec.training.callbacks):
         yield from _inside(callback, ("training", "callbacks", position))
     # Repeated layers share their constant arguments, which may be long lists.
@@ -100,6 +107,17 @@ def check_ranges(spec: Spec, graph: Graph, heads: Sequence[Head]) -> Iterator[Di
             own = {name: value for name, value in _parts(node) if id(value) not in seen}
             seen.update(id(value) for value in own.values() if isinstance(value, list))
             yield from _inside({node.type: own}, node.route)
+
+
+def _along_the_batch(value: Any, route: Route) -> Iterator[Diagnostic]:
+    """Warn of a loss or metric that compares the values of different samples."""
+    written = Written.read(value, route)
+    along = written.arguments.get("axis") if written else None
+    one = written is not None and ("entropy" in written.name or "Similarity" in written.name)
+    if written is not None and one and along == 0 and type(along) is int:
+        message = "axis 0 is the batch: the values of different samples are compared"
+        place = (*written.route, "axis")
+        yield Diagnostic("wrong-value", message, place, severity="warning", hint="axis: -1")
 
 
 def _parts(node: Node) -> Iterable[tuple[Any, Any]]:

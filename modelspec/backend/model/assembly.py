@@ -32,16 +32,24 @@ from modelspec.language.patterns import matching
 from modelspec.problems.diagnostic import Diagnostic, Related
 
 
-def assemble(graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape] | None = None) -> Assembly:
+def assemble(
+    graph: Graph,
+    catalog: Catalog,
+    shapes: Mapping[str, Shape] | None = None,
+    batch: int | None = None,
+) -> Assembly:
     """Call every layer of a graph.
 
-    ``shapes`` (without the batch) replace the inputs' declared ones.
+    ``shapes`` (without the batch) replace the inputs' declared ones. The size of the ``batch`` is
+    unknown where it is None.
     """
     assembly = Assembly()
     for name, declared in graph.inputs.items():
         shape = (shapes or {}).get(name, declared.shape)
         assembly.routes[name] = declared.route
-        assembly.values[name] = keras.Input(shape, dtype=declared.dtype, name=name)
+        assembly.values[name] = keras.Input(
+            shape, batch_size=batch, dtype=declared.dtype, name=name
+        )
     for node in graph.nodes:
         _call(node, assembly, catalog)
     return assembly

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modelspec.backend.model.keras_errors import error_text
@@ -79,12 +80,15 @@ def _fitness(
     from modelspec.backend.model.masks import check_masks
     from modelspec.backend.model.needed_memory import check_memory
     from modelspec.backend.model.objects import make
+    from modelspec.backend.model.rows import check_rows
 
     with _symbols():
         model = make_functional(graph, assembly)
     yield from check_rates(model, purpose.rates)
     yield from check_masks(graph, assembly)
     yield from check_crops(graph, assembly, lambda other: _assemble(other, catalog, {}, precision))
+    again = partial(_assemble, graph, catalog, {}, precision)
+    yield from check_rows(graph, assembly, again)
     yield from check_gradients(graph, assembly, purpose.outputs, more_losses=purpose.adds_loss)
     if purpose.outputs:
         yield from check_memory(
@@ -216,12 +220,16 @@ def _walk(
 
 
 def _assemble(
-    graph: Graph, catalog: Catalog, shapes: Mapping[str, Shape], precision: str
+    graph: Graph,
+    catalog: Catalog,
+    shapes: Mapping[str, Shape],
+    precision: str,
+    batch: int | None = None,
 ) -> "Assembly":
     from modelspec.backend.model.assembly import assemble, dtype_policy
 
     with _symbols(), dtype_policy(precision):
-        return assemble(graph, catalog, shapes)
+        return assemble(graph, catalog, shapes, batch)
 
 
 @contextmanager
