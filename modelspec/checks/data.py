@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from modelspec.catalog.losses import JudgedHead, Shape
+from modelspec.checks.domains import check_domains
 from modelspec.checks.entries import check_entries
 from modelspec.checks.id_feeds import feeds
 from modelspec.checks.ids import check_ids
@@ -153,6 +154,7 @@ def _input(graph: Graph, declared: Input, name: str, array: Column) -> list[Diag
     outside = [
         problem_of_ids for feed in fed if (problem_of_ids := check_ids(feed, name, array, values))
     ]
+    extra += check_domains(graph, declared.name, name, array, values)
     outside += check_entries(graph, declared.name, name, array)
     return outside or [*extra, *_unrepresentable(declared, name, array, values)]
 

@@ -55,6 +55,11 @@ def check_adapt(catalog: Catalog, node: Node) -> Iterator[Diagnostic]:
             break
     if "vocabulary" in entry.arguments:
         yield from _check_width(node)
+    if node.arguments.get("num_oov_indices") == 0:
+        message = "entries that no training row has would have no id, and end evaluation"
+        route = (*node.route, node.type, "num_oov_indices")
+        hint = "num_oov_indices: 1 gives them an id of their own"
+        yield Diagnostic("wrong-value", message, route, severity="warning", hint=hint)
 
 
 def _check_width(node: Node) -> Iterator[Diagnostic]:
