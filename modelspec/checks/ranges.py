@@ -65,6 +65,7 @@ _RANGES: Final[Mapping[str, Range]] = {
     "t_mul": _positive(),
     "delta": _positive(),
     "gamma": _not_negative(*_FOCAL),
+    "sampling_rate": _positive("MelSpectrogram"),
     "ngrams": _positive("TextVectorization"),
     "epsilon": _positive(),
     "epsilon_1": _positive(),
@@ -75,12 +76,19 @@ _RANGES: Final[Mapping[str, Range]] = {
     "initial_scale": _positive(),
     "weight_decay": _not_negative(),
     "initial_accumulator_value": _positive("Ftrl"),
-    "max_value": _positive("MaxNorm"),
+    "max_value": _positive("MaxNorm", "ReLU"),
     "factor": Range("above 0 and below 1", 0.0, 1.0, False, frozenset({"ReduceLROnPlateau"}), 1.0),
     "save_freq": Range("1 or more", 1.0, objects=frozenset({"ModelCheckpoint"})),
     "patience": _not_negative("EarlyStopping", "ReduceLROnPlateau"),
 }
 """The ranges of arguments by name; a name has one meaning in all objects, or in those named."""
+
+_ORDER: Final = frozenset(
+    {"Softmax", "UnitNormalization"}
+    | {f"ops.{name}" for name in ("softmax", "log_softmax", "flip", "roll", "sort", "argsort")}
+    | {f"ops.{name}" for name in ("cumsum", "cumprod")}
+)
+"""Calls along an axis that keep its length."""
 
 _ORDERED: Final = {"RandomUniform": ("minval", "maxval"), "MinMaxNorm": ("min_value", "max_value")}
 """Objects with a lower and an upper bound."""
@@ -107,6 +115,17 @@ def check_ranges(spec: Spec, graph: Graph, heads: Sequence[Head]) -> Iterator[Di
             own = {name: value for name, value in _parts(node) if id(value) not in seen}
             seen.update(id(value) for value in own.values() if isinstance(value, list))
             yield from _inside({node.type: own}, node.route)
+            yield from _mixed(node)
+
+
+def _mixed(node: Node) -> Iterator[Diagnostic]:
+    """Warn of a call along the batch, whose results depend on the other samples in it."""
+    along = dict(_parts(node)).get("axis")
+    if node.type in _ORDER and along == 0 and type(along) is int:
+        message = f"axis 0 is the batch: {node.type} mixes the values of different samples"
+        route = (*node.route, node.type, "axis")
+        hint = "the axes of a sample begin with 1"
+        yield Diagnostic("wrong-value", message, route, severity="warning", hint=hint)
 
 
 def _along_the_batch(value: Any, route: Route) -> Iterator[Diagnostic]:

@@ -8,6 +8,7 @@ import keras
 from modelspec.backend.keras_private import infer_output
 from modelspec.backend.model.symbols import symbols_only
 from modelspec.graph.graph import Node
+from modelspec.language.written import Written
 
 _DECLARED = frozenset(
     {
@@ -41,14 +42,31 @@ def try_call(
     )
     # Outside of training, a Dropout returns its input.
     more = {"training": True} if node.arguments.get("noise_shape") is not None else {}
-    if not (more or gated or scaled or node.type in _DECLARED or "initial_state" in named):
+    if not (
+        more
+        or gated
+        or scaled
+        or _combines(node)
+        or node.type in _DECLARED
+        or "initial_state" in named
+    ):
         return
     with symbols_only():
         computed = infer_output(layer.call, *first, **{**named, **node.call, **more})
     real, stated = _shapes(computed), _shapes(value)
-    if (gated or scaled) and real != stated:
-        cause = "the activation glu halves the last axis" if gated else "scale or offset is longer"
+    if (gated or scaled or node.type == "TimeDistributed") and real != stated:
+        cause = "its layer takes another number of axes"
+        if gated or scaled:
+            cause = "glu halves the last axis" if gated else "scale or offset is longer"
         raise ValueError(f"{cause}: Keras states {stated[0]}, but the result is {real[0]}")
+
+
+def _combines(node: Node) -> bool:
+    """Return True for a call that fails by its axis, or by a layer among its arguments."""
+    inner = Written.read(node.arguments.get("layer"))
+    pools = node.type == "TimeDistributed" and inner is not None and "Pooling" in inner.name
+    two = node.type == "Bidirectional" and node.arguments.get("backward_layer") is not None
+    return pools or two or (node.type == "Softmax" and "axis" in node.arguments)
 
 
 def _require_colours(layer: Any, images: Any) -> None:

@@ -13,7 +13,7 @@ from modelspec.backend.model.assembled import Assembly
 from modelspec.backend.model.keras_errors import error_text
 from modelspec.backend.model.symbols import symbols_only
 from modelspec.graph.graph import Graph, Node
-from modelspec.problems.diagnostic import Diagnostic
+from modelspec.problems.diagnostic import Anchor, Diagnostic
 
 _KINDS = ("initializer", "constraint", "regularizer")
 _HALF = "bfloat16"
@@ -45,6 +45,7 @@ def check_weight_objects(graph: Graph, assembly: Assembly) -> Iterator[Diagnosti
                     tried.add(key)
                     yield from _try(node, argument, kind, made, weight)
         yield from _orthogonal_halves(node, layer)
+        yield from _other_than_floats(node, layer)
 
 
 def _weights_of(layer: Any, kind: str, made: Any) -> list[Any]:
@@ -71,6 +72,15 @@ def _try(node: Node, argument: str, kind: str, made: Any, weight: Any) -> Iterat
         message = f"{node.name}: {argument} does not fit the weight of shape [{written}]: "
         route = (*node.route, node.type, argument)
         yield Diagnostic("bad-argument", message + error_text(error), route)
+
+
+def _other_than_floats(node: Node, layer: Any) -> Iterator[Diagnostic]:
+    dtypes = {str(weight.dtype) for weight in layer.trainable_weights}
+    if wrong := next((dtype for dtype in sorted(dtypes) if "float" not in dtype), None):
+        message = f"{node.name}: its weights would be {wrong}, and only floats can be trained"
+        route = (*node.route, "dtype") if "dtype" in node.options else node.route
+        anchor: Anchor = "value" if "dtype" in node.options else "key"
+        yield Diagnostic("wrong-dtype", message, route, anchor)
 
 
 def _orthogonal_halves(node: Node, layer: Any) -> Iterator[Diagnostic]:
