@@ -5,7 +5,7 @@ import math
 import struct
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,6 +139,8 @@ def _read_members(npz: ZipFile, path: Path) -> tuple[dict[str, Member], list[Dia
     if len(infos) > _MEMBER_LIMIT:
         message = f"the file holds {len(infos)} members, but at most {_MEMBER_LIMIT} are allowed"
         return {}, [diagnostic(Fault("not-npz", message), path)]
+    if fault := _other_archive({info.filename for info in infos}):
+        return {}, [diagnostic(fault, path)]
     members: dict[str, Member] = {}
     problems = []
     tight = sum(info.file_size for info in infos if is_tight(info))
@@ -153,6 +155,20 @@ def _read_members(npz: ZipFile, path: Path) -> tuple[dict[str, Member], list[Dia
             members[name], fault_or_none = _read_member(npz, info, name, path, tight)
             problems += [diagnostic(fault_or_none, path)] if fault_or_none else []
     return members, [*problems, *_duplicates(infos, members, path)]
+
+
+def _other_archive(names: Collection[str]) -> Fault | None:
+    """Return the problem of a zip archive without arrays that another program wrote."""
+    if any(name.endswith(".npy") for name in names):
+        return None
+    known = {
+        "config.json": ("a Keras model", "modelspec evaluate and predict take it before --data"),
+        "xl/workbook.xml": ("an Excel file", "save the table as CSV"),
+    }
+    for name, (what, hint) in known.items():
+        if name in names:
+            return Fault("not-npz", f"the file is {what}, and data is an npz file", hint)
+    return None
 
 
 def _read_member(

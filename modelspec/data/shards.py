@@ -92,7 +92,8 @@ def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Diagnostic]]:
         files |= dict.fromkeys(inside)
         if not inside:
             message = "this folder contains no npz files and no tables"
-            problems.append(Diagnostic("not-npz", message, file=str(path)))
+            hint = "other data, such as pictures, is saved as arrays, with numpy.savez"
+            problems.append(Diagnostic("not-npz", message, file=str(path), hint=hint))
     return list(files), problems
 
 

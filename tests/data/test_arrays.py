@@ -393,3 +393,19 @@ def test_scan_leaves_out_what_is_ignored() -> None:
 def test_scan_of_an_enormous_empty_array_ends() -> None:
     assert scan(np.empty((10**15, 0))).high is None
     assert digest(np.empty((10**15, 0)))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["metadata.json", "config.json", "model.weights.h5"], "the file is a Keras model"),
+        (["[Content_Types].xml", "xl/workbook.xml"], "the file is an Excel file"),
+    ],
+)
+def test_archives_of_other_programs(names: list[str], message: str, tmp_path: Path) -> None:
+    path = archive(tmp_path / "d.npz", dict.fromkeys(names, b"x"))
+    members, [problem] = read_headers(path)
+    assert (members, problem.code, problem.severity) == ({}, "not-npz", "error")
+    assert problem.message.startswith(message)
+    with_array = archive(tmp_path / "e.npz", {"config.json": b"x", "x.npy": npy([1.0])})
+    assert codes(with_array) == ["not-an-array"]

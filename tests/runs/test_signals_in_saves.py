@@ -128,11 +128,12 @@ def disturbed(base: Path, run: str, moment: Moment, name: str) -> list[str]:
     if cut.returncode not in expected or "Traceback" in cut.stderr:
         wrong.append(f"exit {cut.returncode}: {cut.stderr[-500:]}")
     whole_files(base / run)
-    listed = modelspec(base, f"runs {run} --format json")
-    states = {state["status"] for state in json.loads(listed.stdout)}
     allowed = {0: {"completed"}, 130: {"interrupted", "completed"}}
-    if listed.returncode or states - allowed.get(cut.returncode, {"died", "completed"}):
-        wrong.append(f"status {states} after exit {cut.returncode}: {listed.stderr}")
+    if (base / run / "run.json").exists():
+        listed = modelspec(base, f"runs {run} --format json")
+        states = {state["status"] for state in json.loads(listed.stdout)}
+        if listed.returncode or states - allowed.get(cut.returncode, {"died", "completed"}):
+            wrong.append(f"status {states} after exit {cut.returncode}: {listed.stderr}")
     if moment.nth % 3 == 0:
         early = modelspec(base, f"evaluate {run} --data d.npz")
         if early.returncode and not (early.returncode == 1 and "error: " in early.stderr):

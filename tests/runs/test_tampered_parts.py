@@ -47,7 +47,7 @@ layers:
   - trunk
   - Twice:
     name: twice
-  - StringLookup: {output_mode: one_hot}
+  - StringLookup: {output_mode: one_hot, max_tokens: 6, pad_to_max_tokens: true}
     adapt: true
     name: words
     from: word

@@ -51,7 +51,8 @@ def wrong_answers(
         for name, place in places.items()
     }
     before = states(tree)
-    answers = run_watched(commands, tree)
+    plugins = [place / "own.py" for place in places.values() if "--plugin own.py" in command]
+    answers = run_watched(commands, tree, plugins)
     wrong = []
     for name, answer in answers.items():
         refused = answer.code == 1 and ("error: " in answer.stderr + answer.stdout)

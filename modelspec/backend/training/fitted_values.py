@@ -65,6 +65,8 @@ def _read(path: Path) -> dict[tuple[str, str], Array]:
         array, faults = arrays.load(member)
         problems += faults
         if array is not None:
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ValueError(f"{name} has values that are not finite")
             layer, _, key = name.rpartition("/")
             stored[layer, key] = array
     if problems:
