@@ -45,6 +45,7 @@ def report(
         runs[0] / Path(REPORT).with_suffix(suffix) if len(runs) == 1 else Path(_COMPARISON + suffix)
     )
     path = output or own
-    with replacing(path) as aside:
+    # In a run's folder, which is not trusted, a link would lead to another file.
+    with replacing(path, follow=output is not None) as aside:
         aside.write_text(text, encoding="utf-8", errors="replace")
     write(str(path))

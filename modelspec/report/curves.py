@@ -81,7 +81,7 @@ def draw_curves(history: Sequence[Record], path: Path) -> None:
     with mpl.rc_context():
         mpl.rcdefaults()
         figure = _figure(history)
-        with replacing(path) as aside:
+        with replacing(path, follow=False) as aside:
             figure.savefig(aside, format="png", pil_kwargs={"compress_level": 3})
 
 

@@ -99,6 +99,21 @@ def test_a_moved_run_goes_on_where_it_is(base: Path, tmp_path: Path, warm: WarmC
     assert (moved / "b.weights.h5").read_bytes() != (base / "run" / "b.weights.h5").read_bytes()
 
 
+def test_a_report_replaces_a_link(base: Path, tmp_path: Path, warm: WarmCommand) -> None:
+    """Its file is one of a folder that is not trusted."""
+    shutil.copytree(base / "run", tmp_path / "run")
+    (tmp_path / "precious").write_text("precious", encoding="utf-8")
+    (tmp_path / "run" / "report.md").symlink_to(tmp_path / "precious")
+    done = warm.run(
+        *("report", str(tmp_path / "run"), "--data", str(base / "d.npz")),
+        *("--format", "markdown"),
+        folder=base,
+    )
+    assert done.code == 0, done.err
+    assert (tmp_path / "precious").read_text(encoding="utf-8") == "precious"
+    assert not (tmp_path / "run" / "report.md").is_symlink()
+
+
 def test_a_record_gives_the_terminal_no_order(
     base: Path, tmp_path: Path, warm: WarmCommand
 ) -> None:

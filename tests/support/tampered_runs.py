@@ -54,6 +54,7 @@ def wrong_answers(
     plugins = [place / "own.py" for place in places.values() if "--plugin own.py" in command]
     answers = run_watched(commands, tree, plugins)
     wrong = []
+    fonts = [tree / "home" / ".fonts", tree / "home" / ".local" / "share" / "fonts"]
     for name, answer in answers.items():
         refused = answer.code == 1 and ("error: " in answer.stderr + answer.stdout)
         fine = not must_refuse and (
@@ -64,7 +65,8 @@ def wrong_answers(
         place = places[name]
         # A spec may name models and weights; modelspec reads them.
         named = [place / "victim" / "other.h5"] if name.startswith("a spec with") else []
-        read = [*(place / name for name in offered - {"run"}), *named]
+        read = [*(place / name for name in offered - {"run"}), *named, *fonts]
+        read += [place / "models"]  # beside a spec, as in the folder of a run
         wrong += [f"{name}: {text}" for text in trespasses(answer, tree, place / "run", read)]
     temporary = tree / "tmp"
     own = (*(f"{place}/run" for place in places.values()), str(temporary))
