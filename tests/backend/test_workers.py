@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from warm_command import WarmCommand
 from worker_runs import (
     QUIET,
     command,
@@ -17,6 +18,7 @@ from worker_runs import (
     history,
     run,
     train,
+    train_arguments,
     weights,
 )
 
@@ -91,13 +93,19 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params=["[1.0, 0.5]", pytest.param("gradnorm", marks=pytest.mark.sweep)],
 )
 def one(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, data: Path
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    data: Path,
+    warm: WarmCommand,
 ) -> Path:
     """The run of one process, beside its spec."""
     folder = tmp_path_factory.mktemp("one")
     text = EVERYTHING.replace("LOSS_WEIGHTS", request.param)
     (folder / "spec.yaml").write_text(text, encoding="utf-8")
-    assert train(folder / "spec.yaml", data, folder / "run").returncode == 0
+    assert (
+        warm.run(*train_arguments(folder / "spec.yaml", data, folder / "run"), folder=folder).code
+        == 0
+    )
     return folder / "run"
 
 
@@ -297,10 +305,13 @@ def children(parent: int) -> list[int]:
         (("--workers", "2", "--devices", "2"), "--devices is for a single process"),
     ],
 )
-def test_wrong_usage(tmp_path: Path, data: Path, more: tuple[str, ...], said: str) -> None:
-    ran = train(REPOSITORY / "specs" / "digits.yaml", data, tmp_path / "run", *more)
-    assert ran.returncode == 2
-    assert said in ran.stderr
+def test_wrong_usage(
+    tmp_path: Path, data: Path, warm: WarmCommand, more: tuple[str, ...], said: str
+) -> None:
+    spec = REPOSITORY / "specs" / "digits.yaml"
+    ran = warm.run(*train_arguments(spec, data, tmp_path / "run", *more), folder=tmp_path)
+    assert ran.code == 2
+    assert said in ran.err
 
 
 @pytest.mark.sweep

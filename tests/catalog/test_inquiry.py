@@ -163,12 +163,12 @@ def test_a_spec_is_checked_against_a_keras_of_another_layout(tmp_path: Path) -> 
     assert "did you mean Dropout?" in done.stderr
 
 
-def test_asks_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_asks_once(told: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked = []
 
     def ask() -> dict[str, Any]:
-        asked.append(inquire())
-        return asked[-1]
+        asked.append(told)
+        return told
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(catalog_package, "inquire", ask)

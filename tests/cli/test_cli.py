@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -490,29 +490,21 @@ def test_predict(trained: tuple[Path, Ended], run: Run, quick: Run, tmp_path: Pa
             assert len(file["digit"]) == len(data["digit_test"])
 
 
-def test_interrupted(tmp_path: Path) -> None:
-    process = start(
+def test_interrupted(warm: WarmCommand, tmp_path: Path) -> None:
+    process = warm.start(
         *("train", DIGITS, "--data", DIGITS_DATA, "--epochs", "100000", "--run", "long"),
         folder=tmp_path,
     )
-    assert process.stderr is not None
-    wait_for(b"epoch 3/", process.stderr)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, out) == (130, b"")
-    assert b"Traceback" not in err
-    assert b"interrupted" in err
+    warm.wait_for(lambda text: "\nepoch 3/" in text)
+    os.kill(process, signal.SIGINT)
+    ended = warm.end()
+    assert (ended.code, ended.out) == (130, "")
+    assert "Traceback" not in ended.err
+    assert "interrupted" in ended.err
     record = json.loads((tmp_path / "long" / "run.json").read_text(encoding="utf-8"))
     assert record["status"] == "interrupted"
     history = (tmp_path / "long" / "history.jsonl").read_text(encoding="utf-8")
     assert len(history.splitlines()) >= 2
-
-
-def wait_for(text: bytes, stream: IO[bytes]) -> None:
-    for line in stream:
-        if line.startswith(text):
-            return
-    pytest.fail(f"the process ended before {text!r}")
 
 
 # Starting quickly

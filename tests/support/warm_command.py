@@ -9,8 +9,12 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from ending import PATIENCE
 
 _SERVER = """
 import gc, json, os, sys
@@ -27,6 +31,7 @@ for line in sys.stdin:
         os.chdir(folder)
         sys.argv = ["modelspec", *arguments]
         modelspec.cli.main()
+    print(process, flush=True)
     _, status, used = os.wait4(process, 0)
     print(json.dumps([os.waitstatus_to_exitcode(status), used.ru_maxrss]), flush=True)
 """
@@ -92,9 +97,17 @@ class WarmCommand:
         self, *arguments: str, folder: Path, stdin: bytes = b"", together: bool = False
     ) -> Ended:
         """Run the command in ``folder``; both outputs are one with ``together``."""
-        source, out, err = (Path(self._streams.name, name) for name in ("in", "out", "err"))
+        self.start(*arguments, folder=folder, stdin=stdin, together=together)
+        return self.end()
+
+    def start(
+        self, *arguments: str, folder: Path, stdin: bytes = b"", together: bool = False
+    ) -> int:
+        """Start the command, of which one can run at a time, and return the process's id."""
+        source, out, err = self._paths()
         source.write_bytes(stdin)
-        err.touch()
+        for path in (out, err):
+            path.write_bytes(b"")
         paths = source, out, out if together else err
         assert self._server.stdin is not None
         print(
@@ -102,15 +115,29 @@ class WarmCommand:
             file=self._server.stdin,
             flush=True,
         )
+        return int(self._read())
+
+    def wait_for(self, sign: Callable[[str], bool]) -> None:
+        """Wait until standard error has a sign; its text is the argument."""
+        _, _, err = self._paths()
+        deadline = time.monotonic() + PATIENCE
+        while not sign(err.read_text("utf-8", "replace")):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def end(self) -> Ended:
+        """Wait for the end of the command that is running."""
         code, kilobytes = json.loads(self._read())
-        said = out.read_bytes(), err.read_text("utf-8", "replace")
-        out.unlink()
-        err.unlink()
-        return Ended(code, *said, kilobytes / 1024)
+        _, out, err = self._paths()
+        return Ended(code, out.read_bytes(), err.read_text("utf-8", "replace"), kilobytes / 1024)
 
     def close(self) -> None:
         self._server.communicate()
         self._streams.cleanup()
+
+    def _paths(self) -> list[Path]:
+        """Return the files of the standard streams."""
+        return [Path(self._streams.name, name) for name in ("in", "out", "err")]
 
     def _read(self) -> Any:
         assert self._server.stdout is not None

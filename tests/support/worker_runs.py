@@ -18,10 +18,10 @@ import numpy as np
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run a command of modelspec."""
     return subprocess.run(
-        [sys.executable, "-m", "modelspec", *words],
+        [sys.executable, "-m", "modelspec", *arguments],
         env=os.environ | QUIET,
         capture_output=True,
         text=True,
@@ -29,10 +29,14 @@ def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def command(spec: Path, data: Path, run: Path, *more: str) -> list[str]:
+def train_arguments(spec: Path, data: Path, run: Path, *more: str) -> list[str]:
     """Return ``train`` without XLA, which several workers do not have."""
-    words = ["train", str(spec), "--data", str(data), "--run", str(run), "--quiet"]
-    return [sys.executable, "-m", "modelspec", *words, "--set", "training.jit=false", *more]
+    paths = [str(spec), "--data", str(data), "--run", str(run)]
+    return ["train", *paths, "--quiet", "--set", "training.jit=false", *more]
+
+
+def command(spec: Path, data: Path, run: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "modelspec", *train_arguments(spec, data, run, *more)]
 
 
 def train(
