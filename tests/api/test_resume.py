@@ -273,12 +273,24 @@ def test_nothing_left_to_train_on_is_refused(tmp_path: Path) -> None:
         modelspec.train(modelspec.loads(SPEC, options), tmp_path / "few.npz", run=tmp_path / "run")
 
 
+RAISING = """
+import keras
+
+
+class Raising(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        raise ValueError("no room")
+"""
+
+
 def test_what_a_callback_raises_is_told_of(tmp_path: Path) -> None:
-    checkpoint = "ModelCheckpoint: {filepath: 'm-{loss:d}.keras'}"
-    options = ["training.epochs=1", f"training.callbacks=[{checkpoint}]"]
-    with pytest.raises(modelspec.RunError, match=r"a callback .* failed \(on_.* format code"):
-        modelspec.train(modelspec.loads(SPEC, options), DATA, run=tmp_path)
-    assert modelspec.Run(tmp_path).status == "failed"
+    plugin = tmp_path / "raising.py"
+    plugin.write_text(RAISING, encoding="utf-8")
+    options = ["training.epochs=1", "training.callbacks=[Raising]"]
+    spec = modelspec.loads(SPEC, options, plugins=[plugin])
+    with pytest.raises(modelspec.RunError, match=r"a callback .* failed \(on_epoch_end\): no room"):
+        modelspec.train(spec, DATA, run=tmp_path / "run")
+    assert modelspec.Run(tmp_path / "run").status == "failed"
 
 
 def test_a_class_beyond_the_output_has_no_weight(tmp_path: Path) -> None:
