@@ -13,6 +13,7 @@ import click
 
 from modelspec import __version__
 from modelspec.cli.commands import Verbs
+from modelspec.cli.hard_interrupt import note_interrupts, was_interrupted
 from modelspec.cli.streams import err, is_plain, keep_stderr, say
 from modelspec.cluster.pulse import PULSE, start_pulse
 
@@ -39,6 +40,7 @@ def main() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     keep_stderr()
+    note_interrupts()
     if PULSE in os.environ:
         start_pulse()  # before slow imports, during which the process would seem to hang
     code = _run()
@@ -130,7 +132,7 @@ def _problem_or_fault(error: Exception) -> int:
 
             show(error.problems)
         case _:
-            return _our_fault(error)
+            return _interrupted("") if was_interrupted() else _our_fault(error)
     return SPEC_PROBLEM
 
 

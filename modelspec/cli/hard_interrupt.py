@@ -1,4 +1,4 @@
-"""The second Ctrl-C, which ends the process at once, even during a step of TensorFlow."""
+"""Ctrl-C: the second ends the process at once, even during a step of TensorFlow."""
 
 import os
 import signal
@@ -6,9 +6,30 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 _INTERRUPTED = 130
+_came = threading.Event()
 _SHOW_CURSOR = "\x1b[?25h\n"
+
+
+def note_interrupts() -> None:
+    """Note that Ctrl-C came, besides raising KeyboardInterrupt.
+
+    A module in C turns a KeyboardInterrupt during its import into another error.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _note)
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    _came.set()
+    signal.default_int_handler(number, frame)
+
+
+def was_interrupted() -> bool:
+    """Return True where Ctrl-C came outside of the training, which answers it itself."""
+    return _came.is_set()
 
 
 @contextmanager

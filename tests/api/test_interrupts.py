@@ -1,9 +1,11 @@
 """Ctrl-C, as the command line answers it: in a process of its own."""
 
+import importlib.util
 import io
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,6 +119,27 @@ def test_a_second_ctrl_c_waits_for_no_step(tmp_path: Path) -> None:
     assert process.returncode == 130
     # A step that had been waited for would have been kept.
     assert not list(folder.glob("checkpoints/*"))
+
+
+@pytest.mark.sweep
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_ctrl_c_inside_of_an_import(tmp_path: Path) -> None:
+    """A module in C of TensorFlow then raises ImportError: initialization failed."""
+    package = Path(str(importlib.util.find_spec("tensorflow").origin)).parent  # type: ignore[union-attr]
+    module = package / "python" / "profiler" / "internal" / "_pywrap_profiler_plugin.so"
+    assert module.exists()
+    (tmp_path / "spec.yaml").write_text(ENDLESS, encoding="utf-8")
+    strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(module)]
+    strace += ["-e", "inject=openat:signal=SIGINT:when=1"]
+    done = subprocess.run(
+        [*strace, sys.executable, "-m", "modelspec", "build", "spec.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.strip().endswith("interrupted")
 
 
 class _Interrupted(io.RawIOBase):
