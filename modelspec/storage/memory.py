@@ -44,10 +44,23 @@ def _limits() -> Iterator[tuple[int, int]]:
     own = next((entry.split(":", 2)[2] for entry in entries if entry.startswith("0::")), "/")
     group = _GROUPS / own.lstrip("/")
     for folder in (group, *group.parents):
-        try:
-            limit = (folder / "memory.max").read_text(encoding="ascii").strip()
-            used = (folder / "memory.current").read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        if limit.isdigit() and used.isdigit():
-            yield int(limit), int(used)
+        if (limit := limit_of(folder)) is not None:
+            yield limit
+
+
+def limit_of(folder: Path) -> tuple[int, int] | None:
+    """Return the limit of a control group, and the bytes in use without the cache of files.
+
+    The system gives that cache up when a process needs memory.
+    """
+    try:
+        limit = (folder / "memory.max").read_text(encoding="ascii").strip()
+        used = (folder / "memory.current").read_text(encoding="ascii").strip()
+        lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    if not (limit.isdigit() and used.isdigit()):
+        return None
+    held = dict(line.split() for line in lines if line.count(" ") == 1)
+    cached = sum(int(held.get(name, 0)) for name in ("active_file", "inactive_file"))
+    return int(limit), max(0, int(used) - cached)

@@ -1,6 +1,7 @@
 """The memory that training needs is what Keras allocates."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,7 +11,7 @@ import pytest
 from modelspec.backend.model.needed_memory import need_above, refuse_need, weights_within
 from modelspec.backend.model.symbols import symbols_only
 from modelspec.problems.errors import ModelError
-from modelspec.storage.memory import free_memory, total_memory
+from modelspec.storage.memory import free_memory, limit_of, total_memory
 
 pytestmark = pytest.mark.keras
 
@@ -83,3 +84,16 @@ def test_the_memory_of_the_machine() -> None:
     assert total is not None
     assert free is not None
     assert 0 < free < total <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_the_cache_of_files_is_free(tmp_path: Path) -> None:
+    assert limit_of(tmp_path) is None
+    for name, text in {
+        "memory.max": "1000\n",
+        "memory.current": "900\n",
+        "memory.stat": "anon 200\nfile 700\nactive_file 300\ninactive_file 350\n",
+    }.items():
+        (tmp_path / name).write_text(text, encoding="ascii")
+    assert limit_of(tmp_path) == (1000, 250)
+    (tmp_path / "memory.max").write_text("max\n", encoding="ascii")
+    assert limit_of(tmp_path) is None
