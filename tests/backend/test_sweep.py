@@ -103,7 +103,7 @@ def judge(part: str, heads: dict[str, tuple[str, Kind]], folder: Path) -> Judged
     np.savez(folder / "data.npz", **arrays)  # type: ignore[arg-type]
     run = modelspec.train(modelspec.loads(text), folder / "data.npz", run=folder / "run")
     model = modelspec.loads(text).build()
-    outputs = model.predict(arrays["x"], verbose=0)
+    outputs = results(model, {"x": arrays["x"]})
     return Judged(model, run.history[0], dict(zip(heads, outputs, strict=True)), arrays)
 
 
