@@ -8,21 +8,26 @@ A file is not trusted: all of it is read and compared with the model and its cal
 anything is assigned.
 """
 
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, NamedTuple
-from zipfile import ZipFile
+from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
 from modelspec.backend.keras_private import has_direction
 from modelspec.backend.training.callback_memory import Memory, recall, remember, require_fit
+from modelspec.backend.training.checkpoint_arrays import (
+    array_of,
+    in_own_dtypes,
+    read_member,
+    storable,
+    stored_dtype,
+    write_npz,
+)
 from modelspec.backend.training.variables import all_variables
 from modelspec.data.concatenated import Array
 from modelspec.problems.errors import RunError
@@ -32,7 +37,6 @@ from modelspec.storage.regular import open_regular
 _KEPT = 2
 _STATE = "state"
 _STATE_LIMIT = 16 << 20
-_HEADER = 1 << 12
 _MANY = 1 << 53
 
 
@@ -81,7 +85,7 @@ class _Stored:
 def save_checkpoint(folder: Path, state: State, position: Position) -> None:
     """Write the state at a position, and delete all but the newest two."""
     arrays = {
-        f"variable/{index}": _array(variable) for index, variable in enumerate(state.variables)
+        f"variable/{index}": array_of(variable) for index, variable in enumerate(state.variables)
     }
     callbacks = []
     for index, memory in enumerate(map(remember, state.callbacks)):
@@ -89,7 +93,7 @@ def save_checkpoint(folder: Path, state: State, position: Position) -> None:
         callbacks.append({"plain": memory.numbers, "armed": memory.armed, "weights": lengths})
         for name, values in memory.weights.items():
             for at, value in enumerate(values):
-                arrays[f"callback/{index}/{name}/{at}"] = _storable(value)
+                arrays[f"callback/{index}/{name}/{at}"] = storable(value)
     stopped = bool(state.model.stop_training)
     about = {**position._asdict(), "stopped": stopped, "callbacks": callbacks}
     arrays[_STATE] = np.frombuffer(json.dumps(about).encode(), np.uint8)
@@ -98,14 +102,6 @@ def save_checkpoint(folder: Path, state: State, position: Position) -> None:
         write_npz(file, arrays)
     for old in checkpoints(folder)[:-_KEPT]:
         old.unlink()
-
-
-def write_npz(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
-    """Write as ``numpy.savez``, which in some releases leaves the archive open on a full disk."""
-    with ZipFile(file, "w") as npz:
-        for name, values in arrays.items():
-            with npz.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, values, allow_pickle=False)
 
 
 def _file(position: Position) -> str:
@@ -158,7 +154,7 @@ def restore_weights(folder: Path, model: Any) -> Position:
                 open(open_regular(path), "rb") as file,  # noqa: PTH123 - a descriptor, not a path
                 np.load(file, allow_pickle=False) as npz,
             ):
-                position = _position(json.loads(_member(npz, _STATE, _STATE_LIMIT).tobytes()))
+                position = _position(json.loads(read_member(npz, _STATE, _STATE_LIMIT).tobytes()))
                 _require_name(path, position)
                 # The variables of the model are the first of a checkpoint.
                 values = [_value(npz, index, item) for index, item in enumerate(model.variables)]
@@ -174,7 +170,7 @@ def restore_weights(folder: Path, model: Any) -> Position:
 def _read(npz: Any, state: State, variables: Sequence[Any]) -> _Stored:
     if sum(name.startswith("variable/") for name in npz.files) != len(variables):
         raise ValueError("it is a checkpoint of another model")
-    about = json.loads(_member(npz, _STATE, _STATE_LIMIT).tobytes())
+    about = json.loads(read_member(npz, _STATE, _STATE_LIMIT).tobytes())
     match about:
         case {"stopped": bool(stopped)}:
             pass
@@ -196,22 +192,11 @@ def _position(about: Mapping[str, Any]) -> Position:
 
 
 def _value(npz: Any, index: int, variable: Any) -> Array:
-    shape, dtype = tuple(variable.shape), _stored_dtype(variable)
-    array = _member(npz, f"variable/{index}", math.prod(shape) * dtype.itemsize)
+    shape, dtype = tuple(variable.shape), stored_dtype(variable)
+    array = read_member(npz, f"variable/{index}", math.prod(shape) * dtype.itemsize)
     if array.shape != shape or array.dtype != dtype:
         raise ValueError(
             f"variable {index} is {array.dtype} {array.shape}, and the model's {dtype} {shape}"
-        )
-    return array
-
-
-def _member(npz: Any, name: str, nbytes: int) -> Array:
-    """Read one array, of at most ``nbytes`` and a header."""
-    if npz.zip.getinfo(f"{name}.npy").file_size > nbytes + _HEADER:
-        raise ValueError(f"{name} is larger than it can be")
-    with npz.zip.open(f"{name}.npy") as member:
-        array: Array = np.lib.format.read_array(
-            io.BytesIO(member.read(nbytes + _HEADER)), allow_pickle=False
         )
     return array
 
@@ -237,42 +222,9 @@ def _memory(npz: Any, index: int, written: Any, state: State) -> Memory:
         raise ValueError(f"callback {index + 1} remembers weights of another model")
     weights = {
         name: [
-            _member(npz, f"callback/{index}/{name}/{at}", weight.size * max(4, weight.itemsize))
+            read_member(npz, f"callback/{index}/{name}/{at}", weight.size * max(4, weight.itemsize))
             for at, weight in enumerate(kept)
         ]
         for name in lengths
     }
-    return Memory(numbers, armed, _in_own_dtypes(weights, kept))
-
-
-def _in_own_dtypes(
-    weights: Mapping[str, Sequence[Array]], kept: Sequence[Array]
-) -> dict[str, list[Array]]:
-    """Return weights in the model's dtypes; dtypes that NumPy cannot store are read as float32."""
-    return {
-        name: [
-            array.astype(weight.dtype) if array.dtype == _storable(weight).dtype else array
-            for array, weight in zip(arrays, kept, strict=True)
-        ]
-        for name, arrays in weights.items()
-    }
-
-
-def _array(variable: Any) -> Array:
-    return _storable(keras.ops.convert_to_numpy(variable))
-
-
-def _stored_dtype(variable: Any) -> np.dtype[Any]:
-    # The dtype of a TensorFlow variable is a class of TensorFlow.
-    name = getattr(variable.dtype, "name", variable.dtype)
-    return np.dtype(np.float32) if _is_foreign(name) else np.dtype(name)
-
-
-def _is_foreign(name: str) -> bool:
-    """Return True where NumPy has no such dtype, and so cannot store it."""
-    return not hasattr(np, name) and name != "bool"
-
-
-def _storable(array: Array) -> Array:
-    # NumPy cannot store bfloat16; float32 represents all of its values exactly.
-    return array if array.dtype.kind in "biufc" else array.astype(np.float32)
+    return Memory(numbers, armed, in_own_dtypes(weights, kept))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from modelspec.backend.model.saved_arguments import plain_entry
-from modelspec.backend.training.checkpoints import write_npz
+from modelspec.backend.training.checkpoint_arrays import write_npz
 from modelspec.data import arrays
 from modelspec.data.concatenated import Array
 from modelspec.problems.errors import RunError
