@@ -7,11 +7,11 @@ from modelspec.catalog import Catalog, Entry
 from modelspec.convert.python.layout import Code, applied, call, lines, sequence
 from modelspec.convert.python.models import model_lines, preprocessed
 from modelspec.convert.python.names import Names
+from modelspec.convert.python.operation_arguments import by_name, slices_code
 from modelspec.convert.python.steps import Step
 from modelspec.convert.python.values import UnwrittenError, Values
 from modelspec.graph.graph import Node, Source
 from modelspec.graph.operations import SLICED, bind_tensors
-from modelspec.language.slices import read_slices
 from modelspec.language.spec import BlockSpec
 
 _RUNNING = ("x", "h", "hidden")
@@ -138,9 +138,9 @@ class Body:
         code = {name: self._tensors(value) for name, value in tensors.items()}
         if step.type in SLICED:
             [tensor] = code.values()
-            return Code(f"{tensor.flat}[{_slices(step.arguments[SLICED[step.type]])}]")
+            return Code(f"{tensor.flat}[{slices_code(step.arguments[SLICED[step.type]])}]")
         code |= {name: values.value(item) for name, item in step.arguments.items()}
-        return call(step.type, _by_name(entry.arguments, entry.call_arguments, code))
+        return call(step.type, by_name(entry.arguments, entry.call_arguments, code))
 
     def _tensors(self, value: Source | tuple[Source, ...]) -> Code:
         if isinstance(value, tuple):
@@ -211,32 +211,6 @@ def _last_uses(steps: Sequence[Step], outputs: Sequence[str]) -> dict[str, int]:
             for key in names if isinstance(names, tuple) else (names,):
                 last[key] = position
     return {**last, **dict.fromkeys(outputs, len(steps) + 1)}
-
-
-def _by_name(
-    arguments: Mapping[str, Any], tensors: Sequence[str], code: Mapping[str, Code]
-) -> Iterator[Code]:
-    """Yield the first tensors by position, the rest by name."""
-    leading = True
-    for name in [*arguments, *(key for key in code if key not in arguments)]:
-        if name not in code:
-            leading = False
-            continue
-        leading = leading and name in tensors
-        yield code[name] if leading else code[name].before(f"{name}=")
-
-
-def _slices(written: Any) -> str:
-    parts = []
-    for key in read_slices(written):
-        if isinstance(key, slice):
-            start, stop, step = (
-                "" if n is None else str(n) for n in (key.start, key.stop, key.step)
-            )
-            parts.append(f"{start}:{stop}" + (f":{step}" if step else ""))
-        else:
-            parts.append("..." if key is ... else str(key))
-    return ", ".join(parts)
 
 
 def _texts(data: Any) -> Iterator[str]:
