@@ -7,7 +7,7 @@ from modelspec.catalog import Catalog, Entry
 from modelspec.convert.python.layout import Code, applied, call, lines, sequence
 from modelspec.convert.python.models import model_lines, preprocessed
 from modelspec.convert.python.names import Names
-from modelspec.convert.python.operation_arguments import by_name, slices_code
+from modelspec.convert.python.operation_arguments import arguments_code, slices_code
 from modelspec.convert.python.steps import Step
 from modelspec.convert.python.values import UnwrittenError, Values
 from modelspec.graph.graph import Node, Source
@@ -140,7 +140,7 @@ class Body:
             [tensor] = code.values()
             return Code(f"{tensor.flat}[{slices_code(step.arguments[SLICED[step.type]])}]")
         code |= {name: values.value(item) for name, item in step.arguments.items()}
-        return call(step.type, by_name(entry.arguments, entry.call_arguments, code))
+        return call(step.type, arguments_code(entry.arguments, entry.call_arguments, code))
 
     def _tensors(self, value: Source | tuple[Source, ...]) -> Code:
         if isinstance(value, tuple):

@@ -7,7 +7,7 @@ from modelspec.convert.python.layout import Code
 from modelspec.language.slices import read_slices
 
 
-def by_name(
+def arguments_code(
     arguments: Mapping[str, Any], tensors: Sequence[str], code: Mapping[str, Code]
 ) -> Iterator[Code]:
     """Yield the first tensors by position, the rest by name."""
