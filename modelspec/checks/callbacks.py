@@ -63,7 +63,7 @@ def _check_file_name(written: Written) -> Iterator[Diagnostic]:
             format(1 if name in _COUNTS else 0.5, form)
         except ValueError:
             kind = "an integer" if name in _COUNTS else "a float"
-            message = f"{{{name}:{form}}} is no format for {kind}, and {name} is {kind}"
+            message = f"{{{name}:{form}}} is not a format for {kind}, and {name} is {kind}"
             hint = f"write {{{name}:02d}}" if name in _COUNTS else f"write {{{name}:.3f}}"
             yield Diagnostic("wrong-value", message, route, hint=hint)
         if name == "batch" and not by_steps:

@@ -62,7 +62,7 @@ def has_assets(path: Path) -> bool:
     """Return True where Keras would unpack an archive: it has more than config and weights.
 
     Raises:
-        ValueError: A name in the archive is no plain path inside of it.
+        ValueError: A name in the archive leads out of it.
     """
     with ZipFile(path) as archive:
         members = archive.infolist()
