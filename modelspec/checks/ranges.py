@@ -173,7 +173,7 @@ def _number(owner: str, name: str, value: float, route: Route) -> Iterator[Diagn
         message = f"rate is below 1: {owner} divides by 1 - rate"
         yield Diagnostic("wrong-value", message, route)
         return
-    if math.isnan(value) and not owner.startswith("ops."):
+    if isinstance(value, float) and math.isnan(value) and not owner.startswith("ops."):
         message = f"{name} is not a number (NaN), and neither is what is computed from it"
         yield Diagnostic("wrong-value", message, route, severity="warning")
         return

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from modelspec.backend.keras_private import is_without_values
 from modelspec.backend.model.assembled import Assembly
 from modelspec.backend.model.optimizer_state import optimizer_bytes
 from modelspec.backend.model.sizes import bytes_of, itemsize
@@ -101,7 +102,8 @@ def weights_within(limit: int | None) -> Iterator[None]:
         shape, _, dtype = (*args, None, None, None)[:3]
         shape, dtype = kwargs.get("shape", shape), kwargs.get("dtype", dtype)
         lengths = (shape,) if isinstance(shape, int) else tuple(shape or ())
-        if all(isinstance(length, int) for length in lengths):
+        exists = not is_without_values()
+        if exists and all(isinstance(length, int) for length in lengths):
             total += prod(lengths) * itemsize(dtype or layer.variable_dtype)
         if limit is not None and total > limit:
             raise MemoryError(
