@@ -26,7 +26,8 @@ def run(*arguments: str) -> tuple[int, list[str]]:
     ran = subprocess.run(
         command,
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "tests")},
+        env=os.environ
+        | {"PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT / 'tests' / 'support'}"},
         capture_output=True,
         text=True,
         check=False,
