@@ -77,7 +77,6 @@ def fit(engine: Engine, context: FitContext) -> None:
         else None
     )
     model.stop_training = False
-    # Before the checkpoint, which holds the metrics' variables too; and callbacks choose by the
     # Before the checkpoint is restored, which contains the metrics' variables too. Callbacks choose
     # by the metrics, so on_train_begin comes after, and what it resets is restored last.
     engine.build(sample(engine.body, context.batches))
