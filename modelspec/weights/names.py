@@ -50,11 +50,16 @@ def _unmatched_rename(
         yield Diagnostic("unmatched-pattern", message, route, hint=hint)
 
 
-def unmatched_skips(weights: StartingWeights, layout: Layout) -> Iterator[Diagnostic]:
+def unmatched_skips(
+    weights: StartingWeights, layout: Layout, stored: Iterable[str]
+) -> Iterator[Diagnostic]:
+    """Report patterns that match no layer of the spec; ``stored`` are the layers of the file."""
     for index, pattern in enumerate(weights.skip):
         if not matching(pattern, layout):
             message = f"no layer with weights is named {pattern}"
             hint = did_you_mean(pattern, layout) or f"the layers are {listed(layout)}"
+            if matching(pattern, stored):
+                hint = "leave it out: layers that only the file has are not loaded"
             route = ("weights", "skip", index)
             yield Diagnostic("unmatched-pattern", message, route, hint=hint)
 

@@ -52,7 +52,7 @@ def make_plan(
     plan.arrays, problems = find_places(weights, layout)
     plan.problems += problems
     skipped = set(chain.from_iterable(matching(pattern, layout) for pattern in weights.skip))
-    plan.problems += unmatched_skips(weights, layout)
+    plan.problems += unmatched_skips(weights, layout, headers or ())
     theirs: dict[str, str] = {}
     if headers is not None:
         theirs, problems = their_names(headers, weights, layout)

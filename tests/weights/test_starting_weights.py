@@ -227,6 +227,14 @@ def test_skipped_layers_start_fresh(sources: Path, tmp_path: Path) -> None:
     assert not np.array_equal(weights["read"][0], fresh["read"][0])
 
 
+def test_a_layer_that_only_the_file_has_needs_no_skip(sources: Path, tmp_path: Path) -> None:
+    """The hint says so, instead of the layers of the spec."""
+    other = f"weights: {{from: {sources}/model.keras, skip: [y]}}"
+    [problem] = problems_of(text(other, head="z"), tmp_path)
+    assert problem.code == "unmatched-pattern"
+    assert problem.hint == "leave it out: layers that only the file has are not loaded"
+
+
 def test_lora_is_merged_and_other_dtypes_are_cast(sources: Path, tmp_path: Path) -> None:
     lora = keras.saving.load_model(sources / "lora.keras").get_layer("y")
     weights = started(text(f"weights: {{from: {sources}/lora.keras}}"), tmp_path)
