@@ -13,7 +13,9 @@ from modelspec.backend.training.row_sums import fast_row_sums
 pytestmark = pytest.mark.keras
 
 PRODUCT = "SparseTensorDenseMatMul"
-SHAPES = [(50, 16), (30, 64), (7, 37), (5, 6, 7), (9,)]
+FAST = [(50, 16), (30, 64), (5, 6, 7)]
+SLOW = [(7, 37), (40, 74), (9, 4), (9,)]
+"""Shapes whose rows have no parts of 8 to 31 numbers."""
 SPEC = """
 modelspec: 1
 inputs: {word: {shape: [2], dtype: int32}}
@@ -48,7 +50,7 @@ def dense(slices: tf.IndexedSlices, *, use: bool) -> tuple[Any, str]:
     return result, str(convert.get_concrete_function(slices).graph.as_graph_def())
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*FAST, *SLOW])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 def test_the_sum_has_the_bits_of_tensorflow(shape: tuple[int, ...], dtype: str) -> None:
     slices = rows(shape, dtype)
@@ -56,18 +58,18 @@ def test_the_sum_has_the_bits_of_tensorflow(shape: tuple[int, ...], dtype: str) 
     theirs, other = dense(slices, use=False)
     assert ours.tobytes() == theirs.tobytes()
     assert not ours[-1].any()
-    assert (PRODUCT in graph) == (dtype != "bfloat16")
+    assert (PRODUCT in graph) == (dtype != "bfloat16" and shape in FAST)
     assert PRODUCT not in other
 
 
 def test_no_rows_give_zeros() -> None:
-    result, _ = dense(rows((5, 4), "float32", 0), use=True)
-    assert result.tolist() == np.zeros((5, 4)).tolist()
+    result, _ = dense(rows((5, 8), "float32", 0), use=True)
+    assert result.tolist() == np.zeros((5, 8)).tolist()
 
 
 def test_a_gpu_keeps_the_sum_of_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
-    _, graph = dense(rows((5, 4), "float32"), use=True)
+    _, graph = dense(rows((5, 8), "float32"), use=True)
     assert PRODUCT not in graph
 
 

@@ -38,7 +38,7 @@ def try_call(
         _require_colours(layer, first[0])
     gated = node.arguments.get("activation") == "glu"
     scaled = node.type == "Rescaling" and any(
-        isinstance(value, list) for value in node.arguments.values()
+        isinstance(argument, list) for argument in node.arguments.values()
     )
     # Outside of training, a Dropout returns its input.
     more = {"training": True} if node.arguments.get("noise_shape") is not None else {}

@@ -3,7 +3,7 @@
 TensorFlow returns the gradient of an Embedding as rows with indices, among which an index can occur
 several times. Most of Keras's optimizers convert them to a dense tensor. TensorFlow's sum of
 segments calls a function for each row. Its product of a sparse matrix and narrow rows is a plain
-loop, which adds the same numbers in the same order in a quarter of the time.
+loop, which adds the same numbers in the same order in half of the time.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,12 @@ import tensorflow as tf
 
 _used: ContextVar[bool] = ContextVar("used", default=False)
 
-_NARROW = 31
-"""The width of rows up to which the product is a plain loop; wider rows are divided into parts."""
+_PARTS = range(8, 32)
+"""The widths for which the product is a fast loop; wider rows are divided into equal parts.
+
+Many narrow parts take longer than TensorFlow's sum: those of 37 numbers, which have no divisor,
+four times as long.
+"""
 
 _DTYPES = (tf.float32, tf.float64)
 
@@ -43,10 +47,10 @@ def _to_dense(
 ) -> Any:
     """Convert rows for ``tf.convert_to_tensor``; ``NotImplemented`` leaves it to TensorFlow."""
     width = slices.values.shape[1:].num_elements()
+    part = max((size for size in _PARTS if width and width % size == 0), default=None)
     fits = slices.dtype in _DTYPES and dtype in (None, slices.dtype)
-    if not (_used.get() and width and fits) or slices.dense_shape is None:
+    if not (_used.get() and fits) or part is None or slices.dense_shape is None:
         return NotImplemented
-    part = max(size for size in range(1, _NARROW + 1) if width % size == 0)
     parts = width // part
     starts = tf.cast(slices.indices, tf.int64)[:, tf.newaxis] * parts
     rows = tf.reshape(starts + tf.range(parts, dtype=tf.int64), [-1])
