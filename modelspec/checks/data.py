@@ -16,15 +16,13 @@ from modelspec.checks.missing import replaces_nan
 from modelspec.checks.reach import Pace
 from modelspec.checks.rows import first_outside, row_name
 from modelspec.checks.scale import check_scale
+from modelspec.checks.target_shapes import agree, extra_axis, written
 from modelspec.checks.targets import (
-    agree,
     check_target,
     check_weight,
-    extra_axis,
     not_finite,
     not_numbers,
     too_large,
-    written,
 )
 from modelspec.checks.unicode import not_unicode
 from modelspec.data.arrays import Values, scan
