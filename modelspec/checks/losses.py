@@ -9,7 +9,8 @@ from typing import Any
 
 from modelspec.catalog import Catalog
 from modelspec.catalog.losses import LOSSES, LossFacts, read_object
-from modelspec.checks.metrics import check_metrics, metrics_for_logits
+from modelspec.checks.metric_logits import metrics_for_logits
+from modelspec.checks.metrics import check_metrics
 from modelspec.checks.output_layers import NOT_PROBABILITIES, PROBABILITIES, LastLayer, last_layer
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
