@@ -12,7 +12,8 @@ import numpy as np
 from modelspec.data.concatenated import Array, Column, parts
 from modelspec.data.memory_maps import mapped
 from modelspec.data.npz import Member, one_line, open_npz, read_headers
-from modelspec.data.unpacking import NoRoomError, contents, folder, unpack
+from modelspec.data.npz_contents import contents
+from modelspec.data.unpacking import NoRoomError, folder, unpack
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.units import size
 

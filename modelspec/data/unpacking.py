@@ -16,16 +16,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-
-from modelspec.data.npz import Member, one_line, open_npz
+from modelspec.data.npz import Member, one_line
+from modelspec.data.npz_contents import contents
 from modelspec.storage import cache
 
 LIMIT = "MODELSPEC_CACHE_GB"
 """The environment variable with the size limit of the cache, in gigabytes."""
 
 _KEPT_GB = 50.0
-_BLOCK = 1 << 20
 _WAIT = 0.1
 _PARTIAL = ".partial"
 _FIRST_SECOND = 10**8
@@ -113,42 +111,6 @@ def writer(member: Member) -> Iterator[Callable[[bytes], None]]:
 
 def _nothing(count: int) -> None:
     del count
-
-
-def contents(member: Member) -> Iterator[bytes]:
-    """Yield the array's data in blocks of about 1 MiB, in native byte order, without its header.
-
-    Raises:
-        ValueError: The bytes do not match the header, or the checksum, which is compared at the
-            end; zipfile and zlib raise other types too.
-    """
-    native = member.dtype.newbyteorder("=")
-    step = max(1, _BLOCK // member.dtype.itemsize) * member.dtype.itemsize
-    done = 0
-    try:
-        with open_npz(member.file) as npz, npz.open(member.entry) as entry:
-            entry.read(member.skip)
-            while block := _filled(entry, step):
-                done += len(block)
-                swapped = not member.dtype.isnative
-                yield (
-                    np.frombuffer(block, member.dtype).astype(native).tobytes()
-                    if swapped
-                    else block
-                )
-    except OSError as error:
-        raise ValueError(one_line(error)) from error
-    if done != member.nbytes:
-        raise ValueError(f"it has {done} bytes, not {member.nbytes}")
-
-
-def _filled(entry: IO[bytes], size: int) -> bytes:
-    """Return the next ``size`` bytes, or all remaining ones, in reads that ``open_npz`` allows."""
-    pieces = []
-    while size and (piece := entry.read(min(size, _BLOCK))):
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
 
 
 def place(member: Member) -> Path:

@@ -23,6 +23,7 @@ from modelspec.data.arrays import digest, load, read_headers
 from modelspec.data.concatenated import Concatenated
 from modelspec.data.dataset import load_dataset
 from modelspec.data.npz import Member
+from modelspec.data.npz_contents import contents
 from modelspec.problems.diagnostic import Diagnostic
 
 ARRAY = np.random.default_rng(0).integers(0, 99, (4000, 25)).astype("f4")
@@ -303,7 +304,7 @@ def test_goes_over_what_a_dead_process_left(
     path = packed(tmp_path / "x.npz")
     kept.mkdir(parents=True)
     unpacked.place(member(path)).with_suffix(".partial").write_bytes(b"half")
-    reading = Mock(side_effect=unpacked.contents)
+    reading = Mock(side_effect=contents)
     monkeypatch.setattr(unpacked, "contents", reading)
     assert digest(unpack(path)[0]) == digest(ARRAY)
     reading.assert_called_once()
