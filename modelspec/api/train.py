@@ -1,6 +1,6 @@
 """Training: a spec and data → a finished run in its folder."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Any
 from modelspec.api.building import build_unfitted
 from modelspec.api.interrupts import Interrupts
 from modelspec.api.model_spec import ModelSpec
-from modelspec.api.resume import (
-    all_overrides,
-    from_checkpoint,
-    refuse_other_spec,
-    resumable,
-    warn_of_other_data,
-)
+from modelspec.api.resume import from_checkpoint, resumable, warn_of_other_data
+from modelspec.api.run_facts import call_facts, spec_facts, write_spec
 from modelspec.api.starting_weights import StartOfTraining
 from modelspec.api.step_places import place_step_errors
 from modelspec.api.training_data import (
@@ -30,15 +25,12 @@ from modelspec.checks.at_mean import left_at_mean
 from modelspec.cluster.cluster import Cluster
 from modelspec.data.batches import Phases
 from modelspec.data.dataset import Dataset
-from modelspec.data.shards import Data, files_of, paths_of
+from modelspec.data.shards import Data, files_of
 from modelspec.data.snapshot import Snapshot
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import RunError
 from modelspec.runs.folder import locked, new_folder
-from modelspec.runs.layout import CHECKPOINTS, SPEC
-from modelspec.runs.machine import machine
-from modelspec.runs.models import describe_models, keep_models
-from modelspec.runs.plugins import keep_plugins
+from modelspec.runs.layout import CHECKPOINTS
 from modelspec.runs.progress import Listener, NullListener
 from modelspec.runs.record import recorded
 from modelspec.runs.run import Run
@@ -105,7 +97,7 @@ def train(
     if cluster and run is None:
         raise RunError("several workers need the folder of the run, which --run names")
     source, arrays = load_training_arrays(source, data, validation, listener)
-    facts = _facts(source) | arrays.facts() | _arguments(data, validation, run, resume=resume)
+    facts = spec_facts(source) | arrays.facts() | call_facts(data, validation, run, resume=resume)
     workers = connect(cluster, source, facts) if cluster else None
     devices = devices_of(source, cluster)
     facts |= {"workers": cluster.size if cluster else 1, "devices": len(devices) or 1}
@@ -123,7 +115,7 @@ def train(
         phases = make_phases(source, arrays, listener)
         sharing = "workers" if workers else "devices" if devices else ""
         source = with_decisions(source, model, phases.training, listener, sharing=sharing)
-        facts |= _written(source, made, facts)
+        facts |= write_spec(source, made, facts)
         if workers and not follows:
             prepared(workers)
         snapshot = Snapshot.take([*files_of(data), *files_of(validation or [])])
@@ -140,32 +132,6 @@ def train(
         penalized = bool(model.losses)
         _tell_of_heads_at_their_mean(source, arrays.trained, made, listener, penalized=penalized)
     return made
-
-
-def _facts(source: ModelSpec) -> dict[str, Any]:
-    """Return the facts about the spec and the machine for the record of a run."""
-    spec = source.require().spec
-    return {
-        "name": source.name,
-        "seed": spec.training.seed,
-        "machine": machine(),
-        "parameters": dict(spec.params),
-        "models": describe_models(source.require().catalog.models.values()),
-    }
-
-
-def _arguments(
-    data: Data, validation: Data | None, run: str | Path | None, *, resume: bool
-) -> dict[str, Any]:
-    """Return the arguments of this call for the record of a run."""
-    return {
-        "arguments": {
-            "data": [str(path) for path in paths_of(data)],
-            "validation": [str(path) for path in paths_of(validation or [])],
-            "run": str(run) if run else None,
-            "resume": resume,
-        }
-    }
 
 
 def _built(
@@ -208,22 +174,6 @@ def _opened(run: Run, workers: "Collectives | None", source: ModelSpec) -> Itera
         using(source.catalog.plugins),
     ):
         yield opened
-
-
-def _written(source: ModelSpec, run: Run, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the spec of a run, and return the facts about it for the record.
-
-    It is written before the record, which makes the folder a run that can be resumed.
-    """
-    facts = {
-        "epochs": source.require().spec.training.epochs,
-        "overrides": all_overrides(run, source.overrides),
-    }
-    text = source.resolved_text(run.path)
-    refuse_other_spec(run, text)
-    run.write(SPEC, text)
-    keep_models(run, source.catalog.models.values(), known["models"])
-    return facts | {"plugins": keep_plugins(run, source.catalog.plugins)}
 
 
 def _interrupts(listener: Listener) -> Interrupts:
