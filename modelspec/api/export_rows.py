@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from modelspec.api.inference_data import Warn, inference_batches, read_dataset
+from modelspec.api.spec_data import trained_outputs
 from modelspec.api.target import Target
 from modelspec.data.batches import Batches
 from modelspec.data.dataset import Dataset
@@ -37,7 +38,7 @@ class ExportRows:
         cls, target: Target, model: Any, data: Data, say: Say | None, warn: Warn | None
     ) -> "ExportRows":
         dataset = read_dataset(target, model, data, targets=False, say=say, warn=warn)
-        outputs = target.source.trained_outputs() if target.source else list(dataset.targets)
+        outputs = trained_outputs(target.source) if target.source else list(dataset.targets)
         judged = bool(
             getattr(model, "compiled", False)
             and outputs

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from modelspec.api.checking import check_dataset
+from modelspec.api.spec_data import trained_outputs
 from modelspec.api.target import Target
 from modelspec.catalog.losses import outputs_of_one_hot
 from modelspec.checks.data import check_data
@@ -41,7 +42,7 @@ def read_dataset(
     from modelspec.backend.model.model_io import output_names
 
     graph = interface_of(target, model)
-    outputs = target.source.trained_outputs() if target.source else output_names(model)
+    outputs = trained_outputs(target.source) if target.source else output_names(model)
     dataset, problems = load_dataset(
         data,
         inputs=list(graph.inputs),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from modelspec import catalog as keras_catalog
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
-from modelspec.graph.needed_targets import adds_loss, outputs_with_targets
+from modelspec.graph.needed_targets import adds_loss
 from modelspec.graph.sound_part import sound_part
 from modelspec.graph.tensorflow_only import requires_tensorflow
 from modelspec.graph.valid_spec import ValidSpec
@@ -139,8 +139,7 @@ class ModelSpec:
         """
         from modelspec.api.checking import check_spec
 
-        problems = check_spec(self, data, fast=fast, light=light, say=say)
-        return self.place(problems)
+        return self.place(check_spec(self, data, fast=fast, light=light, say=say))
 
     def account(self, data: "Data | None" = None, *, light: bool = False) -> Account:
         """Return the weights from which every layer starts.
@@ -165,15 +164,6 @@ class ModelSpec:
         from modelspec.api.weight_sources import layout
 
         return plan_start(self, layout(self, light=light), data).account
-
-    def trained_outputs(self) -> list[str]:
-        """Return the outputs that need targets: those with a loss or a metric.
-
-        A loss of a plugin that does not use its targets needs none.
-        """
-        if self.adds_loss or any(head.loss is not None or head.metrics for head in self.heads):
-            return outputs_with_targets(self.heads, self.catalog)
-        return [head.output for head in self.heads]
 
     @property
     def adds_loss(self) -> bool:
@@ -236,8 +226,7 @@ class ModelSpec:
 
         The model can be built where the files of its models are missing.
         """
-        models = (replace(model, restored=True) for model in self.catalog.models.values())
-        return replace(self, catalog=self.catalog.with_models(models))
+        return replace(self, catalog=self.catalog.with_restored_models())
 
     def resolved_text(self, folder: Path | None = None) -> str:
         """Return the spec as YAML, with parameters, overrides and defaults filled in.

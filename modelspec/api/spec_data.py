@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from modelspec.api.model_spec import ModelSpec
 from modelspec.catalog.losses import outputs_of_one_hot
+from modelspec.graph.needed_targets import outputs_with_targets
 from modelspec.language.columns import ColumnSource
 from modelspec.language.training import GroupedRows
 
@@ -33,7 +34,7 @@ def load_data(
     return load_dataset(
         paths,
         inputs=list(spec.inputs),
-        outputs=source.trained_outputs(),
+        outputs=trained_outputs(source),
         names=spec.data,
         dtypes={name: entry.dtype for name, entry in spec.inputs.items()},
         groups=_groups(source) if part == "train" else None,
@@ -46,12 +47,23 @@ def load_data(
     )
 
 
+def trained_outputs(source: ModelSpec) -> list[str]:
+    """Return the outputs that need targets: those with a loss or a metric that uses them.
+
+    A spec without losses and metrics has targets for all outputs.
+    """
+    heads = source.heads
+    if source.adds_loss or any(head.loss is not None or head.metrics for head in heads):
+        return outputs_with_targets(heads, source.catalog)
+    return [head.output for head in heads]
+
+
 def has_validation_part(source: ModelSpec, paths: "Data") -> bool:
     """Return True where the data has a validation part, such as ``x_val`` and ``y_val``."""
     assert source.spec is not None
     from modelspec.data import dataset
 
-    spec, outputs = source.spec, source.trained_outputs()
+    spec, outputs = source.spec, trained_outputs(source)
     return dataset.has_validation_part(
         paths, inputs=list(spec.inputs), outputs=outputs, names=spec.data
     )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from modelspec.api.costs import with_lengths
 from modelspec.api.model_spec import ModelSpec
+from modelspec.api.spec_data import trained_outputs
 from modelspec.api.train import train
 from modelspec.catalog.losses import loss_facts
 from modelspec.checks.entries import strict_lookups
@@ -119,7 +120,7 @@ def _arrays(
     """Return random data for a spec, by the names in its npz file."""
     spec = source.require().spec
     random = np.random.default_rng(0)
-    trained = source.trained_outputs()
+    trained = trained_outputs(source)
     made = {name: _input(random, graph, name, samples) for name in graph.inputs}
     made |= {
         head.output: _target(random, head, (samples, *(size or 1 for size in shapes[head.output])))

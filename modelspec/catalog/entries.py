@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -130,6 +130,10 @@ class Catalog:
         extended = copy(self)
         extended.models = {model.name: model for model in models}
         return extended
+
+    def with_restored_models(self) -> "Catalog":
+        """Return a copy whose models from files have the weights of a checkpoint."""
+        return self.with_models(replace(model, restored=True) for model in self.models.values())
 
     def find(self, family: Family, name: str) -> Entry | None:
         """Return the entry that Keras's ``get`` finds; optimizers also in other case."""

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 import modelspec
 from modelspec.api.costs import estimate, with_lengths
+from modelspec.api.spec_data import trained_outputs
 from modelspec.api.target import Target
 from modelspec.api.timing import _arrays, _output_shapes
 from modelspec.backend.model.compiling import build_losses
@@ -96,7 +97,7 @@ def step(source: modelspec.ModelSpec, lengths: Any) -> Counted:
     inputs = {name: tf.constant(arrays[name]) for name in known.inputs}
     targets = {name: tf.constant(value) for name, value in arrays.items() if name not in inputs}
     arranged = keras.tree.pack_sequence_as(model.input, [inputs[t.name] for t in model.inputs])
-    wanted = [targets[name] for name in source.trained_outputs()]
+    wanted = [targets[name] for name in trained_outputs(source)]
     shared = SharedModel(model, counted := Counted())
     batch = (arranged, wanted if len(wanted) > 1 else wanted[0])
     build_losses(model, batch)

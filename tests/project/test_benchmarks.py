@@ -11,6 +11,7 @@ import keras
 import pytest
 
 import modelspec
+from modelspec.api.spec_data import trained_outputs
 
 pytestmark = [pytest.mark.keras, pytest.mark.process]
 
@@ -92,5 +93,5 @@ def test_plain_models_are_those_of_the_specs(monkeypatch: pytest.MonkeyPatch) ->
             assert plain.build().count_params() == source.summary().params.total, name
         assert plain.epochs == source.spec.training.epochs
         assert plain.fitted.get("batch_size", 32) == source.spec.training.batch_size
-        targets = [source.spec.data.get(name, name) for name in source.trained_outputs()]
+        targets = [source.spec.data.get(name, name) for name in trained_outputs(source)]
         assert list(plain.outputs) == targets
