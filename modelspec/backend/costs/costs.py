@@ -7,8 +7,9 @@ from typing import Any
 import keras
 
 from modelspec.backend.costs.exchange import exchange
-from modelspec.backend.costs.flops import class_names, flops, kept, training_flops
+from modelspec.backend.costs.flops import flops, kept, training_flops
 from modelspec.backend.costs.layer_calls import Call, calls, outputs
+from modelspec.backend.costs.rules import class_names
 from modelspec.backend.model.optimizer_state import optimizer_bytes
 from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.backend.model.sizes import bytes_of, itemsize

@@ -1,11 +1,6 @@
-"""Floating-point operations of one call of a Keras layer on one sample.
-
-The rule for a layer is selected by the names of its classes, the most specific first, so that
-subclasses of a known class are counted too.
-"""
+"""Floating-point operations of one call of a Keras layer on one sample."""
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +9,14 @@ import keras
 from modelspec.backend.costs import sequence_flops
 from modelspec.backend.costs.layer_calls import Call, Sizes
 from modelspec.backend.costs.operation_flops import operation_flops
-
-Rule = Callable[[Call], int]
+from modelspec.backend.costs.rules import (
+    Rule,
+    both_ways,
+    class_names,
+    per_element,
+    rule_of,
+    time_distributed,
+)
 
 _ACTIVATIONS = {
     "linear": 0,
@@ -32,7 +33,7 @@ def flops(call: Call) -> int:
     """Return the operations of the forward pass; without a rule, one for each result element."""
     if not isinstance(call.layer, keras.Layer):
         return operation_flops(call)
-    return _rule(call.layer, _RULES)(call)
+    return rule_of(call.layer, _RULES)(call)
 
 
 def training_flops(call: Call) -> int:
@@ -54,23 +55,7 @@ def kept(call: Call) -> int:
     """Return the number of elements of the forward pass that the backward pass needs."""
     if not isinstance(call.layer, keras.Layer):
         return call.elements
-    return _rule(call.layer, _KEPT)(call)
-
-
-def _rule(layer: Any, rules: Mapping[str, Rule]) -> Rule:
-    names = (base.__name__ for base in type(layer).__mro__)
-    return next((rules[name] for name in names if name in rules), _per_element(1))
-
-
-def class_names(layer: Any) -> set[str]:
-    """Return the names of the classes of a layer, and of the layer that it wraps."""
-    inner = getattr(layer, "layer", None) or getattr(layer, "forward_layer", None)
-    names = {base.__name__ for base in type(layer).__mro__}
-    return names | (class_names(inner) if inner is not None else set())
-
-
-def _per_element(count: int) -> Rule:
-    return lambda call: count * call.elements
+    return rule_of(call.layer, _KEPT)(call)
 
 
 def _finish(call: Call) -> int:
@@ -137,30 +122,7 @@ def _conv_transpose(call: Call) -> int:
 
 def _bidirectional(call: Call) -> int:
     joined = call.layer.merge_mode in ("sum", "mul", "ave")
-    return _both_ways(flops)(call) + (call.elements if joined else 0)
-
-
-def _both_ways(count: Rule) -> Rule:
-    def rule(call: Call) -> int:
-        parts = 2 if call.layer.merge_mode == "concat" else 1
-        outputs = tuple((*shape[:-1], shape[-1] // parts) for shape in call.outputs)
-        ways = call.layer.forward_layer, call.layer.backward_layer
-        return sum(count(replace(call, layer=way, outputs=outputs)) for way in ways)
-
-    return rule
-
-
-def _time_distributed(count: Rule) -> Rule:
-    def rule(call: Call) -> int:
-        step = replace(
-            call,
-            layer=call.layer.layer,
-            inputs=tuple(shape[1:] for shape in call.inputs),
-            outputs=tuple(shape[1:] for shape in call.outputs),
-        )
-        return call.input[0] * count(step)
-
-    return rule
+    return both_ways(flops)(call) + (call.elements if joined else 0)
 
 
 def _spectral_normalization(call: Call) -> int:
@@ -205,7 +167,7 @@ _MOVING = (
 _OF_STEPS = {"RNN", "BaseSeparableConv", "MultiHeadAttention", "GroupedQueryAttention"}
 
 _RULES: dict[str, Rule] = {
-    **dict.fromkeys(_MOVING, _per_element(0)),
+    **dict.fromkeys(_MOVING, per_element(0)),
     "Dense": _dense,
     "EinsumDense": _einsum_dense,
     "BaseConv": _conv,
@@ -216,7 +178,7 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(sequence_flops.CELLS, sequence_flops.one_step),
     "ConvLSTM": sequence_flops.conv_lstm,
     "Bidirectional": _bidirectional,
-    "TimeDistributed": _time_distributed(flops),
+    "TimeDistributed": time_distributed(flops),
     "SpectralNormalization": _spectral_normalization,
     "Attention": sequence_flops.attention,
     "AdditiveAttention": sequence_flops.additive_attention,
@@ -225,14 +187,14 @@ _RULES: dict[str, Rule] = {
     "Embedding": _embedding,
     "Dot": _dot,
     "Merge": _merge,
-    "BatchNormalization": _per_element(2),
-    "LayerNormalization": _per_element(8),
-    "GroupNormalization": _per_element(8),
-    "RMSNormalization": _per_element(4),
-    "UnitNormalization": _per_element(3),
-    "Normalization": _per_element(2),
-    "Rescaling": _per_element(2),
-    "Softmax": _per_element(sequence_flops.SOFTMAX),
+    "BatchNormalization": per_element(2),
+    "LayerNormalization": per_element(8),
+    "GroupNormalization": per_element(8),
+    "RMSNormalization": per_element(4),
+    "UnitNormalization": per_element(3),
+    "Normalization": per_element(2),
+    "Rescaling": per_element(2),
+    "Softmax": per_element(sequence_flops.SOFTMAX),
     "Activation": _activated,
     "BasePooling": _pooling,
     "BaseGlobalPooling": _of_input,
@@ -241,11 +203,11 @@ _RULES: dict[str, Rule] = {
 
 _KEPT: dict[str, Rule] = {
     # These layers return their input.
-    **dict.fromkeys(("Reshape", "Flatten", "Identity", "ActivityRegularization"), _per_element(0)),
+    **dict.fromkeys(("Reshape", "Flatten", "Identity", "ActivityRegularization"), per_element(0)),
     "RNN": sequence_flops.recurrent_kept,
     "ConvLSTM": sequence_flops.conv_lstm_kept,
-    "Bidirectional": _both_ways(kept),
-    "TimeDistributed": _time_distributed(kept),
+    "Bidirectional": both_ways(kept),
+    "TimeDistributed": time_distributed(kept),
     "Attention": sequence_flops.attention_kept,
     "MultiHeadAttention": sequence_flops.multi_head_kept,
     "GroupedQueryAttention": sequence_flops.multi_head_kept,
