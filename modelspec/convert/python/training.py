@@ -10,32 +10,12 @@ from modelspec.convert.python.outputs import in_form
 from modelspec.convert.python.rates import rates_function, rates_lines
 from modelspec.convert.python.starting import Start, starting_functions, starting_lines
 from modelspec.convert.python.strategies import balance_function, balance_lines
+from modelspec.convert.python.validation_rows import ValidationRows
 from modelspec.convert.python.values import Values
 from modelspec.graph.heads import Head
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.loss_weights import Strategy
-from modelspec.language.training import GroupedRows, LastRows
-
-STRATIFIED = '''def validation_rows(samples, classes=None):
-    """Mark the rows for validation: drawn, each class in proportion to its size."""
-    count = round(samples * VALIDATION_SPLIT)
-    rows = np.arange(samples, dtype="int32")
-    drawn = np.random.default_rng([SEED, samples]).permutation(rows)
-    first = rows < count
-    if classes is not None:
-        ids = classes.argmax(-1) if classes.size > samples else classes.reshape(-1)
-        ids = np.unique(ids, return_inverse=True)[1].reshape(-1)[drawn]
-        sizes = np.bincount(ids)
-        if 2 * len(sizes) <= samples and sizes.min() >= 2:
-            quotas, rest = np.divmod(sizes * count, samples)
-            quotas[np.argsort(-rest, kind="stable")[: count - quotas.sum()]] += 1
-            first = np.zeros(samples, "bool")
-            order = np.argsort(ids, kind="stable")
-            for start, quota in zip(np.cumsum(sizes) - sizes, quotas):
-                first[order[start : start + quota]] = True
-    held_out = np.zeros(samples, "bool")
-    held_out[drawn[first]] = True
-    return held_out'''
+from modelspec.language.training import GroupedRows
 
 CLASS_WEIGHTS = '''def class_weights(target, weights):
     """Return the weight of each row, by its class."""
@@ -60,18 +40,14 @@ class Main:
         self._valid, self._arrays, self._values = valid, arrays, values
         self._training = valid.spec.training
         self._heads = [head for head in valid.heads if head.loss is not None or head.metrics]
-        self._draws = isinstance(self._training.validation_split, float) and bool(
-            self._training.validation_split
-        )
-        validation = arrays.validation if arrays else None
-        self._draws = self._draws and validation is None
+        separate = arrays is not None and arrays.validation is not None
+        self._held_out = ValidationRows(self._training.validation_split, separate=separate)
         self._data = Arrays(valid, arrays)
         self._weighted_classes = [head for head in valid.heads if head.class_weights]
 
     def helpers(self) -> Iterator[str]:
         """Yield functions that ``main`` calls."""
-        if self._draws:
-            yield STRATIFIED
+        yield from self._held_out.helpers()
         if self._weighted_classes and not self._plain_class_weights():
             yield CLASS_WEIGHTS
         if _is_trained(self._valid):
@@ -108,7 +84,7 @@ class Main:
         if self._training.learning_rates:
             yield from rates_lines(self._valid)
         names = self._arrays.training if self._arrays else None
-        rows = "~held_out" if self._is_split() else None
+        rows = "~held_out" if self._held_out else None
         yield from fitting_lines(self._valid, self._data, names, rows)
         if self._strategy is not None:
             yield from balance_lines(self._valid, self._values, self._strategy, self._weighted)
@@ -164,29 +140,14 @@ class Main:
         return single and f"{self._valid.heads[0].output}_weight" not in names
 
     def _split(self) -> Iterator[str]:
-        split = self._training.validation_split
-        validation = self._arrays.validation if self._arrays else None
-        if validation is not None:
-            yield from self._arrays_of("val_", validation)
+        if self._arrays and self._arrays.validation is not None:
+            yield from self._arrays_of("val_", self._arrays.validation)
             return
         first = "x" if len(self._valid.graph.inputs) == 1 else "x[0]"
-        if isinstance(split, LastRows):
-            yield f"    held_out = np.arange(len({first}))"
-            yield "    count = round(len(held_out) * VALIDATION_SPLIT)"
-            yield "    held_out = held_out >= len(held_out) - count"
-        elif self._draws:
-            classes = next((head for head in self._heads if _has_classes(head)), None)
-            arguments = [Code(f"len({first})")]
-            if classes is not None:
-                names = self._arrays.training if self._arrays else None
-                arguments.append(self._target(classes, names))
-            yield from lines(call("held_out = validation_rows", arguments), 4)
-
-    def _is_split(self) -> bool:
-        split = self._training.validation_split
-        return self._draws or (
-            isinstance(split, LastRows) and not (self._arrays and self._arrays.validation)
-        )
+        names = self._arrays.training if self._arrays else None
+        head = next((head for head in self._heads if _has_classes(head)), None)
+        classes = self._target(head, names) if head is not None else None
+        yield from self._held_out.lines(first, classes)
 
     def _comments(self) -> Iterator[str]:
         training = self._training
@@ -199,7 +160,7 @@ class Main:
 
     def _arguments(self) -> Iterator[Code]:
         weighted = self._weights("", self._arrays.training if self._arrays else None) is not None
-        chosen = "~held_out" if self._is_split() else None
+        chosen = "~held_out" if self._held_out else None
         yield self._rows("x", chosen)
         yield self._rows("y", chosen)
         yield Code("batch_size=BATCH_SIZE")
@@ -210,7 +171,7 @@ class Main:
         if self._weighted_classes and self._plain_class_weights():
             table = self._training.class_weights[self._weighted_classes[0].output]
             yield self._values.value(dict(table)).before("class_weight=")
-        if self._is_split():
+        if self._held_out:
             held = [self._rows("x", "held_out"), self._rows("y", "held_out")]
             yield Code("validation_data=(", tuple(held), ")")
         elif self._arrays and self._arrays.validation is not None:
