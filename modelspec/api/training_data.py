@@ -113,7 +113,7 @@ def make_phases(source: ModelSpec, arrays: TrainingArrays, listener: Listener) -
     parts = split_validation(dataset, source.heads, split, training.seed)
     _require_rows(dataset, parts, split, listener)
     trained = _training_batches(source, dataset, parts)
-    source.require(_untrained_classes(source, dataset, parts))
+    source.require(untrained_classes(dataset, parts))
     _tell_of_split(source, parts, split, listener)
     if held is not None:
         everything = split_validation(held, (), 0.0, training.seed).rows
@@ -161,20 +161,6 @@ def _tell_of_split(
             f"the rows are drawn at random; validation_split: {{last: "
             f"{split:g}}} takes the last rows"
         )
-
-
-def _untrained_classes(
-    source: ModelSpec, dataset: Dataset, parts: ValidationSplit
-) -> list[Diagnostic]:
-    """Return the classes that occur only in validation rows, unless the spec lists the classes."""
-    spec, document = source.require().spec, source.require().document
-    written = document.data.get("data") or {}
-    unlisted = (
-        name
-        for name in dataset.classes
-        if name in spec.data and written.get(name, {}).get("classes") is None
-    )
-    return list(untrained_classes(unlisted, dataset, parts))
 
 
 def _identity(dataset: Dataset) -> dict[str, Any]:

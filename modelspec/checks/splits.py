@@ -1,7 +1,7 @@
 """Checks of numbers of samples and steps against the number of samples in the data."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -9,7 +9,6 @@ from modelspec.data.classes import ids_of
 from modelspec.data.dataset import Dataset
 from modelspec.data.validation_split import ValidationSplit, held_out, split_validation
 from modelspec.graph.heads import Head
-from modelspec.language.columns import ColumnSource
 from modelspec.language.spec import Spec
 from modelspec.language.training import GroupedRows
 from modelspec.language.written import Written
@@ -29,8 +28,7 @@ def check_split(spec: Spec, heads: Sequence[Head], dataset: Dataset) -> Iterator
         parts = split_validation(dataset, heads, split, spec.training.seed)
         held = len(parts.held)
         hint = _LARGE if isinstance(split, GroupedRows) else None
-        unlisted = [name for name in dataset.classes if not _lists_classes(spec, name)]
-        yield from untrained_classes(unlisted, dataset, parts) if held < samples else ()
+        yield from untrained_classes(dataset, parts) if held < samples else ()
     if split and held >= samples:
         message = f"validation_split leaves none of the {samples:,} samples for training"
         yield Diagnostic("no-samples", message, _ROUTE, hint=hint)
@@ -39,12 +37,11 @@ def check_split(spec: Spec, heads: Sequence[Head], dataset: Dataset) -> Iterator
         yield Diagnostic("no-samples", message, _ROUTE, severity="warning", hint=hint)
 
 
-def untrained_classes(
-    names: Iterable[str], dataset: Dataset, parts: ValidationSplit
-) -> Iterator[Diagnostic]:
-    """Report classes of the outputs ``names`` that occur only in rows for validation."""
-    for name in names:
-        classes = dataset.classes[name]
+def untrained_classes(dataset: Dataset, parts: ValidationSplit) -> Iterator[Diagnostic]:
+    """Report classes that occur only in rows for validation, unless the spec lists them."""
+    for name, classes in dataset.classes.items():
+        if name not in dataset.unlisted:
+            continue
         counts = np.bincount(ids_of(dataset.targets[name])[parts.rows], minlength=len(classes))
         missing = [str(classes[at]) for at in np.flatnonzero(counts == 0)]
         if missing:
@@ -62,11 +59,6 @@ def _groups_fit(dataset: Dataset) -> bool:
         and groups.dtype.kind in "biufUS"
         and (len(groups) == groups.size == dataset.samples)
     )
-
-
-def _lists_classes(spec: Spec, name: str) -> bool:
-    source = spec.data.get(name)
-    return not isinstance(source, ColumnSource) or source.classes is not None
 
 
 def check_accumulation(spec: Spec, samples: int) -> Iterator[Diagnostic]:

@@ -151,3 +151,12 @@ def with_ids(
             by_name[name] = OneHot(ids, len(classes[name])) if name in one_hot else ids
             problems += faults
     return by_name, classes, problems
+
+
+def unlisted_classes(names: Sources) -> frozenset[str]:
+    """Return the outputs whose classes are those in the rows, since the spec does not list them."""
+    return frozenset(
+        name
+        for name, source in names.items()
+        if isinstance(source, ColumnSource) and source.has_classes and source.classes is None
+    )

@@ -1,11 +1,11 @@
 """Arrays of a data set by the names of inputs and outputs."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from modelspec.data.claims import GROUPS, Part, Sources, Targets, weight_key
-from modelspec.data.classes import ClassNames, with_ids
+from modelspec.data.classes import ClassNames, unlisted_classes, with_ids
 from modelspec.data.column_kinds import wanted_columns
 from modelspec.data.concatenated import Column
 from modelspec.data.matching import has_validation, marked_arrays, match
@@ -31,7 +31,8 @@ class Dataset:
 
     ``groups`` is each sample's group, where a split keeps groups whole. ``array_names`` maps each
     name of the spec, and ``NAME_weight``, to the array's name. ``classes`` are the names of the
-    classes that the ids of targets mean.
+    classes that the ids of targets mean; ``unlisted`` are the outputs whose classes the spec does
+    not list, so that they are those in the rows.
     """
 
     inputs: Mapping[str, Column]
@@ -41,6 +42,7 @@ class Dataset:
     samples: int
     groups: Column | None = None
     classes: Mapping[str, ClassNames] = field(default_factory=dict)
+    unlisted: frozenset[str] = frozenset()
 
 
 def load_dataset(
@@ -110,7 +112,9 @@ def load_dataset(
     problems += [*faults, *wrong]
     if has_errors(problems):
         return None, problems
-    return _dataset(by_name, array_names, inputs, outputs, classes), problems
+    unlisted = unlisted_classes(sources) & classes.keys()
+    dataset = _dataset(by_name, array_names, inputs, outputs)
+    return replace(dataset, classes=classes, unlisted=unlisted), problems
 
 
 def _members(shards: Shards) -> dict[str, Member]:
@@ -163,7 +167,6 @@ def _dataset(
     array_names: Mapping[str, str],
     inputs: Sequence[str],
     outputs: Sequence[str],
-    classes: Mapping[str, ClassNames],
 ) -> Dataset:
     by_input = {name: arrays[name] for name in inputs}
     first = next(iter(by_input.values()), None)
@@ -174,7 +177,6 @@ def _dataset(
         array_names=array_names,
         samples=len(first) if first is not None and first.ndim else 0,
         groups=arrays.get(GROUPS),
-        classes=classes,
     )
 
 

@@ -187,3 +187,27 @@ def test_a_mistake_in_both_parts_is_one_problem() -> None:
     [problem] = modelspec.loads(SPEC).check(data)
     assert problem.code == "wrong-shape"
     assert "x_train" in problem.message
+
+
+CLASSES = """
+modelspec: 1
+inputs: {x: {shape: [3]}}
+layers: [{Dense: {units: 3, activation: softmax}, name: kind}]
+outputs: kind
+losses: sparse_categorical_crossentropy
+data: {kind: {column: kind}}
+training: {epochs: 1, batch_size: 4, validation_split: {last: 0.25}}
+"""
+
+
+def test_a_class_of_validation_rows_alone_is_refused_unless_it_is_listed(tmp_path: Path) -> None:
+    data = {"x": np.zeros((8, 3), "f4"), "kind": np.array([*"ababab", "c", "c"])}
+    message = "no training row of kind has the class c"
+    source = modelspec.loads(CLASSES)
+    assert [problem.message for problem in source.check(data)] == [message]
+    with pytest.raises(modelspec.SpecError) as caught:
+        modelspec.train(source, data, run=tmp_path / "refused")
+    assert [problem.message for problem in caught.value.problems] == [message]
+    listed = modelspec.loads(CLASSES, ["data.kind.classes=[a, b, c]"])
+    assert listed.check(data) == []
+    assert modelspec.train(listed, data, run=tmp_path / "run").history[-1]["val_loss"] > 0
