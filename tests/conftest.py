@@ -29,7 +29,7 @@ THEIRS = (
 
 _CACHE = tempfile.TemporaryDirectory(prefix="modelspec-tests-")
 
-_MARKED = re.compile(r"^pytestmark = .*\bmark\.keras\b", re.MULTILINE)
+_MARKERS = re.compile(r"^pytestmark = (.*)", re.MULTILINE)
 _OF_KERAS = {"keras", "tensorflow", "jax"}
 _STARTS = {"subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec"}
 
@@ -63,7 +63,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave out modules that are marked as a whole, because most import Keras when collected."""
     if collection_path.suffix != ".py" or "not keras" not in config.option.markexpr:
         return None
-    return bool(_MARKED.search(collection_path.read_text(encoding="utf-8"))) or None
+    markers = _MARKERS.search(collection_path.read_text(encoding="utf-8"))
+    names = re.findall(r"mark\.(\w+)", markers[1]) if markers else []
+    return any(f"not {name}" in config.option.markexpr for name in names) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

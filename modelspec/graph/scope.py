@@ -91,13 +91,13 @@ class Scope:
         item, route = self.layers[index], (*self.route, index, "name")
         if item.name is None:
             return None
-        names = []
-        for i in range(count):
-            name = self.fill(item.name, route, self.position(index, i))
-            if name is UNKNOWN:
-                self.nameless = True
-                return None
-            names.append(str(name))
+        names: list[str] | None = [item.name]
+        if has_expression(item.name):
+            names = self._computed_names(item.name, route, index, count)
+        else:
+            self.budget.spend(count, route, self.use.within)
+        if names is None:
+            return None
         if count > 1 and len(set(names)) == 1:
             names = [f"{names[0]}_{i}" for i in range(count)]
         if bad := next((name for name in names if not _NAME.fullmatch(name)), None):
@@ -106,6 +106,17 @@ class Scope:
                 Diagnostic("bad-name", f"{bad!r} cannot be a name", route, hint=hint)
             )
         return tuple(names)
+
+    def _computed_names(self, name: str, route: Route, index: int, count: int) -> list[str] | None:
+        """Compute the name of an item for each of its calls; None where that fails."""
+        names = []
+        for i in range(count):
+            computed = self.fill(name, route, self.position(index, i))
+            if computed is UNKNOWN:
+                self.nameless = True
+                return None
+            names.append(str(computed))
+        return names
 
     def _parts(self, index: int) -> tuple[str, ...]:
         """Return the names of an item's results; a name that could not be computed is empty."""

@@ -1,5 +1,6 @@
 """Strategies in ``loss_weights``: their forms, the difference from weights, and their checks."""
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -142,15 +143,18 @@ INVALID: list[Any] = [
 ]
 
 
+@cache
+def schema() -> Any:
+    return language_schema(catalog.load())["properties"]["loss_weights"]
+
+
 @pytest.mark.parametrize("value", [*VALID, *INVALID])
 def test_the_schema_knows_them(value: Any) -> None:
-    schema = language_schema(catalog.load())["properties"]["loss_weights"]
-    assert Draft7Validator(schema).is_valid(value) == (value in VALID)
+    assert Draft7Validator(schema()).is_valid(value) == (value in VALID)
 
 
 def test_the_schema_helps() -> None:
-    schema = language_schema(catalog.load())["properties"]["loss_weights"]
-    assert schema["anyOf"][0]["enum"] == list(STRATEGIES)
-    shown = schema["anyOf"][1]["properties"]["gradnorm"]["anyOf"][0]["properties"]["alpha"]
+    assert schema()["anyOf"][0]["enum"] == list(STRATEGIES)
+    shown = schema()["anyOf"][1]["properties"]["gradnorm"]["anyOf"][0]["properties"]["alpha"]
     assert shown["default"] == 1.5
     assert "slowly" in shown["description"]

@@ -20,7 +20,7 @@ FACTS: dict[str, Any] = {
     "version": {"keras": "3.15.1"},
 }
 PATIENCE = 20.0
-SHORT = 1.5
+SHORT = 0.2
 
 
 def addresses(count: int) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def test_every_worker_is_told_who_differs(changed: dict[str, Any], name: str) ->
 
 
 def test_a_missing_worker_is_named() -> None:
-    told = verdicts(FACTS, FACTS, count=3, patience=SHORT)
+    told = verdicts(FACTS, FACTS, count=3, patience=0.5)
     assert all("worker 2 (127.0.0.1:" in text and "did not come" in text for text in told)
 
 

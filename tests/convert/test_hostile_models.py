@@ -48,7 +48,7 @@ def functional(*layers: Any, output: str = "y", name: str = "m") -> dict[str, An
 
 def saved(path: Path, config: Any, *others: str) -> Path:
     raw = config if isinstance(config, bytes) else json.dumps(config).encode()
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("config.json", raw)
         for name in others:
             archive.writestr(name, b"x")
@@ -63,10 +63,16 @@ def nested(depth: int) -> dict[str, Any]:
     return model
 
 
+def many(layer: bytes) -> bytes:
+    """Return the JSON of a million equal layers."""
+    before, after = json.dumps(functional("LAYERS")).encode().split(b'"LAYERS"')
+    return before + b", ".join([layer] * 1_000_000) + after
+
+
 HOSTILE: dict[str, Any] = {
     "a bomb": b'{"class_name": "Functional", "config": "' + b"0" * (64 << 20) + b'"}',
-    "a million layers": functional(*[{"class_name": "Dense", "config": {}}] * 1_000_000),
-    "a million empty layers": functional(*[{}] * 1_000_000),
+    "a million layers": many(b'{"class_name": "Dense", "config": {}}'),
+    "a million empty layers": many(b"{}"),
     "millions of lists": b"[" * 10 + b"[]," * 5_000_000 + b"[]" + b"]" * 10,
     "deep lists": b"[" * 200_000 + b"]" * 200_000,
     "deep mappings": b'{"config":' * 100_000 + b"1" + b"}" * 100_000,

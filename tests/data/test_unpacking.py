@@ -1,6 +1,7 @@
 """Large compressed arrays go through files of the cache folder, which are whole or not there."""
 
 import fcntl
+import io
 import os
 import resource
 import signal
@@ -37,8 +38,17 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "modelspec" / "unpacked"
 
 
+def compressed(array: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, a=array)
+    return file.getvalue()
+
+
+COMPRESSED = compressed(ARRAY)
+
+
 def packed(path: Path, array: Any = ARRAY) -> Path:
-    np.savez_compressed(path, a=array)
+    path.write_bytes(COMPRESSED if array is ARRAY else compressed(array))
     return path
 
 
@@ -261,14 +271,14 @@ def test_waits_for_another_process_at_the_same_array(tmp_path: Path, kept: Path)
         fcntl.flock(other, fcntl.LOCK_EX)
         waiting = threading.Thread(target=lambda: got.append(unpack(path)))
         waiting.start()
-        time.sleep(0.3)
+        time.sleep(0.1)
         assert not got
         other.write(ARRAY.tobytes())
         other.flush()
         inode = partial.stat().st_ino
         unpacked._mark_used(partial, member(path))
         partial.replace(place)
-        time.sleep(0.3)
+        time.sleep(0.1)
     waiting.join(PATIENCE)
     [(array, problems)] = got
     assert problems == []

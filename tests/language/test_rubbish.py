@@ -164,7 +164,7 @@ def pruned(rng: random.Random, text: str) -> str:
             holder[key] = deepcopy(other[another])
         else:
             holder[key] = deepcopy(rng.choice(VALUES))
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    return yaml.dump(data, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
 
 
 @pytest.mark.parametrize("seed", range(20))
