@@ -150,9 +150,9 @@ def _prove(model: Any, subject: Subject, rows: ExportRows, *, force: bool) -> Pr
         return prove(subject, model, rows.batches, from_data=rows.from_data, judged=rows.judged)
     except NoRuntimeError as error:
         if not force:
-            message = f"{error}. It is not written, because nothing proves it; --force writes it"
+            message = f"{error}. It was not compared, so it is not written; --force writes it"
             raise ModelError(message) from error
-        notes = (*subject.notes, f"the file is not proved: {error}")
+        notes = (*subject.notes, f"the file was not compared with the model: {error}")
         return Proof(
             subject.format, str(subject.path), subject.path.stat().st_size, "none", 0,
             from_data=rows.from_data, int8=subject.int8, tolerance=0.0, outputs=(), before={},

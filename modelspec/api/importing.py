@@ -79,7 +79,7 @@ def import_model(
     except ModelError as error:
         raise ModelError(f"{place}: {error}") from error
     except RecursionError as error:
-        raise ModelError(f"{place}: its config is nested too deep") from error
+        raise ModelError(f"{place}: its config is nested too deeply") from error
     name = str(spec) if spec is not None else "<stdout>"
     problems = tuple(_problem(gap, line, name, imported.text) for gap, line in imported.gaps)
     if problems and (newer := newer_keras(place)):

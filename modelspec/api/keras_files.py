@@ -76,7 +76,7 @@ def check_magic(path: Path) -> None:
 
 def _hdf5(path: Path) -> str:
     if path.name.endswith(".weights.h5"):
-        return f"{path} contains the weights of a model, and not the model itself"
+        return f"{path} contains the weights of a model, but not the model"
     converted = path.with_suffix(".keras").name
     return (
         f"{path} is an HDF5 file, as older versions of Keras saved models. Convert it in Python: "

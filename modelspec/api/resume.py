@@ -65,7 +65,8 @@ def from_checkpoint(source: ModelSpec, listener: Listener) -> ModelSpec:
     for model in source.catalog.models.values():
         if not model.path.exists():
             listener.note(
-                f"{model.path}, the model {model.name}, is gone: the weights are the checkpoint's"
+                f"{model.path}, the model {model.name}, does not exist any more: "
+                "its weights come from the checkpoint"
             )
     return source.with_restored_models()
 

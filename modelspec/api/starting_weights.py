@@ -132,7 +132,7 @@ def _not_finite(source: ModelSpec, values: "Values") -> list[Diagnostic]:
             f"the weights that {layer} would start from contain NaN or infinity",
             routes.get(layer, ()),
             "key",
-            hint=f"weights: {{skip: [{layer}]}} lets it start fresh",
+            hint=f"weights: {{skip: [{layer}]}} gives it new random weights",
         )
         for layer, slots in values.items()
         if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in slots.values())

@@ -100,11 +100,11 @@ def _misfits(member: Member, place: Place) -> Iterator[Diagnostic]:
     route = ("weights", "layers", place.key)
     weight = place.weight
     if member.dtype.kind not in "fiub":
-        message = f"array {member.name} is {member.dtype}, and {place.key} takes numbers"
+        message = f"array {member.name} is {member.dtype}, but {place.key} takes numbers"
         yield Diagnostic("wrong-dtype", message, route)
     elif member.shape != weight.shape:
         message = (
-            f"array {member.name} has the shape {list(member.shape)}, and {place.key} "
+            f"array {member.name} has the shape {list(member.shape)}, but {place.key} has "
             f"{list(weight.shape)}"
         )
         yield Diagnostic("wrong-shape", message, route)

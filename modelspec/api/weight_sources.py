@@ -45,7 +45,7 @@ def _without_file(source: ModelSpec) -> list[Diagnostic]:
     hint = "from: a run, a .keras file or a .weights.h5 file; or train --weights PATH"
     return [
         Diagnostic(
-            "missing-key", f"{key} needs the key from beside it", ("weights", key), "key", hint=hint
+            "missing-key", f"{key} also needs the key from", ("weights", key), "key", hint=hint
         )
         for key in ("rename", "skip")
         if getattr(written, key)

@@ -60,11 +60,11 @@ DISALLOWED: dict[Family, dict[str, str]] = {
             ("ops.bartlett", "ops.blackman", "ops.hamming", "ops.hanning", "ops.kaiser"), _WINDOW
         ),
         "ops.correlate": "it needs the length of its input, whose only axis is the batch",
-        "ops.ndim": "its result is an integer, and not a tensor",
+        "ops.ndim": "its result is an integer, not a tensor",
         "ops.convert_to_numpy": "its result is an array, which a model cannot contain",
-        "ops.dtype": "its result is a name, and not a tensor",
-        "ops.is_tensor": "its result is true or false, and not a tensor",
-        "ops.shape": "its result is a list of lengths, and not a tensor",
+        "ops.dtype": "its result is a name, not a tensor",
+        "ops.is_tensor": "its result is true or false, not a tensor",
+        "ops.shape": "its result is a list of lengths, not a tensor",
     },
 }
 

@@ -83,7 +83,7 @@ def _unknown(
     message = f"Keras has no {family} named {name}"
     hint = right_name(catalog, family, name)
     if hint is None and family not in _ONLY_KERAS:
-        hint = f"{with_article(family)} of your own is Python code: --plugin FILE.py offers it"
+        hint = f"a custom {family} is Python code: --plugin FILE.py makes it available"
     return Diagnostic(f"unknown-{family}", message, route, anchor, hint=hint)
 
 

@@ -35,7 +35,7 @@ def check_callbacks(spec: Spec, catalog: Catalog) -> Iterator[Diagnostic]:
         first = written.arguments.get("start_from_epoch")
         if isinstance(first, int) and isinstance(epochs, int) and first >= epochs:
             message = (
-                f"{written.name} starts after {first:,} epochs, and the training has {epochs:,}: "
+                f"{written.name} starts after {first:,} epochs, but the training has {epochs:,}: "
                 "it has no effect"
             )
             route = (*written.route, "start_from_epoch")
@@ -63,7 +63,7 @@ def _check_file_name(written: Written) -> Iterator[Diagnostic]:
             format(1 if name in _COUNTS else 0.5, form)
         except ValueError:
             kind = "an integer" if name in _COUNTS else "a float"
-            message = f"{{{name}:{form}}} is not a format for {kind}, and {name} is {kind}"
+            message = f"{{{name}:{form}}} is not a format for {name}, which is {kind}"
             hint = f"write {{{name}:02d}}" if name in _COUNTS else f"write {{{name}:.3f}}"
             yield Diagnostic("wrong-value", message, route, hint=hint)
         if name == "batch" and not by_steps:

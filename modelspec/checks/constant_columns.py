@@ -30,8 +30,8 @@ def check_constant_columns(
         listed = ", ".join(map(str, constant[:_SHOWN])) + (", …" if len(constant) > _SHOWN else "")
         columns = f"column {listed} has" if len(constant) == 1 else f"columns {listed} have"
         message = (
-            f"array {name}: {columns} one value in every row, and {node.name} divides by their "
-            "deviation: any other value in new data becomes very large"
+            f"array {name}: {columns} the same value in every row, and {node.name} divides by the "
+            "deviation, 0: any other value in new data becomes very large"
         )
         hint = "leave such columns out, or bound the results: ops.clip: {x_min: -5.0, x_max: 5.0}"
         yield Diagnostic("input-scale", message, node.route, "key", "warning", hint=hint)

@@ -61,8 +61,8 @@ def check_domains(
         row = find_row(array, domain.lacks) if domain.lacks(np.array([low, high])).any() else None
         if row is not None:
             message = (
-                f"array {name} holds values from {low:g} to {high:g}, and {node.type} takes those "
-                f"{domain.words}: the others, first in {row}, become NaN or infinite"
+                f"array {name} holds values from {low:g} to {high:g}, but {node.type} takes values "
+                f"{domain.words}: others, first in {row}, become NaN or infinite"
             )
-            hint = "ops.clip or ops.maximum before it bounds the values"
+            hint = "write ops.clip or ops.maximum before it, which limits the values"
             yield Diagnostic("not-finite", message, node.route, "key", "warning", hint=hint)

@@ -24,8 +24,8 @@ def check_entries(graph: Graph, input_name: str, name: str, array: Column) -> It
         row = find_row(array, partial(_lacking, _known(listed, mask, array)))
         if row is not None:
             message = (
-                f"array {name} holds values, first in {row}, that the vocabulary of {node.name} "
-                "does not have, and num_oov_indices is 0"
+                f"array {name} holds values, first in {row}, that are not in the vocabulary of "
+                f"{node.name}, and num_oov_indices is 0"
             )
             hint = "num_oov_indices: 1 gives them an id of their own"
             route = (*node.route, node.type, "num_oov_indices")

@@ -32,7 +32,7 @@ def check_input_scale(
 def _bytes(name: str, spread: Spread) -> tuple[str, str] | None:
     if spread.low < 0 or not LARGE < spread.high <= _BYTE:
         return None
-    message = f"array {name} has values from {spread.low:g} to {spread.high:g}, as bytes have"
+    message = f"array {name} has values from {spread.low:g} to {spread.high:g}, like bytes"
     hint = "begin with  - Rescaling: {scale: 0.00392156862745098}  which makes them 0 to 1"
     return message, hint
 
@@ -63,7 +63,7 @@ def _far(name: str, spread: Spread) -> tuple[str, str] | None:
     column = f" in column {at}" if len(sizes) > 1 else ""
     message = (
         f"array {name} has a mean of {short(spread.mean[at])} and a standard deviation of "
-        f"{short(spread.deviation[at])}{column}, and new weights need values about 1"
+        f"{short(spread.deviation[at])}{column}, but new weights need values of about 1"
     )
     if len(sizes) > 1:
         return message, _normalization(spread)
@@ -75,7 +75,7 @@ def _far(name: str, spread: Spread) -> tuple[str, str] | None:
 def _normalization(spread: Spread) -> str:
     """Return the hint of a layer that brings all columns to one scale."""
     if len(spread.mean) > MOST_COLUMNS:
-        return "begin with  - BatchNormalization  which brings them to one scale"
+        return "begin with  - BatchNormalization  which gives all columns the same scale"
     variance = np.where(spread.deviation > 0, spread.deviation**2, 1.0)
     means, variances = listed(spread.mean), listed(variance)
     return f"begin with  - Normalization: {{mean: {means}, variance: {variances}}}"

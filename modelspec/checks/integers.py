@@ -52,7 +52,7 @@ def check_integers(graph: Graph, catalog: Catalog) -> Iterator[Diagnostic]:
 
 
 def _problem(node: Node, declared: Input, wanted: str) -> Diagnostic:
-    message = f"{node.type} takes {wanted}, and {declared.name} has {declared.dtype}"
+    message = f"{node.type} takes {wanted}, but {declared.name} has {declared.dtype}"
     hint = (
         f"leave out the dtype of {declared.name}: the data is converted to float32; "
         "or begin with a Rescaling"

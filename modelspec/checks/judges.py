@@ -73,7 +73,7 @@ def _several_labels(
         return
     for metric in of_one:
         message = (
-            f"array {name} has several labels a sample, or none, first in {row}, and this metric "
+            f"array {name} has several labels per sample, or none, first in {row}, and this metric "
             "compares only the largest value of a row"
         )
         yield _mismatch(metric.route, message, _by_label(metric))
@@ -106,7 +106,7 @@ def _signs(
     row = find_row(target, lambda rows: rows < 0) if of_zeros else None
     for metric in of_zeros if row else ():
         message = f"array {name} holds -1, first in {row}, and this metric needs 0 and 1"
-        yield _mismatch(metric.route, message, "save 0 and 1: this loss takes them as well")
+        yield _mismatch(metric.route, message, "save 0 and 1: this loss accepts 0 and 1 too")
 
 
 def _percentages(head: JudgedHead, name: str, target: Column) -> Iterator[Diagnostic]:
@@ -140,7 +140,7 @@ def _ignored_class(
     count = _count(target, ignored) if metrics else 0
     for metric in metrics if count else ():
         message = (
-            f"{count:,} targets in array {name} are {ignored}, which the loss ignores, and this "
+            f"{count:,} targets in array {name} are {ignored}, which the loss ignores, but this "
             "metric counts them"
         )
         hint = (
@@ -148,7 +148,7 @@ def _ignored_class(
             "weighted_metrics"
         )
         if _takes_ignored(metric):
-            hint = f"give it ignore_class: {ignored} too"
+            hint = f"give the metric ignore_class: {ignored} too"
         yield _mismatch(metric.route, message, hint)
 
 
@@ -185,7 +185,7 @@ def _without_weights(head: JudgedHead, weight: Column) -> Iterator[Diagnostic]:
         "these values too"
     )
     for metric in plain:
-        yield _mismatch(metric.route, message, "weighted_metrics leave it out")
+        yield _mismatch(metric.route, message, "write it in weighted_metrics, which use weights")
 
 
 def _mismatch(route: Route, message: str, hint: str) -> Diagnostic:

@@ -56,7 +56,7 @@ def check_adapt(catalog: Catalog, node: Node) -> Iterator[Diagnostic]:
     if "vocabulary" in entry.arguments:
         yield from _check_width(node)
     if node.arguments.get("num_oov_indices") == 0:
-        message = "entries that no training row has would have no id, and end evaluation"
+        message = "entries that no training row contains have no id, and stop the evaluation"
         route = (*node.route, node.type, "num_oov_indices")
         hint = "num_oov_indices: 1 gives them an id of their own"
         yield Diagnostic("wrong-value", message, route, severity="warning", hint=hint)

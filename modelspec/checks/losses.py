@@ -85,7 +85,7 @@ def _impossible(facts: LossFacts, last: LastLayer, *, logits: bool) -> tuple[str
 def _of_one_value(facts: LossFacts, last: LastLayer) -> tuple[str, str] | None:
     if facts.outputs != "embeddings" or last.width != 1:
         return None
-    fault = "has one unit, and this loss compares directions, which of one value are its sign"
+    fault = "has one unit, and this loss compares directions, which for one value are only its sign"
     return fault, "add units, or use mse"
 
 

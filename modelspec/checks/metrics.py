@@ -66,7 +66,7 @@ def _of_ids(context: MetricContext) -> MetricProblem | None:
         return MetricProblem(
             message, "write accuracy, which Keras resolves by the shapes", error=True
         )
-    message = f"this metric reads the values of {output} as class ids, and they are not ids"
+    message = f"this metric reads the values of {output} as class ids, but they are not ids"
     if last.width == 1 or (context.targets == "binary" and not context.several):
         hint = "BinaryIoU is the metric for one unit: BinaryIoU: {threshold: 0.5}"
     else:

@@ -75,7 +75,7 @@ def _check_names(written: Written, logged: Sequence[str], *, several: bool) -> I
         hint = "set mode: min or mode: max"
         yield Diagnostic("missing-mode", message, route, hint=hint)
     elif re.search(r"(^|_)loss$", monitor) and arguments.get("mode") == "max":
-        message = f"mode: max takes the highest {monitor} for the best, and a loss should decrease"
+        message = f"mode: max treats the highest {monitor} as the best, but a loss should decrease"
         place = (*written.route, "mode")
         yield Diagnostic("wrong-value", message, place, severity="warning", hint="mode: min")
 
@@ -223,7 +223,7 @@ def _reserved(
         bare = name.removeprefix(VALIDATION)
         validates = bare != name and (bare in names or not several)
         if route and (name in (*_OF_AN_EPOCH, *of_heads) or name in seen or validates):
-            message = f"the history has its own {name}, which this would overwrite"
+            message = f"the history already has a value {name}, which this metric would overwrite"
             hint = "give it another name: {METRIC: {name: …}}, or another output"
             yield Diagnostic("reserved-name", message, route, hint=hint)
         seen.add(name)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from modelspec.catalog.operation_facts import plain_name
 
 _OWN = (
-    "this is code of an example; a layer of your own is written in Python, and named with --plugin "
-    "on the command line"
+    "this is the code of an example: write a custom layer in Python, and name its file with "
+    "--plugin on the command line"
 )
 _CODE = frozenset({"sampling", "samplinglayer", "reparameterize"})
 _SAME = {

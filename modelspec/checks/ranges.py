@@ -174,7 +174,7 @@ def _number(owner: str, name: str, value: float, route: Route) -> Iterator[Diagn
         yield Diagnostic("wrong-value", message, route)
         return
     if isinstance(value, float) and math.isnan(value) and not owner.startswith("ops."):
-        message = f"{name} is not a number (NaN), and neither is what is computed from it"
+        message = f"{name} is NaN, and so is everything that is computed from it"
         yield Diagnostic("wrong-value", message, route, severity="warning")
         return
     known = _RANGES.get(name)

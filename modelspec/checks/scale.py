@@ -95,7 +95,7 @@ def _target(
     column = f" in column {at}" if len(largest) > 1 else ""
     message = (
         f"the targets of {output} ({name}) have a mean of {short(spread.mean[at])} and a standard "
-        f"deviation of {short(spread.deviation[at])}{column}, far from what the head gives: "
+        f"deviation of {short(spread.deviation[at])}{column}, far from the values of the head: "
     ) + (outside or _pace_text(reach, pace))
     if spread.marker is not None:
         hint = (

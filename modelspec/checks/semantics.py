@@ -75,7 +75,7 @@ def _check_classes(spec: Spec, heads: Sequence[Head]) -> Iterable[Diagnostic]:
             continue
         yield from _check_column(name, source)
         if name in quantities and source.has_classes:
-            message = f"the loss of {name} takes numbers, and the column has class names"
+            message = f"the loss of {name} takes numbers, but the column has class names"
             hint = "dtype: float32 reads numbers"
             yield Diagnostic("wrong-value", message, ("data", name), hint=hint)
         plain = source.dtype is None and not source.missing and isinstance(source.column, str)

@@ -141,7 +141,7 @@ def _too_long(head: Head, name: str, array: Column, steps: int) -> Diagnostic | 
         return None
     most = max(int(needed(rows).max()) for rows in row_blocks(array, _BLOCK))
     message = (
-        f"array {name} has rows that need {most} steps, the first too long in {row}, but output "
+        f"array {name} has rows that need {most} steps, the first of them in {row}, but output "
         f"{head.output} has {steps}: the loss of such a row is infinite"
     )
     hint = (
@@ -185,7 +185,7 @@ def _probability_hint(
     if low >= 0 and 128 <= high <= 255:  # noqa: PLR2004
         return "for 8-bit intensities save array / 255"
     if not one_hot and low >= 0:
-        return "for more than two classes use sparse_categorical_crossentropy, a unit for each"
+        return "for more than two classes use sparse_categorical_crossentropy and one unit for each"
     return None
 
 

@@ -48,7 +48,7 @@ def check_compiled_texts(spec: Spec) -> Iterator[Diagnostic]:
     training = spec.training
     texts = [name for name, entry in spec.inputs.items() if entry.dtype == "string"]
     if texts and training.jit is True and training.precompute is False:
-        message = f"XLA cannot compile a step that takes text, which {texts[0]} is"
+        message = f"XLA cannot compile a step that takes text, such as {texts[0]}"
         hint = "leave out precompute, so that texts become numbers before the steps; or jit: auto"
         yield Diagnostic("wrong-value", message, ("training", "jit"), hint=hint)
 
@@ -82,7 +82,7 @@ def _problem(node: Node, wanted: _Kind, source: Source, graph: Graph) -> Diagnos
     declared = graph.inputs.get(source.name)
     dtype = f" ({declared.dtype})" if declared else ""
     other = f"numbers{dtype}" if wanted == "text" else "text"
-    message = f"{node.type} takes {wanted}, and {source.name} has {other}"
+    message = f"{node.type} takes {wanted}, but {source.name} has {other}"
     if node.type == "Concatenate":
         message = f"Concatenate takes tensors of one dtype: first {wanted}, and then {other}"
     related = (Related(f"{source.name} is declared here", declared.route),) if declared else ()

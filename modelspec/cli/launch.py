@@ -105,5 +105,5 @@ def _portable(path: Path, here: Path) -> Path:
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
     if absolute.is_relative_to(here):
         return absolute.relative_to(here)
-    note(f"{absolute} is outside of {here}: all machines need it at the same place")
+    note(f"{absolute} is outside of {here}: all machines need it at the same path")
     return absolute

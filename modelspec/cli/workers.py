@@ -45,7 +45,7 @@ def cluster_of(workers: int) -> Cluster | None:
     cluster = from_environment()
     if cluster is not None and workers > 1:
         maker = TF_CONFIG if TF_CONFIG in os.environ else "Slurm"
-        raise click.UsageError(f"{maker} makes this process one of several workers already")
+        raise click.UsageError(f"{maker} already makes this process one of several workers")
     return cluster
 
 

@@ -111,7 +111,7 @@ def _read_hdf5(path: Path) -> tuple[dict[str, Any], bool]:
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} cannot be read: {_first_line(error)}") from error
     if value is None:
-        what = "the weights of a model, and not the model itself"
+        what = "the weights of a model, but not the model"
         raise ModelError(f"{path} contains {what}: it has no model_config")
     config = _parse(path, _bytes(value))
     if training is not None and not config.get("compile_config"):
@@ -146,7 +146,7 @@ def _read_json(path: Path, raw: bytes) -> Any:
     try:
         return json.loads(raw.decode("utf-8"))
     except RecursionError as error:
-        raise ModelError(f"{path}: {CONFIG} is nested too deep") from error
+        raise ModelError(f"{path}: {CONFIG} is nested too deeply") from error
     except ValueError as error:
         raise ModelError(f"{path}: {CONFIG} is not JSON: {_first_line(error)}") from error
 

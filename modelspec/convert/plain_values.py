@@ -22,7 +22,7 @@ def plain(saved: Any, depth: int = 0) -> Any:
         GapError: It is an object.
     """
     if depth > MAX_DEPTH:
-        raise GapError("its arguments are nested too deep")
+        raise GapError("its arguments are nested too deeply")
     if isinstance(saved, list | tuple):
         return [plain(item, depth + 1) for item in saved]
     if not isinstance(saved, Mapping):
@@ -36,7 +36,7 @@ def plain(saved: Any, depth: int = 0) -> Any:
         return plain(config.get("value"), depth + 1)
     if kind == "DTypePolicy" and isinstance(config, Mapping):
         return plain(config.get("name"), depth + 1)
-    raise GapError(f"{str(kind)[:80]!r} is an object that a spec cannot hold there")
+    raise GapError(f"{str(kind)[:80]!r} is an object that a spec cannot contain there")
 
 
 def _writable(value: Any) -> Any:
@@ -46,7 +46,7 @@ def _writable(value: Any) -> Any:
         GapError: YAML cannot represent it.
     """
     if isinstance(value, str) and _CONTROL.search(value):
-        raise GapError("it contains a text with control characters, which YAML cannot hold")
+        raise GapError("it contains a text with control characters, which YAML cannot contain")
     if isinstance(value, int) and abs(value) >= _LARGEST:
         raise GapError("it contains an integer of more than 64 bits")
     return value

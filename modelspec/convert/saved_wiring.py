@@ -75,7 +75,7 @@ class Wiring:
     def _tensors(self, value: Any, depth: int = 0) -> Any:
         """Return a saved argument with ``Ref`` for tensors; ``__tuple__`` becomes a list."""
         if depth > MAX_NESTED:
-            raise ModelError("the arguments of a call are nested too deep")
+            raise ModelError("the arguments of a call are nested too deeply")
         if isinstance(value, list):
             return [self._tensors(item, depth + 1) for item in value]
         if not isinstance(value, Mapping):

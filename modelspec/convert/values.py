@@ -30,7 +30,7 @@ class Values:
             GapError: One of them cannot be written.
         """
         if depth > MAX_DEPTH:
-            raise GapError("its arguments are nested too deep")
+            raise GapError("its arguments are nested too deeply")
         arguments: dict[str, Any] = {}
         for name in [*entry.arguments, *(key for key in config if key not in entry.arguments)]:
             if name not in config or name in _BESIDE:
@@ -66,7 +66,7 @@ class Values:
 
     def value(self, argument: Argument | None, saved: Any, depth: int = 0) -> Any:
         if depth > MAX_DEPTH:
-            raise GapError("its arguments are nested too deep")
+            raise GapError("its arguments are nested too deeply")
         if argument is not None and argument.family is not None and saved is not None:
             if isinstance(saved, list) and (argument.many or argument.family != "layer"):
                 return [self.item(argument.family, entry, depth + 1) for entry in saved]

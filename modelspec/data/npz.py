@@ -167,7 +167,7 @@ def _other_archive(names: Collection[str]) -> Fault | None:
     }
     for name, (what, hint) in known.items():
         if name in names:
-            return Fault("not-npz", f"the file is {what}, and data is an npz file", hint)
+            return Fault("not-npz", f"the file is {what}, but data must be an npz file", hint)
     return None
 
 

@@ -67,7 +67,7 @@ def not_for_operations(item: Item, root: Item) -> Diagnostic | None:
     for key, value, hint in (
         ("trainable", item.spec.trainable, "an operation has no weights"),
         ("dtype", item.spec.dtype, "ops.cast changes the type of a tensor"),
-        ("adapt", item.spec.adapt, "an operation has nothing that is fitted to data"),
+        ("adapt", item.spec.adapt, "an operation cannot be fitted to data"),
         ("preprocess", item.spec.preprocess, "it belongs to a model of keras.applications"),
     ):
         if value is not None:
@@ -80,7 +80,7 @@ def other_options(first: Node, node: Node) -> Iterator[Diagnostic]:
     """Report options of a later call of a model from a file that differ from the first call's."""
     for key in node.options:
         if node.layer == node.name and node.options[key] != first.options.get(key):
-            message = f"{node.type} is one model, and its first use has another {key}"
+            message = f"{node.type} is one model in all uses, but its first use has another {key}"
             related = (Related(f"{first.name} is its first use", first.route),)
             hint = f"write {key} there, or name the file under models a second time"
             route = (*node.route, key)

@@ -118,7 +118,7 @@ def _with_arrays(start: LayerStart, places: Sequence[Place]) -> LayerStart:
 def _differs(start: LayerStart, route: Route) -> Diagnostic:
     theirs = "" if start.theirs == start.layer else f" ({start.theirs} there)"
     message = f"{start.layer}{theirs} cannot start from the file: {start.note}"
-    hint = f"weights: {{skip: [{start.layer}]}} lets it start fresh"
+    hint = f"weights: {{skip: [{start.layer}]}} gives it new random weights"
     related = (Related("the weights come from here", _FROM, "value"),)
     return Diagnostic("weights-mismatch", message, route, "key", hint=hint, related=related)
 
@@ -170,6 +170,6 @@ def _nothing(headers: Headers, layout: Layout) -> Diagnostic:
 
 
 def _all_skipped(names: Sequence[str]) -> Diagnostic:
-    message = f"skip leaves nothing to load: the file has weights for {listed(names)} alone"
+    message = f"skip leaves nothing to load: the file has weights only for {listed(names)}"
     hint = "remove layers from skip, or leave out weights"
     return Diagnostic("no-common-layer", message, ("weights", "skip"), "key", hint=hint)

@@ -91,7 +91,7 @@ class Walk:
 
     def _enter(self, array: Any, place: str) -> None:
         if array.external or array.is_virtual:
-            raise UnsafeFileError(f"{self.path}: {_short(place)} lies in another file")
+            raise UnsafeFileError(f"{self.path}: {_short(place)} is in another file")
         if not place.startswith("layers/"):
             return
         top, _, slot = place.removeprefix("layers/").partition("/")

@@ -208,7 +208,7 @@ def test_a_run_goes_on_when_the_file_is_gone(tmp_path: Path, *, own: bool) -> No
     source = modelspec.load(run.spec_path if own else spec, longer, run=run.path)
     notes = Notes()
     modelspec.train(source, data, run=run.path, resume=True, listener=notes)
-    assert any("trunk.keras, the model trunk, is gone" in note for note in notes.notes)
+    assert any("trunk.keras, the model trunk, does not exist" in note for note in notes.notes)
     for one, other in zip(*(saved_weights(one.model_path) for one in (run, whole)), strict=True):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(SpecError, match="there is no"):
@@ -224,7 +224,7 @@ def test_what_a_layer_was_fitted_to_is_in_the_file_alone(tmp_path: Path) -> None
     run = modelspec.train(modelspec.loads(text), data, run=tmp_path / "run")
     (tmp_path / "m.keras").unlink()
     source = modelspec.load(run.spec_path, ["training.epochs=3"])
-    with pytest.raises(SpecError, match="which alone has what scale was fitted to"):
+    with pytest.raises(SpecError, match="the only file with the values that scale was fitted to"):
         modelspec.train(source, data, run=run.path, resume=True)
 
 

@@ -326,8 +326,8 @@ def test_an_unreadable_keras_raises_no_alarm() -> None:
 @pytest.mark.parametrize(
     ("family", "hint"),
     [
-        ("loss", "a loss of your own is Python code: --plugin FILE.py offers it"),
-        ("optimizer", "an optimizer of your own is Python code: --plugin FILE.py offers it"),
+        ("loss", "a custom loss is Python code: --plugin FILE.py makes it available"),
+        ("optimizer", "a custom optimizer is Python code: --plugin FILE.py makes it available"),
         ("schedule", None),
     ],
 )

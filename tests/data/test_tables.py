@@ -280,7 +280,7 @@ def test_types_are_pinned(name: str, suffix: str, tmp_path: Path) -> None:
 
 UNFIT = {
     "a fraction": (b"1,a,1\n1.5,a,1\n", "3:1", "float64"),
-    "a missing cell": (b"1,a,1\n,a,1\n", "3:1", "NaN in their place"),
+    "a missing cell": (b"1,a,1\n,a,1\n", "3:1", "NaN for missing cells"),
     "a large number": (b"1,a,1\n3000000000,a,1\n", "3:1", "int64"),
     "a word": (b"1,a,1\ntwo,a,1\n", "3:1", "dtype: string"),
 }

@@ -209,11 +209,11 @@ def _start(folder: Path, *, flex: bool) -> None:
             raise NoRuntimeError(
                 "the file needs TensorFlow's operations (Flex), which LiteRT's runtime for Python "
                 f"has neither in ai-edge-litert {version('ai-edge-litert')} nor in TensorFlow "
-                f"{version('tensorflow')}. Here, saved_model holds them, and onnx many of them; an "
-                "app runs the file with the library tensorflow-lite-select-tf-ops (Android) or "
-                "TensorFlowLiteSelectTfOps (iOS)"
+                f"{version('tensorflow')}. Export saved_model, which contains them, or onnx, which "
+                "has many of them. An app can run the file with the library "
+                "tensorflow-lite-select-tf-ops (Android) or TensorFlowLiteSelectTfOps (iOS)"
             )
-        raise ModelError(f"the runtime of the file refuses it: {said[:400]}")
+        raise ModelError(f"the runtime rejects the file: {said[:400]}")
 
 
 def _require_names(outputs: Mapping[str, Array], names: Sequence[str]) -> None:

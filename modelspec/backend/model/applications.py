@@ -18,7 +18,7 @@ class MissingWeightsError(ValueError):
     """Trained weights that are not in Keras's cache and cannot be downloaded."""
 
     def __init__(self, place: Path, origin: str, why: str) -> None:
-        super().__init__(f"{place} is not there, and cannot be downloaded: {why}")
+        super().__init__(f"{place} does not exist, and cannot be downloaded: {why}")
         self.hint = f"put {origin} there, or write weights: null"
 
 

@@ -44,7 +44,7 @@ def refused_dtype(node: Node, assembly: Assembly, catalog: Catalog) -> Diagnosti
     if wanted is None:
         return None
     name, dtype = next(iter(names)), min(dtypes)
-    message = f"{node.name}: {node.type} takes {wanted}, and {name} has {dtype}"
+    message = f"{node.name}: {node.type} takes {wanted}, but {name} has {dtype}"
     hint = "ops.cast: {dtype: float32} before it converts the values"
     related = (Related(f"{name} has {dtype}", assembly.routes[name]),)
     return Diagnostic("wrong-dtype", message, node.route, "key", hint=hint, related=related)

@@ -33,10 +33,10 @@ def check_crops(
         if node.route in broken or _weights(node, whole) != _weights(node, assembly):
             size = " by ".join(str(crops[0].arguments.get(name)) for name in ("height", "width"))
             message = (
-                f"{node.name}: RandomCrop crops to {size} in training alone, and this layer cannot "
-                "take the whole images of evaluation too"
+                f"{node.name}: RandomCrop crops to {size} only in training, but this layer cannot "
+                "take the whole images of evaluation"
             )
-            hint = "CenterCrop or Resizing has one size always; or pool globally before this layer"
+            hint = "use CenterCrop or Resizing, which act in evaluation too; or pool globally first"
             yield Diagnostic("shape-mismatch", message, node.route, "key", hint=hint)
             return
 

@@ -96,7 +96,7 @@ def _restored(source: FileModel, lost: str) -> Any:
     model = model_of_config(source.config, symbols=False)
     for layer in all_layers(model):
         if hasattr(layer, "adapt") and all(layer.get_config().get(key) is None for key in _FITTED):
-            why = f"{lost}, which alone has what {layer.name} was fitted to"
+            why = f"{lost}, the only file with the values that {layer.name} was fitted to"
             raise FileModelError(why, _moved(source))
     return model
 

@@ -52,7 +52,7 @@ def _problem(cut: Node, lost: list[str], *, fails: bool) -> Diagnostic:
         else f"no loss trains {listed}"
     )
     message = f"{cut.name} ({cut.type}) has no gradient: {result}"
-    hint = "argmax, round, comparisons and casts to integers are for outputs without a loss"
+    hint = "use argmax, round, comparisons and casts to integers only for outputs without a loss"
     severity: Severity = "error" if fails else "warning"
     return Diagnostic("no-gradient", message, cut.route, "key", severity=severity, hint=hint)
 

@@ -62,5 +62,5 @@ def _problem(loser: Node, user: Node, kind: str) -> Diagnostic:
         f"{loser.name} ({loser.type}) loses the mask of its sequence, so {user.name} ({kind}) "
         "counts the padding like other steps"
     )
-    hint = "use the mask before this layer, or do without it: mask_zero: false"
+    hint = "use the mask before this layer, or write mask_zero: false"
     return Diagnostic("lost-mask", message, loser.route, "key", severity="warning", hint=hint)

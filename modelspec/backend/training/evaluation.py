@@ -56,7 +56,7 @@ def _batch_size(model: Any, size: int, warn: Callable[[str], None] | None) -> in
     try:
         return eval_batch_size(model, size) if is_batch_size_invariant(model) else size
     except MissingPartError as error:
-        (warn or _nobody)(f"{error}; evaluation keeps to batches of {size}")
+        (warn or _nobody)(f"{error}; evaluation uses batches of {size}")
         return size
 
 

@@ -28,7 +28,7 @@ def choose_devices(wanted: Literal["auto"] | int) -> Sequence[str]:
     if wanted > len(devices):
         kind = f"{len(gpus)} GPUs" if gpus else "no GPU"
         raise RunError(
-            f"training.devices is {wanted}, and TensorFlow finds {kind} on this machine; "
+            f"training.devices is {wanted}, but TensorFlow finds {kind} on this machine; "
             "--workers N trains with several processes on its processors"
         )
     return devices[:wanted] if wanted > 1 else ()

@@ -37,7 +37,7 @@ def join(addresses: Sequence[str], index: int) -> "Collectives":
         with only_at(host, port):
             start(first=_start_runtime)
     except OSError as error:
-        raise RunError(f"port {port} cannot be kept to the address {host}: {error}") from error
+        raise RunError(f"port {port} cannot be restricted to {host}: {error}") from error
     from modelspec.backend.workers.collectives import Collectives
 
     collectives = Collectives(addresses, index)

@@ -134,7 +134,7 @@ class ColumnType:
         row = int(wrong.arg_max())
         if bool(empty[row]):
             message = f"column {self.name} is {self.pinned}, which has no missing cells"
-            hint = "dtype: float64 has NaN in their place; or remove the rows"
+            hint = "write dtype: float64, which has NaN for missing cells; or remove the rows"
         else:
             message = (
                 f"column {self.name} is {self.pinned}, but this cell is {shown(str(cells[row]))}"

@@ -46,7 +46,8 @@ class Delimited:
         for magic, what in _MAGICS.items():
             if start.startswith(magic):
                 message = f"the file is {what}, not a table of text"
-                raise TableError("bad-table", message, "name it by what it contains")
+                hint = "give the file the suffix of its format"
+                raise TableError("bad-table", message, hint)
 
     def _separator(self, first: Part) -> str:
         line = first.data.split(b"\n", 1)[0].decode(errors="replace")
@@ -60,7 +61,7 @@ class Delimited:
         try:
             names = next(csv.reader(io.StringIO(head), delimiter=self.separator))
         except csv.Error:
-            message = "lines end with a carriage return alone"
+            message = "lines end with only a carriage return"
             hint = "save the table with line breaks, as current programs write them"
             text, column = head.splitlines()[0], head.index("\r") + 1
             raise TableError("bad-table", message, hint, column=column, text=text) from None

@@ -92,7 +92,7 @@ class Part:
                 error.start,
             ) from None
         if b"\0" in self.data:
-            message = "there is a byte 0, which text does not have"
+            message = "there is a byte 0, which text cannot contain"
             raise self.error(message, "save the table as UTF-8", self.data.index(b"\0"))
 
     def check_quotes(self) -> None:
