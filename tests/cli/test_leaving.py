@@ -1,5 +1,6 @@
-"""The end of a process in which TensorFlow was loaded: at once, and with all that Python does."""
+"""The end of the process: at once, and with all that Python does."""
 
+import shlex
 import subprocess
 import sys
 
@@ -8,9 +9,8 @@ import pytest
 pytestmark = pytest.mark.process
 
 LEAVE = """
-import atexit, sys, threading, types
+import atexit, sys, threading
 
-sys.modules["tensorflow"] = types.ModuleType("tensorflow")
 atexit.register(print, "at exit")
 if THREAD:
     threading.Thread(target=lambda: (threading.main_thread().join(), print("thread"))).start()
@@ -38,3 +38,17 @@ def test_threads_are_waited_for() -> None:
     code, lines = left(thread=True, arguments=["--version"])
     assert code == 0
     assert lines[-2:] == ["thread", "at exit"]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_are_no_fault(closed: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -m modelspec --version {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_objects_are_not_destroyed() -> None:
+    late = "import os\nclass Late:\n    def __del__(self): os.write(1, b'destroyed')\nlate = Late()"
+    code = late + LEAVE.replace("THREAD", "False").replace("ARGUMENTS", "['--version']")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "at exit"
