@@ -8,7 +8,7 @@ from modelspec.api.model_spec import ModelSpec
 from modelspec.api.target import Target
 from modelspec.graph.graph import Graph
 from modelspec.results.costs import Costs, from_stored
-from modelspec.results.summary import Shape
+from modelspec.results.shape import Shape
 from modelspec.storage import cache
 
 BATCH_SIZE = 32

@@ -22,7 +22,7 @@ from modelspec.graph.graph import Graph
 from modelspec.graph.heads import Head
 from modelspec.problems.errors import RunInterrupted
 from modelspec.results.costs import Measured
-from modelspec.results.summary import Shape
+from modelspec.results.shape import Shape
 from modelspec.runs.progress import NullListener
 
 Array = npt.NDArray[Any]

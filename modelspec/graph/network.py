@@ -10,7 +10,8 @@ from modelspec.language.document import Document
 from modelspec.language.written import value_text
 from modelspec.problems.diagnostic import Route
 from modelspec.results.network import Group, Link, Network, Vertex
-from modelspec.results.summary import LayerRow, Shape, Summary
+from modelspec.results.shape import Shape
+from modelspec.results.summary import LayerRow, Summary
 
 
 def make_network(valid: ValidSpec, summary: Summary) -> Network:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from modelspec.results.summary import Shape
+from modelspec.results.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from modelspec.results.summary import Shape
+from modelspec.results.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-Shape = tuple[int | None, ...]
+from modelspec.results.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from modelspec.backend.model.optimizer_state import optimizer_bytes
 from modelspec.backend.model.recursion import with_deep_stack
 from modelspec.backend.model.sizes import bytes_of, itemsize
 from modelspec.results.costs import Costs, LayerCosts
-from modelspec.results.summary import Shape
+from modelspec.results.shape import Shape
 
 
 def costs(model: Any, optimizer: Any | None, lengths: Mapping[str, Shape] | None = None) -> Costs:

@@ -17,7 +17,7 @@ from modelspec.backend.keras_private import (
 )
 from modelspec.backend.model.symbols import symbols_only
 from modelspec.problems.errors import ModelError
-from modelspec.results.summary import Shape
+from modelspec.results.shape import Shape
 
 Sizes = tuple[int, ...]
 

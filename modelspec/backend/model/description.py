@@ -11,7 +11,8 @@ import keras
 from modelspec.backend.keras_private import as_functional, calls_of, graph_nodes
 from modelspec.backend.model.model_io import output_names
 from modelspec.backend.model.operations import operation_name, operations_of, sources_of
-from modelspec.results.summary import LayerRow, Parameters, Shape, Summary, Tensor
+from modelspec.results.shape import Shape
+from modelspec.results.summary import LayerRow, Parameters, Summary, Tensor
 
 
 def describe(

@@ -9,7 +9,7 @@ from modelspec.backend.keras_private import mask_of
 from modelspec.data.batches import Batch
 from modelspec.data.concatenated import Array
 from modelspec.results.output import Output
-from modelspec.results.summary import Shape
+from modelspec.results.shape import Shape
 
 
 def output_names(model: Any) -> list[str]:

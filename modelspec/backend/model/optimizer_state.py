@@ -8,7 +8,7 @@ import keras
 
 from modelspec.backend.keras_private import key_variables_by_identity
 from modelspec.backend.model.sizes import bytes_of
-from modelspec.results.summary import Shape
+from modelspec.results.shape import Shape
 
 
 def optimizer_bytes(optimizer: Any, variables: Iterable[Any]) -> int:

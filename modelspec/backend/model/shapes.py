@@ -15,7 +15,7 @@ from modelspec.graph.graph import Graph
 from modelspec.graph.tensorflow_only import requires_tensorflow
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.results.output import Output
-from modelspec.results.summary import Shape
+from modelspec.results.shape import Shape
 
 if TYPE_CHECKING:
     from modelspec.backend.model.assembled import Assembly

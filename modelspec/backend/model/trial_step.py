@@ -21,7 +21,7 @@ from modelspec.graph.heads import Head
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, Route
 from modelspec.results.output import Output
-from modelspec.results.summary import Shape
+from modelspec.results.shape import Shape
 
 _BATCHES = (83, 89, 97, 101, 103, 107, 109, 113)
 """Primes, so that another axis rarely has the length of the batch."""
