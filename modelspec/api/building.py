@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from modelspec.api.model_cache import remember_summary
 from modelspec.graph.graph import Graph
 from modelspec.problems.diagnostic import Diagnostic
-from modelspec.results.summary import Summary
 
 if TYPE_CHECKING:
     from modelspec.api.model_spec import ModelSpec
     from modelspec.data.shards import Data
+    from modelspec.results.summary import Summary
 
 
 def import_plugins(source: "ModelSpec") -> None:
@@ -65,8 +64,10 @@ def build_unfitted(source: "ModelSpec", begin: Callable[[Any], None] | None = No
     return model
 
 
-def summarize(source: "ModelSpec", *, light: bool, nested: bool) -> Summary:
+def summarize(source: "ModelSpec", *, light: bool, nested: bool) -> "Summary":
     """Summarize the model; arguments as for ``ModelSpec.summary``."""
+    from modelspec.api.model_cache import remember_summary
+
     valid = source.require()
     spec, graph, document = valid.spec, valid.graph, valid.document
     lines = {
@@ -76,7 +77,7 @@ def summarize(source: "ModelSpec", *, light: bool, nested: bool) -> Summary:
     }
     lines |= {name: document.locate(("inputs", name), "key").span.line for name in graph.inputs}
 
-    def describe() -> Summary:
+    def describe() -> "Summary":
         from modelspec.backend.model.shapes import start_for
 
         start_for(graph, spec.training.precision, light=light and not source.catalog.plugins)

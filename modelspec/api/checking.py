@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from modelspec.api.building import import_plugins
-from modelspec.api.model_cache import ShapeCheck, remember_shapes, remember_trial
+from modelspec.api.check_cache import ShapeCheck, remember_shapes, remember_trial
 from modelspec.api.spec_data import has_validation_part, load_data, with_classes
 from modelspec.catalog.losses import outputs_of_ids
 from modelspec.checks.monitors import check_without_validation

@@ -19,16 +19,15 @@ from modelspec.graph.tensorflow_only import requires_tensorflow
 from modelspec.graph.valid_spec import ValidSpec
 from modelspec.language.document import Document
 from modelspec.language.places import place_all
-from modelspec.language.resolved import resolved_text
 from modelspec.language.spec import Spec, StartingWeights
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.problems.errors import SpecError
 from modelspec.problems.problem import Problem
-from modelspec.results.summary import Summary
-from modelspec.results.weights import Account
 
 if TYPE_CHECKING:
     from modelspec.data.shards import Data, Say
+    from modelspec.results.summary import Summary
+    from modelspec.results.weights import Account
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ class ModelSpec:
 
         return self.place(check_spec(self, data, fast=fast, light=light, say=say))
 
-    def account(self, data: "Data | None" = None, *, light: bool = False) -> Account:
+    def account(self, data: "Data | None" = None, *, light: bool = False) -> "Account":
         """Return the weights from which every layer starts.
 
         Args:
@@ -193,7 +192,7 @@ class ModelSpec:
         self.require(unfitted(self.graph))
         return build_unfitted(self, beginning(self, data))
 
-    def summary(self, *, light: bool = False, nested: bool = False) -> Summary:
+    def summary(self, *, light: bool = False, nested: bool = False) -> "Summary":
         """Summarize layers, shapes and parameters, without allocating a weight.
 
         Args:
@@ -246,6 +245,8 @@ class ModelSpec:
             >>> modelspec.loads(text).require().spec.training.epochs
             2
         """
+        from modelspec.language.resolved import resolved_text
+
         valid = self.require()
         spec, graph, document = valid.spec, valid.graph, valid.document
         return resolved_text(self.written or document, document, spec, graph.name, folder)

@@ -19,8 +19,6 @@ from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic
 from modelspec.problems.errors import RunError
 from modelspec.runs.layout import SPEC
-from modelspec.runs.plugins import require_plugins
-from modelspec.runs.run import Run
 
 
 def load(
@@ -94,8 +92,13 @@ def _require_plugins_of_run(path: Path) -> None:
     Raises:
         PluginError: A plugin is not active.
     """
+    if path.name != SPEC:
+        return
+    from modelspec.runs.plugins import require_plugins
+    from modelspec.runs.run import Run
+
     run = Run(path.parent)
-    if path.name == SPEC and run.exists():
+    if run.exists():
         with suppress(RunError):  # an unreadable record is reported where it is used
             require_plugins(run, active_plugins())
 

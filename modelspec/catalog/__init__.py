@@ -1,15 +1,16 @@
-"""The catalogue of the installed Keras, read without importing it."""
+"""The catalogue of the installed Keras, read without importing it.
+
+Modules that create a catalogue are imported inside the functions, because the cache has it already
+in nearly all commands.
+"""
 
 import functools
-from importlib import metadata
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 from modelspec.catalog.entries import FAMILIES, Argument, Catalog, Entry, Family, Payload
-from modelspec.catalog.inquiry import inquire
 from modelspec.catalog.plugins import Plugin, active_plugins
-from modelspec.catalog.source import UNKNOWN, Source
-from modelspec.catalog.survey import has_layers, is_whole, survey
 from modelspec.problems.errors import KerasError
 from modelspec.storage import cache
 
@@ -37,6 +38,7 @@ def _loaded(plugins: tuple[Plugin, ...]) -> Catalog:
     if not plugins:
         return Catalog(payload)
     from modelspec.catalog.own_parts import with_plugins
+    from modelspec.catalog.source import Source
 
     return Catalog(with_plugins(payload, plugins, Source("keras", folder)), plugins)
 
@@ -50,19 +52,29 @@ def _keras() -> Path:
 
 
 def _read(folder: Path) -> Payload:
-    source = Source("keras", folder)
     changed = (folder / "__init__.py").stat().st_mtime_ns
-    name = cache.key(cache.code_stamp(), source.version, str(folder), str(changed))
+    name = cache.key(cache.code_stamp(), _version_text(folder), str(folder), str(changed))
     payload: Payload | None = cache.load("catalog", name)
     if payload is None:
-        payload = _made(source, folder)
+        payload = _made(folder)
         cache.store("catalog", name, payload)
     return payload
 
 
-def _made(source: Source, folder: Path) -> Payload:
+def _version_text(folder: Path) -> str:
+    """Return the text of the module that states Keras's version; "" where Keras has none."""
+    with suppress(OSError):
+        return (folder / "src" / "version.py").read_text("utf-8", "replace")
+    return ""
+
+
+def _made(folder: Path) -> Payload:
     """Return the catalogue from Keras's source text, or from Keras itself if that is unreadable."""
-    written = survey(source)
+    from modelspec.catalog.inquiry import inquire
+    from modelspec.catalog.source import UNKNOWN, Source
+    from modelspec.catalog.survey import has_layers, is_whole, survey
+
+    written = survey(Source("keras", folder))
     if is_whole(written):
         return written
     why = "it has no layer Dense"
@@ -81,7 +93,9 @@ def _made(source: Source, folder: Path) -> Payload:
 
 
 def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
-        return metadata.version("keras")
-    except metadata.PackageNotFoundError:
+        return version("keras")
+    except PackageNotFoundError:
         return "of an unknown version"

@@ -16,7 +16,6 @@ from modelspec.language.loss_weights import find_strategy
 from modelspec.language.spec import Spec
 from modelspec.language.written import Written
 from modelspec.problems.diagnostic import Diagnostic, Route, did_you_mean
-from modelspec.results.balance import AT_1
 
 VALIDATION = "val_"
 
@@ -137,6 +136,8 @@ def _of_heads(spec: Spec, heads: Sequence[Head]) -> list[str]:
     shares = [f"{output}_share" for output in outputs]
     if find_strategy(spec.loss_weights, [head.output for head in heads]) is None:
         return shares
+    from modelspec.results.balance import AT_1  # a spec without a strategy does not wait for it
+
     return [AT_1, *shares, *(f"{output}_weight" for output in outputs)]
 
 

@@ -121,4 +121,6 @@ def text_or_plain(value: Any) -> str:
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # Pydantic builds the validator of a section as a part of its spec's; one of its own, for which
+    # each command would wait, is built where it is used.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)

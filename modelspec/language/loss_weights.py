@@ -20,7 +20,9 @@ _ROUTE: Route = ("loss_weights",)
 class Strategy(BaseModel):
     """A strategy and its arguments; a subclass's docstring is its help."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
+    )
 
 
 class EqualContribution(Strategy):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import modelspec
-from modelspec.api import model_cache as verdicts
+from modelspec.api import check_cache
 
 pytestmark = pytest.mark.keras
 
@@ -76,6 +76,6 @@ def test_damage_is_no_matter(judged: list[str], tmp_path: Path) -> None:
 
 def test_other_code_forgets(judged: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     modelspec.loads(SPEC).check()
-    monkeypatch.setattr(verdicts, "_name", lambda *_: "other")
+    monkeypatch.setattr(check_cache, "graph_key", lambda *_: "other")
     modelspec.loads(SPEC).check()
     assert judged == ["check_shapes"] * 2

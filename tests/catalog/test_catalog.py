@@ -273,7 +273,7 @@ def surveys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Source]:
         families = {family: {"entries": {"Dense": entry}, "aliases": {}} for family in FAMILIES}
         return {"version": "0", "arguments": [], "families": families}
 
-    monkeypatch.setattr(catalog_package, "survey", small)
+    monkeypatch.setattr("modelspec.catalog.survey.survey", small)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return made
 

@@ -171,8 +171,9 @@ def test_asks_once(told: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_pa
         return told
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(catalog_package, "inquire", ask)
-    monkeypatch.setattr(catalog_package, "survey", lambda _: survey(Source("keras", tmp_path)))
+    monkeypatch.setattr("modelspec.catalog.inquiry.inquire", ask)
+    empty = survey(Source("keras", tmp_path))
+    monkeypatch.setattr("modelspec.catalog.survey.survey", lambda _: empty)
     assert catalog_package._read(KERAS) == catalog_package._read(KERAS) == asked[0]
     assert len(asked) == 1
 
