@@ -196,6 +196,8 @@ class Run:
 
     def __init__(self, command: Sequence[str], stdin: str = "", cache: Path | None = None) -> None:
         environment = dict(os.environ)
+        # Installed modules have bytecode; so have ours where a user runs them.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         if cache is not None:
             environment["XDG_CACHE_HOME"] = str(cache)
         ran = subprocess.run(
