@@ -16,7 +16,7 @@ from typing import Any, Self
 
 FOLDER = Path(__file__).parent
 REPOSITORY = FOLDER.parents[1]
-_HIDDEN = ("KERAS_BACKEND", "TF_", "XLA_", "JAX_")
+_HIDDEN = ("KERAS_BACKEND", "TF_", "XLA_", "JAX_", "PYTHONDONTWRITEBYTECODE")
 _HEADER = ("work", "against", "modelspec", "other side", "times", "at least", "")
 
 Measured = Callable[[], float]
