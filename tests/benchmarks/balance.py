@@ -385,11 +385,11 @@ tests/benchmarks/balance.py` on {date} with {versions}.
 
 For each head, the error (1 - accuracy, or the mean absolute error) is divided by the error of a
 model with this head alone. The score is the geometric mean of these ratios: 1 is as good as a
-separate model for each head, and less is better. The grid has the weights for equal contributions,
-which `modelspec balance` measures, and ten times and a tenth of the weight of each head. The best
-point of the grid is selected by the score on the test part, so its score is too good. A strategy
-"loses" on a head if the difference of the means is larger than the sum of the two standard
-deviations.
+separate model for each head, and less is better. The grid starts from the weights for equal
+contributions, which `modelspec balance` measures, and multiplies and divides the weight of each
+head by ten. The best point of the grid is selected by the score on the test part, so its score is
+too good. A strategy "loses" on a head if the difference of the means is larger than the sum of the
+two standard deviations.
 """
 
 READING = """\

@@ -126,7 +126,7 @@ def page(
 This page measures how much starting weights help if there are few labels.
 `specs/transfer/digits_placed.yaml` learns to recognize clean digits at random places, from 6,935
 images that are made from 1,387 real ones. `specs/transfer/digits_faint.yaml` has the same layers,
-and recognizes faint and noisy digits from 50 labelled images, five of each digit, which are made
+and learns to recognize faint and noisy digits from 50 labelled images, five of each digit, made
 from other real images. The accuracy is measured on 360 faint test images, ± one standard deviation
 over {seeds} seeds; guessing gives 0.1. Made by
 `make transfer` on {datetime.now(UTC):%Y-%m-%d} with {versions}.
@@ -140,11 +140,11 @@ over {seeds} seeds; guessing gives 0.1. Made by
     tried = ", ".join(f"{rate:g}" for rate in RATES)
     yield f"""
 The images, the noise and the settings of these rows were chosen after others had been tried on the
-same test images, so the differences may be a little too large. The learning rate of each way has
-also been chosen without the test images, from {tried}. The rate with the best mean
-accuracy on 20 of the 50 labelled images won, which `validation_split` holds out, with
-{len(OTHER_SEEDS)} other seeds; of equal ones, the smallest. With these rates, and all labelled
-images:
+same test images, so the differences may be a little too large. For the next table, the learning
+rate of each row was chosen without the test images: it is the one of {tried}
+with the best mean accuracy on 20 of the 50 labelled images, which `validation_split` held out, over
+{len(OTHER_SEEDS)} other seeds (the smallest of equal ones). The models were then trained on all
+labelled images:
 
 | | learning rate | accuracy | least | most |
 |---|---:|---:|---:|---:|
@@ -152,7 +152,7 @@ images:
     for name, rate in rates.items():
         yield f"| {name} | {rate:g} | {_cells(results[f'{name}{CHOSEN}'])} |\n"
     yield f"""
-The first table with the commands of modelspec; the two stages of fine-tuning are the last two:
+These commands give the rows of the first table; the last two are the stages of fine-tuning:
 
 ```sh
 modelspec train specs/transfer/{FIRST}.yaml --data data/{FIRST}.npz --run runs/placed
