@@ -69,14 +69,23 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Start with slow modules; leave out sweeps that neither their marker nor their id selects."""
+    """Sort by the time of modules; leave out sweeps that neither marker nor id selects."""
+    if "sweep" not in config.option.markexpr and not any("::" in name for name in config.args):
+        sweeps = [item for item in items if item.get_closest_marker("sweep")]
+        config.hook.pytest_deselected(items=sweeps)
+        items[:] = [item for item in items if not item.get_closest_marker("sweep")]
     # With two workers, a long module at the end leaves one of them without work.
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-    if "sweep" in config.option.markexpr or any("::" in name for name in config.args):
-        return
-    sweeps = [item for item in items if item.get_closest_marker("sweep")]
-    config.hook.pytest_deselected(items=sweeps)
-    items[:] = [item for item in items if not item.get_closest_marker("sweep")]
+    ranks: dict[Path, int] = {}
+    for item in items:
+        ranks[item.path] = min(_rank(item), ranks.get(item.path, _rank(item)))
+    items.sort(key=lambda item: ranks[item.path])
+
+
+def _rank(item: pytest.Item) -> int:
+    """Return 0 for slow tests, and 2 for those that need neither Keras nor a process."""
+    if item.get_closest_marker("slow"):
+        return 0
+    return 1 if item.get_closest_marker("keras") or item.get_closest_marker("process") else 2
 
 
 @pytest.hookimpl(wrapper=True)
