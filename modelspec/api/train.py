@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from modelspec.api.starting_weights import StartOfTraining
 from modelspec.api.step_places import place_step_errors
 from modelspec.api.training_data import (
     TrainingArrays,
+    check_fitted_ids,
     compare_with_model,
     load_training_arrays,
     make_phases,
@@ -127,6 +129,7 @@ def train(
                 tensorboard=tensorboard,
                 asked_to_stop=lambda: interrupts.requested,
                 find_change=snapshot.find_change,
+                check_ids=partial(check_fitted_ids, source, listener),
             )
             _run_session(model, source, phases, surroundings, workers=workers, devices=devices)
         penalized = bool(model.losses)

@@ -1,5 +1,6 @@
 """The arrays of a training: read, compared with the model, and divided into batches."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,6 +8,7 @@ from modelspec.api.checking import VALIDATION_DATA, check_dataset
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.spec_data import has_validation_part, load_data, with_classes
 from modelspec.catalog.losses import outputs_of_ids
+from modelspec.checks.looked_up import check_looked_up
 from modelspec.checks.monitors import fields_without_validation
 from modelspec.checks.scale import SCALE_CODES
 from modelspec.checks.splits import untrained_classes
@@ -172,3 +174,19 @@ def _identity(dataset: Dataset) -> dict[str, Any]:
     ]
     digests = {dataset.array_names[name]: digest(array) for name, array in parts}
     return {"samples": dataset.samples, "sha256": digests}
+
+
+def check_fitted_ids(source: ModelSpec, listener: Listener, counts: Mapping[str, int]) -> None:
+    """Compare the ids that fitted layers give with the layers that look them up.
+
+    Args:
+        source: The spec.
+        listener: Receives the warnings.
+        counts: The number of ids that each fitted layer gives, by its name.
+
+    Raises:
+        SpecError: A layer has fewer ids than it is called on.
+    """
+    problems = list(check_looked_up(source.require().graph, counts))
+    source.require(problems)
+    listener.problems(source.place(problems))

@@ -56,6 +56,12 @@ _NUMBERS_OF_OPERATIONS = frozenset(
 )
 """Operations that take floats and integers, but no booleans."""
 
+TAKES_ANY = frozenset(
+    {"CategoryEncoding", "Discretization", "Hashing", "HashedCrossing", "IntegerLookup"}
+    | {"StringLookup", "TextVectorization"}
+)
+"""Layers that convert only their results to their own dtype, not what they are called on."""
+
 Wanted = Literal["floats", "numbers"]
 
 

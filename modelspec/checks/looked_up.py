@@ -1,6 +1,7 @@
 """Ids that a layer makes, checked against the layer that looks them up."""
 
 from collections.abc import Hashable, Iterator, Mapping
+from types import MappingProxyType
 
 from modelspec.checks.id_feeds import DROPPING, SIZES
 from modelspec.graph.graph import Graph, Node
@@ -13,8 +14,13 @@ _SAME_VALUES = frozenset(
 )
 
 
-def check_looked_up(graph: Graph) -> Iterator[Diagnostic]:
-    """Report a layer that looks up ids and has fewer than the layer that makes them."""
+def check_looked_up(
+    graph: Graph, fitted: Mapping[str, int] = MappingProxyType({})
+) -> Iterator[Diagnostic]:
+    """Report a layer that looks up ids and has fewer than the layer that makes them.
+
+    ``fitted`` are the numbers of entries of layers that were fitted to data.
+    """
     owners = {node.name: node for node in graph.nodes}
     makers: dict[str, tuple[Node, int]] = {}
     counts: dict[Hashable, int | None] = {}
@@ -27,7 +33,7 @@ def check_looked_up(graph: Graph) -> Iterator[Diagnostic]:
         key = owner.type, *((name, id(value)) for name, value in owner.arguments.items())
         if key not in counts:
             counts[key] = _count(owner)
-        count = counts[key]
+        count = fitted.get(owner.name, counts[key])
         if count is not None:
             makers[node.name] = owner, count
         elif maker is not None and owner.type in _SAME_VALUES:

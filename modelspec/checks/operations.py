@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from modelspec.catalog import Entry
+from modelspec.checks.constants import check_constants
 from modelspec.graph.graph import Node
 from modelspec.graph.operations import SLICED, bind_tensors
 from modelspec.language.slices import SliceError, read_slices
@@ -17,6 +18,7 @@ def check_operation(node: Node, entry: Entry) -> Iterator[Diagnostic]:
     if node.instead is not None:
         return
     yield from bind_tensors(node, entry)[1]
+    yield from check_constants(node)
     argument = SLICED.get(entry.name)
     if argument is not None and node.arguments.get(argument, UNKNOWN) is not UNKNOWN:
         try:

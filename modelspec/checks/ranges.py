@@ -64,6 +64,7 @@ _RANGES: Final[Mapping[str, Range]] = {
     "power": _positive("PolynomialDecay"),
     "t_mul": _positive(),
     "delta": _positive(),
+    "alpha": _positive("ops.celu", "AugMix", "MixUp"),
     "gamma": _not_negative(*_FOCAL),
     "sampling_rate": _positive("MelSpectrogram"),
     "ngrams": _positive("TextVectorization"),
@@ -90,7 +91,11 @@ _ORDER: Final = frozenset(
 )
 """Calls along an axis that keep its length."""
 
-_ORDERED: Final = {"RandomUniform": ("minval", "maxval"), "MinMaxNorm": ("min_value", "max_value")}
+_ORDERED: Final = {
+    "RandomUniform": ("minval", "maxval"),
+    "MinMaxNorm": ("min_value", "max_value"),
+    "ops.clip": ("x_min", "x_max"),
+}
 """Objects with a lower and an upper bound."""
 
 _ASCENDING: Final = {"bin_boundaries": "Discretization", "boundaries": "PiecewiseConstantDecay"}

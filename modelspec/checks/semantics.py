@@ -17,6 +17,7 @@ from modelspec.checks.operations import check_operation
 from modelspec.checks.packages import check_packages
 from modelspec.checks.precision import check_precision
 from modelspec.checks.ranges import check_ranges
+from modelspec.checks.result_domains import check_result_domains
 from modelspec.checks.schedules import check_schedules
 from modelspec.checks.strategies import check_strategy
 from modelspec.checks.texts import check_compiled_texts, check_texts
@@ -52,6 +53,7 @@ def check_semantics(
     problems += check_compiled_texts(spec)
     problems += check_integers(graph, catalog)
     problems += check_looked_up(graph)
+    problems += check_result_domains(graph)
     problems += check_ranges(spec, graph, heads)
     problems += check_precision(spec, graph, heads)
     problems += check_losses(spec, graph, heads, catalog)

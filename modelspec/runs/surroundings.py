@@ -1,6 +1,6 @@
 """The environment of a training: its run, listener and stop requests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from modelspec.runs.progress import Listener
@@ -13,6 +13,8 @@ class Surroundings:
 
     Between steps, ``asked_to_stop`` returns whether a stop was requested, and ``find_change`` why
     the run cannot continue. ``checkpoint_seconds`` is the time between checkpoints within an epoch.
+    ``check_ids`` gets the numbers of ids that fitted layers give, by layer, and raises where
+    another layer looks up fewer.
     """
 
     run: Run
@@ -21,3 +23,4 @@ class Surroundings:
     tensorboard: bool
     asked_to_stop: Callable[[], bool]
     find_change: Callable[[], str | None]
+    check_ids: Callable[[Mapping[str, int]], None]

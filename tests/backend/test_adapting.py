@@ -354,6 +354,34 @@ def test_no_entries(tmp_path: Path) -> None:
         modelspec.train(modelspec.loads(SPEC), data, run=tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    ("layer", "dtype", "count"),
+    [
+        ("StringLookup: {num_oov_indices: 2}", "string", 9),
+        ("IntegerLookup: {mask_token: 0}", "int64", 9),
+        ("TextVectorization: {output_sequence_length: 1}", "string", 9),
+    ],
+)
+def test_ids_that_no_embedding_has_end_a_run_before_its_first_step(
+    layer: str, dtype: str, count: int, tmp_path: Path
+) -> None:
+    text = (
+        f"modelspec: 1\ninputs: {{x: {{shape: [1], dtype: {dtype}}}}}\nlayers:\n"
+        f"  - {layer}\n    adapt: true\n  - Embedding: {{input_dim: 8, output_dim: 2}}\n"
+        "  - Flatten\n  - {Dense: {units: 1}, name: y}\noutputs: y\nlosses: mse\n"
+    )
+    ids = np.arange(1, 8)[:, None]
+    data = {"x": ids.astype(str) if dtype == "string" else ids, "y": np.zeros((7, 1))}
+    with pytest.raises(SpecError) as caught:
+        modelspec.train(modelspec.loads(text), data, run=tmp_path / "run")
+    [problem] = caught.value.problems
+    assert (problem.code, problem.place.span.line) == ("id-out-of-range", 6)
+    assert f"input_dim must be at least {count}" == problem.hint
+    assert not modelspec.Run(tmp_path / "run").history
+    enough = text.replace("input_dim: 8", f"input_dim: {count}")
+    assert modelspec.train(modelspec.loads(enough), data, run=tmp_path / "more").status
+
+
 def test_build_has_no_data_to_fit_a_layer_to() -> None:
     spec = modelspec.loads(SPEC)
     with pytest.raises(SpecError) as caught:

@@ -197,7 +197,7 @@ CASES: dict[str, Case] = {
     ),
     **{
         f"ops.segment_{name}": Case(
-            {"a": ((3,), "float32")}, {"segment_ids": [0, 0, 1, 1, 2], "num_segments": 3}
+            {"a": ((3,), "float32"), "b": ((), "int32")}, {"num_segments": 5}
         )
         for name in ("max", "min", "prod", "sum")
     },

@@ -13,13 +13,15 @@ Shape = tuple[int | None, ...]
 class Assembly:
     """The results of the calls, by node, without those of calls that failed and their descendants.
 
-    ``routes`` are the places of the inputs and nodes.
+    ``routes`` are the places of the inputs and nodes, ``tried`` the calls of operations that were
+    traced.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     layers: dict[str, Any] = field(default_factory=dict)
     routes: dict[str, Route] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
+    tried: set[tuple[object, ...]] = field(default_factory=set)
 
     def tensor(self, source: Source) -> Any:
         value = self.values[source.name]

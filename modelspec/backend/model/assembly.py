@@ -22,6 +22,7 @@ from modelspec.backend.model.file_models import FileModelError
 from modelspec.backend.model.keras_errors import bad_argument
 from modelspec.backend.model.nested import freeze_inside, layers_inside, names_of
 from modelspec.backend.model.objects import make
+from modelspec.backend.model.operation_trials import try_constants
 from modelspec.backend.model.operations import call_operation, operation_of
 from modelspec.backend.model.trial_calls import try_call
 from modelspec.catalog import Catalog
@@ -141,7 +142,9 @@ def _call_operation(node: Node, assembly: Assembly, catalog: Catalog) -> Any:
     assert entry is not None
     tensors, _ = bind_tensors(node, entry)
     inputs = {name: _values_of(value, assembly) for name, value in tensors.items()}
-    return call_operation(entry, node.arguments, inputs)
+    result = call_operation(entry, node.arguments, inputs)
+    try_constants(entry, node.arguments, inputs, result, assembly.tried)
+    return result
 
 
 def _values_of(value: Source | tuple[Source, ...], assembly: Assembly) -> Any:

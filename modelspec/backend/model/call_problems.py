@@ -1,7 +1,7 @@
 """Problems of a call: Keras refuses it, or its result cannot be used."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import keras
@@ -9,7 +9,7 @@ import keras
 from modelspec.backend.model.assembled import Assembly, Shape
 from modelspec.backend.model.keras_errors import blamed_argument, error_text
 from modelspec.catalog import Catalog
-from modelspec.catalog.dtype_facts import wanted_kind
+from modelspec.catalog.dtype_facts import TAKES_ANY, wanted_kind
 from modelspec.catalog.entries import item_family
 from modelspec.graph.graph import Node
 from modelspec.graph.operations import has_tensor_constant, is_operation
@@ -40,14 +40,42 @@ def refused_dtype(node: Node, assembly: Assembly, catalog: Catalog) -> Diagnosti
     names = {source.name: assembly.tensor(source) for source in node.sources()}
     tensors = keras.tree.flatten(list(names.values()))
     dtypes = {keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors}
-    wanted = wanted_kind(node.type, node.arguments.get("activation"), dtypes)
+    own = own_dtype(assembly.layers.get(node.layer), dtypes)
+    name = next(iter(names))
+    if own in ("bool", "string"):
+        return _converted(node, name, own)
+    computed = {own if own and "float" in dtype else dtype for dtype in dtypes}
+    wanted = wanted_kind(node.type, node.arguments.get("activation"), computed)
     if wanted is None:
         return None
-    name, dtype = next(iter(names)), min(dtypes)
-    message = f"{node.name}: {node.type} takes {wanted}, but {name} has {dtype}"
-    hint = "ops.cast: {dtype: float32} before it converts the values"
-    related = (Related(f"{name} has {dtype}", assembly.routes[name]),)
+    dtype = min(computed)
+    by = f"converts {name} to {dtype}" if own else f"{name} has {dtype}"
+    message = f"{node.name}: {node.type} takes {wanted}, but {by}"
+    hint = "remove dtype" if own else "ops.cast: {dtype: float32} before it converts the values"
+    related = (Related(f"{name} has {min(dtypes)}", assembly.routes[name]),)
     return Diagnostic("wrong-dtype", message, node.route, "key", hint=hint, related=related)
+
+
+def own_dtype(layer: Any, dtypes: Collection[str]) -> str | None:
+    """Return the dtype of a layer to which it converts floats; None for floats or no conversion.
+
+    ``dtypes`` are those of the tensors that it is called on.
+    """
+    own = getattr(layer, "compute_dtype", None)
+    raw = type(layer).__name__ in TAKES_ANY or not getattr(layer, "autocast", False)
+    if own is None or "float" in own or raw:
+        return None
+    return str(own) if any("float" in dtype for dtype in dtypes) else None
+
+
+def _converted(node: Node, name: str, own: str) -> Diagnostic:
+    """Report a layer whose dtype makes its floats booleans or strings."""
+    result = "every number but 0 becomes true" if own == "bool" else "TensorFlow has no such cast"
+    message = f"{node.name}: dtype: {own} converts the floats of {name} to {own}: {result}"
+    hint = "remove dtype"
+    if own == "bool":
+        hint += "; ops.not_equal: {x2: 0.0} makes booleans of numbers"
+    return Diagnostic("wrong-dtype", message, (*node.route, "dtype"), hint=hint)
 
 
 def refuse_empty(value: Any) -> None:

@@ -38,8 +38,17 @@ def call_operation(entry: Entry, constants: Mapping[str, Any], tensors: Mapping[
     if not all(isinstance(tensor, keras.KerasTensor) for tensor in keras.tree.flatten(result)):
         raise ValueError("its result is not a tensor, so no model can contain it")
     if not is_plain(entry.name) and keras.backend.backend() == "tensorflow":
-        _compare(result, _traced(result))
+        trace_again(result)
     return result
+
+
+def trace_again(result: Any) -> None:
+    """Trace the computation of a result.
+
+    Raises:
+        ValueError: The backend cannot compute it, or has another shape.
+    """
+    _compare(result, _traced(result))
 
 
 def _traced(result: Any) -> Any:

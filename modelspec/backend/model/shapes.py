@@ -73,6 +73,7 @@ def _fitness(
     graph: Graph, catalog: Catalog, precision: str, purpose: Purpose, assembly: "Assembly"
 ) -> Iterator[Diagnostic]:
     """Yield the problems of training a graph whose calls all succeeded."""
+    from modelspec.backend.model.conversions import check_conversions
     from modelspec.backend.model.crops import check_crops
     from modelspec.backend.model.functional import make_functional
     from modelspec.backend.model.gradients import check_gradients
@@ -86,6 +87,7 @@ def _fitness(
         model = make_functional(graph, assembly)
     yield from check_rates(model, purpose.rates)
     yield from check_masks(graph, assembly)
+    yield from check_conversions(graph, assembly)
     yield from check_crops(graph, assembly, lambda other: _assemble(other, catalog, {}, precision))
     again = partial(_assemble, graph, catalog, {}, precision)
     yield from check_rows(graph, assembly, again)

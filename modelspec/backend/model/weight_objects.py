@@ -57,6 +57,15 @@ def _weights_of(layer: Any, kind: str, made: Any) -> list[Any]:
 
 def _try(node: Node, argument: str, kind: str, made: Any, weight: Any) -> Iterator[Diagnostic]:
     shape = tuple(weight.shape)
+    if lone := _lone_vector(made, shape):
+        message = (
+            f"{node.name}: {argument} compares the {made.mode} of the weight with each other, but "
+            f"it has one {lone}: the loss would be NaN"
+        )
+        other = "columns" if made.mode == "rows" else "rows"
+        hint = f"mode: {other}, or no OrthogonalRegularizer"
+        yield Diagnostic("bad-argument", message, (*node.route, node.type, argument), hint=hint)
+        return
     symbol = keras.KerasTensor(shape, weight.dtype)
 
     def initial(_: Any) -> Any:
@@ -72,6 +81,14 @@ def _try(node: Node, argument: str, kind: str, made: Any, weight: Any) -> Iterat
         message = f"{node.name}: {argument} does not fit the weight of shape [{written}]: "
         route = (*node.route, node.type, argument)
         yield Diagnostic("bad-argument", message + error_text(error), route)
+
+
+def _lone_vector(made: Any, shape: tuple[int, ...]) -> str | None:
+    """Return ``row`` or ``column`` where an OrthogonalRegularizer has one, and divides by 0."""
+    if type(made).__name__ != "OrthogonalRegularizer" or len(shape) != 2:  # noqa: PLR2004
+        return None
+    axis, name = (0, "row") if made.mode == "rows" else (1, "column")
+    return name if shape[axis] == 1 else None
 
 
 def _other_than_floats(node: Node, layer: Any) -> Iterator[Diagnostic]:

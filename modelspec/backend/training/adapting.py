@@ -1,6 +1,6 @@
 """Layers with ``adapt: true``, fitted to the training rows before the first epoch."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,19 @@ def adapt_layers(
         say(f"{fit.layer.name} is fitted to {batches.samples:,} samples{_size(fit.layer)}")
         waiting = [other for other in waiting if other.layer is not fit.layer]
     return True
+
+
+def counts_of_ids(layers: Iterable[Any]) -> dict[str, int]:
+    """Return how many ids each fitted layer gives, by name; layers without ids are left out."""
+    return {
+        layer.name: layer.vocabulary_size()
+        for layer in layers
+        if hasattr(layer, "vocabulary_size") and _gives_ids(layer.get_config())
+    }
+
+
+def _gives_ids(config: Mapping[str, Any]) -> bool:
+    return config.get("output_mode") == "int" and not config.get("invert")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from modelspec.backend.training.checkpoints import Position
 from modelspec.backend.training.empty_rows import empty_row_error
 from modelspec.backend.training.engine import Engine
 from modelspec.backend.training.evaluation import Evaluation, Logs
+from modelspec.backend.training.lost_weights import require_finite_weights
 from modelspec.data.batches import Batches
 from modelspec.language.training import Training
 from modelspec.problems.errors import RunError, StepError
@@ -125,6 +126,7 @@ def _epoch(
     epochs = context.training.epochs
     context.listener.epoch_started(at.epoch + 1, epochs, context.batches.samples)
     logs = _train_epoch(engine, context, source, at, started)
+    require_finite_weights(engine.model, at.epoch + 1)
     # Shares are of the training losses, so they come before `val_` names join the logs. Callbacks
     # get both, and may stop training. The checkpoint follows, because it contains their state.
     logs |= context.loss_shares(logs)

@@ -11,7 +11,7 @@ from modelspec.backend.keras_private import unseeded_draws
 from modelspec.backend.loss_weights.factory import Strategy, make_strategy
 from modelspec.backend.model.saved_arguments import save_vocabularies
 from modelspec.backend.model.saving import write_model
-from modelspec.backend.training.adapting import adapt_layers, adapted_layers
+from modelspec.backend.training.adapting import adapt_layers, adapted_layers, counts_of_ids
 from modelspec.backend.training.callback_files import saving_whole
 from modelspec.backend.training.callbacks import (
     CallbackRunner,
@@ -139,12 +139,14 @@ def _fit_layers(model: Any, valid: ValidSpec, phases: Phases, surroundings: Surr
 
     Raises:
         KeyboardInterrupt: A stop was requested; nothing is saved; a resumed run fits them again.
+        SpecError: A layer looks up fewer ids than a fitted layer gives.
     """
     layers, path = adapted_layers(model, valid.graph), surroundings.run.path / FITTED
     if path.exists() and layers:
         load_fitted(path, layers)
     elif layers:
         _adapt_layers(model, valid, phases, surroundings)
+        surroundings.check_ids(counts_of_ids(layers))
         save_fitted(path, layers)
     save_vocabularies(layers)
 
