@@ -34,7 +34,7 @@ def measure(
 
     Args:
         source: The spec. It must have losses for at least two outputs that share a layer.
-        data: An npz file, a folder of npz files, a list of both, or a mapping from names to
+        data: An npz file or a table, a folder of them, a list of both, or a mapping from names to
             arrays.
         batches: The number of training steps before the second measurement.
         say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.

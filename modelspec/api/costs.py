@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from modelspec.api.building import import_plugins
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.target import Target
 from modelspec.graph.graph import Graph
@@ -30,8 +31,8 @@ def estimate(
 
     Args:
         target: A run, a ``.keras`` file or a spec, from ``open_target``.
-        lengths: For each input with unknown axes (``null``), their lengths in order. Names that the
-            model does not have are ignored.
+        lengths: The lengths of unknown axes (``null``) by input, in order. Names without such an
+            input are ignored.
         batch_size: The number of samples in a batch; by default that of the spec, or 32.
         light: Allow Keras to start on JAX, which is faster. The process cannot train then.
 
@@ -41,6 +42,7 @@ def estimate(
     Raises:
         SpecError: The spec has errors.
         ModelError: The file cannot be loaded.
+        PluginError: The code of a plugin raises an exception.
         LengthError: A length is missing, or there are too many.
 
     Example:
@@ -103,6 +105,7 @@ def _of_graph(source: ModelSpec, graph: Graph, *, light: bool) -> Costs:
     from modelspec.backend.model.shapes import start_for
 
     start_for(graph, spec.training.precision, light=light and not source.catalog.plugins)
+    import_plugins(source)
     from modelspec.backend.costs.costs import costs
     from modelspec.backend.model.compiling import build_model
     from modelspec.backend.model.dry_run import dry_run_objects

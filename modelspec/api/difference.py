@@ -44,7 +44,7 @@ def diff(a: str | Path, b: str | Path, *, light: bool = False) -> Difference:
 
     Args:
         a: A spec, a ``.keras`` file, or the folder of a run.
-        b: Another one.
+        b: The spec, file or folder to compare with ``a``.
         light: Allow Keras to start on JAX, which is faster. The process cannot train then.
 
     Returns:

@@ -28,10 +28,10 @@ def evaluate(
 
     Args:
         target: A run, a ``.keras`` file or a spec, from ``open_target``.
-        data: An npz file, a folder of npz files, a list of both, or a mapping from names to
+        data: An npz file or a table, a folder of them, a list of both, or a mapping from names to
             arrays. The arrays ``NAME_test`` are used, or ``NAME`` if there is no such part.
-        say: Receives notes: the arrays in use, arrays that are unpacked to the disk, and what
-            makes the evaluation slower.
+        say: Receives notes: the arrays in use, arrays that are unpacked to the disk, and the
+            reason if the evaluation uses smaller batches.
         warn: Receives the warnings about the data.
         cluster: The workers that evaluate together, of which this process is one. Each computes
             its share of every batch, and all return the values of all rows.
@@ -41,8 +41,11 @@ def evaluate(
 
     Raises:
         SpecError: The spec has errors, or the data does not fit the model.
-        ModelError: The file is not a Keras model, or the model has no losses.
-        RunError: A worker is missing, differs, or was lost.
+        ModelError: The file is not a Keras model, the model has no losses, or a step cannot be
+            computed.
+        PluginError: The code of a plugin raises an exception.
+        RunError: The checkpoint of a run cannot be read, or a worker is missing, differs, or was
+            lost.
 
     Example:
         >>> import modelspec

@@ -69,25 +69,26 @@ def export(
         target: A run, a ``.keras`` file or a spec, from ``open_target``.
         form: ``saved_model`` (a folder), ``onnx`` or ``litert``.
         path: The file; by default the name of the model with the suffix of the format.
-        data: An npz file, a folder of npz files, a list of both, or a mapping from names to arrays.
-            The first rows of its test part are compared, at most 10,000 and 256 MB. Without it, 8
-            random rows that fit the inputs are compared.
+        data: An npz file or a table, a folder of them, a list of both, or a mapping from names to
+            arrays. The first rows of the test part are compared, at most 10,000 and 256 MB. Without
+            data, 8 random rows that fit the inputs are compared.
         opset: The version of ONNX's operators.
         allow_flex: Allow a LiteRT file to use operations of TensorFlow, which the plain runtime
             does not have.
-        int8: Let a LiteRT file compute with 8-bit integers. Training rows of the data give their
-            ranges.
+        int8: Let a LiteRT file compute with 8-bit integers. Their ranges are measured on training
+            rows, so ``data`` is required.
         force: Keep a file that differs from the model.
         say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
         warn: Receives the warnings about the data.
 
     Returns:
-        The proof.
+        The proof: the differences between the outputs of the file and of the model.
 
     Raises:
         SpecError: The spec has errors, or the data does not fit the model.
         ModelError: The format cannot represent the model, a package is missing, or the file's
             outputs differ from the model's (``ExportError``).
+        PluginError: The code of a plugin raises an exception.
 
     Example:
         >>> import modelspec

@@ -19,7 +19,7 @@ MODEL = "model.keras"
 
 @dataclass(frozen=True, slots=True)
 class ImportedSpec:
-    """The text of a spec, the parts of the model that it lacks, and the renamed names."""
+    """The text of a spec, a problem for each part that it lacks, and notes about new names."""
 
     text: str
     problems: tuple[Problem, ...]
@@ -40,8 +40,8 @@ def import_model(
     Args:
         path: A ``.keras`` file, an HDF5 file of a whole model, or the folder of a run.
         spec: The path for the spec; ``weights.from`` is relative to its folder.
-        flat: Write every layer, also where blocks and repeats are shorter.
-        keep_nested: Let models inside of the model be ``models`` of the file, and not blocks.
+        flat: Write every layer, even where blocks and repeats are shorter.
+        keep_nested: Keep nested models as ``models`` of the file, instead of blocks.
 
     Returns:
         The text, with a comment at each gap; ``problems`` has one entry for each of them.

@@ -119,8 +119,8 @@ class ModelSpec:
         """Find all problems of the spec, and of data.
 
         Args:
-            data: An npz file, a folder of npz files, a list of both, or a mapping from names to
-                arrays. Without it, only the spec is checked.
+            data: An npz file or a table, a folder of them, a list of both, or a mapping from names
+                to arrays. Without it, only the spec is checked.
             fast: Stop before the checks that need Keras: shapes, values, losses and metrics.
             light: Allow Keras to start on JAX, which is faster. The process cannot train then.
             say: Receives notes about arrays that are unpacked to the disk.
@@ -144,7 +144,7 @@ class ModelSpec:
         """Return the weights from which every layer starts.
 
         Args:
-            data: The training data, where the spec takes arrays from it.
+            data: The training data, if the spec takes arrays from it.
             light: Allow Keras to start on JAX, which is faster. The process cannot train then.
 
         Returns:
@@ -152,6 +152,7 @@ class ModelSpec:
 
         Raises:
             SpecError: The spec has errors.
+            PluginError: The code of a plugin raises an exception.
 
         Example:
             >>> import modelspec
@@ -173,13 +174,14 @@ class ModelSpec:
         """Build the Keras model with initial weights: new ones, or those of ``weights``.
 
         Args:
-            data: The training data, where ``weights`` takes arrays from it.
+            data: The training data, if ``weights`` takes arrays from it.
 
         Returns:
             A ``keras.Model``, compiled if the spec has losses.
 
         Raises:
             SpecError: The spec has errors, or a layer is fitted to data.
+            PluginError: The code of a plugin raises an exception.
 
         Example:
             >>> import modelspec
@@ -204,6 +206,7 @@ class ModelSpec:
 
         Raises:
             SpecError: The spec has errors.
+            PluginError: The code of a plugin raises an exception.
 
         Example:
             >>> import modelspec
@@ -234,7 +237,7 @@ class ModelSpec:
             folder: The folder in which the text will be saved; relative paths in it start there.
 
         Returns:
-            The text, which is a whole spec of its own.
+            The text of a complete spec.
 
         Raises:
             SpecError: The spec has errors.

@@ -33,9 +33,9 @@ def plot(
         target: A run, a ``.keras`` file or a spec, from ``open_target``.
         form: ``mmd`` (Mermaid), ``dot``, ``svg``, ``png`` or ``pdf``.
         by: Colour the layers by ``params``, by ``flops`` or by ``memory``.
-        depth: The levels of blocks, repeats and nested models that are expanded. By default as
-            many as fit a picture that people can read.
-        lengths: For ``flops`` and ``memory``: for each input with unknown axes, their lengths.
+        depth: The number of levels of blocks, repeats and nested models that are expanded. By
+            default it is as large as a readable picture allows.
+        lengths: The lengths of unknown axes by input, for ``flops`` and ``memory``.
         light: Allow Keras to start on JAX, which is faster. The process cannot train then.
 
     Returns:
@@ -44,6 +44,7 @@ def plot(
     Raises:
         SpecError: The spec has errors.
         ModelError: The file cannot be read.
+        PluginError: The code of a plugin raises an exception.
         RunError: The form needs the extra ``graph``, which is not installed.
         LengthError: A length is missing, or there are too many.
         ValueError: The form is unknown.

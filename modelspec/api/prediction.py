@@ -78,8 +78,10 @@ def predict(
 
     Raises:
         SpecError: The spec has errors, or the data does not fit the model.
-        ModelError: The file is not a Keras model.
-        RunError: A worker is missing, differs, or was lost.
+        ModelError: The file is not a Keras model, or a step cannot be computed.
+        PluginError: The code of a plugin raises an exception.
+        RunError: The checkpoint of a run cannot be read, or a worker is missing, differs, or was
+            lost.
 
     Example:
         >>> import modelspec
@@ -108,7 +110,7 @@ def predicting(
     Args:
         target: A run, a ``.keras`` file or a spec, from ``open_target``.
         data: As for ``evaluate``; only the inputs are required.
-        columns: Columns of the data that a table of the predictions has too.
+        columns: Columns of the data to put before the predictions in a table.
         say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
         warn: Receives the warnings about the data.
         cluster: The workers that predict together, as for ``predict``. All must read all parts.
@@ -118,8 +120,10 @@ def predicting(
 
     Raises:
         SpecError: The spec has errors, or the data does not fit the model.
-        ModelError: The file is not a Keras model.
-        RunError: A worker is missing, differs, or was lost.
+        ModelError: The file is not a Keras model, or a step cannot be computed.
+        PluginError: The code of a plugin raises an exception.
+        RunError: The checkpoint of a run cannot be read, or a worker is missing, differs, or was
+            lost.
 
     Example:
         >>> import modelspec

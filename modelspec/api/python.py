@@ -17,11 +17,12 @@ def to_python(source: ModelSpec, data: Path | str | None = None, *, say: Say | N
 
     Args:
         source: The spec.
-        data: An npz file; the script then uses the names of its arrays.
+        data: An npz file or a table; the script then uses the names of its arrays.
         say: Receives notes: the arrays in use.
 
     Returns:
-        The text of the script. It needs only Keras and NumPy.
+        The text of the script. It needs only Keras and NumPy; with a strategy for ``loss_weights``
+        TensorFlow too, and with a Parquet file polars.
 
     Raises:
         SpecError: The spec has errors, or the data lacks arrays.

@@ -33,14 +33,16 @@ def load(
         path: The path of the spec, or ``-`` for standard input.
         overrides: ``PATH=VALUE``, as for the option ``--set``.
         plugins: Python files or modules with custom objects, as for the option ``--plugin``.
-        run: The folder of a run to resume. Where the file of a model is missing, the run's copy
-            of its config is used, because the checkpoint has the weights.
+        run: The folder of a run to resume. If the file of a model is missing, the run's copy of
+            its config is used, because the checkpoint has the weights.
 
     Returns:
-        The spec and its problems. Mistakes raise no exception here, not even a missing file.
+        The spec and its problems. A mistake in the spec, or a missing file, is a problem and raises
+        no exception.
 
     Raises:
-        PluginError: A plugin cannot be read.
+        PluginError: A plugin cannot be read, or the spec of a run needs one that is not named.
+        KerasError: Keras is not installed, or its catalogue cannot be read.
 
     Example:
         >>> import modelspec
@@ -69,10 +71,11 @@ def loads(
         plugins: Python files or modules with custom objects, as for the option ``--plugin``.
 
     Returns:
-        The spec and its problems. Mistakes raise no exception here.
+        The spec and its problems. A mistake in the spec is a problem and raises no exception.
 
     Raises:
         PluginError: A plugin cannot be read.
+        KerasError: Keras is not installed, or its catalogue cannot be read.
 
     Example:
         >>> import modelspec

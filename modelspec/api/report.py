@@ -40,11 +40,11 @@ def make_report(
     """Describe a run on one page, or compare several.
 
     Args:
-        runs: The folder of a run, or of several that are compared.
-        data: The data on which the model is evaluated, in the forms of ``evaluate``; by default
-            that of the run, if it still exists.
+        runs: The folder of a run, or a list of folders to compare.
+        data: The data on which the model is evaluated, in the forms of ``evaluate``. By default
+            it is the data of the run, if it still exists.
         form: ``html``, or ``markdown`` for a model card.
-        rows: The most samples that figures are computed from. Metrics use all samples.
+        rows: The largest number of samples for charts, 50,000 by default. Metrics use all samples.
         say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
         warn: Receives the warnings about the data.
 

@@ -37,9 +37,9 @@ class Target:
         """Load the Keras model, or build it with initial weights.
 
         Args:
-            compiled: Read the losses, metrics and optimizer of a file too. A file with losses of
-                its author's own code can only be read without them.
-            say: A function that gets the position of the checkpoint in use.
+            compiled: Also read the losses, metrics and optimizer of a file. A file with custom
+                losses can be read only without them, or with their plugin.
+            say: Receives notes: the checkpoint in use, and plugins that have changed.
 
         Returns:
             A ``keras.Model``.
@@ -47,6 +47,8 @@ class Target:
         Raises:
             SpecError: The spec has errors.
             ModelError: The file cannot be loaded.
+            PluginError: The code of a plugin raises an exception.
+            RunError: The checkpoint of a run cannot be read.
 
         Example:
             >>> import modelspec
@@ -86,6 +88,7 @@ class Target:
         Raises:
             SpecError: The spec has errors.
             ModelError: The file cannot be loaded.
+            PluginError: The code of a plugin raises an exception.
 
         Example:
             >>> import modelspec
@@ -144,8 +147,8 @@ def open_target(
 
     Args:
         path: The folder of a run, a ``.keras`` file, or a spec.
-        overrides: ``PATH=VALUE`` for values of the spec. Those of a run may change losses,
-            metrics and how data is read, but not its layers.
+        overrides: ``PATH=VALUE`` for values of the spec. For a run, they can change losses, metrics
+            and the reading of data, but not layers.
         plugins: Python files or modules with custom objects, as for the option ``--plugin``.
 
     Returns:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from modelspec.api.building import import_plugins
 from modelspec.api.costs import with_lengths
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.spec_data import trained_outputs
@@ -48,6 +49,7 @@ def measure(source: ModelSpec, lengths: Mapping[str, Shape]) -> Measured:
 
     Raises:
         SpecError: The spec has errors, or cannot be trained.
+        PluginError: The code of a plugin raises an exception.
 
     Example:
         >>> import modelspec
@@ -76,6 +78,7 @@ def _output_shapes(source: ModelSpec, graph: Graph) -> dict[str, Shape]:
     from modelspec.backend.start import start
 
     start()
+    import_plugins(source)
     from modelspec.backend.model.shapes import check_shapes
 
     outputs, problems = check_shapes(graph, source.catalog)

@@ -56,14 +56,14 @@ def train(
     listener: Listener | None = None,
     cluster: Cluster | None = None,
 ) -> Run:
-    """Train the model of a spec on npz files or arrays.
+    """Train the model of a spec on npz files, tables or arrays.
 
     The function creates the folder of the run. It saves a checkpoint after each epoch, and during
     long epochs every ``minutes``. A resumed run has bit-identical results.
 
     Args:
         source: The spec. It must have at least one loss, and no errors.
-        data: An npz file, a folder of npz files, a list of both, or a mapping from names to
+        data: An npz file or a table, a folder of them, a list of both, or a mapping from names to
             arrays. The first axis of each array is the sample. The arrays ``NAME_train`` are used,
             or ``NAME`` if there is no such part.
         validation: Data for validation, in the same forms. It replaces ``validation_split``.
@@ -72,7 +72,7 @@ def train(
         resume: Continue the run in ``run`` from its last checkpoint. Spec and data must be those
             of the run, but the number of epochs can be larger. If the folder contains no run yet,
             start one.
-        minutes: The time between two checkpoints within an epoch, in minutes.
+        minutes: The time between two checkpoints within an epoch, in minutes; 10 by default.
         tensorboard: Write TensorBoard logs to the folder of the run.
         listener: Receives progress, notes and warnings; by default they are discarded.
         cluster: The workers that train together, of which this process is one. Each computes its
@@ -84,8 +84,10 @@ def train(
 
     Raises:
         SpecError: The spec or the data has errors.
-        RunError: The folder cannot be used, the data changes during training, or the loss is not
-            finite.
+        ModelError: Keras or TensorFlow cannot compute a step. The message names the layer.
+        PluginError: The code of a plugin raises an exception.
+        RunError: The folder cannot be used, ``resume`` has no folder, the data changes during
+            training, the loss is not finite, or a worker is missing, differs, or was lost.
         RunInterrupted: Ctrl-C or SIGTERM stopped the training. The message says how to resume.
 
     Example:
@@ -98,6 +100,8 @@ def train(
     listener = listener or NullListener()
     if cluster and run is None:
         raise RunError("several workers need the folder of the run, which --run names")
+    if resume and run is None:
+        raise RunError("resume needs run, the folder of the run")
     source, arrays = load_training_arrays(source, data, validation, listener)
     facts = spec_facts(source) | arrays.facts() | call_facts(data, validation, run, resume=resume)
     workers = connect(cluster, source, facts) if cluster else None

@@ -3,6 +3,7 @@
 import shlex
 from typing import Any
 
+from modelspec.api.building import import_plugins
 from modelspec.api.model_cache import remember_layout
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.reading import load
@@ -98,6 +99,7 @@ def layout(source: ModelSpec, *, light: bool = False) -> Layout:
         from modelspec.backend.model.shapes import start_for
 
         start_for(valid.graph, precision, light=light and not valid.catalog.plugins)
+        import_plugins(source)
         from modelspec.backend.model.compiling import build_model
         from modelspec.backend.model.layout import layout_of
 

@@ -27,7 +27,7 @@ class SpecError(Exception):
 
 
 class RunError(Exception):
-    """The folder of a run is unusable; the message gives the reason."""
+    """A run cannot start or continue, or its folder is unusable; the message gives the reason."""
 
 
 class ResumableError(RunError):
@@ -45,7 +45,7 @@ class ResumableError(RunError):
 
 
 class ModelError(Exception):
-    """A ``.keras`` file or a model is unusable; the message gives the reason."""
+    """A model, or the file of one, is unusable or cannot be computed; the message says why."""
 
 
 class KerasError(Exception):

@@ -211,3 +211,8 @@ def test_a_class_of_validation_rows_alone_is_refused_unless_it_is_listed(tmp_pat
     listed = modelspec.loads(CLASSES, ["data.kind.classes=[a, b, c]"])
     assert listed.check(data) == []
     assert modelspec.train(listed, data, run=tmp_path / "run").history[-1]["val_loss"] > 0
+
+
+def test_a_run_without_a_folder_cannot_resume() -> None:
+    with pytest.raises(modelspec.RunError, match="resume needs run, the folder of the run"):
+        modelspec.train(modelspec.loads(SPEC), parts(train=1.0), resume=True)

@@ -19,6 +19,9 @@ from rounding import rounding
 
 import modelspec
 from modelspec.api.balance import measure
+from modelspec.api.costs import estimate
+from modelspec.api.target import Target
+from modelspec.api.timing import measure as time_epoch
 from modelspec.catalog import load as load_catalog
 from modelspec.catalog.plugins import read_plugins, using
 from modelspec.cli import modelspec as command
@@ -362,6 +365,10 @@ def test_text_is_read_and_code_run_only_to_build(tmp_path: Path) -> None:
     with pytest.raises(modelspec.PluginError, match=r"loud\.py:\d+: ValueError: no"):
         spec.build()
     assert mark.exists()
+    target = Target(spec)
+    for use in (spec.account, lambda: estimate(target), lambda: time_epoch(spec, {})):
+        with pytest.raises(modelspec.PluginError, match="ValueError: no"):
+            use()
 
 
 def test_a_module_is_found_without_importing_its_package(
