@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelspec.api.inference_data import Warn, inference_batches, read_dataset
 from modelspec.api.step_places import place_step_errors
-from modelspec.api.target import Target
+from modelspec.api.target import Model, Target, target_of
 from modelspec.api.workers import connect_for_inference
 from modelspec.cluster.cluster import Cluster
 from modelspec.data.batches import Batches
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    target: Target,
+    target: Model,
     data: Data,
     *,
     say: Say | None = None,
@@ -27,7 +27,8 @@ def evaluate(
     """Compute loss and metrics on the test part of the data.
 
     Args:
-        target: A run, a ``.keras`` file or a spec, from ``open_target``.
+        target: A run, a ``.keras`` file or a spec: its path, or what ``load`` and ``open_target``
+            return.
         data: An npz file or a table, a folder of them, a list of both, or a mapping from names to
             arrays. The arrays ``NAME_test`` are used, or ``NAME`` if there is no such part.
         say: Receives notes: the arrays in use, arrays that are unpacked to the disk, and the
@@ -53,6 +54,7 @@ def evaluate(
         >>> sorted(modelspec.evaluate(untrained, "data/digits.npz"))
         ['accuracy', 'loss']
     """
+    target = target_of(target)
     workers = connect_for_inference(cluster, target, data) if cluster else None
     model, batches = load_for_evaluation(target, data, say=say, warn=warn)
     return evaluate_batches(target, model, batches, say=say, workers=workers)

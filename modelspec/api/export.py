@@ -13,7 +13,7 @@ from typing import Any
 from modelspec.api.evaluation import compiled_model
 from modelspec.api.export_rows import ExportRows, calibration_rows
 from modelspec.api.inference_data import Warn
-from modelspec.api.target import Target
+from modelspec.api.target import Model, target_of
 from modelspec.data.shards import Data, Say
 from modelspec.problems.errors import ModelError
 from modelspec.results.export import Format, Proof, Subject
@@ -49,7 +49,7 @@ class _Options:
 
 
 def export(
-    target: Target,
+    target: Model,
     form: Format,
     path: str | Path | None = None,
     *,
@@ -66,7 +66,8 @@ def export(
     The proof is also written as JSON, to ``PATH.json``.
 
     Args:
-        target: A run, a ``.keras`` file or a spec, from ``open_target``.
+        target: A run, a ``.keras`` file or a spec: its path, or what ``load`` and ``open_target``
+            return.
         form: ``saved_model`` (a folder), ``onnx`` or ``litert``.
         path: The file; by default the name of the model with the suffix of the format.
         data: An npz file or a table, a folder of them, a list of both, or a mapping from names to
@@ -89,6 +90,7 @@ def export(
         ModelError: The format cannot represent the model, a package is missing, or the file's
             outputs differ from the model's (``ExportError``).
         PluginError: The code of a plugin raises an exception.
+        ValueError: The form is unknown.
 
     Example:
         >>> import modelspec
@@ -97,6 +99,9 @@ def export(
         >>> proof.passed, proof.path
         (True, 'mlp')
     """
+    if form not in SUFFIXES:
+        raise ValueError(f"form is one of {', '.join(SUFFIXES)}, not {form}")
+    target = target_of(target)
     _require_packages(form)
     if path is not None:
         _require_room(Path(path), form)

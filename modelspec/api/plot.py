@@ -6,7 +6,7 @@ from typing import Any
 
 from modelspec.api.costs import estimate, estimate_model
 from modelspec.api.keras_files import check_magic, reason, saved_by
-from modelspec.api.target import Target
+from modelspec.api.target import Model, Target, target_of
 from modelspec.catalog.tensorflow_only import needs_tensorflow
 from modelspec.graph.network import make_network
 from modelspec.problems.errors import ModelError
@@ -19,7 +19,7 @@ Lengths = Mapping[str, Sequence[int]]
 
 
 def plot(
-    target: Target,
+    target: Model,
     form: str = "mmd",
     *,
     by: Measure | None = None,
@@ -30,7 +30,8 @@ def plot(
     """Draw the graph of a model.
 
     Args:
-        target: A run, a ``.keras`` file or a spec, from ``open_target``.
+        target: A run, a ``.keras`` file or a spec: its path, or what ``load`` and ``open_target``
+            return.
         form: ``mmd`` (Mermaid), ``dot``, ``svg``, ``png`` or ``pdf``.
         by: Colour the layers by ``params``, by ``flops`` or by ``memory``.
         depth: The number of levels of blocks, repeats and nested models that are expanded. By
@@ -59,7 +60,9 @@ def plot(
         raise ValueError(
             f"form is one of {', '.join(suffix[1:] for suffix in SUFFIXES)}, not {form}"
         )
-    return picture(network(target, by=by, lengths=lengths, light=light), f".{form}", depth)
+    return picture(
+        network(target_of(target), by=by, lengths=lengths, light=light), f".{form}", depth
+    )
 
 
 def network(

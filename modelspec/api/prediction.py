@@ -8,7 +8,7 @@ import numpy as np
 
 from modelspec.api.inference_data import Warn, inference_batches, read_dataset
 from modelspec.api.step_places import place_step_errors
-from modelspec.api.target import Target
+from modelspec.api.target import Model, Target, target_of
 from modelspec.api.workers import connect_for_inference
 from modelspec.catalog.losses import loss_facts
 from modelspec.cluster.cluster import Cluster
@@ -54,7 +54,7 @@ class Predicting:
 
 
 def predict(
-    target: Target,
+    target: Model,
     data: Data,
     *,
     say: Say | None = None,
@@ -66,7 +66,8 @@ def predict(
     The predictions must fit into memory; ``predicting`` computes them in parts.
 
     Args:
-        target: A run, a ``.keras`` file or a spec, from ``open_target``.
+        target: A run, a ``.keras`` file or a spec: its path, or what ``load`` and ``open_target``
+            return.
         data: As for ``evaluate``; only the inputs are required.
         say: Receives notes: the arrays in use, and arrays that are unpacked to the disk.
         warn: Receives the warnings about the data.
@@ -90,7 +91,7 @@ def predict(
         >>> predictions.arrays["digit"].shape
         (360, 10)
     """
-    made = predicting(target, data, say=say, warn=warn, cluster=cluster)
+    made = predicting(target_of(target), data, say=say, warn=warn, cluster=cluster)
     pieces = list(made.pieces)
     arrays = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     return Predictions(arrays, made.targets)

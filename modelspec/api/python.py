@@ -4,6 +4,7 @@ from pathlib import Path
 
 from modelspec.api.model_spec import ModelSpec
 from modelspec.api.python_start import start_of_script
+from modelspec.api.reading import spec_of
 from modelspec.api.spec_data import has_validation_part, load_data
 from modelspec.convert.python.arrays import ArrayNames
 from modelspec.convert.python.script import python_script
@@ -12,11 +13,13 @@ from modelspec.problems.diagnostic import has_errors
 from modelspec.problems.errors import SpecError
 
 
-def to_python(source: ModelSpec, data: Path | str | None = None, *, say: Say | None = None) -> str:
+def to_python(
+    source: ModelSpec | str | Path, data: Path | str | None = None, *, say: Say | None = None
+) -> str:
     """Write a spec as the Python script that a Keras user would have written.
 
     Args:
-        source: The spec.
+        source: The spec, or its path.
         data: An npz file or a table; the script then uses the names of its arrays.
         say: Receives notes: the arrays in use.
 
@@ -34,6 +37,7 @@ def to_python(source: ModelSpec, data: Path | str | None = None, *, say: Say | N
         >>> "layers.Flatten()(image)" in script
         True
     """
+    source = spec_of(source)
     valid = source.require()
     weighted = _weighted(source) if valid.strategy is not None else frozenset()
     start = start_of_script(source, data)

@@ -1,6 +1,6 @@
 """Text → a spec: read, with overrides and parameters, as far as possible without Keras."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
@@ -89,6 +89,19 @@ def loads(
         return _compile(*read_text(text, name), overrides, "model")
 
 
+def spec_of(source: ModelSpec | str | Path) -> ModelSpec:
+    """Return the spec that a caller means; a path is read.
+
+    Raises:
+        TypeError: It is no spec and no path.
+    """
+    if isinstance(source, str | Path):
+        return load(source)
+    if not isinstance(source, ModelSpec):
+        raise TypeError(f"a spec is a path or what load returns, not {type(source).__name__}")
+    return source
+
+
 def _require_plugins_of_run(path: Path) -> None:
     """Name the plugin that the spec of a run needs, before its missing parts become errors.
 
@@ -121,6 +134,9 @@ def _compile(
     run: Path | None = None,
 ) -> ModelSpec:
     """Process a document as far as possible without Keras."""
+    if isinstance(overrides, str | Mapping):
+        kind = type(overrides).__name__
+        raise TypeError(f"overrides are a list of texts PATH=VALUE, not one {kind}")
     if document is None:
         return ModelSpec(None, diagnostics=tuple(problems))
     document, refused = apply_overrides(document, overrides)

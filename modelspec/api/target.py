@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from modelspec.api.building import build_unfitted
 from modelspec.api.keras_files import ZIP_MAGIC, load_bytes, load_model
@@ -136,6 +136,30 @@ def _require_interface(model: Any, path: Path, source: ModelSpec | None) -> Any:
     if inputs != wanted or set(output_names(model)) != {head.output for head in source.heads}:
         raise ModelError(f"{path} is not the model of the spec beside it")
     return model
+
+
+Model: TypeAlias = Target | ModelSpec | Run | str | Path
+"""A model to evaluate, predict with, draw or export: also by its path, or by its spec or run."""
+
+
+def target_of(model: Model) -> Target:
+    """Return the target that a caller means.
+
+    Raises:
+        TypeError: It is no target, spec, run or path.
+        RunError: The folder contains no run.
+        ModelError: The file cannot be read.
+    """
+    match model:
+        case Target():
+            return model
+        case ModelSpec():
+            return Target(model)
+        case Run():
+            return open_target(model.path)
+        case str() | Path():
+            return open_target(model)
+    raise TypeError(f"a model is a path, a spec, a run or a target, but not {type(model).__name__}")
 
 
 def open_target(

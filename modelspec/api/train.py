@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from modelspec.api.building import build_unfitted
 from modelspec.api.interrupts import Interrupts
 from modelspec.api.model_spec import ModelSpec
+from modelspec.api.reading import spec_of
 from modelspec.api.resume import from_checkpoint, resumable, warn_of_other_data
 from modelspec.api.run_facts import call_facts, spec_facts, write_spec
 from modelspec.api.starting_weights import StartOfTraining
@@ -45,7 +46,7 @@ CHECKPOINT_MINUTES = 10.0
 
 
 def train(
-    source: ModelSpec,
+    source: ModelSpec | str | Path,
     data: Data,
     *,
     validation: Data | None = None,
@@ -62,7 +63,7 @@ def train(
     long epochs every ``minutes``. A resumed run has bit-identical results.
 
     Args:
-        source: The spec. It must have at least one loss, and no errors.
+        source: The spec, or its path. It must have at least one loss, and no errors.
         data: An npz file or a table, a folder of them, a list of both, or a mapping from names to
             arrays. The first axis of each array is the sample. The arrays ``NAME_train`` are used,
             or ``NAME`` if there is no such part.
@@ -97,7 +98,7 @@ def train(
         >>> len(run.history), run.model_path.name
         (2, 'model.keras')
     """
-    listener = listener or NullListener()
+    source, listener = spec_of(source), listener or NullListener()
     if cluster and run is None:
         raise RunError("several workers need the folder of the run, which --run names")
     if resume and run is None:

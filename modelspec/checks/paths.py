@@ -30,8 +30,14 @@ def writes_file(entry: Entry, argument: Argument) -> bool:
 
 def fields(path: object) -> list[tuple[str, str]]:
     """Return the fields of a file name, each with its format: ``{val_loss:.2f}``, or empty."""
-    pattern = r"\{(\w+):?([^{}]*)\}"
+    pattern = r"\{(\w+)(?::([^{}]*))?\}"
     return re.findall(pattern, path) if isinstance(path, str) else []
+
+
+def unknown_field(path: str) -> str | None:
+    """Return a field of a file name that does not begin with a name and a colon: ``{a.b}``."""
+    written = re.findall(r"\{[^{}]*\}", path)
+    return next((field for field in written if not re.match(r"\{\w+[:}]", field)), None)
 
 
 def is_taken(path: str) -> bool:

@@ -58,6 +58,10 @@ def _paths(entry: Entry, argument: Argument, value: Any, route: Route) -> Iterat
         message = f"{argument.name} of {entry.name} cannot come from a file"
         hint = f"write the values here, as a list: {argument.name}: [...]"
         yield Diagnostic("refused-path", message, route, hint=hint)
+    elif paths.writes_file(entry, argument) and (field := paths.unknown_field(value)):
+        message = f"{field} in {argument.name} of {entry.name} is not the name of a value"
+        hint = "write {epoch:02d} or {val_loss:.3f}: a name, and a format after a colon"
+        yield Diagnostic("refused-path", message, route, hint=hint)
     elif paths.writes_file(entry, argument) and paths.escapes(value):
         message = f"{argument.name} of {entry.name} leads outside the run's folder: {value}"
         hint = "write a relative path without .., ~ or a URL scheme"

@@ -1,14 +1,17 @@
 """Hints for wrong names and forms of Keras objects: the name that was probably meant."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from reprlib import repr as short
 from typing import Any
 
 from modelspec.catalog import FAMILIES, Catalog, Entry, Family
+from modelspec.catalog.entries import OPERATION_PREFIX
+from modelspec.catalog.operation_facts import plain_name
 from modelspec.checks.not_layers import hint_for, operation_named
+from modelspec.checks.other_names import MEANT
 from modelspec.checks.plain_values import FROM_ARRAY, fits, kind_of
-from modelspec.problems.diagnostic import did_you_mean, nearest, offer
+from modelspec.problems.diagnostic import nearest, offer
 
 _KEYS_OF_NAMES = {"type", "name", "class_name", "class", "layer"}
 """Keys under which other tools store the name of an object."""
@@ -46,6 +49,9 @@ _RENAMED = {
 _PLAIN = re.compile(r"[A-Za-z][\w .-]*")
 """Text that needs no quotes in YAML."""
 
+
+_FIRST_NAME = re.compile(r"(?:ops\.)?[\w.]*\w")
+_RANKED = re.compile(r"(\w+)[123]D(\w*)")
 
 _ITEMS = ("layer", "operation")
 
@@ -92,15 +98,50 @@ def right_name(catalog: Catalog, family: Family, name: str) -> str | None:
     last = name.rpartition(".")[2]
     same = [spelling for spelling in known if _folded(spelling) == _folded(last)]
     others = [other for other in FAMILIES if other != family and name in catalog.known(other)]
-    if family in ("layer", "activation") and not same and not others:
-        hint = hint_for(name, catalog.names("operation"))
-        if hint:
-            return hint
-    if family == "operation" and (operation := operation_named(name, catalog.names("operation"))):
-        return offer(operation)
+    elsewhere = None if same or others else _named_elsewhere(catalog, family, name)
+    if elsewhere:
+        return elsewhere
     hints = [f"{name} is {with_article(others[0])}"] if others else []
     hints += [f"did you mean {same[0]}?"] if same else []
-    return "; ".join(hints) or did_you_mean(name if family == "operation" else last, known)
+    return "; ".join(hints) or _nearest_of_family(family, name, known)
+
+
+def _named_elsewhere(catalog: Catalog, family: Family, name: str) -> str | None:
+    """Return a hint for a name of another library, or of an operation."""
+    meant = MEANT.get(family, {}).get(_folded(name.removeprefix(OPERATION_PREFIX)))
+    if meant is None:
+        meant = MEANT.get(family, {}).get(_folded(name.rpartition(".")[2]))
+    if meant:
+        return _written_hint(meant, catalog.known(family), catalog.known("operation"))
+    operations = catalog.names("operation")
+    if family in ("layer", "activation") and (hint := hint_for(name, operations)):
+        return hint
+    operation = operation_named(name, operations) if family == "operation" else None
+    return offer(operation) if operation else None
+
+
+def _written_hint(meant: str, *known: Collection[str]) -> str:
+    """Return a hint with a name of Keras, with more words after it, or of other words."""
+    first = _FIRST_NAME.match(meant)
+    if first is None or not any(first[0] in names for names in known):
+        return meant
+    return offer(meant) if first[0] == meant else f"write {meant}"
+
+
+def _nearest_of_family(family: Family, name: str, known: Iterable[str]) -> str | None:
+    """Offer the nearest name; of names that only differ in their number of axes, all of them."""
+    if family == "operation":
+        near = nearest(plain_name(name), map(plain_name, known))
+        return offer(OPERATION_PREFIX + near) if near else None
+    last, known = name.rpartition(".")[2], list(known)
+    near = nearest(last, known)
+    ranked = _RANKED.fullmatch(near or "")
+    if ranked and not any(character.isdigit() for character in last):
+        start, end = ranked.groups()
+        ranks = [f"{start}{n}D{end}" for n in "123" if f"{start}{n}D{end}" in known]
+        if len(ranks) > 1:
+            return offer(f"{', '.join(ranks[:-1])} or {ranks[-1]}")
+    return offer(near) if near else None
 
 
 def with_article(family: Family) -> str:

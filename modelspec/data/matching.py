@@ -66,9 +66,15 @@ def match(
         missing += _half_a_validation_part(members, claims)
     # An array that a hint offers for a missing one is not reported a second time.
     lacking = (claim for claim in claims if claim.required and claim.key not in chosen)
-    offered = {_nearest(claim, free) for claim in lacking}
+    offered = {near for claim in lacking if (near := _nearest(claim, free))}
     # The columns of a table rarely all belong to one model.
-    unknown = [name for name in free if stem_of(name) not in offered and not members[name].table]
+    unknown = [
+        name
+        for name in free
+        if stem_of(name) not in offered
+        and _without_prefix(name) not in offered
+        and not members[name].table
+    ]
     return chosen, [*missing, *_unknown(unknown, members, claimed)]
 
 
@@ -148,6 +154,9 @@ def _missing(
 
 
 def _how_to_match(claim: Claim, free: Sequence[str]) -> str | None:
+    prefixed = next((name for name in free if _without_prefix(name) in claim.stems), None)
+    if prefixed is not None:
+        return _part_last(prefixed)
     near = _nearest(claim, free)
     if "[" in claim.key or claim.route[:1] == ("data",):
         return offer(near) if near else None
@@ -157,7 +166,20 @@ def _how_to_match(claim: Claim, free: Sequence[str]) -> str | None:
 
 def _nearest(claim: Claim, free: Sequence[str]) -> str | None:
     """Return the unused array with the nearest name, without its part; None if none is near."""
+    if any(_without_prefix(name) in claim.stems for name in free):
+        return next(stem for stem in claim.stems if stem in map(_without_prefix, free))
     return nearest(claim.stems[0], sorted(set(map(stem_of, free))))
+
+
+def _without_prefix(name: str) -> str | None:
+    """Return the name after a part that stands first, as in ``train_x``; None without one."""
+    part, _, rest = name.partition("_")
+    return rest if rest and any(part in suffixes for suffixes in SUFFIXES.values()) else None
+
+
+def _part_last(name: str) -> str:
+    part, _, rest = name.partition("_")
+    return f"save {name} as {rest}_{part}: the part stands after the name"
 
 
 def _listed(members: Mapping[str, Member]) -> str:
@@ -168,6 +190,8 @@ def _listed(members: Mapping[str, Member]) -> str:
 
 def _intended(name: str, lacking: Sequence[str]) -> str | None:
     """Return a hint with the array that was meant; equal suffixes alone are not enough."""
+    if f"{_without_prefix(name)}_{name.partition('_')[0]}" in lacking:
+        return _part_last(name)
     near = nearest(name, lacking)
     return offer(near) if near and nearest(stem_of(name), [stem_of(near)]) else None
 

@@ -32,9 +32,19 @@ Shards: TypeAlias = Mapping[Path, Mapping[str, Member]]
 
 
 def paths_of(paths: Data) -> list[Path]:
-    """Return the paths; for arrays in memory, ``IN_MEMORY``."""
+    """Return the paths; for arrays in memory, ``IN_MEMORY``.
+
+    Raises:
+        TypeError: The data is neither paths nor arrays by name.
+    """
     if isinstance(paths, Mapping):
         return [IN_MEMORY]
+    listed = [paths] if isinstance(paths, str | Path) else paths
+    if not isinstance(listed, Sequence) or not all(isinstance(p, str | Path) for p in listed):
+        raise TypeError(
+            "data is a path, a list of paths, or a mapping from names to arrays, not "
+            f"{type(paths).__name__}"
+        )
     return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
 
 

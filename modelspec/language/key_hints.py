@@ -13,10 +13,8 @@ from modelspec.problems.diagnostic import Route, did_you_mean
 def key_hint(route: Route, data: Mapping[str | int, Any], model: type[BaseModel]) -> str | None:
     """Return a hint with the nearest key; in a layer item, with the place of arguments."""
     name = str(route[-1])
-    if len(route) == 1 and name in _keys_at(("training",), model):
-        return f"it belongs under training: training: {{{name}: …}}"
-    if route[:-1] == ("training",) and name in _keys_at((), model):
-        return f"{name} belongs at the top level"
+    if moved := _elsewhere(route, name, data, model):
+        return moved
     near = did_you_mean(name, _keys_at(route[:-1], model))
     if near or len(route) < 3 or route[-3] != "layers":  # noqa: PLR2004 - layers, index, key
         return near
@@ -27,6 +25,25 @@ def key_hint(route: Route, data: Mapping[str | int, Any], model: type[BaseModel]
     if name[:1].isupper():
         return f"an item is one layer: start a new item with '- ' for {name}"
     return f"write arguments inside the layer: {layer}: {{{name}: …}}"
+
+
+def _elsewhere(
+    route: Route, name: str, data: Mapping[str | int, Any], model: type[BaseModel]
+) -> str | None:
+    """Return a hint for a key that belongs to another place; None for other keys."""
+    if len(route) == 1 and name in _keys_at(("training",), model):
+        return f"it belongs under training: training: {{{name}: …}}"
+    if route[:-1] == ("training",) and name in _keys_at((), model):
+        return f"{name} belongs at the top level"
+    if route[:2] == ("weights", "layers") and len(route) == 4:  # noqa: PLR2004 - layer and weight
+        return _weight_of_layer(str(route[2]), name, _value_at(data, route))
+    return None
+
+
+def _weight_of_layer(layer: str, weight: str, value: Any) -> str:
+    """Write the weight of a layer as one key, and an array's name as its source."""
+    source = f"{{array: {value}}}" if isinstance(value, str) else "{array: NAME}"
+    return f"a layer and its weight are one key: {layer}.{weight}: {source}"
 
 
 def _value_at(data: Any, route: Route) -> Any:

@@ -2,11 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any, Literal
 
 Route = tuple[str | int, ...]
 """Keys and indices from the top of a spec: ``("layers", 3, "Dense", "units")``."""
+
+_COMPARED = 5
+"""The number of names that are compared more closely."""
+
+_ALIKE = 0.72
+"""The share of equal letters in a name and its correction; with 0.6, Reduce is like GRUCell."""
 
 Severity = Literal["error", "warning"]
 Anchor = Literal["key", "value"]
@@ -100,8 +106,19 @@ def has_errors(problems: Iterable[Diagnostic]) -> bool:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the nearest right name, in any case; None when no name is near."""
     by_folded = {candidate.lower(): candidate for candidate in known}
-    near = get_close_matches(name.lower(), by_folded, n=1, cutoff=0.6)
-    return by_folded[near[0]] if near else None
+    folded = name.lower()
+    near = get_close_matches(folded, by_folded, n=_COMPARED, cutoff=0.6)
+    # Swapped letters are the likeliest mistake.
+    near.sort(key=lambda candidate: sorted(candidate) != sorted(folded))
+    return next((by_folded[candidate] for candidate in near if _is_near(folded, candidate)), None)
+
+
+def _is_near(name: str, candidate: str) -> bool:
+    """Return True for names with few different letters, and for the beginning or end of a name."""
+    short, long = sorted((name, candidate), key=len)
+    if sorted(short) == sorted(long) or long.startswith(short) or long.endswith(short):
+        return True
+    return SequenceMatcher(None, candidate, name).ratio() >= _ALIKE
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:

@@ -173,6 +173,19 @@ def test_near_names_are_offered_once() -> None:
     assert problem.hint == "did you mean post? data: {posts: post} matches it"
 
 
+def test_a_part_before_the_name_is_told_once() -> None:
+    first, second = problems("train_x train_y val_x val_y", "x", "y")
+    assert (first.code, first.hint) == (
+        "missing-array",
+        "save train_x as x_train: the part stands after the name",
+    )
+    assert second.hint == "save train_y as y_train: the part stands after the name"
+    hints = [problem.hint for problem in problems("x y val_x val_y", "x", "y")]
+    assert hints == [
+        f"save val_{name} as {name}_val: the part stands after the name" for name in "xy"
+    ]
+
+
 def test_missing_mapped_array() -> None:
     [problem] = problems("a b", "a", "b", names={"a": "A_text"})[:1]
     assert (problem.code, problem.route, problem.anchor) == (
