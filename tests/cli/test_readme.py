@@ -72,9 +72,9 @@ def run(command: str | list[str], folder: Path) -> subprocess.CompletedProcess[s
 
 
 def printed(command: str, folder: Path, warm: WarmCommand) -> str:
-    """Return what a command prints; what follows ``check`` and ``train`` starts with Keras."""
+    """Return what a command prints; one of a shell has a process of its own."""
     verb, *options = shlex.split(command.removeprefix("modelspec "))
-    if verb in {"evaluate", "predict", "summary"} and "|" not in options:
+    if verb in VERBS and not {"|", ">"} & {*options}:
         return warm.run(verb, *options, folder=folder, together=True).out
     return run(command, folder).stdout
 
