@@ -48,6 +48,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection() -> None:
+    # Without bytecode, each command that a test starts would compile our code anew. This process
+    # goes on as it was started: some tests limit the size of the files that it can write.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # Modules and tests stay: to look for garbage among them takes a third of the time.
     gc.disable()
 
