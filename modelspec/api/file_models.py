@@ -134,14 +134,7 @@ def _read(
         graph = read_graph(config)
     except ModelError as error:
         raise _Refused("model-unreadable", f"{path}: {error}") from error
-    if (quantized := quantized_layer(config)) is not None:
-        hint = "take the model as it was saved before it was quantized"
-        raise _Refused("model-unreadable", f"{path}: layer {quantized!r} is quantized", hint)
-    if untrusted := find_untrusted(config, catalog):
-        hint = "modelspec runs no code of a model file: its parts must come from Keras or a plugin"
-        if newer := newer_keras(file):
-            hint = f"{newer}: if Keras has this part by now, {UPGRADE}"
-        raise _Refused("unsafe-model", f"{path}: {untrusted}", hint)
+    _refuse_unusable(config, path, file, catalog)
     elements = kept.elements if kept is not None else _elements(file)
     tensors = _interface(graph, source)
     return FileModel(
@@ -158,6 +151,18 @@ def _read(
         ids=tensors.ids,
         layer=source.layer,
     )
+
+
+def _refuse_unusable(config: Mapping[str, Any], path: Path, file: Path, catalog: Catalog) -> None:
+    """Refuse a quantized model, and one with parts that are neither Keras's nor a plugin's."""
+    if (quantized := quantized_layer(config)) is not None:
+        hint = "use the model that was saved before it was quantized"
+        raise _Refused("model-unreadable", f"{path}: layer {quantized!r} is quantized", hint)
+    if untrusted := find_untrusted(config, catalog):
+        hint = "modelspec runs no code of a model file: its parts must come from Keras or a plugin"
+        if newer := newer_keras(file):
+            hint = f"{newer}: if a newer Keras has this part, {UPGRADE}"
+        raise _Refused("unsafe-model", f"{path}: {untrusted}", hint)
 
 
 def _interface(graph: SavedGraph, source: ModelSource) -> Interface:

@@ -49,7 +49,7 @@ def resumable(
     written = written.with_training(devices=training.devices)  # the devices of this machine
     source = _as_decided(source, written)
     if written.resolved_text(run.path) != source.resolved_text(run.path):
-        raise RunError(f"the spec differs from that of the run {run.path}: compare its {SPEC}")
+        raise RunError(f"the spec differs from the spec of the run {run.path}: compare its {SPEC}")
     _refuse_changed_models(run, facts)
     _refuse_more_epochs(run, written)
     for part, verb in _PARTS.items():
@@ -98,7 +98,7 @@ def _refuse_changed_models(run: Run, facts: Facts) -> None:
         then, now = run.record["models"][name]["path"], facts["models"][name]["path"]
         raise RunError(
             f"the model {name} ({now}) is not the file that {run.path} was trained with: "
-            f"its SHA-256 differs from that of {then}"
+            f"its SHA-256 differs from the SHA-256 of {then}"
         )
 
 

@@ -69,8 +69,8 @@ def _is_near(target: Column) -> bool:
 
 def _of_quantity(output: str, loss: float, constant: float, *, rescale: bool) -> str:
     finding = (
-        f"{output} predicts no better than a constant: its loss is {loss:.4g}, and that of the "
-        f"best constant {constant:.4g}. "
+        f"{output} predicts no better than a constant: its loss is {loss:.4g}, and the loss of the "
+        f"best constant is {constant:.4g}. "
     )
     if rescale:
         return (
@@ -83,9 +83,9 @@ def _of_quantity(output: str, loss: float, constant: float, *, rescale: bool) ->
 def _of_classes(output: str, loss: float, shares: float, *, several: bool) -> str:
     more = "other loss_weights, " if several else ""
     return (
-        f"{output} predicts no better than the shares of its classes: its loss is {loss:.4g}, and "
-        f"that of the shares, the same for every sample, {shares:.4g}. Scaled inputs, another "
-        f"learning rate, {more}or more epochs may help"
+        f"{output} predicts no better than the shares of its classes, the same for every sample: "
+        f"its loss is {loss:.4g}, and the loss of the shares is {shares:.4g}. Scaled inputs, "
+        f"another learning rate, {more}or more epochs may help"
     )
 
 

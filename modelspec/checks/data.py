@@ -211,7 +211,7 @@ def _shape_hint(name: str, shape: tuple[int, ...], declared: Shape) -> str:
         return f"the last axis, of {declared[-1]}, is missing; or declare shape: {written(sample)}"
     if None not in declared and math.prod(sample) == math.prod(size or 0 for size in declared):
         return f"the sizes match: save {name}.reshape({', '.join(map(str, (-1, *declared)))})"
-    return f"to use it as it is, declare shape: {written(sample)}"
+    return f"to use it unchanged, declare shape: {written(sample)}"
 
 
 def _fractions(declared: Input, name: str, array: Column, values: Values) -> Diagnostic | None:

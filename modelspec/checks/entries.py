@@ -27,7 +27,7 @@ def check_entries(graph: Graph, input_name: str, name: str, array: Column) -> It
                 f"array {name} holds values, first in {row}, that are not in the vocabulary of "
                 f"{node.name}, and num_oov_indices is 0"
             )
-            hint = "num_oov_indices: 1 gives them an id of their own"
+            hint = "num_oov_indices: 1 gives them their own id"
             route = (*node.route, node.type, "num_oov_indices")
             yield Diagnostic("id-out-of-range", message, route, hint=hint)
 

@@ -58,7 +58,7 @@ def check_adapt(catalog: Catalog, node: Node) -> Iterator[Diagnostic]:
     if node.arguments.get("num_oov_indices") == 0:
         message = "entries that no training row contains have no id, and stop the evaluation"
         route = (*node.route, node.type, "num_oov_indices")
-        hint = "num_oov_indices: 1 gives them an id of their own"
+        hint = "num_oov_indices: 1 gives them their own id"
         yield Diagnostic("wrong-value", message, route, severity="warning", hint=hint)
 
 

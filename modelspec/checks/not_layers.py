@@ -40,9 +40,9 @@ def hint_for(name: str, operations: Iterable[str]) -> str | None:
     if folded in _CODE:
         return _OWN
     if folded in _WRAPPERS:
-        return f"an operation is an item of its own: {EXAMPLES}"
+        return f"write an operation as a separate item: {EXAMPLES}"
     operation = operation_named(name, operations)
-    return f"the operation {operation} is an item of its own" if operation else None
+    return f"the operation {operation} is a separate item" if operation else None
 
 
 def operation_named(name: str, operations: Iterable[str]) -> str | None:

@@ -21,7 +21,7 @@ _COMPARISON = "comparison"
     "--data",
     type=PATH,
     multiple=True,
-    help="Data to evaluate the model on; by default that of the run. Repeatable.",
+    help="Data to evaluate the model on; by default the data of the run. Repeatable.",
 )
 @click.option(
     "-o",

@@ -32,7 +32,7 @@ def proof_lines(proof: Proof) -> list[str]:
         return [size(proof.bytes), *(f"note: {note}" for note in proof.notes)]
     rows = "rows of the data" if proof.from_data else "random rows"
     measure = "typical" if proof.int8 else "relative"
-    where = f"{proof.rows:,} {rows}, {proof.runtime} in a process of its own"
+    where = f"{proof.rows:,} {rows}, {proof.runtime} in a separate process"
     speed = f"{proof.milliseconds:.3g} ms a row, Keras {proof.milliseconds_keras:.3g} ms"
     lines = [
         f"{where}; the tolerance is {proof.tolerance:g} {measure}",

@@ -111,7 +111,7 @@ def _drowning(record: Mapping[str, Any], outputs: Sequence[str]) -> Iterator[Fin
     else:
         yield Finding(
             "good",
-            f"No loss dominates: the largest share is that of {largest}, {known[largest]:.0%}.",
+            f"No loss dominates: {largest} has the largest share, {known[largest]:.0%}.",
         )
 
 

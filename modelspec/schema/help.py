@@ -33,8 +33,8 @@ HELP: Final[dict[str, dict[str, str]]] = {
             "order of the outputs, or output: value."
         ),
         "weighted_metrics": (
-            "Metrics that use the sample weights (OUTPUT_weight) and class_weights. The form is "
-            "that of metrics."
+            "Metrics that use the sample weights (OUTPUT_weight) and class_weights, written "
+            "like metrics."
         ),
         "optimizer": "One Keras optimizer, by name or with its arguments. Default: rmsprop.",
         "training": "The settings of the training.",

@@ -308,8 +308,8 @@ losses: mse
     [
         ("4", "LSTM: {units: 128}", "written out one by one"),
         ("4", "Bidirectional: {layer: {GRU: {units: 128}}}", "written out one by one"),
-        ("null", "LSTM: {units: 128}", "the weights alone"),
-        ("300", "GRU: {units: 128}", "the weights alone"),
+        ("null", "LSTM: {units: 128}", "only the weights"),
+        ("300", "GRU: {units: 128}", "only the weights"),
     ],
 )
 def test_eight_bits_of_recurrent_layers(length: str, kind: str, said: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C, as the command line answers it: in a process of its own."""
+"""Ctrl-C, as the command line answers it: in a separate process."""
 
 import importlib.util
 import io

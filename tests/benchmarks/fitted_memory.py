@@ -1,4 +1,4 @@
-"""Peak memory of fitting layers to data, by the number of rows, each in a process of its own.
+"""Peak memory of fitting layers to data, by the number of rows, each in a separate process.
 
 ``python tests/benchmarks/fitted_memory.py [MEGABYTES...]`` trains for one epoch on an input of
 doubles to which Normalization and Discretization are fitted, and on ids that an IntegerLookup

@@ -1,6 +1,6 @@
 """Data larger than memory: peak memory at 1 GB and 4 GB of data, and samples per second.
 
-Each command runs in a process of its own, under a memory limit if this machine supports one (as
+Each command runs in a separate process, under a memory limit if this machine supports one (as
 root, in a control group). Anonymous memory is measured by sampling, because mapped files use only
 free memory.
 """

@@ -104,7 +104,7 @@ def test_a_batch_axis_that_the_layers_contradict(shape: str) -> None:
     assert problem.code == "shape-mismatch"
     sample = shape.partition(", ")[2]
     assert problem.hint == (
-        f"a shape is that of one sample: leave the batch out of x: shape: [{sample}"
+        f"a shape describes one sample: leave the batch out of x: shape: [{sample}"
     )
 
 

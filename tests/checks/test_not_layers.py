@@ -28,7 +28,7 @@ def test_names_of_operations(name: str, operation: str) -> None:
     layer = f"{{{name}: , name: y}}"
     [problem] = modelspec.loads(TEXT.replace("LAYER", layer)).problems
     assert problem.code == "unknown-layer"
-    assert problem.hint == f"the operation {operation} is an item of its own"
+    assert problem.hint == f"the operation {operation} is a separate item"
 
 
 @pytest.mark.parametrize("name", ["TensorFlowOpLayer", "TFOpLambda", "SlicingOpLambda", "Lambda"])

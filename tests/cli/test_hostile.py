@@ -1,6 +1,6 @@
 """Specs and data made to cause harm: each gets a code, in little memory, and is never executed.
 
-Every case goes through the whole command, in a process of its own that is measured.
+Every case goes through the whole command, in a separate process that is measured.
 """
 
 import io

@@ -72,7 +72,7 @@ def test_outputs_that_drown_are_named() -> None:
     text = said(rows, "abc")
     assert "warning: a makes up 98.5% of the loss, and b, c nearly nothing." in text
     even = history(FALLING, a_share=0.6, b_share=0.4)
-    assert "good: No loss dominates: the largest share is that of a, 60%" in said(even, "ab")
+    assert "good: No loss dominates: a has the largest share, 60%" in said(even, "ab")
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def command(kind: str, folder: Path) -> list[str]:
 
 
 def start(kind: str, folder: Path) -> "subprocess.Popen[bytes]":
-    """Train in a process of its own."""
+    """Train in a separate process."""
     return subprocess.Popen(
         command(kind, folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )

@@ -80,7 +80,7 @@ class Ended(NamedTuple):
 
 
 class WarmCommand:
-    """``modelspec``, in a process of its own for each call, which starts after the imports."""
+    """``modelspec``, in a separate process for each call, which starts after the imports."""
 
     def __init__(self, imports: str, *arguments: str | Path) -> None:
         """Start the process that the others are forked from, with ``CHECKING`` or ``TRAINING``."""

@@ -30,11 +30,11 @@ _SHARE = 0.6
 _ONE_ROW = "the file takes one row at a time, because a loop in the model needs it"
 _UNROLLED = "the steps of recurrent layers are written out one by one, so that they are 8-bit too"
 _WEIGHTS_ALONE = (
-    "the weights alone are 8-bit integers: TensorFlow's converter measures no values in loops, and "
+    "only the weights are 8-bit integers: TensorFlow's converter measures no values in loops, and "
     "steps that are written out would not make the file small"
 )
 _NOT_THE_REST = (
-    "the weights alone are 8-bit integers, because TensorFlow's converter refuses the rest"
+    "only the weights are 8-bit integers, because TensorFlow's converter refuses the rest"
 )
 _FLEX = re.compile(r"(?:TF Select ops|Flex ops): ([\w, ]+)")
 

@@ -1,6 +1,6 @@
 """SavedModel → the bytes of a LiteRT file.
 
-As a program, it converts in a process of its own, because a signal can end TensorFlow's converter
+As a program, it converts in a separate process, because a signal can end TensorFlow's converter
 while it measures the ranges of 8-bit integers.
 """
 

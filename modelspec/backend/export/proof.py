@@ -47,7 +47,7 @@ class NoRuntimeError(ModelError):
 def prove(
     subject: Subject, model: Any, batches: Batches, *, from_data: bool, judged: bool
 ) -> Proof:
-    """Run a file in a process of its own, and compare its outputs with those of Keras.
+    """Run a file in a separate process, and compare its outputs with those of Keras.
 
     Args:
         subject: The file.

@@ -66,17 +66,7 @@ def compile_model(
     """
     heads, catalog = valid.heads, valid.catalog
     losses = {head.output: make_loss_or_metric(catalog, "loss", head.loss) for head in heads}
-    metrics, weighted_metrics = (
-        {
-            head.output: [
-                make_loss_or_metric(catalog, "metric", item.value)
-                for item in head.metrics
-                if item.weighted == counted
-            ]
-            for head in heads
-        }
-        for counted in (False, True)
-    )
+    metrics, weighted_metrics = (_metrics(valid, weighted=weighted) for weighted in (False, True))
     factors = {head.output: weights.get(head.output, head.weight) for head in heads}
     weighted = any(factor != 1.0 for factor in factors.values())
     kept = optimizer is not None
@@ -98,6 +88,18 @@ def compile_model(
     if not kept:
         refuse_need(model, lambda: _optimizer(valid.spec, catalog), free_memory())
         model.optimizer.build(model.trainable_variables)
+
+
+def _metrics(valid: ValidSpec, *, weighted: bool) -> dict[str, list[Any]]:
+    """Return the metrics of each output: those that use weights of samples, or the others."""
+    return {
+        head.output: [
+            make_loss_or_metric(valid.catalog, "metric", metric.value)
+            for metric in head.metrics
+            if metric.weighted == weighted
+        ]
+        for head in valid.heads
+    }
 
 
 def compile_as_spec(model: Any, valid: ValidSpec) -> None:

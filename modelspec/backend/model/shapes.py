@@ -113,7 +113,7 @@ def _with_batch_hint(
         if not sample or _assemble(graph, catalog, {name: sample}, precision).problems:
             continue
         listed = ", ".join("null" if size is None else str(size) for size in sample)
-        hint = f"a shape is that of one sample: leave the batch out of {name}: shape: [{listed}]"
+        hint = f"a shape describes one sample: leave the batch out of {name}: shape: [{listed}]"
         return [
             replace(problem, hint=hint) if problem.code == "shape-mismatch" else problem
             for problem in problems

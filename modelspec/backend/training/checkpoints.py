@@ -204,7 +204,7 @@ def _value(npz: Any, index: int, variable: Any) -> Array:
 def _memories(npz: Any, about: Mapping[str, Any], state: State) -> list[Memory]:
     written = about.get("callbacks")
     if not isinstance(written, list) or len(written) != len(state.callbacks):
-        raise ValueError("its callbacks are not those of the spec")
+        raise ValueError("its callbacks differ from those of the spec")
     memories = [_memory(npz, index, value, state) for index, value in enumerate(written)]
     for callback, memory in zip(state.callbacks, memories, strict=True):
         require_fit(callback, memory, state.model)

@@ -38,5 +38,7 @@ def import_lines(body: str) -> Iterator[str]:
 def _module(plugin: Plugin) -> str:
     module = plugin.module or plugin.path.stem
     if not all(part.isidentifier() for part in module.split(".")):
-        raise ModelError(f"{plugin.path} cannot be imported by a script: its name is no identifier")
+        raise ModelError(
+            f"a script cannot import {plugin.path}: its name is not a Python identifier"
+        )
     return module

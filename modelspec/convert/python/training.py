@@ -154,7 +154,7 @@ class Main:
         if isinstance(training.validation_split, GroupedRows):
             yield "    # Validation on whole groups is not written out: all rows train."
         if training.shuffle:
-            yield "    # Keras shuffles the rows in an order of its own."
+            yield "    # Keras shuffles the rows in its own order."
         if self._arrays is None:
             yield "    # Weights of samples are not known without the data; fit has sample_weight."
 
