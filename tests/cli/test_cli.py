@@ -70,7 +70,7 @@ def environment(**changes: str) -> dict[str, str]:
     """Return this process's own environment, without variables that make programs quieter."""
     quiet = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "KERAS_BACKEND"}
     kept = {name: value for name, value in os.environ.items() if name not in quiet}
-    return {name: value for name, value in kept.items() if not name.startswith("TF_")} | changes
+    return {name: value for name, value in kept.items() if not name.startswith("TF_CPP_")} | changes
 
 
 def start(*arguments: str, folder: Path, **options: Any) -> "subprocess.Popen[bytes]":
