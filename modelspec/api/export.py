@@ -30,7 +30,7 @@ _NEEDED: Mapping[Format, tuple[str, ...]] = {
 
 
 class ExportError(ModelError):
-    """A file's outputs differ from the model's; ``proof`` has the differences."""
+    """The outputs of a file differ from those of the model; ``proof`` contains the differences."""
 
     def __init__(self, proof: Proof) -> None:
         self.proof = proof

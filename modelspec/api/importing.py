@@ -19,7 +19,11 @@ MODEL = "model.keras"
 
 @dataclass(frozen=True, slots=True)
 class ImportedSpec:
-    """The text of a spec, a problem for each part that it lacks, and notes about new names."""
+    """The spec of a saved model.
+
+    ``text`` is the spec. ``problems`` has one problem for each part of the model that the spec
+    lacks, and ``notes`` name the layers that have new names.
+    """
 
     text: str
     problems: tuple[Problem, ...]

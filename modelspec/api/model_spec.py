@@ -56,6 +56,7 @@ class ModelSpec:
 
     @property
     def name(self) -> str:
+        """The name of the model."""
         return self.graph.name if self.graph else "model"
 
     @property
@@ -78,6 +79,7 @@ class ModelSpec:
         return self.spec is not None and self.spec.weights != StartingWeights()
 
     def place(self, diagnostics: Iterable[Diagnostic]) -> list[Problem]:
+        """Return diagnostics with their places in the text."""
         return place_all(diagnostics, self.document)
 
     def require(self, diagnostics: Iterable[Diagnostic] = ()) -> ValidSpec:

@@ -28,7 +28,12 @@ class RelatedPlace:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem and its place. Lines and columns start at 1."""
+    """One problem and its place.
+
+    ``code`` has a page in ``modelspec explain``. ``severity`` is ``error`` or ``warning``. Lines
+    and columns of the place start at 1. ``hint`` says what to do; it can be None. ``related`` are
+    other places that explain the problem, such as the first of two equal names.
+    """
 
     code: str
     severity: Severity

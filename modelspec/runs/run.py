@@ -22,7 +22,7 @@ _HISTORY_LIMIT = 512 << 20
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run, identified by its folder.
+    """A run, identified by its folder ``path``.
 
     Example:
         >>> import modelspec
@@ -64,14 +64,17 @@ class Run:
         return run
 
     def exists(self) -> bool:
+        """Return True if the folder contains a run."""
         return os.path.lexists(self.path / RECORD)
 
     @property
     def spec_path(self) -> Path:
+        """The path of the spec with which the run trains."""
         return self.path / SPEC
 
     @property
     def model_path(self) -> Path:
+        """The path of the trained model; the file is missing until training has ended."""
         return self.path / MODEL
 
     @property
@@ -93,6 +96,11 @@ class Run:
 
     @property
     def status(self) -> str:
+        """``running``, ``completed``, ``interrupted`` or ``failed``.
+
+        Raises:
+            RunError: ``run.json`` is damaged, or was not written by modelspec.
+        """
         return str(self.record["status"])
 
     @property

@@ -70,6 +70,22 @@ def test_every_exception_is_named(name: str) -> None:
         assert issubclass(getattr(place, exception), BaseException)
 
 
+@pytest.mark.parametrize("name", [name for name, value in PUBLIC.items() if inspect.isclass(value)])
+def test_every_class_and_member_is_explained(name: str) -> None:
+    members = {f"{name}.{member}": value for member, value in vars(PUBLIC[name]).items()}
+    known = {
+        member: value.__func__ if isinstance(value, classmethod) else value
+        for member, value in members.items()
+        if isinstance(value, property | classmethod) or inspect.isfunction(value)
+    }
+    bare = [
+        member
+        for member, value in {name: PUBLIC[name], **known}.items()
+        if not member.partition(".")[2].startswith("_") and not value.__doc__
+    ]
+    assert bare == []
+
+
 def test_every_function_has_an_example() -> None:
     assert {example.name for example in EXAMPLES} >= FUNCTIONS.keys()
 

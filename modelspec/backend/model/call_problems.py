@@ -74,7 +74,7 @@ def _converted(node: Node, name: str, own: str) -> Diagnostic:
     message = f"{node.name}: dtype: {own} converts the floats of {name} to {own}: {result}"
     hint = "remove dtype"
     if own == "bool":
-        hint += "; ops.not_equal: {x2: 0.0} makes booleans of numbers"
+        hint += "; ops.not_equal: {x2: 0.0} converts numbers to booleans"
     return Diagnostic("wrong-dtype", message, (*node.route, "dtype"), hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""Layers whose own dtype makes integers of floats, which Keras does without a word."""
+"""Layers whose own dtype truncates floats to integers, which Keras does without a message."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from modelspec.problems.diagnostic import Diagnostic
 
 
 def check_conversions(graph: Graph, assembly: Assembly) -> Iterator[Diagnostic]:
-    """Warn of each layer with ``dtype`` that cuts the floats of its inputs off to integers."""
+    """Warn of each layer with ``dtype`` that truncates the floats of its inputs to integers."""
     for node in graph.nodes:
         layer = assembly.layers.get(node.layer)
         if "dtype" not in node.options or getattr(layer, "trainable_weights", None):
@@ -21,7 +21,7 @@ def check_conversions(graph: Graph, assembly: Assembly) -> Iterator[Diagnostic]:
         dtypes = {keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors}
         if own := own_dtype(layer, dtypes):
             message = (
-                f"{node.name}: dtype: {own} cuts the floats of {names[0]} off to integers, which "
+                f"{node.name}: dtype: {own} truncates the floats of {names[0]} to integers, which "
                 "have no gradient"
             )
             hint = f"remove dtype; to convert on purpose, write ops.cast: {{dtype: {own}}}"

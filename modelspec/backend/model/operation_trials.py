@@ -1,4 +1,4 @@
-"""Calls of operations with constants that Keras does not look at where it states the result."""
+"""Calls of operations with constants that Keras does not check when it computes a shape."""
 
 from collections.abc import Mapping
 from typing import Any, Final
