@@ -9,7 +9,7 @@ Example:
     >>> run = modelspec.train(spec, "data/digits.npz")
     >>> run.status
     'completed'
-    >>> sorted(modelspec.evaluate(modelspec.open_target(run.path), "data/digits.npz"))
+    >>> sorted(modelspec.evaluate(run, "data/digits.npz"))
     ['accuracy', 'loss']
 """
 

@@ -90,6 +90,8 @@ def export(
         ModelError: The format cannot represent the model, a package is missing, or the file's
             outputs differ from the model's (``ExportError``).
         PluginError: The code of a plugin raises an exception.
+        RunError: A folder contains no run, or the checkpoint of a run cannot be read.
+        TypeError: ``target`` has another type.
         ValueError: The form is unknown.
 
     Example:

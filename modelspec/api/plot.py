@@ -46,9 +46,11 @@ def plot(
         SpecError: The spec has errors.
         ModelError: The file cannot be read.
         PluginError: The code of a plugin raises an exception.
-        RunError: The form needs the extra ``graph``, which is not installed.
+        RunError: A folder contains no run, or the form needs the extra ``graph``, which is not
+            installed.
         LengthError: A length is missing, or there are too many.
         ValueError: The form is unknown.
+        TypeError: ``target`` has another type.
 
     Example:
         >>> import modelspec

@@ -81,8 +81,9 @@ def predict(
         SpecError: The spec has errors, or the data does not fit the model.
         ModelError: The file is not a Keras model, or a step cannot be computed.
         PluginError: The code of a plugin raises an exception.
-        RunError: The checkpoint of a run cannot be read, or a worker is missing, differs, or was
-            lost.
+        RunError: A folder contains no run, the checkpoint of a run cannot be read, or a worker is
+            missing, differs, or was lost.
+        TypeError: ``target`` has another type.
 
     Example:
         >>> import modelspec

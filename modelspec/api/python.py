@@ -30,6 +30,7 @@ def to_python(
     Raises:
         SpecError: The spec has errors, or the data lacks arrays.
         ModelError: The spec has parts that such a script cannot have.
+        TypeError: ``source`` is neither a spec nor a path.
 
     Example:
         >>> import modelspec

@@ -43,6 +43,7 @@ def load(
     Raises:
         PluginError: A plugin cannot be read, or the spec of a run needs one that is not named.
         KerasError: Keras is not installed, or its catalogue cannot be read.
+        TypeError: ``overrides`` is a text or a mapping, not a sequence of texts.
 
     Example:
         >>> import modelspec
@@ -76,6 +77,7 @@ def loads(
     Raises:
         PluginError: A plugin cannot be read.
         KerasError: Keras is not installed, or its catalogue cannot be read.
+        TypeError: ``overrides`` is a text or a mapping, not a sequence of texts.
 
     Example:
         >>> import modelspec
@@ -93,7 +95,7 @@ def spec_of(source: ModelSpec | str | Path) -> ModelSpec:
     """Return the spec that a caller means; a path is read.
 
     Raises:
-        TypeError: It is no spec and no path.
+        TypeError: ``source`` is neither a spec nor a path.
     """
     if isinstance(source, str | Path):
         return load(source)

@@ -146,7 +146,7 @@ def target_of(model: Model) -> Target:
     """Return the target that a caller means.
 
     Raises:
-        TypeError: It is no target, spec, run or path.
+        TypeError: ``model`` has another type.
         RunError: The folder contains no run.
         ModelError: The file cannot be read.
     """

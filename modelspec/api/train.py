@@ -89,7 +89,9 @@ def train(
         PluginError: The code of a plugin raises an exception.
         RunError: The folder cannot be used, ``resume`` has no folder, the data changes during
             training, the loss is not finite, or a worker is missing, differs, or was lost.
-        RunInterrupted: Ctrl-C or SIGTERM stopped the training. The message says how to resume.
+        RunInterrupted: Ctrl-C, SIGTERM or SIGHUP stopped the training. The message says how to
+            resume.
+        TypeError: ``source`` is neither a spec nor a path.
 
     Example:
         >>> import modelspec

@@ -105,7 +105,7 @@ def _signs(
     of_zeros = [metric for metric, known in metrics if known.targets == "binary"]
     row = find_row(target, lambda rows: rows < 0) if of_zeros else None
     for metric in of_zeros if row else ():
-        message = f"array {name} holds -1, first in {row}, and this metric needs 0 and 1"
+        message = f"array {name} holds -1, first in {row}, but this metric needs 0 and 1"
         yield _mismatch(metric.route, message, "save 0 and 1: this loss accepts 0 and 1 too")
 
 

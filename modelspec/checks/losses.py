@@ -85,7 +85,7 @@ def _impossible(facts: LossFacts, last: LastLayer, *, logits: bool) -> tuple[str
 def _of_one_value(facts: LossFacts, last: LastLayer) -> tuple[str, str] | None:
     if facts.outputs != "embeddings" or last.width != 1:
         return None
-    fault = "has one unit, and this loss compares directions, which for one value are only its sign"
+    fault = "has one unit, but this loss compares directions, which for one value are only its sign"
     return fault, "add units, or use mse"
 
 
@@ -96,10 +96,10 @@ def _unlikely(
     if facts.outputs in ("shares", "probabilities") and last.activation in NOT_PROBABILITIES:
         right = "softmax" if classes else "sigmoid"
         hint = f"end it in activation: {right}" + _or_logits(head, facts, catalog)
-        return f"ends in {last.activation}, and this loss needs probabilities", hint
+        return f"ends in {last.activation}, but this loss needs probabilities", hint
     if facts.outputs == "rates" and last.activation in NOT_PROBABILITIES - {"relu", "relu6"}:
         hint = "end it in activation: softplus, or exponential"
-        return f"ends in {last.activation}, and this loss needs values above 0", hint
+        return f"ends in {last.activation}, but this loss needs values above 0", hint
     if facts.outputs == "probabilities" and not facts.of_batch and last.activation == "softmax":
         hint = "use categorical_crossentropy, or end it in activation: sigmoid"
         return "is a softmax over classes, but this loss treats each class separately", hint

@@ -30,7 +30,7 @@ def check_logits(context: MetricContext) -> MetricProblem | None:
     if not (context.logits or scores) or not _misreads_logits(context, scores=scores):
         return None
     what = "scores" if scores else "logits"
-    message = f"{context.head.output} ends in {what}, and this metric needs probabilities"
+    message = f"{context.head.output} ends in {what}, but this metric needs probabilities"
     activation = "softmax" if context.loss and context.loss.outputs == "shares" else "sigmoid"
     written = _written_for_logits(context, context.loss)
     if scores:

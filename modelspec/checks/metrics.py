@@ -37,13 +37,13 @@ def _of_other_targets(context: MetricContext) -> MetricProblem | None:
     if metric.exact and metric.targets == "elementwise":
         return None
     if context.targets == "ids" and metric.targets in _ROWS and context.several:
-        message = f"the targets of {output} are class ids, and this metric needs a row of them"
+        message = f"the targets of {output} are class ids, but this metric needs a row of them"
         hint = "use accuracy, which fits both, or one-hot targets"
         if context.name in CONFUSION:
             hint = f"for ids write {_iou(context, targets='true')}"
         return MetricProblem(message, hint, error=True)
     if context.targets == "one-hot" and metric.targets == "ids":
-        message = f"the targets of {output} are one-hot rows, and this metric needs class ids"
+        message = f"the targets of {output} are one-hot rows, but this metric needs class ids"
         hint = "use accuracy, or this metric without sparse"
         if context.name in CONFUSION:
             hint = f"for rows write {_iou(context, targets='false')}, or OneHot{context.written}"
@@ -83,7 +83,7 @@ def _of_fewer_classes(context: MetricContext) -> MetricProblem | None:
         return None
     if classes >= width or width == 1:
         return None
-    message = f"{context.head.output} has {width} classes, and this metric counts only {classes}"
+    message = f"{context.head.output} has {width} classes, but this metric counts only {classes}"
     return MetricProblem(message, f"write num_classes: {width}", error=True)
 
 
@@ -116,7 +116,7 @@ def _of_one_value(context: MetricContext) -> MetricProblem | None:
     axis = context.arguments.get("axis", -1)
     if context.name not in _OF_ROWS or context.last.width != 1 or axis != -1:
         return None
-    message = f"{context.head.output} has one unit, and this metric compares the values of a row"
+    message = f"{context.head.output} has one unit, but this metric compares the values of a row"
     hint = f"{context.written}: {{axis: 0}} compares the rows of a batch"
     if context.name == "cosinesimilarity":
         hint = "R2Score or mae compares single values"

@@ -218,7 +218,7 @@ def _not_one_hot(head: Head, name: str, array: Column) -> Diagnostic | None:
     if row is None:
         return None
     message = (
-        f"array {name} has rows with several labels, or none, first in {row}, and this loss needs "
+        f"array {name} has rows with several labels, or none, first in {row}, but this loss needs "
         "the share of each class"
     )
     hint = (

@@ -41,7 +41,7 @@ def model_in(graph: SavedGraph, layer: str | None) -> SavedGraph:
         inner = layers[name].inner if name in layers else None
         if inner is None:
             models = [name for name, one in layers.items() if one.inner is not None]
-            what = "is a layer, and not a model" if name in layers else "is not in the model"
+            what = "is a layer, not a model" if name in layers else "is not in the model"
             hint = did_you_mean(name, models) or (
                 f"the models in it: {_list(models)}" if models else "there is no model in it"
             )

@@ -47,7 +47,7 @@ class _Reader:
             config = {"layers": config}
         if kind not in _MODELS or not isinstance(config, Mapping) or "layers" not in config:
             raise ModelError(
-                f"it is {article(kind)}, and not a functional or sequential model: its graph is "
+                f"it is {article(kind)}, not a functional or sequential model: its graph is "
                 "Python code, which the file does not contain"
             )
         layers = list_of(config["layers"], "layers")

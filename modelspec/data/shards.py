@@ -149,13 +149,13 @@ def _unlike(first: Member, other: Member) -> Diagnostic | None:
         return None
     if _kind(other.dtype) != _kind(first.dtype):
         code = "wrong-dtype"
-        message = f"array {other.name} is {other.dtype}, and in {first.file} {first.dtype}"
+        message = f"array {other.name} is {other.dtype}, but in {first.file} {first.dtype}"
     elif not other.shape:
         code, message = "wrong-shape", f"array {other.name} is a single number, which has no rows"
     elif first.shape and other.shape[1:] != first.shape[1:]:
         one, two = list(first.shape[1:]), list(other.shape[1:])
         code = "wrong-shape"
-        message = f"array {other.name} has samples of shape {two}, and in {first.file} {one}"
+        message = f"array {other.name} has samples of shape {two}, but in {first.file} {one}"
     else:
         return None
     return Diagnostic(code, message, file=str(other.file))

@@ -67,7 +67,7 @@ def _place(
         return {}, Diagnostic("operation-inputs", message, route, hint=f"from: {{{listed}}}")
     if len(sources) > len(free):
         taken = f"{', '.join(free)}" if free else "none, since all of them are constants"
-        message = f"from has {len(sources)} tensors, and {name} takes {len(free)}: {taken}"
+        message = f"from has {len(sources)} tensors, but {name} takes {len(free)}: {taken}"
         hint = None if len(sources) > 1 else "leave out one of the constants"
         return {}, Diagnostic("operation-inputs", message, route, hint=hint)
     return dict(zip(free, sources, strict=False)), None

@@ -92,7 +92,7 @@ def newer_keras(source: Path | IO[bytes]) -> str | None:
     release = _release(theirs)
     if release is None or release <= (_release(ours) or release):
         return None
-    return f"Keras {'.'.join(map(str, release))} saved it, and the installed Keras is {ours}"
+    return f"Keras {'.'.join(map(str, release))} saved it, but the installed Keras is {ours}"
 
 
 def _release(version: Any) -> tuple[int, ...] | None:

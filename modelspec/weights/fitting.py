@@ -19,14 +19,14 @@ def difference_of(ours: Sequence[Weight], theirs: Mapping[str, Stored]) -> str:
             ", ".join(str(list(weight.shape)) for weight in weights)
             for weights in (stored.values(), ours)
         )
-        return "its weights are {}, and here {}".format(*shapes)
+        return "its weights are {}, but here {}".format(*shapes)
     for weight in ours:
         other = stored[weight.slot]
         if other.shape != weight.shape:
-            shapes_of_one = f"{list(other.shape)}, and here {list(weight.shape)}"
+            shapes_of_one = f"{list(other.shape)}, but here {list(weight.shape)}"
             return f"its {weight.name} is {shapes_of_one}"
         if (other.dtype == "int8") != (weight.dtype == "int8"):
-            return f"its {weight.name} is {other.dtype}, and here {weight.dtype} (quantized)"
+            return f"its {weight.name} is {other.dtype}, but here {weight.dtype} (quantized)"
         if not _is_number(other.dtype):
             return f"its {weight.name} is {other.dtype}, which is not a number"
     return ""

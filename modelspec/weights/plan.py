@@ -162,8 +162,8 @@ def _loads_nothing(plan: Plan, headers: Headers, skipped: Collection[str]) -> It
 def _nothing(headers: Headers, layout: Layout) -> Diagnostic:
     theirs = [name for name, slots in headers.items() if slots]
     message = (
-        f"no layer of the file has the name of a layer here: it has {listed(theirs)}, "
-        f"and the spec {listed(layout)}"
+        f"no layer of the file has the name of a layer here: the file has {listed(theirs)}, "
+        f"and the spec has {listed(layout)}"
     )
     hint = "weights: {rename: {THEIRS: OURS}} matches them"
     return Diagnostic("no-common-layer", message, _FROM, hint=hint)

@@ -476,7 +476,7 @@ def test_layers_larger_than_their_file_are_not_built(tmp_path: Path) -> None:
     text = CHAIN.replace("trunk.keras", str(saved(tmp_path / "m.keras", change)))
     problems = [p for p in modelspec.loads(text).check() if p.severity == "error"]
     assert [(p.code, p.place.span.line) for p in problems] == [("model-unreadable", 5)]
-    with pytest.raises(SpecError, match="weights, and its file has"):
+    with pytest.raises(SpecError, match="weights, but its file has"):
         modelspec.loads(text).build()
 
 
@@ -507,7 +507,7 @@ def changed(path: Path, version: object, old: str, new: str) -> Path:
     return path
 
 
-NEWER = f"Keras 99.1.0 saved it, and the installed Keras is {keras.__version__}"
+NEWER = f"Keras 99.1.0 saved it, but the installed Keras is {keras.__version__}"
 
 
 @pytest.mark.parametrize(

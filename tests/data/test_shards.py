@@ -107,9 +107,9 @@ def test_every_file_is_checked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "code", "said"),
     [
-        ({"x": X.astype("f8"), "y": Y}, "wrong-dtype", "array x is float64, and in"),
-        ({"x": X[:, :3], "y": Y}, "wrong-shape", "array x has samples of shape [3], and in"),
-        ({"x": X, "y": Y[:, None]}, "wrong-shape", "array y has samples of shape [1], and in"),
+        ({"x": X.astype("f8"), "y": Y}, "wrong-dtype", "array x is float64, but in"),
+        ({"x": X[:, :3], "y": Y}, "wrong-shape", "array x has samples of shape [3], but in"),
+        ({"x": X, "y": Y[:, None]}, "wrong-shape", "array y has samples of shape [1], but in"),
         ({"x": X, "y": 3}, "wrong-shape", "array y is a single number, which has no rows"),
         ({"x": X}, "missing-array", "the file has no array y, which"),
         ({}, "missing-array", "the file has no array x, which"),

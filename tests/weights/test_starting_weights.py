@@ -256,7 +256,7 @@ def test_lora_is_merged_and_other_dtypes_are_cast(sources: Path, tmp_path: Path)
 def test_quantized_weights_and_other_shapes_are_errors_at_the_layer(
     sources: Path, tmp_path: Path
 ) -> None:
-    seven = "[6, 7], and here [6, 2]"
+    seven = "[6, 7], but here [6, 2]"
     for file, words in (("int8.keras", "quantized"), ("seven.weights.h5", seven)):
         [problem] = problems_of(text(f"weights: {{from: {sources / file}}}"), tmp_path)
         assert (problem.code, problem.place.span.line) == ("weights-mismatch", 11)

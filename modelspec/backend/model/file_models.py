@@ -55,7 +55,7 @@ def _symbolic(source: FileModel) -> Any:
     elements = sum(math.prod(weight.shape) for weight in model.weights)
     if elements > source.elements + _SLACK:
         raise FileModelError(
-            f"its layers have {elements:,} weights, and its file has {source.elements:,}"
+            f"its layers have {elements:,} weights, but its file has {source.elements:,}"
         )
     return model
 

@@ -107,7 +107,7 @@ def weights_within(limit: int | None) -> Iterator[None]:
             total += prod(lengths) * itemsize(dtype or layer.variable_dtype)
         if limit is not None and total > limit:
             raise MemoryError(
-                f"the weights up to here need {size(total)}, and {size(limit)} of memory are free"
+                f"the weights up to here need {size(total)} of memory, but {size(limit)} are free"
             )
         return add(layer, *args, **kwargs)
 

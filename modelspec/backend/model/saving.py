@@ -73,7 +73,7 @@ def _require_memory(path: Path) -> None:
     contents = largest_contents(path)
     if size > contents + _SLACK:
         raise ValueError(
-            f"its layers have {size:,} bytes of weights, and the file contains {contents:,}"
+            f"its layers have {size:,} bytes of weights, but the file contains {contents:,}"
         )
 
 

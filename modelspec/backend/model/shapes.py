@@ -166,7 +166,7 @@ def check_model_lengths(model: Any, dataset: "Dataset") -> list[Diagnostic]:
             f"array {dataset.array_names[tensor.name]} has samples of shape {list(shape.shape[1:])}"
             for tensor, shape in zip(model.inputs, inputs, strict=True)
         )
-        message = f"{', '.join(sizes)}, and the model does not accept them: {error_text(error)}"
+        message = f"{', '.join(sizes)}, but the model does not accept them: {error_text(error)}"
         return [Diagnostic("too-short", message)]
     return []
 

@@ -94,7 +94,7 @@ def _lone_vector(made: Any, shape: tuple[int, ...]) -> str | None:
 def _other_than_floats(node: Node, layer: Any) -> Iterator[Diagnostic]:
     dtypes = {str(weight.dtype) for weight in layer.trainable_weights}
     if wrong := next((dtype for dtype in sorted(dtypes) if "float" not in dtype), None):
-        message = f"{node.name}: its weights would be {wrong}, and only floats can be trained"
+        message = f"{node.name}: its weights would be {wrong}, but only floats can be trained"
         route = (*node.route, "dtype") if "dtype" in node.options else node.route
         anchor: Anchor = "value" if "dtype" in node.options else "key"
         yield Diagnostic("wrong-dtype", message, route, anchor)

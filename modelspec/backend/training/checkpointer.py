@@ -58,7 +58,7 @@ class Checkpointer:
         position = self._newest()
         if len(self.history) < position.epoch:
             raise RunError(
-                f"{self._run.path / HISTORY} has {len(self.history):,} epochs, and the checkpoint "
+                f"{self._run.path / HISTORY} has {len(self.history):,} epochs, but the checkpoint "
                 f"was written after {position.epoch:,}: start in another folder"
             )
         self._run.forget_after(position.epoch)

@@ -196,7 +196,7 @@ def _value(npz: Any, index: int, variable: Any) -> Array:
     array = read_member(npz, f"variable/{index}", math.prod(shape) * dtype.itemsize)
     if array.shape != shape or array.dtype != dtype:
         raise ValueError(
-            f"variable {index} is {array.dtype} {array.shape}, and the model's {dtype} {shape}"
+            f"variable {index} is {array.dtype} {array.shape}, but the model's is {dtype} {shape}"
         )
     return array
 

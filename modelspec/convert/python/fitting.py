@@ -49,7 +49,7 @@ def fitting_lines(
 def _source(valid: ValidSpec, node: Node) -> Source:
     if any(other.layer == node.name != other.name for other in valid.graph.nodes):
         raise ModelError(
-            f"a script can fit only a layer that is called once, and {node.name} is called several "
+            f"a script can fit only a layer that is called once, but {node.name} is called several "
             "times"
         )
     [source] = node.inputs.values()
