@@ -78,10 +78,17 @@ FEW_LOADED = dict(itertools.islice(LOADED.items(), 0, None, 3))
 
 
 @pytest.mark.parametrize(
-    "ways", [pytest.param(FEW, id="few"), pytest.param(RESUMED, id="all", marks=pytest.mark.sweep)]
+    "ways",
+    [
+        pytest.param({"resume": FEW, "predict": FEW_LOADED}, id="few"),
+        pytest.param({"resume": RESUMED}, id="resume", marks=pytest.mark.sweep),
+        pytest.param({"predict": LOADED}, id="predict", marks=pytest.mark.sweep),
+        pytest.param({"evaluate": LOADED}, id="evaluate", marks=pytest.mark.sweep),
+    ],
 )
-def test_resumed(base: Path, tmp_path: Path, ways: dict[str, Tamper]) -> None:
-    wrong = wrong_answers(base, tmp_path / "tree", VERBS["resume"], ways)
+def test_resumed_and_loaded(base: Path, tmp_path: Path, ways: dict[str, dict[str, Tamper]]) -> None:
+    cases = {VERBS[verb]: ways_of_verb for verb, ways_of_verb in ways.items()}
+    wrong = wrong_answers(base, tmp_path / "tree", cases)
     assert not wrong, "\n".join(wrong)
 
 
@@ -145,23 +152,10 @@ def test_runs_are_listed_without_following_links(
     assert name == "lock" or f"{name} cannot be read: it is a link" in done.err
 
 
-@pytest.mark.parametrize(
-    ("verb", "ways"),
-    [
-        pytest.param("predict", FEW_LOADED, id="predict-few"),
-        pytest.param("predict", LOADED, id="predict", marks=pytest.mark.sweep),
-        pytest.param("evaluate", LOADED, id="evaluate", marks=pytest.mark.sweep),
-    ],
-)
-def test_loaded(base: Path, tmp_path: Path, verb: str, ways: dict[str, Tamper]) -> None:
-    wrong = wrong_answers(base, tmp_path / "tree", VERBS[verb], ways)
-    assert not wrong, "\n".join(wrong)
-
-
 @pytest.mark.sweep
 @pytest.mark.parametrize("verb", ["evaluate", "predict"])
 def test_judged_by_a_checkpoint(base: Path, tmp_path: Path, verb: str) -> None:
-    wrong = wrong_answers(base, tmp_path / "tree", VERBS[verb], CHECKPOINTED)
+    wrong = wrong_answers(base, tmp_path / "tree", {VERBS[verb]: CHECKPOINTED})
     assert not wrong, "\n".join(wrong)
 
 
@@ -176,5 +170,5 @@ def test_every_command_does_no_harm(base: Path, tmp_path: Path, verb: str) -> No
             "pipe for" in name and any(file in VERBS[verb] for file in ("model.keras", "run/spec"))
         )
     }
-    wrong = wrong_answers(base, tmp_path / "tree", VERBS[verb], ways, must_refuse=False)
+    wrong = wrong_answers(base, tmp_path / "tree", {VERBS[verb]: ways}, must_refuse=False)
     assert not wrong, "\n".join(wrong)

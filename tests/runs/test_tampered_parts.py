@@ -218,7 +218,7 @@ WAYS |= {f"{name}, without a model": _both(way) for name, way in WAYS.items()}
 @pytest.mark.parametrize("verb", VERBS)
 def test_parts_of_a_run_do_no_harm(base: Path, tmp_path: Path, verb: str) -> None:
     command = f"{VERBS[verb]} --plugin own.py"
-    wrong = wrong_answers(base, tmp_path / "tree", command, WAYS, must_refuse=False)
+    wrong = wrong_answers(base, tmp_path / "tree", {command: WAYS}, must_refuse=False)
     assert not wrong, "\n".join(wrong)
 
 
@@ -227,5 +227,5 @@ def test_fitted_values_are_compared(base: Path, tmp_path: Path, verb: str) -> No
     """A checkpoint needs the fitted values beside it."""
     ways = {name: _both(way) for name, way in _FILES.items()}
     command = f"{VERBS[verb]} --plugin own.py"
-    wrong = wrong_answers(base, tmp_path / "tree", command, ways)
+    wrong = wrong_answers(base, tmp_path / "tree", {command: ways})
     assert not wrong, "\n".join(wrong)

@@ -30,35 +30,39 @@ def _sandbox(base: Path, tree: Path, ways: Mapping[str, Tamper]) -> dict[str, Pa
 
 
 def wrong_answers(
-    base: Path, tree: Path, command: str, ways: Mapping[str, Tamper], *, must_refuse: bool = True
+    base: Path, tree: Path, cases: Mapping[str, Mapping[str, Tamper]], *, must_refuse: bool = True
 ) -> list[str]:
-    """Run a command on each changed run, in one process, and return what is wrong.
+    """Run commands on changed runs, all in one process, and return what is wrong.
 
     Args:
         base: A folder with the run ``run`` and the files that it was trained with.
         tree: The folder to make and watch; it gets a copy of ``base`` for each way.
-        command: The command; names of files in ``base`` become the paths of their copies.
-        ways: Changes of the run, by name.
+        cases: The ways to change the run, by name, for each command. Names of files in ``base``
+            become, in the command, the paths of their copies.
         must_refuse: A command that succeeds is wrong too.
     """
     offered = {path.name for path in base.iterdir()}
-    places = _sandbox(base, tree, ways)
+    written = {f"{name}, {command}": command for command, ways in cases.items() for name in ways}
+    tampers = [tamper for ways in cases.values() for tamper in ways.values()]
+    places = _sandbox(base, tree, dict(zip(written, tampers, strict=True)))
     commands = {
         name: [
-            str(place / word) if word.partition("/")[0] in offered else word
+            str(places[name] / word) if word.partition("/")[0] in offered else word
             for word in command.split()
         ]
-        for name, place in places.items()
+        for name, command in written.items()
     }
     before = states(tree)
-    plugins = [place / "own.py" for place in places.values() if "--plugin own.py" in command]
+    plugins = [
+        places[name] / "own.py" for name, command in written.items() if "--plugin own.py" in command
+    ]
     answers = run_watched(commands, tree, plugins)
     wrong = []
     fonts = [tree / "home" / ".fonts", tree / "home" / ".local" / "share" / "fonts"]
     for name, answer in answers.items():
         refused = answer.code == 1 and ("error: " in answer.stderr + answer.stdout)
         fine = not must_refuse and (
-            answer.code == 0 or (command.startswith("diff ") and answer.code == 1)
+            answer.code == 0 or (written[name].startswith("diff ") and answer.code == 1)
         )
         if not (refused or fine) or "Traceback" in answer.stderr:
             wrong.append(f"{name}: exit {answer.code}, {answer.stderr[:300]!r}")
