@@ -46,12 +46,9 @@ MEANT: Final[Mapping[Family, Mapping[str, str]]] = {
         **{f"reflectionpad{n}d": "ops.pad: {mode: reflect}" for n in _RANKS},
         **{f"replicationpad{n}d": "ops.pad: {mode: edge}" for n in _RANKS},
         "meanpooling": "AveragePooling1D, or GlobalAveragePooling1D",
-        "transformer": "a transformer is written as a block: MultiHeadAttention, Add, "
-        "LayerNormalization, Dense",
         **dict.fromkeys(
-            ("transformerencoder", "transformerblock", "transformerencoderlayer"),
-            "a transformer is written as a block: MultiHeadAttention, Add, LayerNormalization, "
-            "Dense",
+            ("transformer", "transformerencoder", "transformerblock", "transformerencoderlayer"),
+            "write a transformer as a block: MultiHeadAttention, Add, LayerNormalization, Dense",
         ),
         "selfattention": "MultiHeadAttention, called on the same tensor twice",
         "embeddingbag": "Embedding, and GlobalAveragePooling1D after it",
