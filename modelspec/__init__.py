@@ -1,4 +1,4 @@
-"""Compile a YAML spec into a Keras functional model, and train it on npz data.
+"""Compile a YAML spec into a Keras functional model, and train it on npz files or tables.
 
 Example:
     >>> import modelspec

@@ -28,7 +28,7 @@ SPEC_PROBLEM, USAGE, OUR_FAULT, INTERRUPTED = 1, 2, 3, 130
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="modelspec")
 def modelspec() -> None:
-    """Compile YAML specs into Keras models, and train them on npz data."""
+    """Compile YAML specs into Keras models, and train them on npz files or tables."""
 
 
 def main() -> None:

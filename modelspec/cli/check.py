@@ -25,7 +25,7 @@ from modelspec.report.problems import problems_github, problems_json
     "--data",
     type=PATH,
     multiple=True,
-    help="Also check this npz file, or a folder of npz files. Repeatable.",
+    help="Also check this data: an npz file or a table, or a folder of them. Repeatable.",
 )
 @click.option(
     "--fast", is_flag=True, help="Stop before the checks that need Keras, such as those of shapes."
@@ -34,7 +34,7 @@ from modelspec.report.problems import problems_github, problems_json
 @click.option(
     "--account",
     is_flag=True,
-    help="Write what each layer starts from as JSON, and problems to standard error.",
+    help="Print the weights that each layer starts from as JSON, and problems to standard error.",
 )
 @format_option("text", "json", "github")
 @set_option

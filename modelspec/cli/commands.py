@@ -27,9 +27,9 @@ VERBS = {
     "import": "Write the spec of a saved Keras model, from its config alone.",
     "diff": "Show the differences in meaning between two specs, models or runs.",
     "build": "Compile a spec into a Keras model with initial weights, and print its path.",
-    "train": "Train a spec on npz data, and print the run's folder.",
+    "train": "Train a spec on npz files or tables, and print the run's folder.",
     "launch": "Print a batch script or a manifest that trains a spec on several machines.",
-    "evaluate": "Print loss and metrics on the test part of npz data.",
+    "evaluate": "Print loss and metrics on the test part of the data.",
     "predict": "Write one array per output, by name, and print the file's path.",
     "report": "Write one page about a run, or compare several runs.",
     "export": "Write a model as a Python script, or for another runtime, compared with Keras.",
@@ -79,7 +79,7 @@ class Verb(click.Command):
                     metavar="FILE.py|MODULE",
                     expose_value=False,
                     callback=_offer_plugins,
-                    help="A Python file or module with your own layers, losses and other parts. "
+                    help="A Python file or module with custom layers, losses and other objects. "
                     f"Repeatable; or {PLUGINS_VARIABLE}, separated by {os.pathsep}",
                 )
             )

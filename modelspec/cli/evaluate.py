@@ -23,7 +23,7 @@ from modelspec.report.table import print_table
 def evaluate(
     target: str, data: tuple[Path, ...], form: str, workers: int, overrides: tuple[str, ...]
 ) -> None:
-    """Print loss and metrics on the test part of npz data."""
+    """Print loss and metrics on the test part of the data."""
     cluster = cluster_for_inference(workers)
     say = note if is_chief(cluster) else None
     results = evaluate_target(

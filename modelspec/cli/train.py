@@ -42,7 +42,7 @@ from modelspec.runs.run import Run
 @click.option(
     "--validation", multiple=True, type=PATH, help="Validation data, in the same forms as --data."
 )
-@click.option("--run", type=PATH, help="Folder of the run.")
+@click.option("--run", type=PATH, help="Folder of the run. Default: runs/NAME/TIMESTAMP.")
 @click.option("--resume", is_flag=True, help="Continue the run in --run from its last checkpoint.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Replaces training.epochs.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Replaces training.batch_size.")
@@ -88,7 +88,7 @@ def train(
     weights: Path | None,
     overrides: tuple[str, ...],
 ) -> None:
-    """Train a spec on npz data, and print the run's folder."""
+    """Train a spec on npz files or tables, and print the run's folder."""
     if resume and run is None:
         raise click.UsageError("--resume needs --run, the folder of the run")
     if tensorboard and find_spec("tensorboard") is None:
