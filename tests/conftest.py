@@ -7,6 +7,7 @@ libraries start programs of their own.
 
 import gc
 import os
+import platform
 import re
 import sys
 import tempfile
@@ -44,6 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Results that were cached with earlier code must not answer for this one.
     os.environ["XDG_CACHE_HOME"] = _CACHE.name
     if "not keras" in config.option.markexpr:
+        # h5py asks for it where a test imports it: a program tells, whose answer Python keeps.
+        platform.processor()
         sys.addaudithook(_hold_to_markers)
 
 
