@@ -12,6 +12,7 @@ from modelspec.checks.monitors import check_without_validation
 from modelspec.graph.graph import Graph
 from modelspec.graph.heads import sound_heads
 from modelspec.graph.sound_part import is_touched, sound_part, without_followers
+from modelspec.language.loss_weights import GradNorm, read_strategy
 from modelspec.language.spec import Spec
 from modelspec.problems.diagnostic import Diagnostic, has_errors
 from modelspec.results.output import Output
@@ -172,17 +173,20 @@ def _try_objects(source: "ModelSpec", graph: Graph, spec: Spec, *, light: bool) 
         import_plugins(source)
         from modelspec.backend.model.dry_run import dry_run_objects
 
+        trained = [head.output for head in source.heads if head.loss is not None]
+        strategy, _ = read_strategy(spec.loss_weights, [head.output for head in source.heads])
         purpose = Purpose(
             rates=spec.training.learning_rates,
-            outputs=[head.output for head in source.heads if head.loss is not None],
+            outputs=trained,
             adds_loss=source.adds_loss,
+            sharing=trained if isinstance(strategy, GradNorm) else (),
             optimizer=spec.optimizer,
             memory=memory,
         )
         outputs, problems = check_shapes(sound, source.catalog, spec.training.precision, purpose)
         return outputs, problems + dry_run_objects(spec, source.heads, source.catalog, failed)
 
-    objects = repr((source.heads, spec.optimizer, spec.training, failed, memory))
+    objects = repr((source.heads, spec.optimizer, spec.loss_weights, spec.training, failed, memory))
     return remember_shapes(sound, source.catalog, objects, judge)
 
 

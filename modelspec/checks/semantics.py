@@ -21,6 +21,7 @@ from modelspec.checks.result_domains import check_result_domains
 from modelspec.checks.schedules import check_schedules
 from modelspec.checks.strategies import check_strategy
 from modelspec.checks.texts import check_compiled_texts, check_texts
+from modelspec.data.claims import named
 from modelspec.graph.graph import Graph, Node
 from modelspec.graph.heads import Head, check_names
 from modelspec.graph.operations import is_operation
@@ -37,6 +38,7 @@ def check_semantics(
     outputs = _output_names(spec)
     problems += check_names(spec, outputs)
     problems += _check_classes(spec, heads)
+    problems += _check_leaks(spec, heads)
     problems += check_object(catalog, "optimizer", spec.optimizer, ("optimizer",))
     for head in heads:
         if head.loss is not None:
@@ -93,6 +95,23 @@ def _check_classes(spec: Spec, heads: Sequence[Head]) -> Iterable[Diagnostic]:
             if class_name in names[:position]:
                 message = f"{class_name} is listed twice"
                 yield Diagnostic("duplicate-name", message, (*route, position))
+
+
+def _check_leaks(spec: Spec, heads: Sequence[Head]) -> Iterable[Diagnostic]:
+    """Warn of an input with a column that is a target: the model would only copy it."""
+    targets = {
+        named(spec.data[head.output]) if head.output in spec.data else head.output
+        for head in heads
+        if head.loss is not None
+    }
+    for name, source in spec.data.items():
+        columns = named(source) if name in spec.inputs else ()
+        inside = ("column",) if isinstance(source, ColumnSource) else ()
+        for position, column in enumerate(columns if isinstance(columns, tuple) else ()):
+            if column in targets:
+                message = f"{column} is a target and also a part of input {name}, which can copy it"
+                route = ("data", name, *inside, position)
+                yield Diagnostic("wrong-value", message, route, severity="warning")
 
 
 def _check_column(name: str, source: ColumnSource) -> Iterable[Diagnostic]:

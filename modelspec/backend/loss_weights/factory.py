@@ -11,6 +11,7 @@ from modelspec.backend.loss_weights.strategies import (
     UncertaintyStep,
 )
 from modelspec.backend.model.compiling import compile_model
+from modelspec.backend.model.shared_weights import no_shared_weights
 from modelspec.catalog.losses import is_regression
 from modelspec.graph.heads import Head
 from modelspec.graph.valid_spec import ValidSpec
@@ -55,9 +56,7 @@ def check_strategy(model: Any, valid: ValidSpec) -> list[Diagnostic]:
     outputs = _trained(heads)
     if not isinstance(valid.strategy, GradNorm) or common_layer(model, graph, outputs) is not None:
         return []
-    message = f"gradnorm needs a layer with weights that {', '.join(outputs)} share"
-    hint = "uncertainty and equal_contribution do not need one"
-    return [Diagnostic("no-shared-layers", message, ("loss_weights",), "key", hint=hint)]
+    return [no_shared_weights(outputs)]
 
 
 def make_strategy(model: Any, valid: ValidSpec) -> Strategy | None:

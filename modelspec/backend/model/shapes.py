@@ -1,7 +1,7 @@
 """Shapes of a graph, computed by Keras without weights."""
 
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -34,12 +34,14 @@ class Purpose:
     """The training that a graph is checked for.
 
     ``rates`` are the factors of learning rates, ``outputs`` those with a loss. ``adds_loss`` says
-    that layers may have losses of their own. ``memory`` are the bytes that training may use.
+    that layers may have losses of their own. ``sharing`` are outputs that must share a layer with
+    trained weights. ``memory`` are the bytes that training may use.
     """
 
     rates: Mapping[str, float] = field(default_factory=dict)
     outputs: Collection[str] = ()
     adds_loss: bool = False
+    sharing: Sequence[str] = ()
     optimizer: Any = "rmsprop"
     memory: int | None = None
 
@@ -82,12 +84,14 @@ def _fitness(
     from modelspec.backend.model.needed_memory import check_memory
     from modelspec.backend.model.objects import make
     from modelspec.backend.model.rows import check_rows
+    from modelspec.backend.model.shared_weights import check_shared_weights
 
     with _symbols():
         model = make_functional(graph, assembly)
     yield from check_rates(model, purpose.rates)
     yield from check_masks(graph, assembly)
     yield from check_conversions(graph, assembly)
+    yield from check_shared_weights(graph, assembly, purpose.sharing)
     yield from check_crops(graph, assembly, lambda other: _assemble(other, catalog, {}, precision))
     again = partial(_assemble, graph, catalog, {}, precision)
     yield from check_rows(graph, assembly, again)

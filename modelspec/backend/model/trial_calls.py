@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.keras_private import infer_output
+from modelspec.backend.keras_private import infer_output, mask_of
 from modelspec.backend.model.symbols import symbols_only
 from modelspec.graph.graph import Node
 from modelspec.language.written import Written
@@ -60,6 +60,8 @@ def try_call(
     scaled = node.type == "Rescaling" and any(
         isinstance(argument, list) for argument in node.arguments.values()
     )
+    if node.type == "Softmax":
+        _require_mask_of_values(first[0])
     loose = any(node.arguments.get(name) is not None for name in _LOOSE.get(node.type, ()))
     # Outside of training, a Dropout returns its input.
     drops = node.arguments.get("noise_shape") is not None or node.arguments.get("dropout")
@@ -98,6 +100,20 @@ def _require_same(
         lengths = zip(one, other, strict=False)
         if len(one) != len(other) or any(a != b for a, b in lengths if None not in (a, b)):
             raise ValueError(f"Keras states the shape {one}, but the result is {other}")
+
+
+def _require_mask_of_values(tensor: Any) -> None:
+    """Refuse a mask of steps, which Keras would lay over the last axes of the values.
+
+    Raises:
+        ValueError: The mask has fewer axes than the values.
+    """
+    mask = mask_of(tensor)
+    if mask is not None and len(mask.shape) != len(tensor.shape):
+        raise ValueError(
+            f"its input has {len(tensor.shape)} axes, but a mask of {len(mask.shape)}: a softmax "
+            "takes a mask of each value, and not of steps (mask_zero: false makes none)"
+        )
 
 
 def _require_several(node: Node, kind: str, rank: str) -> None:

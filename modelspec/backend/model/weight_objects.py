@@ -102,8 +102,6 @@ def _other_than_floats(node: Node, layer: Any) -> Iterator[Diagnostic]:
 
 def _orthogonal_halves(node: Node, layer: Any) -> Iterator[Diagnostic]:
     """Report orthogonal initial values of bfloat16, which TensorFlow cannot compute."""
-    if keras.config.dtype_policy().variable_dtype != _HALF and "dtype" not in node.options:
-        return
     halves = [weight for weight in layer.weights if str(weight.dtype) == _HALF]
     if any(type(initializer_of(weight)).__name__.startswith("Orthogonal") for weight in halves):
         message = f"{node.name}: TensorFlow cannot compute orthogonal initial weights in bfloat16"
