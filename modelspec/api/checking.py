@@ -175,11 +175,12 @@ def _try_objects(source: "ModelSpec", graph: Graph, spec: Spec, *, light: bool) 
 
         trained = [head.output for head in source.heads if head.loss is not None]
         strategy, _ = read_strategy(spec.loss_weights, [head.output for head in source.heads])
+        reported = any(problem.code == "no-shared-layers" for problem in source.diagnostics)
         purpose = Purpose(
             rates=spec.training.learning_rates,
             outputs=trained,
             adds_loss=source.adds_loss,
-            sharing=trained if isinstance(strategy, GradNorm) else (),
+            sharing=trained if isinstance(strategy, GradNorm) and not reported else (),
             optimizer=spec.optimizer,
             memory=memory,
         )

@@ -91,6 +91,9 @@ _ORDER: Final = frozenset(
 )
 """Calls along an axis that keep its length."""
 
+_OVER_ALL: Final = frozenset({"ops.flip", "ops.roll"})
+"""Calls that move values along all axes, where no axis is named."""
+
 _ORDERED: Final = {
     "RandomUniform": ("minval", "maxval"),
     "MinMaxNorm": ("min_value", "max_value"),
@@ -126,9 +129,10 @@ def check_ranges(spec: Spec, graph: Graph, heads: Sequence[Head]) -> Iterator[Di
 def _mixed(node: Node) -> Iterator[Diagnostic]:
     """Warn of a call along the batch, whose results depend on the other samples in it."""
     along = dict(_parts(node)).get("axis")
-    if node.type in _ORDER and along == 0 and type(along) is int:
+    whole = node.type in _OVER_ALL and along is None
+    if whole or (node.type in _ORDER and along == 0 and type(along) is int):
         message = f"axis 0 is the batch: {node.type} mixes the values of different samples"
-        route = (*node.route, node.type, "axis")
+        route = (*node.route, node.type, *([] if whole else ["axis"]))
         hint = "the axes of a sample begin with 1"
         yield Diagnostic("wrong-value", message, route, severity="warning", hint=hint)
 

@@ -24,7 +24,7 @@ from modelspec.backend.model.nested import freeze_inside, layers_inside, names_o
 from modelspec.backend.model.objects import make
 from modelspec.backend.model.operation_trials import try_constants
 from modelspec.backend.model.operations import call_operation, operation_of
-from modelspec.backend.model.trial_calls import try_call
+from modelspec.backend.model.trial_calls import try_call, try_in_training
 from modelspec.catalog import Catalog
 from modelspec.graph.freezing import unmatched
 from modelspec.graph.graph import Graph, Node, Source
@@ -115,6 +115,8 @@ def _call_layer(node: Node, assembly: Assembly, catalog: Catalog) -> Any:
     value = layer(*first, **named, **node.call)
     if entry is None or entry.plugin is None:
         try_call(node, layer, value, first, named)
+    else:
+        try_in_training(node, layer, value, first, named)
     return value
 
 

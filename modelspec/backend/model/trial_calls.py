@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from modelspec.backend.keras_private import infer_output, mask_of
+from modelspec.backend.keras_private import infer_output, mask_of, takes_training
 from modelspec.backend.model.symbols import symbols_only
 from modelspec.graph.graph import Node
 from modelspec.language.written import Written
@@ -86,6 +86,22 @@ def try_call(
         if gated or scaled:
             cause = "glu halves the last axis" if gated else "scale or offset is longer"
         raise ValueError(f"{cause}: Keras states {stated[0]}, but the result is {real[0]}")
+
+
+def try_in_training(
+    node: Node, layer: Any, value: Any, first: Sequence[Any], named: Mapping[str, Any]
+) -> None:
+    """Trace the call of a plugin's layer as in training, where its code may do something else.
+
+    Raises:
+        Exception: The layer or its backend refuses the call, with any type.
+        ValueError: The call has another shape in training.
+    """
+    if not takes_training(layer) or "training" in node.call:
+        return
+    with symbols_only():
+        computed = infer_output(layer.call, *first, **{**named, **node.call, "training": True})
+    _require_same(_shapes(computed), _shapes(value))
 
 
 def _require_same(

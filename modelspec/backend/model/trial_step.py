@@ -112,7 +112,10 @@ def _metric_step(metric: Any, output: str) -> Callable[..., Any]:
     def step(truth: Any, prediction: Any, scale: Any) -> Any:
         compiled = compile_metrics()(None, [metric], output_names=[output])
         compiled.update_state(truth, prediction, scale)
-        return keras.tree.flatten(compiled.result())
+        results = compiled.result()
+        if any(isinstance(value, Mapping) for value in results.values()):
+            raise ValueError("its result is a mapping, but a metric has one value, or a list")
+        return keras.tree.flatten(results)
 
     return step
 
