@@ -10,7 +10,7 @@ from typing import Any
 
 from modelspec.catalog import Argument, Catalog, Entry, Family
 from modelspec.checks.not_layers import EXAMPLES
-from modelspec.checks.plain_values import check_plain, is_number, kind_of, wrong_type
+from modelspec.checks.plain_values import check_plain, is_number_text, kind_of, wrong_type
 from modelspec.checks.suggestions import (
     BESIDE,
     as_mapping,
@@ -146,7 +146,7 @@ def _objects(
     family = argument.family
     if family is None or ("float" in argument.kinds and kind_of(value) in {"int", "float"}):
         return
-    if "float" in argument.kinds and is_number(value):
+    if "float" in argument.kinds and is_number_text(value):
         yield wrong_type(entry, argument, f"the string {value!r}", route)
     elif isinstance(value, list) and argument.many:
         for index, member in enumerate(value):

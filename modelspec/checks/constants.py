@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from modelspec.checks.plain_values import numbers_in
 from modelspec.graph.graph import Node
 from modelspec.problems.diagnostic import UNKNOWN, Diagnostic, Severity
 
@@ -27,7 +28,7 @@ def check_constants(node: Node) -> Iterator[Diagnostic]:
     """Yield the problems of the constants of one operation."""
     route = (*node.route, node.type)
     divisor = node.arguments.get("x2")
-    if node.type in _DIVISORS and any(number == 0 for number in _numbers(divisor)):
+    if node.type in _DIVISORS and any(number == 0 for number in numbers_in(divisor)):
         message = f"x2 is the divisor of {node.type}, but it is 0"
         by_zero = "ops.divide_no_nan gives 0 where the divisor is 0"
         hint = by_zero if node.type in ("ops.divide", "ops.true_divide") else None
@@ -69,7 +70,7 @@ def _forms(node: Node) -> Iterator[Diagnostic]:
     if node.type == "ops.pad" and _is_number(arguments.get("pad_width")):
         yield refused("pad_width", "a list with a pair for each axis, also for the batch: [0, 0]")
     if node.type == "ops.take" and any(
-        type(n) is not int for n in _numbers(arguments.get("indices"))
+        type(n) is not int for n in numbers_in(arguments.get("indices"))
     ):
         yield refused("indices", "integers")
     shift = arguments.get("shift", UNKNOWN)
@@ -93,7 +94,7 @@ def _agree(shift: object, axis: object) -> bool:
 def _base(node: Node) -> Iterator[Diagnostic]:
     """Warn of a constant that no fraction, or no negative number, can be the power of."""
     base = node.arguments.get("x1")
-    if any(number <= 0 for number in _numbers(base)):
+    if any(number <= 0 for number in numbers_in(base)):
         message = "x1 is above 0: a power of a negative number is NaN, a negative one of 0 infinite"
         route = (*node.route, node.type, "x1")
         yield Diagnostic("wrong-value", message, route, severity="warning")
@@ -101,11 +102,3 @@ def _base(node: Node) -> Iterator[Diagnostic]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _numbers(value: object) -> Iterator[float]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _numbers(item)
-    elif isinstance(value, int | float):
-        yield value

@@ -22,11 +22,21 @@ _NOUNS = {
 }
 
 
-def is_number(value: Any) -> bool:
+def is_number_text(value: Any) -> bool:
+    """Return True for a string that Python reads as a number."""
     try:
         return isinstance(value, str) and float(value) is not None
     except ValueError:
         return False
+
+
+def numbers_in(value: Any) -> Iterator[float]:
+    """Yield the numbers of a plain value, also those inside of lists."""
+    if isinstance(value, list):
+        for item in value:
+            yield from numbers_in(item)
+    elif isinstance(value, int | float):
+        yield value
 
 
 def check_plain(entry: Entry, argument: Argument, value: Any, route: Route) -> Iterator[Diagnostic]:
@@ -121,7 +131,7 @@ def _as_number(argument: Argument, shown: str) -> str | None:
     text = shown.removeprefix("the string ").strip("'")
     if not argument.kinds & {"int", "float"} or text == shown:
         return None
-    if is_number(text):
+    if is_number_text(text):
         return f"write {text}, without quotes"
     return f"write ${{{text}}}, which is computed" if _ARITHMETIC.fullmatch(text) else None
 

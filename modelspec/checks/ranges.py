@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from modelspec.checks.plain_values import numbers_in
 from modelspec.graph.graph import Graph, Node
 from modelspec.graph.heads import Head
 from modelspec.language.spec import Spec
@@ -208,7 +209,7 @@ def _ascending(name: str, values: Any, route: Route) -> Iterator[Diagnostic]:
 
 def _variance(value: Any, route: Route) -> Iterator[Diagnostic]:
     """Report variances by which Normalization cannot divide: their root is NaN, or 0."""
-    numbers = list(_numbers(value))
+    numbers = list(numbers_in(value))
     if any(number < 0 for number in numbers):
         yield Diagnostic("wrong-value", "a variance is 0 or more", route)
     elif 0 in numbers:
@@ -218,11 +219,3 @@ def _variance(value: Any, route: Route) -> Iterator[Diagnostic]:
         )
         hint = "write 1 as the variance of a constant column"
         yield Diagnostic("wrong-value", message, route, severity="warning", hint=hint)
-
-
-def _numbers(value: Any) -> Iterable[float]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _numbers(item)
-    elif isinstance(value, int | float):
-        yield value

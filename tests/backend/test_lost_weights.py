@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import modelspec
+from modelspec.backend.training import loop
 from modelspec.problems.errors import ModelError
 
 pytestmark = pytest.mark.keras
@@ -25,7 +26,11 @@ training: {epochs: 1, jit: false, batch_size: 16}
 """
 
 
-def test_weights_that_are_nan_end_a_run_with_a_finite_loss(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shortest", [0.0, float("inf")])
+def test_weights_that_are_nan_end_a_run_with_a_finite_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shortest: float
+) -> None:
+    monkeypatch.setattr(loop, "_LONG_EPOCH", shortest)
     random = np.random.default_rng(0)
     data = {"x": random.normal(size=(16, 3)), "y": random.normal(size=(16, 1))}
     with pytest.raises(ModelError, match=r":4: layer hidden: .*not finite after epoch 1"):
