@@ -220,8 +220,14 @@ class ModelSpec:
         return summarize(self, light=light, nested=nested)
 
     def with_training(self, **changes: Any) -> "ModelSpec":
-        """Return the same spec with other settings of ``training``."""
+        """Return the same spec with other settings of ``training``.
+
+        Raises:
+            TypeError: The language has no such setting.
+        """
         assert self.spec is not None
+        if unknown := changes.keys() - type(self.spec.training).model_fields.keys():
+            raise TypeError(f"training has no setting {', '.join(sorted(unknown))}")
         training = self.spec.training.model_copy(update=changes)
         return replace(self, spec=self.spec.model_copy(update={"training": training}))
 

@@ -107,7 +107,10 @@ def _unknown(_detail: ErrorDetails, route: Route) -> _Description:
 
 def _key_type(detail: ErrorDetails, route: Route) -> _Description:
     message = f"a key of {_subject(route[:-1])} is {_TYPES[detail['type']]}, not "
-    return "wrong-type", message + _shown(detail["input"]), None
+    hint = None
+    if route[:2] == ("training", "class_weights"):
+        hint = "write the number of the class; names under data.OUTPUT.classes count from 0"
+    return "wrong-type", message + _shown(detail["input"]), hint
 
 
 def _number_key(_detail: ErrorDetails, route: Route) -> _Description:

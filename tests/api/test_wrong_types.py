@@ -37,6 +37,7 @@ def path(tmp_path: Path) -> Path:
     [
         (lambda: loads(SPEC, "training.epochs=2"), "overrides are a list"),
         (lambda: loads(SPEC, {"training.epochs": 2}), "overrides are a list"),
+        (lambda: loads(SPEC).with_training(epoch=2), "training has no setting epoch"),
         pytest.param(lambda: loads(SPEC).check(3), "data is a path, .* not int", marks=KERAS),
         pytest.param(
             lambda: loads(SPEC).check(np.zeros(3)), "data is a path, .* not ndarray", marks=KERAS

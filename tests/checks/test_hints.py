@@ -46,6 +46,7 @@ def test_the_spec_is_right() -> None:
         ("losses", "training: {precision: float16}\nlosses", "wrong-value", "mixed_float16"),
         ("losses", "training: {class_weights: {0: 1, 1: 3}}\nlosses", "wrong-type", "{OUTPUT:"),
         ("losses", "training: {class_weights: {1: 3}}\nlosses", "wrong-type", "{OUTPUT:"),
+        ("losses", "training: {class_weights: {y: {no: 3}}}\nlosses", "wrong-type", "the number"),
     ],
 )
 def test_hint(old: str, new: str, code: str, hint: str | None) -> None:
