@@ -6,6 +6,7 @@ import queue
 import subprocess
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -40,7 +41,8 @@ class LanguageServer:
         self._ids = itertools.count(1)
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._diagnostics: queue.Queue[dict[str, Any]] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         capabilities = {
             "textDocument": {
                 "hover": {"contentFormat": ["markdown"]},
@@ -65,6 +67,8 @@ class LanguageServer:
     ) -> None:
         self._process.terminate()
         self._process.wait(10)
+        # It reads to the end of the stream, which a closed stream has not.
+        self._listener.join(10)
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
@@ -119,12 +123,21 @@ class LanguageServer:
         pipe.flush()
 
     def _listen(self) -> None:
+        """Receive messages to the end of the stream, which may be inside of one.
+
+        A server that is stopped may write half of a message, and leave a question that needs no
+        answer any more.
+        """
         pipe = self._pipe(self._process.stdout)
-        while header := pipe.readline():
-            length = int(header.partition(b":")[2])
-            while pipe.readline().strip():
-                pass
-            self._receive(json.loads(pipe.read(length)))
+        with suppress(BrokenPipeError):
+            while (header := pipe.readline()).endswith(b"\n"):
+                length = int(header.partition(b":")[2])
+                while pipe.readline().strip():
+                    pass
+                body = pipe.read(length)
+                if len(body) < length:
+                    return
+                self._receive(json.loads(body))
 
     def _receive(self, message: dict[str, Any]) -> None:
         method = message.get("method")
