@@ -62,9 +62,7 @@ def try_constants(
     tried.add(key)
     try:
         trace_again(result)
-    except MissingPartError:
-        raise
-    except ValueError:
+    except (MissingPartError, ValueError):
         raise
     except Exception as error:
         raise ValueError(error_text(error)) from error

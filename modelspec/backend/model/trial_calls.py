@@ -64,8 +64,9 @@ def try_call(
         _require_mask_of_values(first[0])
     loose = any(node.arguments.get(name) is not None for name in _LOOSE.get(node.type, ()))
     # Outside of training, a Dropout returns its input.
-    drops = node.arguments.get("noise_shape") is not None or node.arguments.get("dropout")
-    more = {"training": True} if drops and (loose or not node.arguments.get("dropout")) else {}
+    shaped = node.arguments.get("noise_shape") is not None
+    drops = shaped or (loose and node.arguments.get("dropout"))
+    more = {"training": True} if drops else {}
     if not (
         more
         or loose
